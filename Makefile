@@ -1,0 +1,92 @@
+# Everything a person does with this repository, one word each: `make help` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+DATA ?= auto
+RECIPE ?= baseline
+MODEL ?= build/model
+INPUT ?=
+OUTPUT ?= build/output
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+SAMPLE := build/sample
+# A plain Keras file is a model by itself; a model folder is known by its card.
+CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
+TRAINED := build/trained/$(subst /,_,$(MODEL))
+TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)"
+
+.PHONY: help setup train score sample test lint type check lock clean distclean
+
+help: ## List what make can do
+	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  DATA=$(DATA) RECIPE=$(RECIPE) MODEL=$(MODEL) INPUT=$(INPUT) OUTPUT=$(OUTPUT) PYTHON=$(PYTHON)"
+
+setup: $(INSTALLED) ## Make .venv with everything, so that .venv/bin/digit-job works
+
+# Bytecode is compiled here once: without it TensorFlow takes three times as long to import, every time.
+$(INSTALLED): pyproject.toml .lock/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "digit-job needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Installing into .venv (TensorFlow among others: about 2 minutes and 2 GB) ..."
+	@$(PYTHON) -m venv --clear .venv
+	@if [ -t 1 ]; then quiet=; else quiet=--quiet; fi; \
+	  $(BIN)/python -m pip install $$quiet --no-compile --require-hashes -r .lock/dev.txt && \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib job
+	@touch $@
+
+train: $(INSTALLED) ## Train MODEL from DATA by RECIPE
+	@mkdir -p $(dir $(TRAINED))
+	@if [ -f "$(CARD)" ] && [ "$$(cat $(TRAINED) 2>/dev/null)" = "$(DATA) $(RECIPE)" ] && ! [ "$(DATA)" -nt "$(CARD)" ]; \
+	then echo "$(MODEL) is trained already from DATA=$(DATA) by RECIPE=$(RECIPE); remove it to train it again"; \
+	else $(TRAIN) && echo "$(DATA) $(RECIPE)" > $(TRAINED); fi
+
+$(CARD): | $(INSTALLED)
+	$(TRAIN)
+
+ifeq ($(INPUT),)
+score: $(INSTALLED) $(SAMPLE)/test.parquet ## Score INPUT (a sample, if none is named) into OUTPUT
+	@$(BIN)/digit-job score --input "$(SAMPLE)" --output "$(OUTPUT)" --model "$(MODEL)" \
+	  $(if $(filter build/output,$(OUTPUT)),--overwrite)
+else
+score: $(INSTALLED) $(CARD)
+	@$(BIN)/digit-job score --input "$(INPUT)" --output "$(OUTPUT)" --model "$(MODEL)"
+endif
+
+sample: $(SAMPLE)/test.parquet ## Write the test split of MODEL's data set as CSV and Parquet
+
+$(SAMPLE)/test.parquet: $(CARD) | $(INSTALLED)
+	@$(BIN)/digit-job sample --model "$(MODEL)" --output "$(SAMPLE)"
+
+test: $(INSTALLED) ## Run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Check style, format and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+type: $(INSTALLED) ## Check types
+	@$(BIN)/mypy
+
+check: lint type test ## All checks
+
+lock: $(INSTALLED) ## Renew the locked versions from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra train --group dev -o .lock/dev.txt
+	@$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra train -c .lock/dev.txt -o .lock/train.txt
+	@$(BIN)/uv pip compile pyproject.toml $(LOCK) -c .lock/dev.txt -o .lock/score.txt
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## Remove what was built: models, samples, output, caches
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@find job tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv as well
+	@rm -rf .venv

@@ -1,0 +1,283 @@
+"""Commands and flags; the only module that prints a result, reads the environment, or exits.
+
+Every flag has an environment variable, DIGIT_JOB_<FLAG>. Results go to standard output, logs to standard error.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from job import __version__, logs
+from job.errors import DigitJobError, Interrupted, ResourceExhausted, Stopped, Terminated, UsageError
+from job.settings import DEFAULT_PART_BYTES, OutputFormat, Recipe, RejectLimit, ScoreSettings, TrainSettings
+from job.storage import storage_at
+
+if TYPE_CHECKING:
+    from job.score.run import RunResult
+
+_log = logging.getLogger("job")
+
+app = typer.Typer(
+    name="digit-job",
+    help="Train a small digit classifier, and score files of pixels with it.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _variable(flag: str) -> str:
+    return "DIGIT_JOB_" + flag.removeprefix("--").upper().replace("-", "_")
+
+
+def _option(flag: str, text: str, *others: str, **more: Any) -> Any:
+    """A flag with its environment variable."""
+    return typer.Option(flag, *others, help=text, envvar=_variable(flag), **more)
+
+
+def _inputs_from_environment() -> list[str]:
+    # The library would split the variable at spaces, and file names may hold some.
+    return [line for line in os.environ.get("DIGIT_JOB_INPUT", "").splitlines() if line]
+
+
+ModelFlag = Annotated[str, _option("--model", "The model folder.", metavar="DIR")]
+LogFormatFlag = Annotated[
+    logs.LogFormat,
+    _option("--log-format", "Log lines for people (`text`) or machines (`json`); `auto`: text on a terminal."),
+]
+
+
+@app.callback()
+def _digit_job(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"digit-job {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def score(
+    inputs: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            help="A CSV, Parquet or IDX file, a folder, or a pattern such as 'in/*.csv'; may be given several times. "
+            "[env var: DIGIT_JOB_INPUT, one a line]",
+            metavar="SRC",
+            default_factory=_inputs_from_environment,
+            show_default=False,
+        ),
+    ],
+    output: Annotated[str, _option("--output", "The folder for the results.", metavar="DIR")],
+    model: ModelFlag = "model",
+    format_: Annotated[
+        OutputFormat, _option("--format", "Format of the predictions; `auto`: Parquet for Parquet, CSV for the rest.")
+    ] = "auto",
+    label_column: Annotated[
+        str | None,
+        _option("--label-column", "Which column is the label, where the names leave it open.", metavar="NAME"),
+    ] = None,
+    no_label: Annotated[bool, _option("--no-label", "Take no column as the label.")] = False,
+    probabilities: Annotated[bool, _option("--probabilities", "Add a column per digit: p0 to p9.")] = False,
+    max_rejects: Annotated[
+        str, _option("--max-rejects", "Fail if more records are rejected: a number, or a share of all.", metavar="N|P%")
+    ] = "1%",
+    threads: Annotated[
+        int | None, _option("--threads", "Worker threads; the default is one per available core.", min=1)
+    ] = None,
+    part_bytes: Annotated[
+        int, _option("--part-bytes", "Size of the parts that are scored, committed and resumed on their own.", min=4096)
+    ] = DEFAULT_PART_BYTES,
+    overwrite: Annotated[
+        bool, _option("--overwrite", "Replace whatever other run's results are in the output folder.")
+    ] = False,  # a flag
+    log_format: LogFormatFlag = "auto",
+) -> None:
+    """Score files of digits: predictions, rejected records, and a report.
+
+    Scoring again what is already scored does nothing; scoring on what was interrupted resumes it.
+
+    Example: `digit-job score --input digits.csv --output results --model model`
+    """
+    logs.set_up(log_format)
+    from job.score.run import run  # noqa: PLC0415  # only this command needs it
+
+    if not inputs:
+        raise UsageError("there is nothing to score: name a file, a folder or a pattern with --input")
+    stop = _StopOnSignals()
+    with ExitStack() as stack:
+        settings = ScoreSettings(
+            inputs=tuple(inputs),
+            output=output,
+            model=stack.enter_context(_model_folder(model)),
+            format=format_,
+            label_column=label_column,
+            is_label_ignored=no_label,
+            has_probabilities=probabilities,
+            max_rejects=RejectLimit.parse(max_rejects),
+            threads=threads or _available_cores(),
+            part_bytes=part_bytes,
+            is_overwriting=overwrite,
+        )
+        progress = stack.enter_context(logs.score_progress())
+        result = run(settings, storage_at(output), progress, stop.check)
+    _print_score(result)
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str,
+        _option(
+            "--data",
+            "A folder of IDX files, a CSV or Parquet file, a folder or pattern of them, `mnist` (downloads), `digits` "
+            "(scikit-learn's optdigits), or `auto`: $MNIST_DIR, else mnist, else digits.",
+            metavar="SRC",
+        ),
+    ] = "auto",
+    model: ModelFlag = "model",
+    recipe: Annotated[Recipe, _option("--recipe", "How to train.")] = "baseline",
+    epochs: Annotated[int | None, _option("--epochs", "Instead of the recipe's own number.", min=1)] = None,
+    batch_size: Annotated[int | None, _option("--batch-size", "Instead of the recipe's own.", min=1)] = None,
+    validation_split: Annotated[
+        float, _option("--validation-split", "Share of the training images held out to watch the training.")
+    ] = 0.1,
+    seed: Annotated[int, _option("--seed", "Fixes splits, initial weights and the order of the images.", min=0)] = 1,
+    log_format: LogFormatFlag = "auto",
+) -> None:
+    """Train a model and save it as a model folder, replacing the model that is there.
+
+    Example: `digit-job train --data train.csv --model model`
+    """
+    logs.set_up(log_format)
+    settings = TrainSettings(data, model, recipe, epochs, batch_size, validation_split, seed)
+    stop = _StopOnSignals(at_once=True)
+    with _train_extra(), logs.train_progress() as progress:
+        from job.train.run import train as run  # noqa: PLC0415  # only this command needs it
+
+        stop.check()
+        result = run(
+            settings, storage_at(model), mnist_dir=os.environ.get("MNIST_DIR"), on_text=typer.echo, on_batch=progress
+        )
+    typer.echo(result.test.text)
+    typer.echo(f"Model:    {result.path}")
+    typer.echo(f"Accuracy: {100 * result.test.accuracy:.2f} % of {result.test.rows:,} test images")
+
+
+@app.command()
+def sample(
+    output: Annotated[str, _option("--output", "The folder for the sample files.", metavar="DIR")],
+    model: ModelFlag = "model",
+    log_format: LogFormatFlag = "auto",
+) -> None:
+    """Write the test split of a model's own data set as test.csv and test.parquet, to try `score` with.
+
+    Example: `digit-job sample --model model --output sample`
+    """
+    logs.set_up(log_format)
+    with _train_extra():
+        from job.train.sample import write_sample  # noqa: PLC0415  # only this command needs it
+
+        paths = write_sample(storage_at(output), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
+    for path in paths:
+        typer.echo(path)
+
+
+def main() -> None:
+    """Run the command line and exit with the code that errors.py gives."""
+    try:
+        app()
+    except DigitJobError as error:
+        _log.error("%s", error)
+        sys.exit(error.exit_code)
+    except MemoryError:
+        _log.error("out of memory; lower --threads, or give the job more memory")
+        sys.exit(ResourceExhausted.exit_code)
+    except Exception:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
+        _log.exception("this is a defect in digit-job, please report it")
+        sys.exit(DigitJobError.exit_code)
+
+
+class _StopOnSignals:
+    """SIGINT and SIGTERM end the command in good order; a second one ends it at once."""
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        """at_once: raise in the main thread as soon as the signal comes, not at the next `check`."""
+        self._error: Stopped | None = None
+        self._at_once = at_once
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+
+    def check(self) -> None:
+        """Raises Interrupted or Terminated after such a signal."""
+        if self._error:
+            raise self._error
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        self._error = (
+            Interrupted("interrupted; what is committed stays, run the same command again to go on")
+            if number == signal.SIGINT
+            else Terminated("terminated; what is committed stays, run the same command again to go on")
+        )
+        if self._at_once:
+            raise self._error
+
+
+@contextmanager
+def _model_folder(model: str) -> Iterator[str]:
+    """The model as a model folder; a plain Keras file is converted into a temporary one."""
+    if not model.endswith(".keras"):
+        yield model
+        return
+    with TemporaryDirectory(prefix="digit-job-") as folder, _train_extra():
+        from job.train.export import convert  # noqa: PLC0415  # only a plain Keras file needs it
+
+        convert(storage_at(model), model, folder)
+        yield folder
+
+
+@contextmanager
+def _train_extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"this needs the train extra ({error.name} is not installed): pip install 'digit-job[train]'"
+        raise UsageError(message) from error
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _print_score(result: "RunResult") -> None:
+    report = result.report
+    rows = report["rows"]
+    files = f"{len(report['inputs'])} file{'s' * (len(report['inputs']) != 1)}"
+    counts = f"{rows['scored']:,} of {rows['read']:,} records in {files}, {rows['rejected']:,} rejected"
+    if result.was_done:
+        typer.echo(f"Already scored: {counts}; nothing to do.")
+    else:
+        typer.echo(f"Scored {counts}, in {result.seconds:.1f} s ({result.rows / result.seconds:,.0f} records/s).")
+    if report["accuracy"] is not None:
+        low, high = report["accuracy_95"]
+        typer.echo(
+            f"Accuracy: {100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "
+            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)."
+        )
+    if report["model"]["warning"]:
+        typer.echo(f"Mind the model: {report['model']['warning']}")
+    typer.echo(f"Predictions: {result.output}/predictions")
+    typer.echo(f"Report:      {result.output}/report.html")

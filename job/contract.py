@@ -1,0 +1,116 @@
+"""The values that travel along the pipe, and the words that all stages share.
+
+    bytes -> PixelBatch (read) -> ScoredBatch (predict) -> prediction rows (write)
+
+Nothing here reads, writes or computes; every other module may import it, and it imports none of them.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+SIDE: Final = 28
+PIXELS: Final = SIDE * SIDE
+CLASSES: Final = 10
+CLASS_NAMES: Final = tuple(str(digit) for digit in range(CLASSES))
+NO_LABEL: Final = -1
+NO_PREDICTION: Final = -1
+
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int8]
+Probabilities = npt.NDArray[np.float32]
+
+
+class Reason(StrEnum):
+    """Why a record was rejected: the closed list of codes in the `reject` column and in `rejects/*.jsonl`."""
+
+    TOO_FEW_FIELDS = "too_few_fields"
+    TOO_MANY_FIELDS = "too_many_fields"
+    MISSING_VALUE = "missing_value"
+    NOT_A_NUMBER = "not_a_number"
+    OUT_OF_RANGE = "out_of_range"
+    NOT_AN_INTEGER = "not_an_integer"
+    MALFORMED_QUOTES = "malformed_quotes"
+    UNDECODABLE_TEXT = "undecodable_text"
+    OVER_LONG_RECORD = "over_long_record"
+    BAD_LABEL = "bad_label"
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether the record stays without a prediction; a bad label only takes it out of the accuracy."""
+        return self is not Reason.BAD_LABEL
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One thing wrong with one record.
+
+    `row` and `line` count from 0 and from 1, at first within a batch, and within the file once
+    `shifted` by what came before; `byte_offset` is the record's first byte in the (uncompressed) file.
+    """
+
+    row: int
+    reason: Reason
+    detail: str
+    column: str | None = None
+    raw: str | None = None
+    byte_offset: int | None = None
+    line: int | None = None
+
+    def shifted(self, rows: int, lines: int) -> "Reject":
+        """The same reject, seen from `rows` rows and `lines` lines further up."""
+        return replace(self, row=self.row + rows, line=None if self.line is None else self.line + lines)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBatch:
+    """What a reader yields: n records of one file, in order.
+
+    pixels: uint8 (n, 784), C-contiguous, 0 = background, 255 = ink, row-major 28x28; 0 where rejected.
+    labels: int8 (n,), -1 where the record has none; None where the input has no label column.
+    rejects: ordered by row, which counts from 0 within the batch.
+    lines: how many lines of text the batch took, blank ones and a header included; 0 for binary formats.
+    size_bytes: about how much of the file, as stored, was read for the batch; for progress only.
+    """
+
+    pixels: Pixels
+    labels: Labels | None = None
+    rejects: tuple[Reject, ...] = ()
+    lines: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """A batch after the network.
+
+    predictions: int8 (n,), -1 where rejected.
+    probabilities: float32 (n, 10), rounded to six decimals; 0 where rejected.
+    labels, rejects: as in PixelBatch.
+    """
+
+    predictions: Labels
+    probabilities: Probabilities
+    labels: Labels | None
+    rejects: tuple[Reject, ...]
+
+    @property
+    def confidences(self) -> npt.NDArray[np.float32]:
+        """float32 (n,): the predicted digit's probability, 0 where rejected."""
+        highest: npt.NDArray[np.float32] = self.probabilities.max(axis=1)
+        return highest
+
+
+def prediction_schema(*, has_labels: bool, with_probabilities: bool) -> pa.Schema:
+    """The columns of a prediction file, in order; all are null where they do not apply."""
+    fields = [pa.field("prediction", pa.int8()), pa.field("confidence", pa.float32())]
+    if has_labels:
+        fields.append(pa.field("label", pa.int8()))
+    fields.append(pa.field("reject", pa.string()))
+    if with_probabilities:
+        fields.extend(pa.field(f"p{name}", pa.float32()) for name in CLASS_NAMES)
+    return pa.schema(fields)

@@ -1,0 +1,1 @@
+"""The saved network: its folder, and running it."""

@@ -1,0 +1,1 @@
+"""Bytes -> PixelBatch: every kind of pixel file, whatever its columns are called."""

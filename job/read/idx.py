@@ -1,0 +1,122 @@
+"""MNIST's own format: IDX images (magic 0x00000803) with a file of labels (0x00000801) beside them, gzip or plain.
+
+Source of the format: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits":
+big-endian 32-bit magic and dimensions, then one unsigned byte per value.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import BinaryIO, ClassVar
+
+import numpy as np
+
+from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Reason, Reject
+from job.errors import DataError, LayoutError
+from job.read.compression import Compression, opened, recognise
+from job.storage import FileInfo, Storage, translated_errors
+
+IMAGES_MAGIC = b"\x00\x00\x08\x03"
+LABELS_MAGIC = b"\x00\x00\x08\x01"
+_IMAGES_HEADER = 16
+_LABELS_HEADER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class IdxSource:
+    """An IDX file of images, with its labels if there are any. A part of it is a range of images."""
+
+    format: ClassVar = "idx"
+
+    file: FileInfo
+    compression: Compression
+    rows: int
+    labels: FileInfo | None
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the rows carry labels."""
+        return self.labels is not None
+
+    def spans(self, part_bytes: int) -> list[tuple[int, int]]:
+        """Ranges of images [start, stop) of about `part_bytes` bytes; a compressed file is one."""
+        step = max(1, part_bytes // PIXELS) if self.compression is Compression.NONE else max(1, self.rows)
+        return [(start, min(start + step, self.rows)) for start in range(0, self.rows, step)] or [(0, 0)]
+
+    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
+        """The images of a span in order, at most `block_rows` at a time. Raises DataError where the file is short."""
+        start, stop = span
+        labels = self._read_labels(storage)
+        with translated_errors(self.file.path), closing(storage.open(self.file.path)) as file:
+            stream = opened(file, self.compression, self.file.path)
+            stream.seek(_IMAGES_HEADER + start * PIXELS)
+            for first in range(start, stop, block_rows):
+                count = min(block_rows, stop - first)
+                content = _read_exactly(stream, count * PIXELS, self.file)
+                pixels = np.frombuffer(content, np.uint8).reshape(count, PIXELS)
+                yield self._batch(pixels, labels, first)
+
+    def _batch(self, pixels: np.ndarray, labels: np.ndarray | None, first: int) -> PixelBatch:
+        size_bytes = self.file.size * len(pixels) // self.rows
+        if labels is None:
+            return PixelBatch(pixels, size_bytes=size_bytes)
+        raw = labels[first : first + len(pixels)]
+        bad = np.flatnonzero(raw >= CLASSES)
+        rejects = tuple(
+            Reject(int(row), Reason.BAD_LABEL, f"label {raw[row]}, expected 0-9", column="label") for row in bad
+        )
+        good: Labels = np.where(raw < CLASSES, raw, NO_LABEL).astype(np.int8)
+        return PixelBatch(pixels, good, rejects, size_bytes=size_bytes)
+
+    def _read_labels(self, storage: Storage) -> np.ndarray | None:
+        if self.labels is None:
+            return None
+        content = _whole(storage, self.labels)
+        if content[:4] != LABELS_MAGIC or len(content) != _LABELS_HEADER + self.rows:
+            raise DataError(
+                f"{self.labels.path}: expected an IDX file of {self.rows} labels to go with {self.file.name}, found "
+                f"{max(0, len(content) - _LABELS_HEADER)} bytes of labels"
+            )
+        return np.frombuffer(content, np.uint8, offset=_LABELS_HEADER)
+
+
+def idx_source(storage: Storage, file: FileInfo, *, with_labels: bool = True) -> IdxSource:
+    """Look at an IDX file of images, and for its labels beside it. Raises LayoutError, DataError."""
+    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
+        compression = recognise(raw.read(4))
+        raw.seek(0)
+        header = _read_exactly(opened(raw, compression, file.path), _IMAGES_HEADER, file)
+    rows, height, width = struct.unpack(">4xIII", header)
+    if (height, width) != (SIDE, SIDE):
+        raise LayoutError(f"{file.path}: holds images of {height}x{width}, expected {SIDE}x{SIDE}")
+    expected = _IMAGES_HEADER + rows * PIXELS
+    if compression is Compression.NONE and file.size != expected:
+        raise DataError(
+            f"{file.path}: {file.size} bytes, expected {expected} for the {rows} images its header announces"
+        )
+    return IdxSource(file, compression, rows, _labels_beside(storage, file) if with_labels else None)
+
+
+def _labels_beside(storage: Storage, file: FileInfo) -> FileInfo | None:
+    name = file.name.replace("images", "labels").replace("idx3", "idx1")
+    if name == file.name:
+        return None
+    folder = file.path[: -len(file.name)]
+    stem = name.removesuffix(".gz")
+    beside = [storage.stat(folder + candidate) for candidate in (name, stem, stem + ".gz")]
+    return next((info for info in beside if info is not None), None)
+
+
+def _whole(storage: Storage, file: FileInfo) -> bytes:
+    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
+        compression = recognise(raw.read(4))
+        raw.seek(0)
+        return opened(raw, compression, file.path).read()
+
+
+def _read_exactly(stream: BinaryIO, size: int, file: FileInfo) -> bytes:
+    content = stream.read(size)
+    if len(content) != size:
+        raise DataError(f"{file.path}: ends early: {len(content)} bytes where {size} were expected")
+    return content

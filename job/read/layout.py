@@ -1,0 +1,134 @@
+"""Which columns are the 784 pixels, which is the label, and which are neither.
+
+Decided by looking at column names, or at their count where there are none. Knows nothing of files;
+the readers for CSV and Parquet ask it, and the user settles what it cannot with `--label-column`/`--no-label`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from job.contract import PIXELS, SIDE
+from job.errors import LayoutError
+
+LABEL_NAMES = ("label", "class", "target", "digit", "y")
+
+_SHOWN = 3
+
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)")
+_GRID = re.compile(r"(?P<row>\d+)[x_](?P<column>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChoice:
+    """What the user said of the label: a column's name, that there is none, or nothing (find it)."""
+
+    column: str | None = None
+    is_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where in a record the pixels and the label stand.
+
+    field_count: how many fields a whole record has.
+    pixel_fields: for each of the 784 pixels, row-major, the index of its field.
+    label_field: the label's field, or None.
+    names: the fields' names, or None where the file has no header.
+    """
+
+    field_count: int
+    pixel_fields: tuple[int, ...]
+    label_field: int | None
+    names: tuple[str, ...] | None = None
+
+    def column_name(self, field: int) -> str:
+        """What to call a field in a message: its name, or its number from 1."""
+        return self.names[field] if self.names else f"column {field + 1}"
+
+    @property
+    def expected(self) -> str:
+        """What a whole record holds, in words."""
+        others = self.field_count - PIXELS - (self.label_field is not None)
+        parts = ["label"] if self.label_field is not None else []
+        parts += [f"{PIXELS} pixels"] + ([f"{others} other"] if others else [])
+        return f"{self.field_count} ({' + '.join(parts)})"
+
+
+def from_names(names: Sequence[str], choice: LabelChoice, where: str) -> Layout:
+    """The layout of a file with named columns, in whatever order they stand.
+
+    Pixels are 784 columns numbered without a gap under one prefix (`pixel0`..`pixel783`, `1`..`784`) or by row and
+    column (`1x1`..`28x28`). `where` names the file in errors. Raises LayoutError.
+    """
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise LayoutError(f"{where}: column {twice[0]!r} appears {names.count(twice[0])} times; names must be unique")
+    label = _label_among(names, choice, where)
+    pixels = _grid_pixels(names) or _numbered_pixels(names, label)
+    if pixels is None:
+        raise LayoutError(
+            f"{where}: found {_summary(names)}; "
+            f"expected {PIXELS} numbered pixel columns such as pixel0..pixel783 or 1x1..28x28"
+        )
+    return Layout(len(names), pixels, label, tuple(names))
+
+
+def without_names(field_count: int, choice: LabelChoice, where: str) -> Layout:
+    """The layout of a headerless file: 784 pixels, or a label and then 784 pixels. Raises LayoutError."""
+    if choice.column is not None:
+        raise LayoutError(f"{where}: has no header, so there is no column {choice.column!r}; leave --label-column out")
+    if field_count == PIXELS:
+        return Layout(PIXELS, tuple(range(PIXELS)), None)
+    if field_count == PIXELS + 1:
+        return Layout(PIXELS + 1, tuple(range(1, PIXELS + 1)), None if choice.is_absent else 0)
+    raise LayoutError(
+        f"{where}: has no header and {field_count} values in its first line; "
+        "expected 784 (pixels) or 785 (label + 784 pixels)"
+    )
+
+
+def _label_among(names: Sequence[str], choice: LabelChoice, where: str) -> int | None:
+    if choice.is_absent:
+        return None
+    if choice.column is not None:
+        if choice.column not in names:
+            raise LayoutError(f"{where}: has no column {choice.column!r}; found {_summary(names)}")
+        return names.index(choice.column)
+    found = [index for index, name in enumerate(names) if name.strip().lower() in LABEL_NAMES]
+    if len(found) > 1:
+        several = ", ".join(names[index] for index in found)
+        raise LayoutError(
+            f"{where}: {several} could each be the label; say which with --label-column NAME or --no-label"
+        )
+    return found[0] if found else None
+
+
+def _grid_pixels(names: Sequence[str]) -> tuple[int, ...] | None:
+    cells = {}
+    for index, name in enumerate(names):
+        match = _GRID.fullmatch(name.strip())
+        if match:
+            cells[int(match["row"]), int(match["column"])] = index
+    if len(cells) != PIXELS:
+        return None
+    first = min(min(cell) for cell in cells)
+    wanted = [(row + first, column + first) for row in range(SIDE) for column in range(SIDE)]
+    return tuple(cells[cell] for cell in wanted) if set(wanted) == set(cells) else None
+
+
+def _numbered_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | None:
+    groups: dict[str, dict[int, int]] = {}
+    for index, name in enumerate(names):
+        match = _NUMBERED.fullmatch(name.strip())
+        if match and index != label:
+            groups.setdefault(match["prefix"], {})[int(match["number"])] = index
+    whole = [group for group in groups.values() if len(group) == PIXELS and max(group) - min(group) == PIXELS - 1]
+    if len(whole) != 1 or min(whole[0]) not in (0, 1):
+        return None
+    return tuple(whole[0][number] for number in sorted(whole[0]))
+
+
+def _summary(names: Sequence[str]) -> str:
+    first, last = ", ".join(names[:_SHOWN]), f", .. {names[-1]}" if len(names) > _SHOWN else ""
+    return f"{len(names)} columns ({first[:100]}{last[:50]})"

@@ -1,0 +1,123 @@
+"""One input file, whatever its format: the readers' common face, and which of them a file is for.
+
+locations --files_at--> files --look--> sources --read--> PixelBatch
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import PurePosixPath
+from typing import Final, Protocol
+
+from job.contract import PixelBatch
+from job.errors import DataError, NoInput
+from job.read.compression import Compression, opened, recognise
+from job.read.csv import csv_source
+from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, idx_source
+from job.read.layout import LabelChoice
+from job.read.parquet import MAGIC as PARQUET_MAGIC
+from job.read.parquet import parquet_source
+from job.storage import FileInfo, Storage, translated_errors
+
+_log = logging.getLogger(__name__)
+
+# Importing and loading the compiled CSV scanner takes about as long as parsing this much without it.
+_COMPILED_PAYS_FROM_BYTES: Final = 32 << 20
+_GZIP_RATIO: Final = 6
+
+_DATA_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".data", ".parquet", ".pq", ".parq", "ubyte", ".idx")
+
+
+class Source(Protocol):
+    """A file of digits whose layout is known."""
+
+    @property
+    def file(self) -> FileInfo:
+        """The file as it was when it was looked at."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """`csv`, `parquet` or `idx`."""
+        ...
+
+    @property
+    def rows(self) -> int | None:
+        """How many records the file announces; None where only reading it tells."""
+        ...
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the rows carry labels."""
+        ...
+
+    def spans(self, part_bytes: int) -> list[tuple[int, int]]:
+        """The file cut into ranges of about `part_bytes`, in order and without gap; at least one."""
+        ...
+
+    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
+        """The rows of one range, in order, at most `block_rows` at a time."""
+        ...
+
+
+def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
+    """The data files that some locations name, each once, sorted by path. Raises NoInput.
+
+    A file named outright, or matched by a pattern, is always taken; in a folder, those with a data file's name.
+    """
+    found: dict[str, FileInfo] = {}
+    for location in locations:
+        files = storage.find(location)
+        is_folder = [file.path for file in files] != [storage.resolve(location)] and not _is_pattern(location)
+        taken = [file for file in files if _looks_like_data(file)] if is_folder else files
+        if len(taken) < len(files):
+            passed_over = [file.name for file in files if file not in taken]
+            _log.warning("%s: passed over %d files that are not data: %s", location, len(passed_over), passed_over[:5])
+        if not taken:
+            raise NoInput(f"{location}: holds no CSV, Parquet or IDX file")
+        found.update({file.path: file for file in taken})
+    return [found[path] for path in sorted(found)]
+
+
+def look(storage: Storage, files: Sequence[FileInfo], choice: LabelChoice) -> list[Source]:
+    """Recognise files by content and settle each one's layout, before any work. Raises LayoutError, DataError.
+
+    Files of IDX labels are no input of their own: they go with their images.
+    """
+    heads = {file.path: _head(storage, file) for file in files}
+    expected_bytes = sum(file.size * (_GZIP_RATIO if heads[file.path][1] else 1) for file in files)
+    is_compiled = expected_bytes >= _COMPILED_PAYS_FROM_BYTES
+    sources: list[Source] = []
+    for file in files:
+        head, _ = heads[file.path]
+        if head.startswith(LABELS_MAGIC):
+            continue
+        if head.startswith(PARQUET_MAGIC):
+            sources.append(parquet_source(storage, file, choice))
+        elif head.startswith(IMAGES_MAGIC):
+            sources.append(idx_source(storage, file, with_labels=not choice.is_absent))
+        else:
+            sources.append(csv_source(storage, file, choice, is_compiled=is_compiled))
+    if not sources:
+        raise DataError(
+            f"{files[0].path}: holds IDX labels only; name the file of images, and keep the labels beside it"
+        )
+    return sources
+
+
+def _head(storage: Storage, file: FileInfo) -> tuple[bytes, bool]:
+    """A file's first four bytes, unpacked, and whether it is compressed."""
+    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
+        compression = recognise(raw.read(4))
+        raw.seek(0)
+        return opened(raw, compression, file.path).read(4), compression is not Compression.NONE
+
+
+def _is_pattern(location: str) -> bool:
+    return any(character in location for character in "*?[")
+
+
+def _looks_like_data(file: FileInfo) -> bool:
+    name = PurePosixPath(file.name.lower())
+    stem = name.stem if name.suffix == ".gz" else name.name
+    return stem.endswith(_DATA_SUFFIXES)

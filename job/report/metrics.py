@@ -1,0 +1,96 @@
+"""A tally -> the figures of report.json. Figures that need labels, or rows, are None where there are none."""
+
+from typing import Any, Final
+
+from job.contract import CLASS_NAMES, CLASSES
+from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
+
+# The 97.5 % quantile of the standard normal distribution.
+_Z95: Final = 1.959963984540054
+
+
+def figures(tally: Tally) -> dict[str, Any]:
+    """Everything that report.json says of the rows, by its keys there."""
+    return {
+        "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected},
+        "rejected_by_reason": {reason.value: count for reason, count in tally.by_reason.items() if reason.is_fatal},
+        "bad_labels": sum(count for reason, count in tally.by_reason.items() if not reason.is_fatal),
+        "labelled": tally.labelled,
+        "correct": tally.correct if tally.labelled else None,
+        "accuracy": accuracy(tally),
+        "accuracy_95": wilson_interval(tally.correct, tally.labelled),
+        "classes": list(CLASS_NAMES),
+        "confusion_matrix": tally.confusion.tolist() if tally.labelled else None,
+        "per_class": per_class(tally) if tally.labelled else None,
+        "macro_f1": macro_f1(tally),
+        "log_loss": _ratio(tally.log_loss_sum, tally.labelled),
+        "top2_accuracy": _ratio(tally.top2_correct, tally.labelled),
+        "calibration": calibration(tally) if tally.labelled else None,
+        "confidence_histogram": tally.confidence.tolist(),
+        "predicted_counts": tally.predicted.tolist(),
+        "estimated_accuracy": _ratio(tally.confidence_sum, tally.scored),
+    }
+
+
+def accuracy(tally: Tally) -> float | None:
+    """The share of labelled rows that were predicted right."""
+    return _ratio(tally.correct, tally.labelled)
+
+
+def wilson_interval(successes: int, trials: int) -> list[float] | None:
+    """The 95 % interval of a proportion. Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212."""
+    if not trials:
+        return None
+    share = successes / trials
+    spread = _Z95 * (share * (1 - share) / trials + _Z95**2 / (4 * trials**2)) ** 0.5
+    centre, scale = share + _Z95**2 / (2 * trials), 1 + _Z95**2 / trials
+    return [max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)]
+
+
+def per_class(tally: Tally) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each digit, 0 where undefined, as scikit-learn's classification_report."""
+    result = {}
+    for digit in range(CLASSES):
+        hits = int(tally.confusion[digit, digit])
+        support, predicted = int(tally.confusion[digit].sum()), int(tally.confusion[:, digit].sum())
+        result[CLASS_NAMES[digit]] = {
+            "precision": hits / predicted if predicted else 0.0,
+            "recall": hits / support if support else 0.0,
+            "f1": 2 * hits / (support + predicted) if support + predicted else 0.0,
+            "support": support,
+        }
+    return result
+
+
+def macro_f1(tally: Tally) -> float | None:
+    """The mean F1 of the digits that occur among labels or predictions, as scikit-learn's f1_score(average="macro")."""
+    occurring = tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1) > 0
+    values = [figure["f1"] for figure, occurs in zip(per_class(tally).values(), occurring, strict=True) if occurs]
+    return _ratio(sum(values), len(values))
+
+
+def calibration(tally: Tally) -> dict[str, Any]:
+    """How well confidences match accuracy: the expected calibration error and, per bin, both means.
+
+    Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017; 20 bins of equal width.
+    """
+    bins = []
+    error = 0.0
+    for index in range(CONFIDENCE_BINS):
+        count, right = int(tally.bin_labelled[index]), int(tally.bin_correct[index])
+        confidence_sum = int(tally.bin_confidence[index]) / MILLION
+        error += abs(confidence_sum - right) / tally.labelled
+        bins.append(
+            {
+                "from": index / CONFIDENCE_BINS,
+                "to": (index + 1) / CONFIDENCE_BINS,
+                "count": count,
+                "confidence": _ratio(confidence_sum, count),
+                "accuracy": _ratio(right, count),
+            }
+        )
+    return {"ece": error, "bins": bins}
+
+
+def _ratio(part: float, whole: int) -> float | None:
+    return part / whole if whole else None

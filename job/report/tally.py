@@ -1,0 +1,155 @@
+"""Everything the report is computed from, as integer counts that add up exactly, in any order.
+
+Scored batches flow past; a part keeps one tally, and the run's is their sum. Integers, because floating-point
+sums depend on their order and would make the report depend on threads. Probabilities are counted in millionths.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Reason, ScoredBatch
+
+MILLION: Final = 1_000_000
+CONFIDENCE_BINS: Final = 20
+# A probability of zero has no logarithm; float32's resolution is the floor, as in scikit-learn's log_loss.
+_SMALLEST_PROBABILITY: Final = float(np.finfo(np.float32).eps)
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Counts over some records. `+` merges two; it is associative and commutative, and `Tally.zero()` is neutral.
+
+    counts (7,): read, scored, labelled, correct, top-2 correct, sum of the log loss of labelled rows in millionths,
+        sum of the confidences of scored rows in millionths.
+    reasons (len(Reason),): records per reason code, in the order of Reason.
+    confusion (10, 10): labelled scored rows, true digit x predicted digit.
+    predicted (10,): scored rows per predicted digit.
+    confidence (20,): scored rows per confidence bin of width 0.05; a bin includes its lower edge, the last also 1.
+    bin_labelled, bin_correct, bin_confidence (20,): for labelled rows, how many, how many correct, and the sum of
+        their confidences in millionths, per confidence bin.
+    """
+
+    counts: Counts
+    reasons: Counts
+    confusion: Counts
+    predicted: Counts
+    confidence: Counts
+    bin_labelled: Counts
+    bin_correct: Counts
+    bin_confidence: Counts
+
+    @classmethod
+    def zero(cls) -> Self:
+        """Nothing counted."""
+        shapes = [(7,), (len(Reason),), (CLASSES, CLASSES), (CLASSES,), *[(CONFIDENCE_BINS,)] * 4]
+        return cls(*(np.zeros(shape, np.int64) for shape in shapes))
+
+    @classmethod
+    def of(cls, batch: ScoredBatch) -> Self:
+        """The counts of one batch."""
+        is_scored = batch.predictions != NO_PREDICTION
+        predictions, probabilities = batch.predictions[is_scored], batch.probabilities[is_scored]
+        confidences = batch.confidences[is_scored]
+        bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+        labels = np.full(len(batch.predictions), NO_LABEL, np.int8) if batch.labels is None else batch.labels
+        has_label = labels[is_scored] != NO_LABEL
+        truth, guess, sure = labels[is_scored][has_label], predictions[has_label], confidences[has_label]
+        of_truth = probabilities[has_label, truth]
+        is_correct = truth == guess
+        is_top2 = (probabilities[has_label] > of_truth[:, None]).sum(axis=1) < 2  # noqa: PLR2004
+        losses = -np.log(np.clip(of_truth.astype(np.float64), _SMALLEST_PROBABILITY, 1))
+        total = [len(labels), len(predictions), len(truth), is_correct.sum(), is_top2.sum(), _millionths(losses).sum()]
+        order = list(Reason)
+        return cls(
+            counts=np.array([*total, _millionths(confidences).sum()], np.int64),
+            reasons=_count([order.index(reject.reason) for reject in batch.rejects], len(order)),
+            confusion=_count(truth.astype(np.int64) * CLASSES + guess, CLASSES**2).reshape(CLASSES, CLASSES),
+            predicted=_count(predictions, CLASSES),
+            confidence=_count(bins, CONFIDENCE_BINS),
+            bin_labelled=_count(bins[has_label], CONFIDENCE_BINS),
+            bin_correct=_count(bins[has_label][is_correct], CONFIDENCE_BINS),
+            bin_confidence=_sum(bins[has_label], _millionths(sure), CONFIDENCE_BINS),
+        )
+
+    def __add__(self, other: Self) -> Self:
+        """The counts of both."""
+        return type(self)(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal counts."""
+        return isinstance(other, Tally) and self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+    @property
+    def read(self) -> int:
+        """Records read."""
+        return int(self.counts[0])
+
+    @property
+    def scored(self) -> int:
+        """Records with a prediction."""
+        return int(self.counts[1])
+
+    @property
+    def rejected(self) -> int:
+        """Records without one: those with a fatal reason."""
+        return sum(count for reason, count in self.by_reason.items() if reason.is_fatal)
+
+    @property
+    def labelled(self) -> int:
+        """Scored records with a label."""
+        return int(self.counts[2])
+
+    @property
+    def correct(self) -> int:
+        """Labelled records whose prediction is their label."""
+        return int(self.counts[3])
+
+    @property
+    def top2_correct(self) -> int:
+        """Labelled records whose label is among the two most probable digits."""
+        return int(self.counts[4])
+
+    @property
+    def log_loss_sum(self) -> float:
+        """Sum over the labelled records of -ln(probability of the label)."""
+        return int(self.counts[5]) / MILLION
+
+    @property
+    def confidence_sum(self) -> float:
+        """Sum over the scored records of the confidence."""
+        return int(self.counts[6]) / MILLION
+
+    @property
+    def by_reason(self) -> dict[Reason, int]:
+        """Records per reason code, bad labels included; codes that occurred only."""
+        return {reason: int(count) for reason, count in zip(Reason, self.reasons, strict=True) if count}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists of integers."""
+        return {each.name: getattr(self, each.name).tolist() for each in fields(self)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(*(np.array(content[each.name], np.int64) for each in fields(cls)))
+
+
+def _millionths(values: npt.NDArray[np.floating[Any]]) -> Counts:
+    return np.rint(values.astype(np.float64) * MILLION).astype(np.int64)
+
+
+def _count(values: npt.ArrayLike, size: int) -> Counts:
+    return np.bincount(np.asarray(values, np.int64), minlength=size).astype(np.int64)
+
+
+def _sum(bins: npt.ArrayLike, values: Counts, size: int) -> Counts:
+    # Sums of up to a batch of millionths stay far below 2**53, so float weights are exact here.
+    return np.bincount(np.asarray(bins, np.int64), weights=values, minlength=size).astype(np.int64)

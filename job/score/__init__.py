@@ -1,0 +1,1 @@
+"""The scoring stage: inputs -> parts -> predictions and report."""

@@ -1,0 +1,92 @@
+"""Parts -> final output: per input one prediction file, then the report, the manifest, and last `_SUCCESS`.
+
+Idempotent: it reads committed parts only and replaces whole files, so it may run again, and twice at once.
+"""
+
+import json
+import time
+from contextlib import closing
+from typing import Any
+
+from job.errors import InternalError, TooManyRejects
+from job.model.bundle import Bundle
+from job.report.page import render
+from job.report.tally import Tally
+from job.score.join import Joiner, Written
+from job.score.manifest import manifest_of, report_of
+from job.score.output import Output
+from job.score.plan import Input, Plan
+from job.settings import RejectLimit, ScoreSettings
+from job.storage import Storage
+from job.write.part_file import PartReader, PartSummary
+
+
+def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) -> dict[str, Any]:
+    """Write the final output of a run whose parts are all committed, and return its report.
+
+    Raises TooManyRejects, with the predictions and reject files there to be read; InternalError if rows are missing.
+    """
+    clock = time.monotonic()
+    output, settings = joiner.output, joiner.settings
+    tallies: list[Tally] = []
+    written: list[Written] = []
+    examples: list[str] = []
+    for index, each in enumerate(plan.inputs):
+        paths = [output.part(part) for part in plan.parts_of(index)]
+        parts = [(path, _summary(joiner.storage, path)) for path in paths]
+        tallies.append(_checked_tally(each, [summary for _, summary in parts]))
+        joined = joiner.join(each, parts)
+        written += joined.files
+        examples += joined.examples
+    report = report_of(plan, tallies, bundle)
+    _check_limit(settings.max_rejects, report, output, examples)
+    _write(joiner, written, "report.json", _json(report))
+    _write(joiner, written, "report.html", render(report).encode())
+    timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
+    manifest = manifest_of(plan, tallies, outputs=written, settings=settings, bundle=bundle, timings=timings)
+    _write(joiner, written, "manifest.json", _json(manifest))
+    output.finish(plan)
+    return report
+
+
+def read_report(storage: Storage, output: Output, settings: ScoreSettings) -> dict[str, Any]:
+    """The report of finished output. Raises TooManyRejects if it would not pass the limit set today."""
+    report: dict[str, Any] = json.loads(storage.read(output.report_json))
+    _check_limit(settings.max_rejects, report, output, [])
+    return report
+
+
+def _summary(storage: Storage, path: str) -> PartSummary:
+    with closing(storage.open(path)) as file:
+        return PartReader(file, path).summary
+
+
+def _checked_tally(each: Input, summaries: list[PartSummary]) -> Tally:
+    """The input's tally, once every row that the file announced is accounted for."""
+    tally = sum((Tally.from_json(summary.tally) for summary in summaries), Tally.zero())
+    rows, announced = sum(summary.rows for summary in summaries), each.source.rows
+    if not rows == tally.read == tally.scored + tally.rejected or announced not in {None, rows}:
+        raise InternalError(
+            f"{each.path}: rows do not add up: {rows} in its parts, {tally.scored} scored, {tally.rejected} rejected, "
+            f"{announced} announced by the file"
+        )
+    return tally
+
+
+def _check_limit(limit: RejectLimit, report: dict[str, Any], output: Output, examples: list[str]) -> None:
+    read, rejected = report["rows"]["read"], report["rows"]["rejected"]
+    if limit.is_exceeded(rejected, read):
+        shown = f"; first: {'; '.join(examples[:3])}" if examples else ""
+        raise TooManyRejects(
+            f"{rejected} of {read} records were rejected, more than --max-rejects {limit}; "
+            f"they are listed in {output.path('rejects')}{shown}"
+        )
+
+
+def _write(joiner: Joiner, written: list[Written], path: str, content: bytes) -> None:
+    with joiner.written(path, written) as file:
+        file.write(content)
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, indent=2).encode() + b"\n"

@@ -1,0 +1,116 @@
+"""One input's committed parts, in order -> its prediction file and, where records were rejected, its reject file."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Final, cast
+
+import pyarrow as pa
+
+from job.contract import Reject, prediction_schema
+from job.score.output import Output
+from job.score.plan import Input
+from job.settings import ScoreSettings
+from job.storage import Storage
+from job.write.part_file import PartReader, PartSummary
+from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
+
+_EXAMPLES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file of the output, as the manifest lists it; `path` is relative to the output folder."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What joining an input's parts gave: the files, and the first rejects in words."""
+
+    files: list[Written]
+    examples: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """Joins the parts of a run's inputs. check_stop: raises Stopped when the user wants the run to end."""
+
+    storage: Storage
+    output: Output
+    settings: ScoreSettings
+    check_stop: Callable[[], None]
+
+    def join(self, each: Input, parts: Sequence[tuple[str, PartSummary]]) -> Joined:
+        """Write one input's files from its parts: their paths, in order, and summaries."""
+        joined = Joined([], [])
+        has_rejects = any(sum(summary.tally["reasons"]) for _, summary in parts)
+        with ExitStack() as stack:
+            # The reject file is entered first and so committed last: whoever sees it can see the predictions.
+            rejects = stack.enter_context(self.written(each.rejects, joined.files)) if has_rejects else None
+            predictions = stack.enter_context(self.written(each.predictions, joined.files))
+            writer = self._writer(predictions, each)
+            for rows, found in self._rows_in_order(parts):
+                self.check_stop()
+                writer.write(rows)
+                joined.examples.extend(_in_words(each, reject) for reject in found[: _EXAMPLES - len(joined.examples)])
+                if rejects:
+                    rejects.write(b"".join(reject_line(each.path, reject) for reject in found))
+            writer.close()
+        return joined
+
+    @contextmanager
+    def written(self, path: str, files: list[Written]) -> Iterator[BinaryIO]:
+        """A file of the output to write; once it is committed, its digest is added to `files`."""
+        # The temporary file lies among the parts, so that whatever a killed process leaves goes away with them.
+        with self.storage.commit(self.output.path(path), beside=self.output.parts) as file:
+            hashed = _Hashed(file)
+            yield cast("BinaryIO", hashed)
+        files.append(Written(path, hashed.bytes, hashed.hash.hexdigest()))
+
+    def _writer(self, file: BinaryIO, each: Input) -> PredictionWriter:
+        schema = prediction_schema(
+            has_labels=each.source.has_labels, with_probabilities=self.settings.has_probabilities
+        )
+        if self.settings.format == "kaggle":
+            return KagglePredictions(file)
+        is_parquet = each.predictions.endswith(".parquet")
+        return ParquetPredictions(file, schema) if is_parquet else CsvPredictions(file, schema)
+
+    def _rows_in_order(self, parts: Sequence[tuple[str, PartSummary]]) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
+        """Rows part after part, with rejects counted from the file's beginning."""
+        rows_before = lines_before = 0
+        for path, summary in parts:
+            with closing(self.storage.open(path)) as file:
+                for rows, rejects in PartReader(file, path).batches():
+                    yield rows, [reject.shifted(rows_before, lines_before) for reject in rejects]
+            rows_before += summary.rows
+            lines_before += summary.lines
+
+
+class _Hashed:
+    """A file being written, with the size and digest of what has been."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, content: bytes) -> int:
+        self.hash.update(content)
+        self.bytes += memoryview(content).nbytes
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _in_words(each: Input, reject: Reject) -> str:
+    place = f"row {reject.row}" if reject.line is None else f"line {reject.line}"
+    return f"{each.path} {place}: {reject.detail}"

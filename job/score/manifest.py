@@ -1,0 +1,73 @@
+"""What report.json and manifest.json say. The report is about the rows, and byte-stable; the manifest about the run."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from job import __version__
+from job.model.bundle import Bundle
+from job.report.metrics import accuracy, figures
+from job.report.tally import Tally
+from job.score.join import Written
+from job.score.plan import Plan
+from job.settings import ScoreSettings
+
+
+def report_of(plan: Plan, tallies: Sequence[Tally], bundle: Bundle) -> dict[str, Any]:
+    """The content of report.json; `tallies` are the inputs', in the plan's order."""
+    inputs = [
+        {"path": each.path, "rows": tally.read, "rejected": tally.rejected, "accuracy": accuracy(tally)}
+        for each, tally in zip(plan.inputs, tallies, strict=True)
+    ]
+    return {**figures(sum(tallies, Tally.zero())), "inputs": inputs, "model": model_of(bundle)}
+
+
+def model_of(bundle: Bundle) -> dict[str, Any]:
+    """Which model it was, from its card."""
+    about = bundle.about
+    return {
+        "digest": bundle.digest,
+        "name": bundle.name,
+        "recipe": about.get("recipe"),
+        "architecture": about.get("architecture"),
+        "data": about.get("data", {}).get("name"),
+        "warning": about.get("data", {}).get("warning"),
+        "test_accuracy": about.get("metrics", {}).get("test", {}).get("accuracy"),
+    }
+
+
+def manifest_of(
+    plan: Plan,
+    tallies: Sequence[Tally],
+    *,
+    outputs: Sequence[Written],
+    settings: ScoreSettings,
+    bundle: Bundle,
+    timings: dict[str, Any],
+) -> dict[str, Any]:
+    """The content of manifest.json. Only what stands under `timings` differs between two runs with equal settings."""
+    inputs = [
+        {
+            **asdict(each.source.file),
+            "relative_path": each.path,
+            "format": each.source.format,
+            "parts": len(plan.parts_of(index)),
+            "rows": tally.read,
+            "scored": tally.scored,
+            "rejected": tally.rejected,
+            "predictions": each.predictions,
+            "rejects": each.rejects if tally.reasons.any() else None,
+        }
+        for index, (each, tally) in enumerate(zip(plan.inputs, tallies, strict=True))
+    ]
+    return {
+        "digit_job": __version__,
+        "python": platform.python_version(),
+        "fingerprint": plan.fingerprint,
+        "inputs": inputs,
+        "outputs": [asdict(each) for each in sorted(outputs, key=lambda each: each.path)],
+        "settings": {**asdict(settings), "max_rejects": str(settings.max_rejects)},
+        "model": {"path": bundle.path, **model_of(bundle)},
+        "timings": timings,
+    }

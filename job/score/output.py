@@ -1,0 +1,106 @@
+"""The output folder: what lies where in it, and whose it is.
+
+OUT/ predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS
+     _parts/  run.json and the committed parts, while the run is unfinished
+"""
+
+import json
+from enum import Enum
+from typing import Any, Final
+
+from job.errors import OutputOccupied
+from job.score.plan import Part, Plan
+from job.storage import Storage, join
+
+_OURS: Final = ("_SUCCESS", "manifest.json", "report.json", "report.html", "predictions", "rejects", "_parts")
+# What an empty volume may hold all the same.
+_HARMLESS: Final = ("lost+found",)
+
+
+class State(Enum):
+    """What is to be done in the output folder."""
+
+    BEGIN = "begin"
+    RESUME = "resume"
+    DONE = "done"
+
+
+class Output:
+    """One output folder."""
+
+    def __init__(self, storage: Storage, location: str) -> None:
+        self._storage = storage
+        self.folder = storage.resolve(location)
+        self.parts = join(self.folder, "_parts")
+        self.report_json = join(self.folder, "report.json")
+        self.report_html = join(self.folder, "report.html")
+        self.manifest = join(self.folder, "manifest.json")
+        self.success = join(self.folder, "_SUCCESS")
+        self._run = join(self.parts, "run.json")
+
+    def path(self, relative: str) -> str:
+        """The path of a file named relative to the output folder."""
+        return join(self.folder, relative)
+
+    def part(self, part: Part) -> str:
+        """The path of a committed part."""
+        return join(self.parts, f"{part.index:06}.arrow")
+
+    def committed(self, plan: Plan) -> list[Part]:
+        """The parts of a plan that are there already."""
+        present = set(self._storage.list(self.parts))
+        return [part for part in plan.parts if f"{part.index:06}.arrow" in present]
+
+    def claim(self, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> State:
+        """Make the folder this run's own, or find that it is. Raises OutputOccupied where it holds something else."""
+        if self._content_of(self.success) == plan.fingerprint:
+            self._storage.remove(self.parts)
+            return State.DONE
+        run = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
+        if self._storage.stat(self.success) is None and self._unfinished_run() == run:
+            return State.RESUME
+        found = [name for name in self._storage.list(self.folder) if not _is_harmless(name)]
+        if found and not is_overwriting:
+            raise OutputOccupied(
+                f"{self.folder}: {self._what_stands_there(found, run)}; name another --output or add --overwrite"
+            )
+        # _SUCCESS first: from here on the folder no longer claims to be whole.
+        for name in _OURS:
+            self._storage.remove(self.path(name))
+        with self._storage.commit(self._run) as file:
+            file.write(json.dumps(run).encode() + b"\n")
+        return State.BEGIN
+
+    def finish(self, plan: Plan) -> None:
+        """Declare the output whole, then tidy up."""
+        with self._storage.commit(self.success, beside=self.parts) as file:
+            file.write(plan.fingerprint.encode() + b"\n")
+        self._storage.remove(self.parts)
+
+    def is_finished(self, plan: Plan) -> bool:
+        """Whether this very run, perhaps by another process, has finished."""
+        return self._content_of(self.success) == plan.fingerprint
+
+    def _unfinished_run(self) -> dict[str, Any] | None:
+        content = self._content_of(self._run)
+        run: dict[str, Any] | None = json.loads(content) if content else None
+        return run
+
+    def _content_of(self, path: str) -> str | None:
+        return None if self._storage.stat(path) is None else self._storage.read(path).decode(errors="replace").strip()
+
+    def _what_stands_there(self, found: list[str], run: dict[str, Any]) -> str:
+        if "_SUCCESS" in found:
+            return "holds a finished run over other inputs, another model or other settings"
+        unfinished = self._unfinished_run()
+        if unfinished and unfinished.get("fingerprint") == run["fingerprint"]:
+            return (
+                f"holds this run unfinished with --part-bytes {unfinished.get('part_bytes')}, which must stay the same"
+            )
+        if unfinished:
+            return "holds an unfinished run over other inputs, another model or other settings"
+        return f"is not empty ({', '.join(found[:3])})"
+
+
+def _is_harmless(name: str) -> bool:
+    return name.startswith(".") or name in _HARMLESS

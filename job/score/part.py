@@ -1,0 +1,73 @@
+"""One part, from reading to commit. Everything that can fail while scoring fails in here, and leaves nothing behind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_schema
+from job.errors import InputChanged, InternalError
+from job.model.bundle import Predictor
+from job.read.source import Source
+from job.report.tally import Tally
+from job.score.plan import Part
+from job.settings import ScoreSettings
+from job.storage import FileInfo, Storage
+from job.write.part_file import PartSummary, PartWriter
+from job.write.predictions import prediction_rows
+
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PartScorer:
+    """Scores parts of a run, one call per part, from any thread.
+
+    on_batch: called after each batch with its rows, its rejected rows and the bytes read for it. It may raise, to stop.
+    """
+
+    storage: Storage
+    predictor: Predictor
+    settings: ScoreSettings
+    on_batch: Callable[[int, int, int], None]
+
+    def score(self, part: Part, source: Source, path: str) -> None:
+        """Score a part of a source and commit it at `path`."""
+        schema = prediction_schema(has_labels=source.has_labels, with_probabilities=self.settings.has_probabilities)
+        tally, lines = Tally.zero(), 0
+        with self.storage.commit(path) as file:
+            writer = PartWriter(file, schema)
+            for batch in source.read(self.storage, part.span, self.settings.block_rows):
+                scored = predict(batch, self.predictor)
+                rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
+                writer.write(rows, tuple(reject.shifted(tally.read, lines) for reject in batch.rejects))
+                counted = Tally.of(scored)
+                tally, lines = tally + counted, lines + batch.lines
+                self.on_batch(counted.read, counted.rejected, batch.size_bytes)
+            if tally.read != tally.scored + tally.rejected:
+                raise InternalError(
+                    f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected"
+                )
+            _check_unchanged(self.storage, source.file)
+            writer.finish(PartSummary(tally.read, lines, tally.to_json()))
+
+
+def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
+    """Run the network on a batch; rejected records get no prediction.
+
+    Probabilities are rounded to six decimals, more than which a float32 network does not mean.
+    """
+    raw = predictor.predict(batch.pixels)
+    predictions = raw.argmax(axis=1).astype(np.int8)
+    probabilities = np.round(raw, _DECIMALS)
+    rejected = [reject.row for reject in batch.rejects if reject.reason.is_fatal]
+    predictions[rejected] = NO_PREDICTION
+    probabilities[rejected] = 0
+    return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects)
+
+
+def _check_unchanged(storage: Storage, planned: FileInfo) -> None:
+    now = storage.stat(planned.path)
+    if now != planned:
+        found = "is gone" if now is None else "was changed"
+        raise InputChanged(f"{planned.path}: {found} while it was being scored; run again once it is complete")

@@ -1,0 +1,127 @@
+"""A scoring run with the local engine: threads of this process, each taking whole parts."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from job.errors import Stopped, StorageError
+from job.model.bundle import open_bundle
+from job.model.predictor import OnnxPredictor
+from job.read.layout import LabelChoice
+from job.read.source import files_at, look
+from job.score.gather import gather, read_report
+from job.score.join import Joiner
+from job.score.output import Output, State
+from job.score.part import PartScorer
+from job.score.plan import Part, Plan, make_plan
+from job.settings import ScoreSettings
+from job.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Where a run says how far it is; called from many threads."""
+
+    def begin(self, total_bytes: int) -> None:
+        """The run has so much to read."""
+        ...
+
+    def advance(self, rows: int, rejected: int, size_bytes: int) -> None:
+        """So much more is scored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    output: the folder. report: the content of report.json. rows: scored by this very process, not before it.
+    """
+
+    output: str
+    report: dict[str, Any]
+    was_done: bool
+    rows: int
+    seconds: float
+
+
+def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_stop: Callable[[], None]) -> RunResult:
+    """Score everything `settings` names; resume or do nothing where that was done before.
+
+    check_stop: raises Stopped when the user wants the run to end; called between batches.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    bundle = open_bundle(storage, settings.model)
+    predictor = OnnxPredictor(bundle.onnx, bundle.path)
+    bundle.check(predictor)
+    sources = look(
+        storage, files_at(storage, settings.inputs), LabelChoice(settings.label_column, settings.is_label_ignored)
+    )
+    plan = make_plan(sources, settings, bundle.digest)
+    output = Output(storage, settings.output)
+    state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
+    if state is State.DONE:
+        _log.info("%s: already scored: same inputs, model and settings", output.folder)
+        report = read_report(storage, output, settings)
+        return RunResult(output.folder, report, was_done=True, rows=0, seconds=time.monotonic() - clock)
+
+    engine = _Engine(progress, check_stop)
+    scorer = PartScorer(storage, predictor, settings, engine.on_batch)
+    committed = output.committed(plan)
+    if state is State.RESUME:
+        _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts))
+    try:
+        engine.score(scorer, plan, [part for part in plan.parts if part not in committed], output, settings.threads)
+        timings = {"started": started.isoformat(), "score_seconds": round(time.monotonic() - clock, 3)}
+        report = gather(plan, Joiner(storage, output, settings, check_stop), bundle, timings)
+    except StorageError:
+        # An identical run beside this one may have finished first and tidied the parts away.
+        if not output.is_finished(plan):
+            raise
+        report = read_report(storage, output, settings)
+    return RunResult(output.folder, report, was_done=False, rows=engine.rows, seconds=time.monotonic() - clock)
+
+
+class _Engine:
+    """Threads that take parts until none is left, the first error, or a stop."""
+
+    def __init__(self, progress: Progress, check_stop: Callable[[], None]) -> None:
+        self._progress = progress
+        self._check_stop = check_stop
+        self._lock = threading.Lock()
+        self._has_failed = threading.Event()
+        self.rows = 0
+
+    def on_batch(self, rows: int, rejected: int, size_bytes: int) -> None:
+        if self._has_failed.is_set():
+            raise Stopped("stopped, because another part failed")
+        self._check_stop()
+        self._progress.advance(rows, rejected, size_bytes)
+        with self._lock:
+            self.rows += rows
+
+    def score(self, scorer: PartScorer, plan: Plan, parts: Sequence[Part], output: Output, threads: int) -> None:
+        self._progress.begin(_bytes_of(plan, parts))
+        with ThreadPoolExecutor(threads, thread_name_prefix="part") as pool:
+            futures = [
+                pool.submit(scorer.score, part, plan.inputs[part.source].source, output.part(part)) for part in parts
+            ]
+            finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
+            if unfinished:
+                self._has_failed.set()
+                pool.shutdown(cancel_futures=True)
+        errors = [error for future in finished if (error := future.exception())]
+        if errors:
+            raise errors[0]
+
+
+def _bytes_of(plan: Plan, parts: Sequence[Part]) -> int:
+    """About how much of the input files some parts are."""
+    shares = [len(plan.parts_of(index)) for index in range(len(plan.inputs))]
+    return sum(plan.inputs[part.source].source.file.size // shares[part.source] for part in parts)

@@ -1,0 +1,90 @@
+"""What the user asked for, checked and frozen; read once, at the edge, and passed along from there."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from job.errors import UsageError
+
+MIB: Final = 1 << 20
+DEFAULT_PART_BYTES: Final = 32 * MIB
+
+OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
+Recipe = Literal["baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectLimit:
+    """How many records may be rejected before a run counts as failed: a number, or a share of the records read."""
+
+    amount: float
+    is_percent: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "RejectLimit":
+        """`100` or `2.5%`. Raises UsageError."""
+        is_percent = text.strip().endswith("%")
+        try:
+            amount = float(text.strip().removesuffix("%"))
+        except ValueError:
+            amount = -1
+        if not 0 <= amount <= (100 if is_percent else float("inf")) or (not is_percent and not amount.is_integer()):
+            raise UsageError(f"--max-rejects {text}: expected a number such as 100, or a share such as 1%")
+        return cls(amount, is_percent)
+
+    def is_exceeded(self, rejected: int, read: int) -> bool:
+        """Whether `rejected` of `read` records are too many."""
+        return rejected * 100 > self.amount * read if self.is_percent else rejected > self.amount
+
+    def __str__(self) -> str:
+        """As the user would write it."""
+        return f"{self.amount:g}%" if self.is_percent else f"{self.amount:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """One run of the scoring stage.
+
+    inputs: locations as given. part_bytes: size of a part. block_rows: how many rows are in flight per thread;
+    it changes neither parts nor output.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    model: str
+    format: OutputFormat = "auto"
+    label_column: str | None = None
+    is_label_ignored: bool = False
+    has_probabilities: bool = False
+    max_rejects: RejectLimit = RejectLimit(1, is_percent=True)
+    threads: int = 1
+    part_bytes: int = DEFAULT_PART_BYTES
+    block_rows: int = 1024
+    is_overwriting: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where settings contradict each other."""
+        if self.label_column is not None and self.is_label_ignored:
+            raise UsageError("--label-column and --no-label contradict each other; give one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One run of the train stage.
+
+    data: where the images come from (see `train.dataset`). validation_share: of the training images, in (0, 1).
+    """
+
+    data: str
+    model: str
+    recipe: Recipe = "baseline"
+    epochs: int | None = None
+    batch_size: int | None = None
+    validation_share: float = 0.1
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values outside their range."""
+        if not 0 < self.validation_share < 1:
+            raise UsageError(
+                f"--validation-split {self.validation_share}: expected a share between 0 and 1, such as 0.1"
+            )

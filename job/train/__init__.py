@@ -1,0 +1,1 @@
+"""The train stage; the only code that imports TensorFlow."""

@@ -1,0 +1,1 @@
+"""Results -> files: committed parts, predictions, rejects."""

@@ -1,0 +1,70 @@
+"""One committed part: predictions, rejects and tally in one file, so that they appear together or not at all.
+
+An Arrow IPC file. Each record batch holds prediction rows and, in its metadata, the rejects among them; the last,
+an empty one, holds the part's summary. Rows and lines count from the part's start: where the part begins in its
+file is known only once all parts before it are read.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO, Final
+
+import pyarrow as pa
+
+from job.contract import Reason, Reject
+from job.errors import InternalError
+
+_REJECTS: Final = b"rejects"
+_SUMMARY: Final = b"summary"
+
+
+@dataclass(frozen=True, slots=True)
+class PartSummary:
+    """What gather must know of a part without reading its rows.
+
+    rows: records in the part. lines: lines of text it took. tally: the tally's JSON form.
+    """
+
+    rows: int
+    lines: int
+    tally: dict[str, Any]
+
+
+class PartWriter:
+    """Writes a part batch by batch; without `finish` the file is no part."""
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pa.ipc.new_file(file, schema)
+
+    def write(self, rows: pa.RecordBatch, rejects: tuple[Reject, ...]) -> None:
+        """Append prediction rows; `rejects` count their rows and lines from the part's start."""
+        content = json.dumps([asdict(reject) for reject in rejects]).encode() if rejects else b"[]"
+        self._writer.write_batch(rows, custom_metadata={_REJECTS: content})
+
+    def finish(self, summary: PartSummary) -> None:
+        """Append the summary and the footer."""
+        empty = pa.RecordBatch.from_pylist([], schema=self._schema)
+        self._writer.write_batch(empty, custom_metadata={_SUMMARY: json.dumps(asdict(summary)).encode()})
+        self._writer.close()
+
+
+class PartReader:
+    """Reads a committed part back."""
+
+    def __init__(self, file: pa.NativeFile, path: str) -> None:
+        """`path` names the part in errors. Raises InternalError where the file is not a whole part."""
+        try:
+            self._reader = pa.ipc.open_file(file)
+            _, metadata = self._reader.get_batch_with_custom_metadata(self._reader.num_record_batches - 1)
+            self.summary = PartSummary(**json.loads(metadata[_SUMMARY]))
+        except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+            raise InternalError(f"{path}: is not a whole part ({error}); remove it and run again") from error
+
+    def batches(self) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
+        """The prediction rows in order, each batch with its rejects."""
+        for index in range(self._reader.num_record_batches - 1):
+            rows, metadata = self._reader.get_batch_with_custom_metadata(index)
+            rejects = [Reject(**{**each, "reason": Reason(each["reason"])}) for each in json.loads(metadata[_REJECTS])]
+            yield rows, rejects

@@ -1,0 +1,138 @@
+"""The files a user gets: predictions as CSV, Parquet or Kaggle's submission, and rejects as JSON lines.
+
+Bytes depend on the rows alone, never on how they were cut into parts and batches on the way here.
+"""
+
+import json
+from typing import BinaryIO, Final, Protocol
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from job.contract import CLASS_NAMES, NO_LABEL, NO_PREDICTION, Reject, ScoredBatch, prediction_schema
+
+_ROW_GROUP_ROWS: Final = 1 << 16
+_CSV_BATCH_ROWS: Final = 1 << 14
+
+
+def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.RecordBatch:
+    """A scored batch as rows of `prediction_schema`."""
+    is_rejected = batch.predictions == NO_PREDICTION
+    columns = [
+        pa.array(batch.predictions, mask=is_rejected),
+        pa.array(batch.confidences, mask=is_rejected),
+    ]
+    if batch.labels is not None:
+        columns.append(pa.array(batch.labels, mask=batch.labels == NO_LABEL))
+    columns.append(_reject_column(batch))
+    if with_probabilities:
+        columns += [pa.array(batch.probabilities[:, digit], mask=is_rejected) for digit in range(len(CLASS_NAMES))]
+    schema = prediction_schema(has_labels=batch.labels is not None, with_probabilities=with_probabilities)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+class PredictionWriter(Protocol):
+    """A prediction file being written."""
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Append rows."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file's content; the stream below stays open."""
+        ...
+
+
+class CsvPredictions:
+    """Comma-separated, with a header; what does not apply is empty."""
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        file.write(",".join(schema.names).encode() + b"\n")
+        self._writer = _csv_writer(file, schema)
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """See PredictionWriter."""
+        self._writer.write_batch(rows)
+
+    def close(self) -> None:
+        """See PredictionWriter."""
+        self._writer.close()
+
+
+class KagglePredictions:
+    """Kaggle's submission file: `ImageId,Label`, images counted from 1; a rejected record has an empty label."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.write(b"ImageId,Label\n")
+        self._writer = _csv_writer(file, pa.schema([("ImageId", pa.int64()), ("Label", pa.int8())]))
+        self._rows = 0
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """See PredictionWriter."""
+        ids = pa.array(range(self._rows + 1, self._rows + rows.num_rows + 1), pa.int64())
+        self._rows += rows.num_rows
+        self._writer.write_batch(pa.RecordBatch.from_arrays([ids, rows["prediction"]], names=["ImageId", "Label"]))
+
+    def close(self) -> None:
+        """See PredictionWriter."""
+        self._writer.close()
+
+
+class ParquetPredictions:
+    """Parquet with row groups of 65,536 rows, whatever the batches that come in."""
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(file, schema)
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """See PredictionWriter."""
+        self._pending.append(rows)
+        self._pending_rows += rows.num_rows
+        while self._pending_rows >= _ROW_GROUP_ROWS:
+            table = pa.Table.from_batches(self._pending)
+            self._write_group(table.slice(0, _ROW_GROUP_ROWS))
+            self._pending = table.slice(_ROW_GROUP_ROWS).to_batches()
+            self._pending_rows -= _ROW_GROUP_ROWS
+
+    def close(self) -> None:
+        """See PredictionWriter."""
+        if self._pending_rows:
+            self._write_group(pa.Table.from_batches(self._pending))
+        self._writer.close()
+
+    def _write_group(self, table: pa.Table) -> None:
+        # Pages are cut along chunks: without joining them, the bytes would tell how the rows arrived.
+        self._writer.write_table(table.combine_chunks(), row_group_size=_ROW_GROUP_ROWS)
+
+
+def reject_line(file: str, reject: Reject) -> bytes:
+    """One line of a rejects file: the record's place in `file`, what is wrong with it, and its text."""
+    fields = {
+        "file": file,
+        "row": reject.row,
+        "byte_offset": reject.byte_offset,
+        "line": reject.line,
+        "column": reject.column,
+        "reason": reject.reason.value,
+        "detail": reject.detail,
+        "raw": reject.raw,
+    }
+    return json.dumps(fields, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
+def _csv_writer(file: BinaryIO, schema: pa.Schema) -> pa_csv.CSVWriter:
+    options = pa_csv.WriteOptions(include_header=False, quoting_style="needed", batch_size=_CSV_BATCH_ROWS)
+    return pa_csv.CSVWriter(file, schema, write_options=options)
+
+
+def _reject_column(batch: ScoredBatch) -> pa.Array:
+    if not batch.rejects:
+        return pa.nulls(len(batch.predictions), pa.string())
+    reasons: list[str | None] = [None] * len(batch.predictions)
+    for reject in batch.rejects:
+        reasons[reject.row] = reject.reason.value
+    return pa.array(reasons, pa.string())
