@@ -132,7 +132,7 @@ def score(
             is_overwriting=overwrite,
         )
         progress = stack.enter_context(logs.score_progress())
-        result = run(settings, storage_at(output), progress, stop.check)
+        result = run(settings, storage_at(*inputs, output, model), progress, stop.check)
     _print_score(result)
 
 
@@ -190,7 +190,7 @@ def sample(
     with _train_extra():
         from job.train.sample import write_sample  # noqa: PLC0415  # only this command needs it
 
-        paths = write_sample(storage_at(output), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
+        paths = write_sample(storage_at(output, model), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
     for path in paths:
         typer.echo(path)
 

@@ -9,7 +9,6 @@ here as `StorageError`, `ResourceExhausted` or `NoInput`; nothing else of theirs
 import errno
 import glob
 import os
-import shutil
 import urllib.parse
 import uuid
 from collections.abc import Iterator
@@ -58,6 +57,10 @@ class Storage(Protocol):
         """
         ...
 
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder is at a path."""
+        ...
+
     def stat(self, path: str) -> FileInfo | None:
         """The file at a path; None if there is none."""
         ...
@@ -91,11 +94,12 @@ class Storage(Protocol):
         ...
 
 
-def storage_at(location: str) -> Storage:
-    """The storage that a location (a path or a URI) lives in."""
-    scheme = urllib.parse.urlsplit(location).scheme if "://" in location else "file"
-    if scheme != "file":
-        raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
+def storage_at(*locations: str) -> Storage:
+    """The storage that all of the locations (paths or URIs) live in. Raises UsageError where there is none."""
+    for location in locations:
+        scheme = urllib.parse.urlsplit(location).scheme if "://" in location else "file"
+        if scheme != "file":
+            raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
     return LocalStorage()
 
 
@@ -123,6 +127,10 @@ class LocalStorage:
         if not found:
             raise NoInput(f"{location}: found no file there (looked at {path})")
         return found
+
+    def is_folder(self, path: str) -> bool:
+        """See Storage."""
+        return os.path.isdir(path)
 
     def stat(self, path: str) -> FileInfo | None:
         """See Storage."""
@@ -184,11 +192,12 @@ class LocalStorage:
 
     def remove(self, path: str) -> None:
         """See Storage."""
-        with translated_errors(path), suppress(FileNotFoundError):
+        with translated_errors(path):
             if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
+                _remove_folder(path)
             else:
-                os.unlink(path)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
 
     @staticmethod
     def _info(path: str) -> FileInfo:
@@ -218,6 +227,17 @@ def _walk(folder: str) -> Iterator[str]:
     for here, folders, files in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
         yield from (os.path.join(here, name) for name in files if not name.startswith(_HIDDEN))
+
+
+def _remove_folder(folder: str) -> None:
+    # Two processes may remove the same folder at once; what the other one took first is no error.
+    for here, folders, files in os.walk(folder, topdown=False):
+        links = [name for name in folders if os.path.islink(os.path.join(here, name))]
+        for name in (*files, *links):
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(here, name))
+        with suppress(FileNotFoundError):
+            os.rmdir(here)
 
 
 def _sync_file(path: str) -> None:

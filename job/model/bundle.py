@@ -86,7 +86,7 @@ class Bundle:
         difference = float(np.abs(found - self.golden.probabilities).max())
         if not difference <= GOLDEN_TOLERANCE:
             raise ModelInvalid(
-                f"{join(self.path, ONNX_NAME)}: its answers to the card's golden rows are off by up to {difference:.2g} "
+                f"{join(self.path, ONNX_NAME)}: its answers to the golden rows are off by up to {difference:.2g} "
                 f"(allowed: {GOLDEN_TOLERANCE:g}); the card belongs to another model: train it again"
             )
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
-from job.errors import ModelInvalid
+from job.errors import DigitJobError, ModelInvalid
 
 # Measured: larger batches fall out of the processor's cache (512-1024 rows are best, 2048 slower).
 BATCH_ROWS: Final = 512
@@ -28,6 +28,8 @@ class OnnxPredictor:
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        except DigitJobError:  # a signal that came meanwhile
+            raise
         except Exception as error:  # ONNX Runtime's errors share no base below Exception
             raise ModelInvalid(f"{where}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error
         self._input = self._checked_input(where)

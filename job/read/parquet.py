@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,7 @@ def _pixels(columns: list[pa.Array], names: list[str]) -> tuple[Pixels, dict[int
     rejects: dict[int, Reject] = {}
     for index, column in enumerate(columns):
         if column.type == pa.uint8() and not column.null_count:
-            by_column[index] = column.to_numpy()
+            by_column[index] = _values(column, np.uint8)
             continue
         values, is_valid = _as_floats(column)
         is_pixel = is_valid & (values >= 0) & (values <= _MAX_PIXEL) & (values == np.floor(values))
@@ -142,6 +142,16 @@ def _labels(column: pa.Array, name: str) -> tuple[Labels, dict[int, Reject]]:
 
 
 def _as_floats(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """A column's values, NaN where there is none, and where there is one."""
-    values: npt.NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return values, ~np.isnan(values)
+    """A column's values, and where there is one: a null and NaN are none."""
+    values = _values(column.cast(pa.float64(), safe=False), np.float64)
+    is_valid = ~np.isnan(values)
+    if column.null_count:
+        bits = np.frombuffer(column.buffers()[0], np.uint8)
+        is_valid &= np.unpackbits(bits, bitorder="little")[column.offset :][: len(column)].astype(np.bool_)
+    return values, is_valid
+
+
+def _values(column: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
+    """A column's memory as an array, undefined where null."""
+    # pyarrow's to_numpy would import pandas wherever it is installed.
+    return np.frombuffer(column.buffers()[1], dtype)[column.offset :][: len(column)]

@@ -68,7 +68,7 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     found: dict[str, FileInfo] = {}
     for location in locations:
         files = storage.find(location)
-        is_folder = [file.path for file in files] != [storage.resolve(location)] and not _is_pattern(location)
+        is_folder = storage.is_folder(storage.resolve(location))
         taken = [file for file in files if _looks_like_data(file)] if is_folder else files
         if len(taken) < len(files):
             passed_over = [file.name for file in files if file not in taken]
@@ -111,10 +111,6 @@ def _head(storage: Storage, file: FileInfo) -> tuple[bytes, bool]:
         compression = recognise(raw.read(4))
         raw.seek(0)
         return opened(raw, compression, file.path).read(4), compression is not Compression.NONE
-
-
-def _is_pattern(location: str) -> bool:
-    return any(character in location for character in "*?[")
 
 
 def _looks_like_data(file: FileInfo) -> bool:

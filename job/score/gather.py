@@ -43,8 +43,8 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
     _write(joiner, written, "report.json", _json(report))
     _write(joiner, written, "report.html", render(report).encode())
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
-    manifest = manifest_of(plan, tallies, outputs=written, settings=settings, bundle=bundle, timings=timings)
-    _write(joiner, written, "manifest.json", _json(manifest))
+    manifest = manifest_of(plan, tallies, written, settings, bundle)
+    _write(joiner, written, "manifest.json", _json({**manifest, "timings": timings}))
     output.finish(plan)
     return report
 

@@ -38,15 +38,9 @@ def model_of(bundle: Bundle) -> dict[str, Any]:
 
 
 def manifest_of(
-    plan: Plan,
-    tallies: Sequence[Tally],
-    *,
-    outputs: Sequence[Written],
-    settings: ScoreSettings,
-    bundle: Bundle,
-    timings: dict[str, Any],
+    plan: Plan, tallies: Sequence[Tally], outputs: Sequence[Written], settings: ScoreSettings, bundle: Bundle
 ) -> dict[str, Any]:
-    """The content of manifest.json. Only what stands under `timings` differs between two runs with equal settings."""
+    """The content of manifest.json but for `timings`, which alone differ between two runs with equal settings."""
     inputs = [
         {
             **asdict(each.source.file),
@@ -69,5 +63,4 @@ def manifest_of(
         "outputs": [asdict(each) for each in sorted(outputs, key=lambda each: each.path)],
         "settings": {**asdict(settings), "max_rejects": str(settings.max_rejects)},
         "model": {"path": bundle.path, **model_of(bundle)},
-        "timings": timings,
     }

@@ -5,10 +5,11 @@ OUT/ predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS
 """
 
 import json
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Final
 
-from job.errors import OutputOccupied
+from job.errors import OutputOccupied, StorageError
 from job.score.plan import Part, Plan
 from job.storage import Storage, join
 
@@ -53,20 +54,22 @@ class Output:
 
     def claim(self, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> State:
         """Make the folder this run's own, or find that it is. Raises OutputOccupied where it holds something else."""
-        if self._content_of(self.success) == plan.fingerprint:
-            self._storage.remove(self.parts)
-            return State.DONE
         run = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
-        if self._storage.stat(self.success) is None and self._unfinished_run() == run:
-            return State.RESUME
+        unfinished = self._unfinished_run()
         found = [name for name in self._storage.list(self.folder) if not _is_harmless(name)]
+        # Asked last: an identical run that finishes meanwhile writes _SUCCESS before it takes the parts away.
+        if self.is_finished(plan):
+            self.tidy()
+            return State.DONE
+        if unfinished == run and "_SUCCESS" not in found:
+            return State.RESUME
         if found and not is_overwriting:
-            raise OutputOccupied(
-                f"{self.folder}: {self._what_stands_there(found, run)}; name another --output or add --overwrite"
-            )
-        # _SUCCESS first: from here on the folder no longer claims to be whole.
+            problem = _what_stands_there(found, unfinished, plan)
+            raise OutputOccupied(f"{self.folder}: {problem}; name another --output or add --overwrite")
+        # _SUCCESS comes first: from then on the folder no longer claims to be whole.
         for name in _OURS:
-            self._storage.remove(self.path(name))
+            if name in found:
+                self._storage.remove(self.path(name))
         with self._storage.commit(self._run) as file:
             file.write(json.dumps(run).encode() + b"\n")
         return State.BEGIN
@@ -75,31 +78,42 @@ class Output:
         """Declare the output whole, then tidy up."""
         with self._storage.commit(self.success, beside=self.parts) as file:
             file.write(plan.fingerprint.encode() + b"\n")
-        self._storage.remove(self.parts)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the parts of a finished run."""
+        # An identical run beside this one may be writing there still; it will find this one's _SUCCESS and tidy up.
+        with suppress(StorageError):
+            self._storage.remove(self.parts)
 
     def is_finished(self, plan: Plan) -> bool:
         """Whether this very run, perhaps by another process, has finished."""
         return self._content_of(self.success) == plan.fingerprint
 
     def _unfinished_run(self) -> dict[str, Any] | None:
-        content = self._content_of(self._run)
-        run: dict[str, Any] | None = json.loads(content) if content else None
-        return run
+        try:
+            run = json.loads(self._content_of(self._run) or "null")
+        except ValueError:
+            return None
+        return run if isinstance(run, dict) else None
 
     def _content_of(self, path: str) -> str | None:
-        return None if self._storage.stat(path) is None else self._storage.read(path).decode(errors="replace").strip()
+        try:
+            return self._storage.read(path).decode(errors="replace").strip()
+        except StorageError:
+            if self._storage.stat(path) is None:
+                return None
+            raise
 
-    def _what_stands_there(self, found: list[str], run: dict[str, Any]) -> str:
-        if "_SUCCESS" in found:
-            return "holds a finished run over other inputs, another model or other settings"
-        unfinished = self._unfinished_run()
-        if unfinished and unfinished.get("fingerprint") == run["fingerprint"]:
-            return (
-                f"holds this run unfinished with --part-bytes {unfinished.get('part_bytes')}, which must stay the same"
-            )
-        if unfinished:
-            return "holds an unfinished run over other inputs, another model or other settings"
-        return f"is not empty ({', '.join(found[:3])})"
+
+def _what_stands_there(found: list[str], unfinished: dict[str, Any] | None, plan: Plan) -> str:
+    if "_SUCCESS" in found:
+        return "holds a finished run over other inputs, another model or other settings"
+    if unfinished and unfinished.get("fingerprint") == plan.fingerprint:
+        return f"holds this run unfinished with --part-bytes {unfinished.get('part_bytes')}, which must stay the same"
+    if unfinished:
+        return "holds an unfinished run over other inputs, another model or other settings"
+    return f"is not empty ({', '.join(found[:3])})"
 
 
 def _is_harmless(name: str) -> bool:

@@ -84,6 +84,7 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
         # An identical run beside this one may have finished first and tidied the parts away.
         if not output.is_finished(plan):
             raise
+        output.tidy()
         report = read_report(storage, output, settings)
     return RunResult(output.folder, report, was_done=False, rows=engine.rows, seconds=time.monotonic() - clock)
 

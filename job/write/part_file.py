@@ -45,7 +45,7 @@ class PartWriter:
 
     def finish(self, summary: PartSummary) -> None:
         """Append the summary and the footer."""
-        empty = pa.RecordBatch.from_pylist([], schema=self._schema)
+        empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in self._schema], schema=self._schema)
         self._writer.write_batch(empty, custom_metadata={_SUMMARY: json.dumps(asdict(summary)).encode()})
         self._writer.close()
 

@@ -6,11 +6,13 @@ Bytes depend on the rows alone, never on how they were cut into parts and batche
 import json
 from typing import BinaryIO, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from job.contract import CLASS_NAMES, NO_LABEL, NO_PREDICTION, Reject, ScoredBatch, prediction_schema
+from job.contract import NO_LABEL, NO_PREDICTION, Reject, ScoredBatch, prediction_schema
+from job.write.columns import number_column, sparse_text_column
 
 _ROW_GROUP_ROWS: Final = 1 << 16
 _CSV_BATCH_ROWS: Final = 1 << 14
@@ -19,15 +21,13 @@ _CSV_BATCH_ROWS: Final = 1 << 14
 def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.RecordBatch:
     """A scored batch as rows of `prediction_schema`."""
     is_rejected = batch.predictions == NO_PREDICTION
-    columns = [
-        pa.array(batch.predictions, mask=is_rejected),
-        pa.array(batch.confidences, mask=is_rejected),
-    ]
+    columns = [number_column(batch.predictions, is_rejected), number_column(batch.confidences, is_rejected)]
     if batch.labels is not None:
-        columns.append(pa.array(batch.labels, mask=batch.labels == NO_LABEL))
-    columns.append(_reject_column(batch))
+        columns.append(number_column(batch.labels, batch.labels == NO_LABEL))
+    reasons = {reject.row: reject.reason.value for reject in batch.rejects}
+    columns.append(sparse_text_column(len(batch.predictions), reasons))
     if with_probabilities:
-        columns += [pa.array(batch.probabilities[:, digit], mask=is_rejected) for digit in range(len(CLASS_NAMES))]
+        columns += [number_column(each, is_rejected) for each in batch.probabilities.T]
     schema = prediction_schema(has_labels=batch.labels is not None, with_probabilities=with_probabilities)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -70,7 +70,7 @@ class KagglePredictions:
 
     def write(self, rows: pa.RecordBatch) -> None:
         """See PredictionWriter."""
-        ids = pa.array(range(self._rows + 1, self._rows + rows.num_rows + 1), pa.int64())
+        ids = number_column(np.arange(self._rows + 1, self._rows + rows.num_rows + 1, dtype=np.int64))
         self._rows += rows.num_rows
         self._writer.write_batch(pa.RecordBatch.from_arrays([ids, rows["prediction"]], names=["ImageId", "Label"]))
 
@@ -127,12 +127,3 @@ def reject_line(file: str, reject: Reject) -> bytes:
 def _csv_writer(file: BinaryIO, schema: pa.Schema) -> pa_csv.CSVWriter:
     options = pa_csv.WriteOptions(include_header=False, quoting_style="needed", batch_size=_CSV_BATCH_ROWS)
     return pa_csv.CSVWriter(file, schema, write_options=options)
-
-
-def _reject_column(batch: ScoredBatch) -> pa.Array:
-    if not batch.rejects:
-        return pa.nulls(len(batch.predictions), pa.string())
-    reasons: list[str | None] = [None] * len(batch.predictions)
-    for reject in batch.rejects:
-        reasons[reject.row] = reject.reason.value
-    return pa.array(reasons, pa.string())

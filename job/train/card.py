@@ -1,0 +1,78 @@
+"""What the model's card says: where the network comes from, what it takes, how good it is."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
+from job.train.backend import import_keras
+from job.train.dataset import Dataset
+from job.train.evaluate import Evaluation
+from job.train.fit import Epoch
+from job.train.parity import Parity
+
+GOLDEN_ROWS: Final = 16
+_LIBRARIES: Final = ("digit-job", "keras", "numpy", "onnx", "onnxruntime", "scikit-learn")
+
+
+def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict[str, Any]:
+    """The part of a card that every model has: what it is called, what it is, what it takes, what it was made with."""
+    return {
+        "name": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recipe": recipe,
+        "architecture": architecture,
+        "parameters": parameters,
+        "input": {"dtype": "uint8", "shape": [PIXELS], "range": [0, 255], "background": 0},
+        "classes": list(CLASS_NAMES),
+        "versions": _versions(),
+        # No accuracy was asked for, so none was refused.
+        "gate": {"verdict": "not_gated", "min_accuracy": None},
+    }
+
+
+def provenance(dataset: Dataset, *, seed: int, validation_share: float) -> dict[str, Any]:
+    """The part about the data; with it, `sample` finds the same splits again."""
+    return {
+        "source": dataset.source,
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "train_rows": len(dataset.train),
+        "validation_rows": len(dataset.validation),
+        "test_rows": len(dataset.test),
+        "warning": dataset.warning,
+        "seed": seed,
+        "validation_share": validation_share,
+        "train_class_counts": dataset.train.class_counts,
+    }
+
+
+def results(validation: Evaluation, test: Evaluation, history: Sequence[Epoch], parity: Parity) -> dict[str, Any]:
+    """The part about how the training went and what came out."""
+    return {
+        "metrics": {"validation": validation.figures, "test": test.figures},
+        "history": [asdict(epoch) for epoch in history],
+        "export": {"onnx": parity.to_json()},
+    }
+
+
+def golden_rows(labels: Labels) -> npt.NDArray[np.intp]:
+    """Which of some labelled images go on the card: the first of each digit, then the first others, 16 in all."""
+    firsts = [int(np.argmax(labels == digit)) for digit in range(CLASSES) if (labels == digit).any()]
+    others = [row for row in range(min(len(labels), 2 * GOLDEN_ROWS)) if row not in firsts]
+    return np.array(sorted(firsts + others[: GOLDEN_ROWS - len(firsts)]), np.intp)
+
+
+def _versions() -> dict[str, str]:
+    import_keras()
+    # Its distribution has several names (tensorflow, tensorflow-cpu), the module has one.
+    import tensorflow as tf  # noqa: PLC0415  # seconds
+
+    libraries = {name: version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), "tensorflow": str(tf.__version__), **libraries}

@@ -1,0 +1,55 @@
+"""`--data SRC` -> training, validation and test images.
+
+The test images are the data's own where it comes with some (MNIST's t10k), else a stratified fifth. They are for the
+final figure: nothing is fitted to them and nothing chosen by them. The validation images come out of the training ones.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from job.storage import Storage
+from job.train.origin import Origin, find_images
+from job.train.split import Split, hold_out
+
+_TEST_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images to train on, to watch the training by, and to judge the result by.
+
+    source: what to give as --data to get the same again. fingerprint: SHA-256 over all pixels and labels in the order
+    found, before any splitting. warning: what the user must know about the choice of data, or None.
+    """
+
+    name: str
+    source: str
+    train: Split
+    validation: Split
+    test: Split
+    fingerprint: str
+    warning: str | None = None
+
+
+def load(storage: Storage, source: str, *, seed: int, validation_share: float, mnist_dir: str | None = None) -> Dataset:
+    """Find images and cut them into splits; the same images, seed and share give the same splits.
+
+    source: see `origin.find_images`. validation_share: of the images that are not test images, in (0, 1).
+    Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split.
+    """
+    origin = find_images(storage, source, mnist_dir=mnist_dir)
+    remaining, test = origin.images, origin.test
+    if test is None:
+        remaining, test = hold_out(remaining, _TEST_SHARE, seed=seed, where=origin.source)
+    train, validation = hold_out(remaining, validation_share, seed=seed, where=origin.source)
+    return Dataset(origin.name, origin.source, train, validation, test, _fingerprint(origin), origin.warning)
+
+
+def _fingerprint(origin: Origin) -> str:
+    digest = hashlib.sha256()
+    for images in (origin.images, origin.test):
+        if images is not None:
+            digest.update(images.pixels.tobytes())
+            digest.update(images.labels.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,75 @@
+"""How good a network is on images whose digits are known. Takes probabilities, so any runtime can be judged."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from job.contract import CLASS_NAMES, CLASSES, Labels, Probabilities
+
+_ALL_CLASSES: Final = range(CLASSES)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network got right.
+
+    accuracy: in 0-1. correct, rows: images. loss: mean cross-entropy in nats. confusion_matrix: 10 x 10, true x
+    predicted. per_class: digit -> precision, recall, f1 (0 where undefined) and support. text: all of it, to read.
+    """
+
+    accuracy: float
+    correct: int
+    rows: int
+    loss: float
+    confusion_matrix: list[list[int]]
+    per_class: dict[str, dict[str, float]]
+    text: str
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The four headline figures, for the model's card."""
+        return {"accuracy": self.accuracy, "correct": self.correct, "rows": self.rows, "loss": self.loss}
+
+
+def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
+    """Judge float32 (n, 10) probabilities by int8 (n,) digits, n > 0."""
+    from sklearn import metrics  # noqa: PLC0415  # a second to import
+
+    predictions = probabilities.argmax(axis=1)
+    confusion = metrics.confusion_matrix(labels, predictions, labels=_ALL_CLASSES)
+    report: dict[str, Any] = {"labels": _ALL_CLASSES, "target_names": CLASS_NAMES, "zero_division": 0.0}
+    per_class = metrics.classification_report(labels, predictions, output_dict=True, **report)
+    table = metrics.classification_report(labels, predictions, digits=4, **report)
+    correct = int(np.trace(confusion))
+    # A softmax in float32 sums to 1 only nearly; scikit-learn wants it exact.
+    exact = probabilities.astype(np.float64)
+    exact /= exact.sum(axis=1, keepdims=True)
+    return Evaluation(
+        accuracy=correct / len(labels),
+        correct=correct,
+        rows=len(labels),
+        loss=float(metrics.log_loss(labels, exact, labels=_ALL_CLASSES)),
+        confusion_matrix=confusion.tolist(),
+        per_class={name: _figures(per_class[name]) for name in CLASS_NAMES},
+        text=f"{_drawn(confusion.tolist())}\n\n{table.rstrip()}",
+    )
+
+
+def _figures(found: dict[str, float]) -> dict[str, float]:
+    return {
+        "precision": float(found["precision"]),
+        "recall": float(found["recall"]),
+        "f1": float(found["f1-score"]),
+        "support": int(found["support"]),
+    }
+
+
+def _drawn(confusion: list[list[int]]) -> str:
+    """The confusion matrix as a table; a dot for nought, so that the mistakes stand out."""
+    width = max(len(str(count)) for row in confusion for count in row) + 2
+    lines = ["confusion matrix (rows: true digit, columns: predicted digit)"]
+    lines.append("    " + "".join(name.rjust(width) for name in CLASS_NAMES))
+    for name, row in zip(CLASS_NAMES, confusion, strict=True):
+        lines.append(f"{name:>4}" + "".join((str(count) if count else ".").rjust(width) for count in row))
+    return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""Network architectures, untrained. What they take is what the scorer has: raw pixels; rescaling is inside."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from job.contract import CLASSES, PIXELS
+from job.train.backend import import_keras
+
+if TYPE_CHECKING:
+    import keras
+
+HIDDEN: Final = (128, 128, 128)
+INPUT_NAME: Final = "pixels"
+OUTPUT_NAME: Final = "probabilities"
+
+
+def dense(hidden: Sequence[int] = HIDDEN) -> "keras.Model":
+    """A multilayer perceptron with ReLU: uint8 (n, 784) -> float32 (n, 10), softmax; 134,794 parameters by default."""
+    layers = import_keras().layers
+    pixels = layers.Input((PIXELS,), dtype="uint8", name=INPUT_NAME)
+    values = layers.Rescaling(1 / 255, name="rescaling")(pixels)
+    for number, units in enumerate(hidden, start=1):
+        values = layers.Dense(units, activation="relu", name=f"hidden_{number}")(values)
+    probabilities = layers.Dense(CLASSES, activation="softmax", name=OUTPUT_NAME)(values)
+    return import_keras().Model(pixels, probabilities, name="dense")
+
+
+def architecture(hidden: Sequence[int] = HIDDEN) -> str:
+    """The width of each layer, from pixels to classes, such as `784-128-128-128-10`."""
+    return "-".join(str(units) for units in (PIXELS, *hidden, CLASSES))
+
+
+def summary(model: "keras.Model") -> str:
+    """Keras's table of layers, shapes and parameters, as text."""
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    return "\n".join(lines).strip("\n")

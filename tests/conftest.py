@@ -1,0 +1,35 @@
+import os
+from pathlib import Path
+
+import pytest
+from support.files import make_digits
+from support.models import write_model
+
+from job.storage import LocalStorage
+
+
+@pytest.fixture
+def storage():
+    return LocalStorage()
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """A hundred random images with labels; treat as read-only."""
+    return make_digits(100)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A model folder that needed no training; treat as read-only."""
+    return write_model(tmp_path_factory.mktemp("model") / "linear")
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The folder of MNIST's four IDX files."""
+    beside = Path(__file__).parents[2] / "shared/data/mnist"
+    folder = Path(os.environ.get("MNIST_DIR", beside))
+    if not (folder / "t10k-images-idx3-ubyte.gz").exists():
+        pytest.skip(f"MNIST is not at {folder}; set MNIST_DIR to the folder of its IDX files")
+    return folder

@@ -1,0 +1,256 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+from support.command import digit_job
+from support.files import csv_text, make_digits, write_csv, write_idx, write_parquet
+from support.models import write_model
+from support.runs import files_below, stable_files
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A labelled CSV and the same images as Parquet."""
+    digits = make_digits(50)
+    (tmp_path / "in").mkdir()
+    write_csv(tmp_path / "in/a.csv", digits)
+    write_parquet(tmp_path / "in/b.parquet", digits)
+    return tmp_path
+
+
+def csv_rows(path):
+    """A CSV file as a list of dictionaries."""
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def score(folder, model, *arguments, **environment):
+    """`digit-job score` of the folder's input into its output."""
+    return digit_job(
+        "score", "--input", folder / "in", "--output", folder / "out", "--model", model, *arguments, **environment
+    )
+
+
+def test_output_is_what_the_design_promises(folder, model):
+    """Predictions in the input's format, report, manifest and _SUCCESS; no parts, no rejects where there are none."""
+    result = score(folder, model)
+    assert result.returncode == 0, result.stderr
+    assert set(files_below(folder / "out")) == {
+        "_SUCCESS",
+        "manifest.json",
+        "predictions/a.csv",
+        "predictions/b.parquet",
+        "report.html",
+        "report.json",
+    }
+    assert "Scored 100 of 100 records in 2 files, 0 rejected" in result.stdout
+    assert str(folder / "out/report.html") in result.stdout
+
+
+def test_the_report_agrees_with_the_prediction_files(folder, model):
+    """Accuracy counted from the prediction files by other means is the report's."""
+    score(folder, model)
+    rows = csv_rows(folder / "out/predictions/a.csv")
+    rows += pq.read_table(folder / "out/predictions/b.parquet").to_pylist()
+    correct = sum(int(row["prediction"]) == int(row["label"]) for row in rows)
+    report = json.loads((folder / "out/report.json").read_text())
+    assert (report["correct"], report["labelled"]) == (correct, 100)
+    assert report["accuracy"] == correct / 100
+    assert [each["path"] for each in report["inputs"]] == ["a.csv", "b.parquet"]
+
+
+def test_scoring_again_does_nothing(folder, model):
+    """The same run on finished output touches no file and exits 0."""
+    score(folder, model)
+    before = files_below(folder / "out")
+    result = score(folder, model)
+    assert result.returncode == 0
+    assert "nothing to do" in result.stdout
+    assert files_below(folder / "out") == before
+
+
+def test_another_model_is_refused_until_told_to_overwrite(folder, model, tmp_path):
+    """Output of another run is kept, unless --overwrite says otherwise."""
+    score(folder, model)
+    other = write_model(tmp_path / "other", seed=7)
+    refused = score(folder, other)
+    assert refused.returncode == 73
+    assert "holds a finished run over other inputs, another model or other settings" in refused.stderr
+    assert score(folder, other, "--overwrite").returncode == 0
+    assert json.loads((folder / "out/report.json").read_text())["model"]["name"] == "linear-7"
+
+
+def test_a_folder_with_foreign_files_is_refused_and_overwriting_keeps_them(folder, model):
+    """--overwrite replaces what runs write, never what they do not know."""
+    (folder / "out").mkdir()
+    (folder / "out/thesis.txt").write_text("do not lose")
+    refused = score(folder, model)
+    assert refused.returncode == 73
+    assert "thesis.txt" in refused.stderr
+    assert score(folder, model, "--overwrite").returncode == 0
+    assert (folder / "out/thesis.txt").read_text() == "do not lose"
+
+
+def test_a_changed_input_is_another_run(folder, model):
+    """An input whose content changed is never taken for the one that was scored."""
+    score(folder, model)
+    write_csv(folder / "in/a.csv", make_digits(50, seed=9))
+    assert score(folder, model).returncode == 73
+
+
+def test_bad_records_keep_their_rows(folder, model):
+    """A record that cannot be scored has an empty prediction and a reason; the rows after it do not shift."""
+    score(folder, model, "--probabilities")
+    good = csv_rows(folder / "out/predictions/a.csv")
+    lines = (folder / "in/a.csv").read_text().splitlines()
+    lines[3], lines[10], lines[20] = "1,2,3", "4," + ",".join(["oak"] * 784), "5," + ",".join(["300"] * 784)
+    (folder / "in/a.csv").write_text("\n".join(lines))
+    result = score(folder, model, "--probabilities", "--overwrite", "--max-rejects", "3")
+    assert result.returncode == 0, result.stderr
+    found = csv_rows(folder / "out/predictions/a.csv")
+    bad = {2: "too_few_fields", 9: "not_a_number", 19: "out_of_range"}
+    assert {row: found[row]["reject"] for row in bad} == bad
+    assert all(found[row]["prediction"] == found[row]["p0"] == "" for row in bad)
+    assert [each for row, each in enumerate(found) if row not in bad] == [
+        each for row, each in enumerate(good) if row not in bad
+    ]
+    rejects = [json.loads(line) for line in (folder / "out/rejects/a.csv.jsonl").read_text().splitlines()]
+    assert [(each["row"], each["line"], each["reason"]) for each in rejects] == [
+        (2, 4, "too_few_fields"),
+        (9, 11, "not_a_number"),
+        (19, 21, "out_of_range"),
+    ]
+    content = (folder / "in/a.csv").read_bytes()
+    assert all(content[each["byte_offset"] :].startswith(each["raw"].encode()) for each in rejects)
+
+
+def test_too_many_rejects_fail_the_run(folder, model):
+    """More rejects than allowed end with 65 and the first three in the message; a higher limit then finishes."""
+    lines = (folder / "in/a.csv").read_text().splitlines()
+    (folder / "in/a.csv").write_text("\n".join([*lines[:-5], *["1,2,3"] * 5]))
+    result = score(folder, model)
+    assert result.returncode == 65
+    assert "5 of 100 records were rejected, more than --max-rejects 1%" in result.stderr
+    assert result.stderr.count("3 values, expected 785 (label + 784 pixels)") == 3
+    assert not (folder / "out/_SUCCESS").exists()
+    assert len((folder / "out/rejects/a.csv.jsonl").read_text().splitlines()) == 5
+    assert score(folder, model, "--max-rejects", "5").returncode == 0
+    assert score(folder, model).returncode == 65
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--max-rejects", "many"], 2, "expected a number such as 100, or a share such as 1%"),
+        (["--label-column", "x", "--no-label"], 2, "contradict each other"),
+        (["--label-column", "nope"], 65, "has no column 'nope'"),
+        (["--input", "missing.csv"], 66, "missing.csv: found no file there"),
+        (["--input", "s3://bucket/a.csv"], 2, "s3:// is not supported"),
+        (["--model", "nowhere"], 78, "is not a model folder"),
+        (["--no-such-flag"], 2, "No such option"),
+    ],
+)
+def test_wrong_commands_end_with_their_exit_code_and_one_clear_line(folder, model, arguments, code, message):
+    """What is wrong is said without a traceback, and nothing is written."""
+    result = score(folder, model, *arguments, "--log-format", "text")
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_damaged_model_is_refused_before_any_input_is_read(folder, tmp_path):
+    """A flipped byte in the network ends with 78 and names the file, though the input is not even there."""
+    damaged = write_model(tmp_path / "damaged")
+    content = bytearray((damaged / "model.onnx").read_bytes())
+    content[1000] ^= 1
+    (damaged / "model.onnx").write_bytes(content)
+    result = score(folder, damaged, "--input", "missing.csv")
+    assert result.returncode == 78
+    assert "damaged/model.onnx: its SHA-256 is not the one in model.json" in result.stderr
+
+
+def test_flags_come_from_the_environment_too(folder, model, tmp_path):
+    """Every flag has a variable; several inputs stand on lines of their own, so that names may hold spaces."""
+    write_csv(tmp_path / "with space.csv", make_digits(5))
+    result = digit_job(
+        "score",
+        DIGIT_JOB_INPUT=f"{tmp_path}/with space.csv\n{folder}/in/a.csv",
+        DIGIT_JOB_OUTPUT=str(folder / "out"),
+        DIGIT_JOB_MODEL=str(model),
+        DIGIT_JOB_FORMAT="parquet",
+        DIGIT_JOB_LOG_FORMAT="json",
+    )
+    assert result.returncode == 0, result.stderr
+    assert set(files_below(folder / "out/predictions")) == {"with space.csv.parquet", "in/a.csv.parquet"}
+
+
+def test_kaggle_format_is_a_submission(folder, model):
+    """ImageId counts from 1, Label is the prediction."""
+    score(folder, model)
+    predictions = [row["prediction"] for row in csv_rows(folder / "out/predictions/a.csv")]
+    score(folder, model, "--format", "kaggle", "--overwrite")
+    rows = list(csv.reader((folder / "out/predictions/a.csv").read_text().splitlines()))
+    assert rows == [["ImageId", "Label"], *[[str(row + 1), digit] for row, digit in enumerate(predictions)]]
+
+
+def test_unlabelled_input_has_no_accuracy(tmp_path, model):
+    """Without labels the figures that need them are null, and the page says so."""
+    (tmp_path / "in").mkdir()
+    write_csv(tmp_path / "in/a.csv", make_digits(20), has_labels=False)
+    result = score(tmp_path, model)
+    assert result.returncode == 0, result.stderr
+    assert "Accuracy" not in result.stdout
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    nothing = {"correct", "accuracy", "accuracy_95", "confusion_matrix", "per_class", "log_loss", "calibration"}
+    assert {key for key in nothing if report[key] is None} == nothing
+    assert report["estimated_accuracy"] is not None
+    assert "The input has no labels" in (tmp_path / "out/report.html").read_text()
+
+
+def test_idx_images_take_their_labels_from_the_file_beside_them(tmp_path, model):
+    """MNIST's own files score like any other, compressed or not."""
+    (tmp_path / "in").mkdir()
+    write_idx(tmp_path / "in", make_digits(20), is_compressed=True)
+    result = score(tmp_path, model)
+    assert result.returncode == 0, result.stderr
+    assert "of 20 labelled records" in result.stdout
+
+
+def test_json_logs_are_one_object_a_line(folder, model):
+    """Machines can parse every line on standard error."""
+    score(folder, model)
+    result = score(folder, model, "--log-format", "json")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert lines
+    assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
+
+
+def test_scoring_never_imports_the_train_extra(folder, model):
+    """A scoring run needs neither TensorFlow nor anything else that only training or drawing uses."""
+    code = f"""
+import sys
+sys.argv = ["digit-job", "score", "--input", {str(folder / "in")!r}, "--output", {str(folder / "out")!r},
+            "--model", {str(model)!r}]
+from job.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+heavy = {{"tensorflow", "keras", "sklearn", "pandas", "matplotlib", "onnx", "scipy", "numba"}}
+print("imported:", sorted(heavy & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "imported: []" in result.stdout
+
+
+def test_many_threads_over_many_files_change_nothing(folder, model):
+    """The same bytes from one thread and from eight."""
+    for number in range(12):
+        (folder / f"in/more-{number}.csv").write_text(csv_text(make_digits(7, seed=number)))
+    score(folder, model, "--threads", "1")
+    one = stable_files(folder / "out")
+    score(folder, model, "--threads", "8", "--overwrite", "--part-bytes", "4096")
+    assert stable_files(folder / "out") == one

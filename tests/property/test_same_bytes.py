@@ -1,0 +1,64 @@
+"""The output does not depend on how the work was cut up."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.files import csv_text, make_digits, write_idx, write_parquet
+from support.runs import score, stable_files
+
+BAD_LINES = [
+    "1,2,3",
+    "9" + ",0" * 785,
+    "7" + ",x" * 784,
+    "7" + ",999" * 784,
+    "77" + ",0" * 784,
+    "" + ",0" * 784,
+    '"unbalanced' + ",0" * 784,
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """One folder with every kind of file, one of them with every kind of bad record."""
+    folder = tmp_path_factory.mktemp("inputs")
+    digits = make_digits(90, seed=3)
+    lines = csv_text(digits).splitlines()
+    for place, line in enumerate(BAD_LINES):
+        lines.insert(5 + 11 * place, line)
+    (folder / "bad.csv").write_text("\r\n".join(lines))
+    (folder / "plain.csv").write_text(csv_text(digits, has_header=False))
+    write_parquet(folder / "grouped.parquet", digits, row_group_size=7)
+    (folder / "idx").mkdir()
+    write_idx(folder / "idx", digits)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(inputs, model, tmp_path_factory):
+    """What one thread writes in one go."""
+    output = tmp_path_factory.mktemp("undisturbed") / "out"
+    score(inputs, output, model)
+    return stable_files(output)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    part_bytes=st.integers(8_000, 400_000),
+    block_rows=st.integers(1, 150),
+    threads=st.integers(1, 4),
+)
+def test_any_part_size_block_size_and_thread_count_give_the_same_bytes(
+    inputs, model, undisturbed, tmp_path_factory, part_bytes, block_rows, threads
+):
+    """Any part size, block size and thread count gives the same bytes."""
+    output = tmp_path_factory.mktemp("cut") / "out"
+    score(inputs, output, model, part_bytes=part_bytes, block_rows=block_rows, threads=threads)
+    assert stable_files(output) == undisturbed
+
+
+def test_the_compiled_scanner_gives_the_same_bytes(inputs, model, undisturbed, tmp_path, monkeypatch):
+    """Whether the CSV files are worth the compiled scanner changes nothing but the time."""
+    monkeypatch.setattr("job.read.source._COMPILED_PAYS_FROM_BYTES", 0)
+    score(inputs, tmp_path / "out", model, part_bytes=50_000)
+    assert stable_files(tmp_path / "out") == undisturbed

@@ -1,0 +1,65 @@
+"""The algebra that lets parts be counted apart."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from job.contract import Reason, Reject, ScoredBatch
+from job.report.tally import Tally
+
+
+@st.composite
+def scored_batches(draw):
+    """A batch with some labels missing and some records rejected, for one reason or another."""
+    rows = draw(st.integers(0, 30))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    probabilities = np.round(random.dirichlet(np.full(10, 0.3), rows).astype(np.float32), 6)
+    wrong = np.flatnonzero(random.random(rows) < 0.2).tolist()
+    rejects = tuple(Reject(row, list(Reason)[random.integers(len(Reason))], "wrong") for row in wrong)
+    predictions = probabilities.argmax(axis=1).astype(np.int8)
+    fatal = [reject.row for reject in rejects if reject.reason.is_fatal]
+    predictions[fatal], probabilities[fatal] = -1, 0
+    labels = random.integers(-1, 10, rows).astype(np.int8) if draw(st.booleans()) else None
+    return ScoredBatch(predictions, probabilities, labels, rejects)
+
+
+def part_of(batch, start, stop):
+    """The rows start..stop of a batch, as a batch of its own."""
+    rejects = tuple(each.shifted(-start, 0) for each in batch.rejects if start <= each.row < stop)
+    labels = None if batch.labels is None else batch.labels[start:stop]
+    return ScoredBatch(batch.predictions[start:stop], batch.probabilities[start:stop], labels, rejects)
+
+
+@settings(deadline=None)
+@given(batch=scored_batches(), cut=st.integers(0, 30))
+def test_a_whole_is_the_sum_of_its_parts_in_any_order(batch, cut):
+    """Counting a batch in two parts, in either order, is counting it at once."""
+    first, second = Tally.of(part_of(batch, 0, cut)), Tally.of(part_of(batch, cut, len(batch.predictions)))
+    assert first + second == second + first == Tally.of(batch)
+
+
+@settings(deadline=None)
+@given(batches=st.lists(scored_batches(), min_size=3, max_size=3))
+def test_addition_is_associative_and_zero_is_neutral(batches):
+    """Tallies can be merged in any grouping, starting from nothing."""
+    a, b, c = map(Tally.of, batches)
+    assert (a + b) + c == a + (b + c)
+    assert Tally.zero() + a == a
+
+
+@settings(deadline=None)
+@given(batch=scored_batches())
+def test_every_record_is_scored_or_rejected(batch):
+    """Read is scored plus rejected, and each count is the sum of its split-up."""
+    tally = Tally.of(batch)
+    assert tally.read == len(batch.predictions) == tally.scored + tally.rejected
+    assert tally.scored == tally.predicted.sum() == tally.confidence.sum()
+    assert tally.labelled == tally.confusion.sum() == tally.bin_labelled.sum()
+    assert tally.correct == tally.confusion.trace() == tally.bin_correct.sum()
+
+
+@settings(deadline=None)
+@given(batch=scored_batches())
+def test_a_tally_survives_being_written(batch):
+    """The JSON form holds everything."""
+    assert Tally.from_json(Tally.of(batch).to_json()) == Tally.of(batch)

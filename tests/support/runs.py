@@ -1,0 +1,36 @@
+"""Scoring runs inside the test's own process, and what they left behind."""
+
+from pathlib import Path
+
+from job.score.run import run
+from job.settings import RejectLimit, ScoreSettings
+from job.storage import LocalStorage
+
+
+class SilentProgress:
+    """Nobody watches a test."""
+
+    def begin(self, total_bytes):
+        """See job.score.run.Progress."""
+
+    def advance(self, rows, rejected, size_bytes):
+        """See job.score.run.Progress."""
+
+
+def score(inputs, output, model, *, storage=None, check_stop=lambda: None, **settings):
+    """Run the scoring stage; any number of rejects is fine unless said otherwise."""
+    inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
+    settings = {"max_rejects": RejectLimit(100, is_percent=True), **settings}
+    asked = ScoreSettings(tuple(map(str, inputs)), str(output), str(model), **settings)
+    return run(asked, storage or LocalStorage(), SilentProgress(), check_stop)
+
+
+def files_below(folder):
+    """Every file's bytes by its relative path."""
+    folder = Path(folder)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def stable_files(folder):
+    """The files that must not depend on how the run went: all but the manifest."""
+    return {path: content for path, content in files_below(folder).items() if path != "manifest.json"}

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from job.errors import ModelInvalid
+from job.train.parity import check_parity
+
+
+@pytest.fixture
+def said():
+    random = np.random.default_rng(0).random((50, 10), np.float32)
+    return random / random.sum(axis=1, keepdims=True)
+
+
+def test_equal_answers_are_at_par(said):
+    """With what was compared."""
+    parity = check_parity(said, said.copy())
+    assert parity.to_json() == {"rows": 50, "same_digits": 50, "max_difference": 0.0}
+
+
+def test_rounding_is_allowed(said):
+    """Up to 1e-5."""
+    assert 0 < check_parity(said, said + np.float32(5e-6)).max_difference <= 1e-5
+
+
+def test_a_larger_difference_is_not(said):
+    """Even where the digits agree."""
+    with pytest.raises(ModelInvalid, match=r"for 50 of 50 images, with probabilities off by up to 0\.001"):
+        check_parity(said, said + np.float32(1e-3))
+
+
+def test_one_other_digit_is_not():
+    """However close the probabilities are."""
+    near = np.full((2, 10), 0.1, np.float32)
+    near[0, 1] += 1e-6
+    other = near.copy()
+    other[0, 2] += 2e-6
+    with pytest.raises(ModelInvalid, match=r"the same digit as model\.keras for 1 of 2 images"):
+        check_parity(near, other)
+
+
+def test_nan_is_not(said):
+    """Not a number is never near enough."""
+    with pytest.raises(ModelInvalid):
+        check_parity(said, np.where(said > 0.15, np.nan, said))
