@@ -10,6 +10,9 @@ MODEL ?= build/model
 INPUT ?=
 OUTPUT ?= build/output
 
+# Whoever types `make` is a person, also where the output is piped.
+export DIGIT_JOB_LOG_FORMAT ?= text
+
 BIN := .venv/bin
 INSTALLED := .venv/installed
 SAMPLE := build/sample
@@ -18,7 +21,7 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)"
 
-.PHONY: help setup train score sample test lint type check lock clean distclean
+.PHONY: help setup train score sample test soak lint type check lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -66,6 +69,9 @@ $(SAMPLE)/test.parquet: $(CARD) | $(INSTALLED)
 
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/python -m pytest
+
+soak: $(INSTALLED) ## Run the long tests, which need MNIST (MNIST_DIR) and 2 GB of disk
+	@$(BIN)/python -m pytest -m soak -s
 
 lint: $(INSTALLED) ## Check style, format and the direction of imports
 	@$(BIN)/ruff check .

@@ -50,7 +50,6 @@ def _inputs_from_environment() -> list[str]:
     return [line for line in os.environ.get("DIGIT_JOB_INPUT", "").splitlines() if line]
 
 
-ModelFlag = Annotated[str, _option("--model", "The model folder.", metavar="DIR")]
 LogFormatFlag = Annotated[
     logs.LogFormat,
     _option("--log-format", "Log lines for people (`text`) or machines (`json`); `auto`: text on a terminal."),
@@ -81,7 +80,9 @@ def score(
         ),
     ],
     output: Annotated[str, _option("--output", "The folder for the results.", metavar="DIR")],
-    model: ModelFlag = "model",
+    model: Annotated[
+        str, _option("--model", "A model folder; or a plain `.keras` file, which needs the train extra.", metavar="DIR")
+    ] = "model",
     format_: Annotated[
         OutputFormat, _option("--format", "Format of the predictions; `auto`: Parquet for Parquet, CSV for the rest.")
     ] = "auto",
@@ -147,7 +148,7 @@ def train(
             metavar="SRC",
         ),
     ] = "auto",
-    model: ModelFlag = "model",
+    model: Annotated[str, _option("--model", "The folder to save the model in.", metavar="DIR")] = "model",
     recipe: Annotated[Recipe, _option("--recipe", "How to train.")] = "baseline",
     epochs: Annotated[int | None, _option("--epochs", "Instead of the recipe's own number.", min=1)] = None,
     batch_size: Annotated[int | None, _option("--batch-size", "Instead of the recipe's own.", min=1)] = None,
@@ -179,7 +180,7 @@ def train(
 @app.command()
 def sample(
     output: Annotated[str, _option("--output", "The folder for the sample files.", metavar="DIR")],
-    model: ModelFlag = "model",
+    model: Annotated[str, _option("--model", "The model folder whose data set to sample.", metavar="DIR")] = "model",
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Write the test split of a model's own data set as test.csv and test.parquet, to try `score` with.

@@ -26,14 +26,15 @@ def report_of(plan: Plan, tallies: Sequence[Tally], bundle: Bundle) -> dict[str,
 def model_of(bundle: Bundle) -> dict[str, Any]:
     """Which model it was, from its card."""
     about = bundle.about
+    data, metrics = about.get("data") or {}, about.get("metrics") or {}
     return {
         "digest": bundle.digest,
         "name": bundle.name,
         "recipe": about.get("recipe"),
         "architecture": about.get("architecture"),
-        "data": about.get("data", {}).get("name"),
-        "warning": about.get("data", {}).get("warning"),
-        "test_accuracy": about.get("metrics", {}).get("test", {}).get("accuracy"),
+        "data": data.get("name"),
+        "warning": data.get("warning"),
+        "test_accuracy": metrics.get("test", {}).get("accuracy"),
     }
 
 

@@ -43,6 +43,10 @@ class Output:
         """The path of a file named relative to the output folder."""
         return join(self.folder, relative)
 
+    def holds(self, path: str) -> bool:
+        """Whether a path lies in the output folder, as it may where that is inside the input folder."""
+        return path.startswith(f"{self.folder}/")
+
     def part(self, part: Part) -> str:
         """The path of a committed part."""
         return join(self.parts, f"{part.index:06}.arrow")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from job.errors import Stopped, StorageError
+from job.errors import NoInput, Stopped, StorageError
 from job.model.bundle import open_bundle
 from job.model.predictor import OnnxPredictor
 from job.read.layout import LabelChoice
@@ -60,11 +60,12 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     bundle = open_bundle(storage, settings.model)
     predictor = OnnxPredictor(bundle.onnx, bundle.path)
     bundle.check(predictor)
-    sources = look(
-        storage, files_at(storage, settings.inputs), LabelChoice(settings.label_column, settings.is_label_ignored)
-    )
-    plan = make_plan(sources, settings, bundle.digest)
     output = Output(storage, settings.output)
+    files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
+    if not files:
+        raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
+    sources = look(storage, files, LabelChoice(settings.label_column, settings.is_label_ignored))
+    plan = make_plan(sources, settings, bundle.digest)
     state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
     if state is State.DONE:
         _log.info("%s: already scored: same inputs, model and settings", output.folder)

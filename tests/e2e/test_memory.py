@@ -2,29 +2,53 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from support.files import PIXEL_NAMES, csv_lines, make_digits
+from support.files import Digits, csv_text, make_digits, read_mnist
 
 
-def peak_bytes(folder, model, rows):
-    """The peak memory of a scoring process over a CSV of so many rows."""
-    source = folder / f"{rows}.csv"
-    block = "\n".join(csv_lines(make_digits(1000))) + "\n"
-    with source.open("w") as file:
-        file.write(",".join(["label", *PIXEL_NAMES]) + "\n")
-        for _ in range(rows // 1000):
+def write_tiled(path, digits, rows):
+    """A CSV of so many rows: the digits again and again."""
+    header, _, block = csv_text(digits).partition("\n")
+    with path.open("w") as file:
+        file.write(f"{header}\n")
+        for _ in range(rows // len(digits)):
             file.write(block)
+    return path
+
+
+def peak_mib(source, output, model):
+    """The peak memory of a process that scores a file with two threads, in MiB."""
     command = [sys.executable, "-c", "from job.cli import main; main()", "score", "--input", source]
-    command += ["--output", folder / f"out-{rows}", "--model", model, "--threads", "2"]
+    command += ["--output", output, "--model", model, "--threads", "2"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    source.unlink()
-    return usage.ru_maxrss * 1024
+    return usage.ru_maxrss / 1024
 
 
-@pytest.mark.slow
+def peaks(folder, model, digits, sizes):
+    """The peak memory for each number of rows."""
+    found = {}
+    for rows in sizes:
+        source = write_tiled(folder / "tiled.csv", digits, rows)
+        found[rows] = peak_mib(source, folder / f"out-{rows}", model)
+        source.unlink()
+    print({rows: f"{peak:.0f} MiB" for rows, peak in found.items()})  # noqa: T201  # the figure is the point
+    return found
+
+
 def test_memory_does_not_grow_with_the_input(tmp_path, model):
     """Five times the rows take less than a tenth more memory."""
-    assert peak_bytes(tmp_path, model, 100_000) < 1.1 * peak_bytes(tmp_path, model, 20_000)
+    found = peaks(tmp_path, model, make_digits(1000), [20_000, 100_000])
+    assert found[100_000] < 1.1 * found[20_000]
+
+
+@pytest.mark.soak
+def test_memory_for_700_000_rows_is_that_for_70_000(tmp_path, model, mnist):
+    """All of MNIST, and ten times all of it, in the same memory."""
+    train, test = read_mnist(mnist, "train"), read_mnist(mnist, "t10k")
+    digits = Digits(np.vstack([test.pixels, train.pixels]), np.concatenate([test.labels, train.labels]))
+    found = peaks(tmp_path, model, digits, [70_000, 700_000])
+    assert found[700_000] < 1.1 * found[70_000]

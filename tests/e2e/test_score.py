@@ -71,6 +71,13 @@ def test_scoring_again_does_nothing(folder, model):
     assert files_below(folder / "out") == before
 
 
+def test_output_inside_the_input_folder_is_no_input(folder, model):
+    """Scoring a folder into itself finds the same inputs every time."""
+    arguments = ["score", "--input", folder / "in", "--output", folder / "in/results", "--model", model]
+    assert digit_job(*arguments).returncode == 0
+    assert "100 of 100 records in 2 files, 0 rejected; nothing to do" in digit_job(*arguments).stdout
+
+
 def test_another_model_is_refused_until_told_to_overwrite(folder, model, tmp_path):
     """Output of another run is kept, unless --overwrite says otherwise."""
     score(folder, model)

@@ -71,3 +71,11 @@ def write_idx(folder, digits, *, prefix="t10k", is_compressed=False, has_labels=
         labels = Path(folder) / f"{prefix}-labels-idx1-ubyte{suffix}"
         labels.write_bytes(pack(struct.pack(">II", 0x801, len(digits)) + digits.labels.tobytes()))
     return images
+
+
+def read_mnist(folder, prefix):
+    """One of MNIST's two sets, `train` or `t10k`, from its IDX files."""
+    images = gzip.decompress((Path(folder) / f"{prefix}-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((Path(folder) / f"{prefix}-labels-idx1-ubyte.gz").read_bytes())
+    pixels = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784)
+    return Digits(pixels, np.frombuffer(labels, np.uint8, offset=8).astype(np.int8))

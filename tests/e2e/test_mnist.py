@@ -1,0 +1,62 @@
+"""The real thing: train on all of MNIST, and score t10k in every shape people have it in."""
+
+import csv
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from support.command import digit_job
+from support.files import read_mnist, write_csv, write_parquet
+
+
+@pytest.fixture(scope="module")
+def trained(mnist, tmp_path_factory):
+    """The baseline, trained on the whole of MNIST by the command."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    result = digit_job("train", "--data", mnist, "--model", folder, "--recipe", "baseline")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(trained, mnist, tmp_path_factory):
+    """t10k as Kaggle's CSV, as a headerless CSV and as Parquet, scored in one run."""
+    folder = tmp_path_factory.mktemp("scored")
+    digits = read_mnist(mnist, "t10k")
+    write_csv(folder / "kaggle.csv", digits)
+    write_csv(folder / "headerless.csv", digits, has_header=False)
+    write_parquet(folder / "table.parquet", digits)
+    result = digit_job("score", "--input", folder, "--output", folder / "out", "--model", trained)
+    assert result.returncode == 0, result.stderr
+    return folder / "out"
+
+
+def rows_of(path):
+    """Prediction and label of each row."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path, columns=["prediction", "label"])
+        return list(zip(*table.to_pydict().values(), strict=True))
+    return [(int(row["prediction"]), int(row["label"])) for row in csv.DictReader(path.read_text().splitlines())]
+
+
+def test_the_baseline_reaches_97_percent_on_t10k(trained):
+    """The recipe that everybody starts with does what it does everywhere."""
+    card = json.loads((trained / "model.json").read_text())
+    assert card["metrics"]["test"]["accuracy"] >= 0.97
+    assert card["metrics"]["test"]["rows"] == 10_000
+
+
+def test_the_report_is_what_the_prediction_files_say(scored, trained):
+    """Accuracy recomputed from the prediction files is the report's, and the card's for each file."""
+    report = json.loads((scored / "report.json").read_text())
+    card = json.loads((trained / "model.json").read_text())
+    files = {path.name: rows_of(path) for path in (scored / "predictions").iterdir()}
+    correct = sum(prediction == label for rows in files.values() for prediction, label in rows)
+    assert (report["correct"], report["rows"]["scored"]) == (correct, 30_000)
+    assert {each["accuracy"] for each in report["inputs"]} == {card["metrics"]["test"]["accuracy"]}
+
+
+def test_the_three_files_agree_row_by_row(scored):
+    """The same images get the same predictions whatever file they come in."""
+    first, second, third = (rows_of(path) for path in (scored / "predictions").iterdir())
+    assert first == second == third

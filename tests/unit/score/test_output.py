@@ -1,0 +1,79 @@
+import pytest
+
+from job.errors import OutputOccupied
+from job.score.output import Output, State
+from job.score.plan import Part, Plan
+
+PLAN = Plan((), (Part(0, 0, (0, 1)), Part(1, 0, (1, 2))), "this run")
+OTHER = Plan((), (), "another run")
+
+
+@pytest.fixture
+def output(storage, tmp_path):
+    return Output(storage, str(tmp_path / "out"))
+
+
+def claim(output, plan=PLAN, part_bytes=100, *, is_overwriting=False):
+    return output.claim(plan, part_bytes, is_overwriting=is_overwriting)
+
+
+def test_an_absent_an_empty_and_a_fresh_volume_s_folder_can_be_begun_in(storage, tmp_path):
+    """Nothing, an empty folder, and what a new volume comes with are all empty."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "volume/lost+found").mkdir(parents=True)
+    (tmp_path / "volume/.hidden").write_text("")
+    for name in ("absent", "empty", "volume"):
+        assert claim(Output(storage, str(tmp_path / name))) is State.BEGIN
+
+
+def test_a_begun_run_is_resumed(output, tmp_path):
+    """The same run on its own unfinished output goes on, with the parts that are there."""
+    claim(output)
+    (tmp_path / "out/_parts/000001.arrow").write_bytes(b"a part")
+    assert claim(output) is State.RESUME
+    assert output.committed(PLAN) == [PLAN.parts[1]]
+
+
+def test_a_finished_run_is_done_and_tidy(output, tmp_path):
+    """_SUCCESS of the same run means that nothing is to be done; parts are gone."""
+    claim(output)
+    output.finish(PLAN)
+    assert claim(output) is State.DONE
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_SUCCESS"]
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_another_run_s_output_is_refused(output, is_finished):
+    """Neither finished nor unfinished output of another run is touched, unless overwriting."""
+    claim(output, OTHER)
+    if is_finished:
+        output.finish(OTHER)
+    with pytest.raises(OutputOccupied, match="over other inputs, another model or other settings"):
+        claim(output)
+    assert claim(output, is_overwriting=True) is State.BEGIN
+    assert not output.is_finished(OTHER)
+
+
+def test_other_part_bytes_cannot_resume(output):
+    """Parts of two sizes are never mixed."""
+    claim(output, part_bytes=100)
+    with pytest.raises(OutputOccupied, match="unfinished with --part-bytes 100, which must stay the same"):
+        claim(output, part_bytes=200)
+
+
+def test_overwriting_removes_what_runs_write_and_nothing_else(output, tmp_path):
+    """Files that no run writes survive --overwrite."""
+    claim(output, OTHER)
+    (tmp_path / "out/notes.txt").write_text("mine")
+    (tmp_path / "out/report.html").write_text("theirs")
+    claim(output, is_overwriting=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_parts", "notes.txt"]
+
+
+@pytest.mark.parametrize("content", ["not json", "[]", "null", '{"fingerprint": "else"}'])
+def test_a_run_file_of_somebody_else_is_no_run_of_ours(output, tmp_path, content):
+    """Whatever stands in run.json, only this run's own content lets it resume."""
+    (tmp_path / "out/_parts").mkdir(parents=True)
+    (tmp_path / "out/_parts/run.json").write_text(content)
+    with pytest.raises(OutputOccupied):
+        claim(output)

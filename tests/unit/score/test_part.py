@@ -1,0 +1,107 @@
+import os
+from contextlib import closing
+
+import numpy as np
+import pytest
+from support.files import csv_lines, csv_text, make_digits, write_csv
+from support.models import IntegerPredictor
+
+from job.contract import PixelBatch, Reason, Reject
+from job.errors import InputChanged, Terminated
+from job.read.layout import LabelChoice
+from job.read.source import files_at, look
+from job.report.tally import Tally
+from job.score.part import PartScorer, predict
+from job.score.plan import make_plan
+from job.settings import ScoreSettings
+from job.write.part_file import PartReader
+
+SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=20_000, block_rows=4)
+
+
+def planned(storage, path):
+    """The plan over one file."""
+    return make_plan(look(storage, files_at(storage, [str(path)]), LabelChoice()), SETTINGS, "digest")
+
+
+def scorer(storage, predictor, on_batch=lambda *_: None):
+    """A scorer that tells nobody how far it is."""
+    return PartScorer(storage, predictor, SETTINGS, on_batch)
+
+
+def test_parts_hold_every_record_once(tmp_path, storage):
+    """Scoring all parts reads, predicts and commits each record exactly once."""
+    digits = make_digits(50)
+    plan = planned(storage, write_csv(tmp_path / "a.csv", digits))
+    predictor = IntegerPredictor()
+    tally, predictions = Tally.zero(), []
+    for part in plan.parts:
+        path = str(tmp_path / f"{part.index}.arrow")
+        scorer(storage, predictor).score(part, plan.inputs[0].source, path)
+        with closing(storage.open(path)) as file:
+            reader = PartReader(file, path)
+            tally += Tally.from_json(reader.summary.tally)
+            predictions += [value for rows, _ in reader.batches() for value in rows["prediction"].to_pylist()]
+    expected = predictor.predict(digits.pixels).argmax(axis=1)
+    assert len(plan.parts) > 2
+    assert predictions == expected.tolist()
+    assert (tally.read, tally.scored, tally.correct) == (50, 50, int((expected == digits.labels).sum()))
+
+
+def test_rejects_count_from_the_part_s_beginning(tmp_path, storage):
+    """A reject's row and line are those within its part, whatever block it came in."""
+    lines = csv_lines(make_digits(9))
+    lines[6] = "1,2"
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    plan = planned(storage, tmp_path / "a.csv")
+    scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+    with closing(storage.open(str(tmp_path / "p"))) as file:
+        found = [reject for _, rejects in PartReader(file, "p").batches() for reject in rejects]
+    assert [(each.row, each.line, each.reason) for each in found] == [(6, 7, Reason.TOO_FEW_FIELDS)]
+
+
+def test_a_stop_leaves_no_part(tmp_path, storage):
+    """When the run is stopped between two blocks, nothing of the part is to be seen."""
+    plan = planned(storage, write_csv(tmp_path / "a.csv", make_digits(20)))
+
+    def stop(*_):
+        raise Terminated("enough")
+
+    (tmp_path / "parts").mkdir()
+    with pytest.raises(Terminated):
+        scorer(storage, IntegerPredictor(), stop).score(
+            plan.parts[0], plan.inputs[0].source, str(tmp_path / "parts/0.arrow")
+        )
+    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_an_input_that_grows_meanwhile_is_refused(tmp_path, storage):
+    """Data that changed under the reader is never committed."""
+    source = write_csv(tmp_path / "a.csv", make_digits(20))
+    plan = planned(storage, source)
+    with source.open("a") as file:
+        file.write(csv_text(make_digits(1), has_header=False))
+    with pytest.raises(InputChanged, match=r"a\.csv: was changed while it was being scored"):
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+    assert not (tmp_path / "p").exists()
+
+
+def test_an_input_that_is_replaced_by_one_of_the_same_size_is_refused(tmp_path, storage):
+    """The modification time tells what the size does not."""
+    source = write_csv(tmp_path / "a.csv", make_digits(20))
+    plan = planned(storage, source)
+    os.utime(source, ns=(1, 1))
+    with pytest.raises(InputChanged):
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+
+
+def test_rejected_records_get_no_prediction_and_bad_labels_do():
+    """A fatal reason empties the row; a bad label only takes it out of the accuracy."""
+    rejects = (Reject(0, Reason.NOT_A_NUMBER, "wrong"), Reject(1, Reason.BAD_LABEL, "wrong"))
+    batch = PixelBatch(make_digits(3).pixels, np.array([1, -1, 3], np.int8), rejects)
+    scored = predict(batch, IntegerPredictor())
+    assert scored.predictions[0] == -1
+    assert not scored.probabilities[0].any()
+    assert (scored.predictions[1:] >= 0).all()
+    tally = Tally.of(scored)
+    assert (tally.read, tally.scored, tally.rejected, tally.labelled) == (3, 2, 1, 1)

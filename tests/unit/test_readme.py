@@ -1,0 +1,59 @@
+"""The README says of the command line what the command line does."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from job.cli import app
+from job.errors import DigitJobError
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+COMMANDS = typer.main.get_command(app).commands
+
+
+def flag_table(command):
+    """The table of a command's flags as the README should hold it."""
+    rows = ["| flag | variable | default | meaning |", "| --- | --- | --- | --- |"]
+    for option in command.params:
+        if option.name == "help":
+            continue
+        flag = f"`{option.opts[0]}`" + (" (required)" if option.required else "")
+        variable = option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
+        has_default = option.default not in {None, False} and not callable(option.default)
+        default = f"`{option.default}`" if has_default else ""
+        meaning = option.help.replace(" [env var: DIGIT_JOB_INPUT, one a line]", "").replace("|", "\\|")
+        rows.append(f"| {flag} | `{variable}` | {default} | {meaning} |")
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_stands_in_the_readme_as_it_is(name):
+    """The README's table of a command is the one made from the code; after a change, paste what this prints."""
+    section = README.split(f"### `digit-job {name}`")[1].split("\n### ")[0].split("\n## ")[0]
+    assert flag_table(COMMANDS[name]) in section
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_has_the_variable_that_its_name_promises(name):
+    """--some-flag is DIGIT_JOB_SOME_FLAG."""
+    for option in COMMANDS[name].params:
+        if option.name not in {"help", "inputs"}:
+            assert option.envvar == "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example(name):
+    """Help teaches by example."""
+    assert f"Example: `digit-job {name}" in COMMANDS[name].help
+
+
+def test_every_exit_code_stands_in_the_readme():
+    """The README lists every code that an error can end with."""
+    codes, classes = set(), [DigitJobError]
+    while classes:
+        each = classes.pop()
+        codes.add(each.exit_code)
+        classes += each.__subclasses__()
+    assert codes <= {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
