@@ -1,6 +1,7 @@
 """What the user asked for, checked and frozen; read once, at the edge, and passed along from there."""
 
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from job.errors import UsageError
@@ -16,7 +17,7 @@ Recipe = Literal["baseline"]
 class RejectLimit:
     """How many records may be rejected before a run counts as failed: a number, or a share of the records read."""
 
-    amount: float
+    amount: Decimal
     is_percent: bool
 
     @classmethod
@@ -24,10 +25,11 @@ class RejectLimit:
         """`100` or `2.5%`. Raises UsageError."""
         is_percent = text.strip().endswith("%")
         try:
-            amount = float(text.strip().removesuffix("%"))
-        except ValueError:
-            amount = -1
-        if not 0 <= amount <= (100 if is_percent else float("inf")) or (not is_percent and not amount.is_integer()):
+            amount = Decimal(text.strip().removesuffix("%"))
+        except InvalidOperation:
+            amount = Decimal(-1)
+        is_sane = amount.is_finite() and amount >= 0 and (amount <= 100 if is_percent else amount % 1 == 0)  # noqa: PLR2004
+        if not is_sane:
             raise UsageError(f"--max-rejects {text}: expected a number such as 100, or a share such as 1%")
         return cls(amount, is_percent)
 
@@ -37,7 +39,7 @@ class RejectLimit:
 
     def __str__(self) -> str:
         """As the user would write it."""
-        return f"{self.amount:g}%" if self.is_percent else f"{self.amount:.0f}"
+        return f"{self.amount:f}%" if self.is_percent else f"{self.amount:.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class ScoreSettings:
     label_column: str | None = None
     is_label_ignored: bool = False
     has_probabilities: bool = False
-    max_rejects: RejectLimit = RejectLimit(1, is_percent=True)
+    max_rejects: RejectLimit = RejectLimit(Decimal(1), is_percent=True)
     threads: int = 1
     part_bytes: int = DEFAULT_PART_BYTES
     block_rows: int = 1024

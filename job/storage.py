@@ -22,6 +22,7 @@ import pyarrow as pa
 from job.errors import NoInput, ResourceExhausted, StorageError, UsageError
 
 _EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _HIDDEN = (".", "_")
 
 
@@ -85,6 +86,10 @@ class Storage(Protocol):
         """
         ...
 
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a small new file whole, unless there is one; whether this call was the one to make it."""
+        ...
+
     def commit_folder(self, staging: str, target: str) -> None:
         """Give a finished folder its final name, in place of a folder that may be there."""
         ...
@@ -97,10 +102,14 @@ class Storage(Protocol):
 def storage_at(*locations: str) -> Storage:
     """The storage that all of the locations (paths or URIs) live in. Raises UsageError where there is none."""
     for location in locations:
-        scheme = urllib.parse.urlsplit(location).scheme if "://" in location else "file"
-        if scheme != "file":
-            raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
+        _check_scheme(location)
     return LocalStorage()
+
+
+def _check_scheme(location: str) -> None:
+    scheme = urllib.parse.urlsplit(location).scheme if "://" in location else "file"
+    if scheme != "file":
+        raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
 
 
 class LocalStorage:
@@ -108,6 +117,7 @@ class LocalStorage:
 
     def resolve(self, location: str) -> str:
         """See Storage."""
+        _check_scheme(location)
         if location.startswith("file://"):
             location = urllib.parse.unquote(urllib.parse.urlsplit(location).path)
         return os.path.abspath(os.path.expanduser(location))
@@ -121,8 +131,7 @@ class LocalStorage:
             elif os.path.exists(path):
                 paths = [path]
             else:
-                paths = [match for match in glob.glob(path, recursive=True) if os.path.isfile(match)]
-                paths = [match for match in paths if not os.path.basename(match).startswith(_HIDDEN)]
+                paths = [match for match in _matches(path) if os.path.isfile(match)]
             found = [self._info(each) for each in sorted(paths)]
         if not found:
             raise NoInput(f"{location}: found no file there (looked at {path})")
@@ -145,6 +154,9 @@ class LocalStorage:
     def open(self, path: str) -> pa.NativeFile:
         """See Storage."""
         with translated_errors(path):
+            if os.path.isdir(path):
+                # Arrow has words of its own for this, and no error number.
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             return pa.OSFile(path, "rb")
 
     def read(self, path: str) -> bytes:
@@ -155,8 +167,9 @@ class LocalStorage:
     @contextmanager
     def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
         """See Storage."""
-        folder, name = os.path.split(path)
-        temporary = os.path.join(beside or folder, f".{name[:100]}.{uuid.uuid4().hex}.tmp")
+        folder = os.path.dirname(path)
+        # Not named after the target, whose name may be as long as names can be.
+        temporary = os.path.join(beside or folder, f".{uuid.uuid4().hex}.tmp")
         with translated_errors(path):
             os.makedirs(folder, exist_ok=True)
             try:
@@ -170,6 +183,26 @@ class LocalStorage:
                     os.unlink(temporary)
                 raise
             _sync_folder(folder)
+
+    def create(self, path: str, content: bytes) -> bool:
+        """See Storage."""
+        folder = os.path.dirname(path)
+        temporary = os.path.join(folder, f".{uuid.uuid4().hex}.tmp")
+        with translated_errors(path):
+            os.makedirs(folder, exist_ok=True)
+            try:
+                with open(temporary, "xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                _rename_unless_there(temporary, path)
+            except FileExistsError:
+                return False
+            finally:
+                with suppress(OSError):  # a stray temporary file is harmless
+                    os.unlink(temporary)
+            _sync_folder(folder)
+        return True
 
     def commit_folder(self, staging: str, target: str) -> None:
         """See Storage."""
@@ -229,6 +262,29 @@ def _walk(folder: str) -> Iterator[str]:
         yield from (os.path.join(here, name) for name in files if not name.startswith(_HIDDEN))
 
 
+def _matches(pattern: str) -> Iterator[str]:
+    """What a pattern matches, without hidden names where the pattern does not spell them out."""
+    parts = pattern.split("/")
+    spelled_out = next((depth for depth, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    for match in glob.iglob(pattern, recursive=True):
+        if not any(name.startswith(_HIDDEN) for name in match.split("/")[spelled_out:]):
+            yield match
+
+
+def _rename_unless_there(source: str, target: str) -> None:
+    """Raise FileExistsError where there is a target; `source` may remain beside it."""
+    try:
+        # Unlike a rename, a link does not replace what is there.
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Some mounts (SMB, FUSE) have no links. Between this look and the rename another process may be faster.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        os.rename(source, target)
+
+
 def _remove_folder(folder: str) -> None:
     # Two processes may remove the same folder at once; what the other one took first is no error.
     for here, folders, files in os.walk(folder, topdown=False):
@@ -260,7 +316,8 @@ def translated_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        # Arrow's own text names the path again, and can be many lines long.
+        reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
         if error.errno in _EXHAUSTED:
             raise ResourceExhausted(f"{path}: {reason}; free some and run the same command again") from error
         raise StorageError(f"{path}: {reason}") from error

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
-from job.errors import ModelInvalid, StorageError
+from job.errors import ModelInvalid
 from job.storage import Storage, join
 
 CARD_NAME: Final = "model.json"
@@ -122,10 +122,9 @@ def open_bundle(storage: Storage, location: str) -> Bundle:
 
 def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:
     path = join(folder, name)
-    try:
-        content = storage.read(path)
-    except StorageError as error:
-        raise ModelInvalid(f"{error}; the model folder is incomplete: restore it or train again") from error
+    if storage.stat(path) is None:
+        raise ModelInvalid(f"{path}: is missing, though {CARD_NAME} lists it: restore the model folder or train again")
+    content = storage.read(path)
     if _sha256(content) != digest:
         raise ModelInvalid(f"{path}: its SHA-256 is not the one in {CARD_NAME}; it was changed or damaged: train again")
     return content

@@ -47,8 +47,13 @@ class OnnxPredictor:
 
     def _checked_input(self, where: str) -> str:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        found = [(each.type, list(each.shape[1:])) for each in (*inputs, *outputs)]
-        expected = [("tensor(uint8)", [PIXELS]), ("tensor(float)", [CLASSES])]
+        found = [(each.type, [_rows(each.shape), *each.shape[1:]]) for each in (*inputs, *outputs)]
+        expected = [("tensor(uint8)", ["n", PIXELS]), ("tensor(float)", ["n", CLASSES])]
         if found != expected:
             raise ModelInvalid(f"{where}: takes and gives {found}, expected {expected}")
         return str(inputs[0].name)
+
+
+def _rows(shape: list[int | str | None]) -> int | str | None:
+    """`n` where a network takes any number of rows; else the number that it was fixed to."""
+    return shape[0] if shape and isinstance(shape[0], int) else "n"

@@ -3,12 +3,18 @@
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from enum import Enum
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 
 from job.errors import DataError
+from job.storage import FileInfo, Storage, translated_errors
+
+_MAGIC_BYTES: Final = 4
 
 
 class Compression(Enum):
@@ -23,11 +29,26 @@ def recognise(head: bytes) -> Compression:
     return Compression.GZIP if head.startswith(Compression.GZIP.value) else Compression.NONE
 
 
-def opened(file: pa.NativeFile, compression: Compression, path: str) -> BinaryIO:
-    """The file's plain content as a stream. Reading damaged compressed data raises DataError, which names `path`."""
-    if compression is Compression.NONE:
-        return cast("BinaryIO", file)
-    return cast("BinaryIO", _Gunzipped(file, path))
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file being read. stream: its plain content. raw: its bytes as stored, read ahead of the stream."""
+
+    stream: BinaryIO
+    raw: pa.NativeFile
+    compression: Compression
+
+
+@contextmanager
+def opened(storage: Storage, file: FileInfo) -> Iterator[Opened]:
+    """Open a file, whatever it is packed with.
+
+    Reading raises DataError where compressed data is damaged, StorageError where the storage fails.
+    """
+    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
+        compression = recognise(raw.read(_MAGIC_BYTES))
+        raw.seek(0)
+        stream = raw if compression is Compression.NONE else _Gunzipped(raw, file.path)
+        yield Opened(cast("BinaryIO", stream), raw, compression)
 
 
 class _Gunzipped(io.RawIOBase):
@@ -41,10 +62,16 @@ class _Gunzipped(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base is untyped about buffers
-        try:
+        with self._checked():
             return self._stream.readinto(buffer)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(f"{self._path}: the gzip data is damaged or cut off ({error})") from error
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._stream.seek(offset, whence)
+        with self._checked():
+            return self._stream.seek(offset, whence)
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{self._path}: the gzip data is damaged or cut off ({error})") from error

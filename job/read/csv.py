@@ -7,7 +7,6 @@ past its end to finish its last record. Parsing is `csv_block`'s; this module mo
 import itertools
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar, Final
 
@@ -15,11 +14,11 @@ import numpy as np
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
 from job.errors import LayoutError
-from job.read.compression import Compression, opened, recognise
+from job.read.compression import Compression, opened
 from job.read.csv_block import Scanner, Text, find_records, parse_block, reject
 from job.read.csv_record import MAX_RECORD_BYTES, BadRecord, split_fields
 from job.read.layout import LabelChoice, Layout, from_names, without_names
-from job.storage import FileInfo, Storage, translated_errors
+from job.storage import FileInfo, Storage
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _BUFFER_BYTES: Final = 8 * MAX_RECORD_BYTES
@@ -58,17 +57,17 @@ class CsvSource:
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
     def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
-        """The records that begin in a span, in order, `block_rows` at a time (fewer in the last batch)."""
+        """The records that begin in a span, in order, at most `block_rows` at a time."""
         start, stop = span
         is_first = start == self.data_start
-        with translated_errors(self.file.path), closing(storage.open(self.file.path)) as file:
-            window = _Window(opened(file, self.compression, self.file.path), start if is_first else start - 1)
+        with opened(storage, self.file) as file:
+            window = _Window(file.stream, start if is_first else start - 1)
             if not is_first:
                 window.skip_line()
-            before = file.tell()
+            before = file.raw.tell()
             for batch in self._batches(window, stop, block_rows, self.header_lines * is_first):
-                yield replace(batch, size_bytes=file.tell() - before)
-                before = file.tell()
+                yield replace(batch, size_bytes=file.raw.tell() - before)
+                before = file.raw.tell()
 
     def _batches(self, window: "_Window", stop: int, block_rows: int, lines_before: int) -> Iterator[PixelBatch]:
         """The records that begin before `stop`; `lines_before`: lines of the file above the window's."""
@@ -101,10 +100,9 @@ def csv_source(storage: Storage, file: FileInfo, choice: LabelChoice, *, is_comp
 
     is_compiled: whether its records go through the compiled scanner, which the whole input must be worth.
     """
-    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
-        compression = recognise(raw.read(4))
-        raw.seek(0)
-        window = _Window(opened(raw, compression, file.path), 0)
+    with opened(storage, file) as content:
+        compression = content.compression
+        window = _Window(content.stream, 0)
         window.fill()
         head = bytes(window.content[: window.end])
     mark = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
@@ -122,9 +120,10 @@ def csv_source(storage: Storage, file: FileInfo, choice: LabelChoice, *, is_comp
 
 
 def _is_data(fields: list[str]) -> bool:
-    """Whether a first line holds values: numbers, but not the row 0, 1, 2, .. that some libraries write as names."""
+    """Whether a first line holds values: numbers, but not the 0, 1, 2, .. that pandas writes as names."""
     try:
-        numbers = [float(field or "0") for field in fields]
+        # pandas leaves the name of its index, the first column, empty.
+        numbers = [float(field or "0") for field in (fields if fields[0] else fields[1:])]
     except ValueError:
         return False
     steps = {after - before for before, after in itertools.pairwise(numbers)}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
-from job.read.csv_record import BadRecord, parse_label, parse_pixels, split_fields
+from job.read.csv_record import BadRecord, check_count, parse_label, parse_pixels, split_fields
 from job.read.layout import Layout
 
 MAX_RAW_CHARACTERS: Final = 4096
@@ -132,11 +132,14 @@ def _parse(
     problem = None
     try:
         fields = split_fields(record)
+        check_count(fields, layout)
+        try:
+            if layout.label_field is not None:
+                label[0] = parse_label(fields[layout.label_field], layout.column_name(layout.label_field))
+        except BadRecord as error:
+            problem = error
         pixels[:] = parse_pixels(fields, layout)
-        if layout.label_field is not None:
-            label[0] = parse_label(fields[layout.label_field], layout.column_name(layout.label_field))
     except BadRecord as error:
         problem = error
-        if error.reason.is_fatal:
-            pixels[:] = 0
+        pixels[:] = 0
     return problem

@@ -17,6 +17,10 @@ MAX_RECORD_BYTES: Final = 1 << 20
 _MAX_PIXEL: Final = 255
 
 
+# Python's own limit, 128 KiB, is below what a record may be.
+csv.field_size_limit(MAX_RECORD_BYTES)
+
+
 class BadRecord(Exception):
     """A record that cannot be scored."""
 
@@ -43,11 +47,15 @@ def split_fields(record: bytes) -> list[str]:
         raise BadRecord(Reason.MALFORMED_QUOTES, f"quotes do not match: {error}") from error
 
 
-def parse_pixels(fields: list[str], layout: Layout) -> Pixels:
-    """uint8 (784,): the record's pixels, row-major. Raises BadRecord, naming the first field that is wrong."""
+def check_count(fields: list[str], layout: Layout) -> None:
+    """Raise BadRecord unless there are as many fields as the layout has."""
     if len(fields) != layout.field_count:
         reason = Reason.TOO_FEW_FIELDS if len(fields) < layout.field_count else Reason.TOO_MANY_FIELDS
         raise BadRecord(reason, f"{len(fields)} values, expected {layout.expected}")
+
+
+def parse_pixels(fields: list[str], layout: Layout) -> Pixels:
+    """uint8 (784,): the pixels of a whole record, row-major. Raises BadRecord, naming the first field that is wrong."""
     try:
         return np.array([_PIXEL_VALUES[fields[field]] for field in layout.pixel_fields], np.uint8)
     except KeyError:
@@ -55,13 +63,14 @@ def parse_pixels(fields: list[str], layout: Layout) -> Pixels:
         return np.array([values[field] for field in layout.pixel_fields], np.uint8)
 
 
-def parse_label(text: str, column: str = "label") -> int:
-    """A label 0-9, or -1 where the field is empty. Raises BadRecord for anything else."""
-    if not text.strip():
+def parse_label(text: str, column: str) -> int:
+    """A label 0-9, or -1 where the field is empty. Raises BadRecord, naming the column, for anything else."""
+    text = text.strip()
+    if not text:
         return NO_LABEL
     value = _number(text)
     if value is None or not value.is_integer() or not 0 <= value < CLASSES:
-        raise BadRecord(Reason.BAD_LABEL, f"{column} is {text.strip()[:40]!r}, expected 0-9", column)
+        raise BadRecord(Reason.BAD_LABEL, f"{column} is {text[:40]!r}, expected 0-9", column)
     return int(value)
 
 
@@ -84,9 +93,9 @@ def _pixel(text: str, column: str) -> int:
 
 
 def _number(text: str) -> float | None:
-    """What a field says as a number; None for words, NaN, infinity, and Python's own 1_000."""
+    """What a field says as a number; None for words, NaN, infinity, other scripts' digits and Python's own 1_000."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in text else None
+    return value if math.isfinite(value) and text.isascii() and "_" not in text else None

@@ -6,7 +6,6 @@ big-endian 32-bit magic and dimensions, then one unsigned byte per value.
 
 import struct
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
@@ -14,8 +13,8 @@ import numpy as np
 
 from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Reason, Reject
 from job.errors import DataError, LayoutError
-from job.read.compression import Compression, opened, recognise
-from job.storage import FileInfo, Storage, translated_errors
+from job.read.compression import Compression, opened
+from job.storage import FileInfo, Storage
 
 IMAGES_MAGIC = b"\x00\x00\x08\x03"
 LABELS_MAGIC = b"\x00\x00\x08\x01"
@@ -48,14 +47,15 @@ class IdxSource:
         """The images of a span in order, at most `block_rows` at a time. Raises DataError where the file is short."""
         start, stop = span
         labels = self._read_labels(storage)
-        with translated_errors(self.file.path), closing(storage.open(self.file.path)) as file:
-            stream = opened(file, self.compression, self.file.path)
+        with opened(storage, self.file) as content:
+            stream = content.stream
             stream.seek(_IMAGES_HEADER + start * PIXELS)
             for first in range(start, stop, block_rows):
                 count = min(block_rows, stop - first)
-                content = _read_exactly(stream, count * PIXELS, self.file)
-                pixels = np.frombuffer(content, np.uint8).reshape(count, PIXELS)
-                yield self._batch(pixels, labels, first)
+                pixels = np.frombuffer(_read_exactly(stream, count * PIXELS, self.file), np.uint8)
+                yield self._batch(pixels.reshape(count, PIXELS), labels, first)
+            if stop == self.rows and stream.read(1):
+                raise DataError(f"{self.file.path}: goes on after the {self.rows} images that its header announces")
 
     def _batch(self, pixels: np.ndarray, labels: np.ndarray | None, first: int) -> PixelBatch:
         size_bytes = self.file.size * len(pixels) // self.rows
@@ -72,8 +72,10 @@ class IdxSource:
     def _read_labels(self, storage: Storage) -> np.ndarray | None:
         if self.labels is None:
             return None
-        content = _whole(storage, self.labels)
-        if content[:4] != LABELS_MAGIC or len(content) != _LABELS_HEADER + self.rows:
+        with opened(storage, self.labels) as file:
+            content = file.stream.read(_LABELS_HEADER + self.rows + 1)
+        expected = LABELS_MAGIC + struct.pack(">I", self.rows)
+        if content[:_LABELS_HEADER] != expected or len(content) != _LABELS_HEADER + self.rows:
             raise DataError(
                 f"{self.labels.path}: expected an IDX file of {self.rows} labels to go with {self.file.name}, found "
                 f"{max(0, len(content) - _LABELS_HEADER)} bytes of labels"
@@ -83,10 +85,9 @@ class IdxSource:
 
 def idx_source(storage: Storage, file: FileInfo, *, with_labels: bool = True) -> IdxSource:
     """Look at an IDX file of images, and for its labels beside it. Raises LayoutError, DataError."""
-    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
-        compression = recognise(raw.read(4))
-        raw.seek(0)
-        header = _read_exactly(opened(raw, compression, file.path), _IMAGES_HEADER, file)
+    with opened(storage, file) as content:
+        compression = content.compression
+        header = _read_exactly(content.stream, _IMAGES_HEADER, file)
     rows, height, width = struct.unpack(">4xIII", header)
     if (height, width) != (SIDE, SIDE):
         raise LayoutError(f"{file.path}: holds images of {height}x{width}, expected {SIDE}x{SIDE}")
@@ -106,13 +107,6 @@ def _labels_beside(storage: Storage, file: FileInfo) -> FileInfo | None:
     stem = name.removesuffix(".gz")
     beside = [storage.stat(folder + candidate) for candidate in (name, stem, stem + ".gz")]
     return next((info for info in beside if info is not None), None)
-
-
-def _whole(storage: Storage, file: FileInfo) -> bytes:
-    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
-        compression = recognise(raw.read(4))
-        raw.seek(0)
-        return opened(raw, compression, file.path).read()
 
 
 def _read_exactly(stream: BinaryIO, size: int, file: FileInfo) -> bytes:

@@ -5,6 +5,7 @@ the readers for CSV and Parquet ask it, and the user settles what it cannot with
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,11 +62,11 @@ def from_names(names: Sequence[str], choice: LabelChoice, where: str) -> Layout:
     Pixels are 784 columns numbered without a gap under one prefix (`pixel0`..`pixel783`, `1`..`784`) or by row and
     column (`1x1`..`28x28`). `where` names the file in errors. Raises LayoutError.
     """
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise LayoutError(f"{where}: column {twice[0]!r} appears {names.count(twice[0])} times; names must be unique")
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise LayoutError(f"{where}: column {name!r} appears {times} times; names must be unique")
     label = _label_among(names, choice, where)
-    pixels = _grid_pixels(names) or _numbered_pixels(names, label)
+    pixels = _grid_pixels(names, label) or _numbered_pixels(names, label)
     if pixels is None:
         raise LayoutError(
             f"{where}: found {_summary(names)}; "
@@ -104,13 +105,11 @@ def _label_among(names: Sequence[str], choice: LabelChoice, where: str) -> int |
     return found[0] if found else None
 
 
-def _grid_pixels(names: Sequence[str]) -> tuple[int, ...] | None:
-    cells = {}
-    for index, name in enumerate(names):
-        match = _GRID.fullmatch(name.strip())
-        if match:
-            cells[int(match["row"]), int(match["column"])] = index
-    if len(cells) != PIXELS:
+def _grid_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | None:
+    matches = {index: _GRID.fullmatch(name.strip()) for index, name in enumerate(names) if index != label}
+    found = [((int(match["row"]), int(match["column"])), index) for index, match in matches.items() if match]
+    cells = dict(found)
+    if not len(found) == len(cells) == PIXELS:
         return None
     first = min(min(cell) for cell in cells)
     wanted = [(row + first, column + first) for row in range(SIDE) for column in range(SIDE)]
@@ -118,15 +117,17 @@ def _grid_pixels(names: Sequence[str]) -> tuple[int, ...] | None:
 
 
 def _numbered_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | None:
-    groups: dict[str, dict[int, int]] = {}
+    groups: dict[str, list[tuple[int, int]]] = {}
     for index, name in enumerate(names):
         match = _NUMBERED.fullmatch(name.strip())
         if match and index != label:
-            groups.setdefault(match["prefix"], {})[int(match["number"])] = index
-    whole = [group for group in groups.values() if len(group) == PIXELS and max(group) - min(group) == PIXELS - 1]
-    if len(whole) != 1 or min(whole[0]) not in (0, 1):
-        return None
-    return tuple(whole[0][number] for number in sorted(whole[0]))
+            groups.setdefault(match["prefix"], []).append((int(match["number"]), index))
+    whole = [sorted(group) for group in groups.values() if _is_without_gap([number for number, _ in group])]
+    return tuple(index for _, index in whole[0]) if len(whole) == 1 else None
+
+
+def _is_without_gap(numbers: list[int]) -> bool:
+    return sorted(numbers) in (list(range(PIXELS)), list(range(1, PIXELS + 1)))
 
 
 def _summary(names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """A Parquet file: its columns from the footer, its parts as runs of row groups, and a run -> batches."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -66,7 +67,8 @@ class ParquetSource:
 
     def _batch(self, batch: pa.RecordBatch, columns: list[str]) -> PixelBatch:
         # Columns come back in the file's order, not in the order they were asked for.
-        pixels, rejects = _pixels([batch.column(name) for name in columns[:PIXELS]], columns)
+        in_file_order = sorted(range(PIXELS), key=self.layout.pixel_fields.__getitem__)
+        pixels, rejects = _pixels([batch.column(name) for name in columns[:PIXELS]], columns, in_file_order)
         labels = None
         if self.layout.label_field is not None:
             labels, bad = _labels(batch.column(columns[PIXELS]), columns[PIXELS])
@@ -98,19 +100,25 @@ def _check_type(field: pa.Field, where: str, role: str) -> None:
 
 @contextmanager
 def _opened(storage: Storage, file: FileInfo) -> Iterator[pq.ParquetFile]:
-    try:
-        with translated_errors(file.path), closing(storage.open(file.path)) as raw, pq.ParquetFile(raw) as parquet:
-            yield parquet
-    except pa.ArrowException as error:
-        raise DataError(f"{file.path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    with translated_errors(file.path):
+        try:
+            with closing(storage.open(file.path)) as raw, pq.ParquetFile(raw) as parquet:
+                yield parquet
+        except (pa.ArrowException, OSError) as error:
+            # Arrow calls damaged content an OSError too, but one that the operating system has no number for.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            problem = str(error).partition("\n")[0]
+            raise DataError(f"{file.path}: cannot be read as Parquet: {problem}") from error
 
 
-def _pixels(columns: list[pa.Array], names: list[str]) -> tuple[Pixels, dict[int, Reject]]:
-    """uint8 (n, 784) and, by row, what is wrong with the rows that cannot be scored."""
+def _pixels(columns: list[pa.Array], names: list[str], order: Iterable[int]) -> tuple[Pixels, dict[int, Reject]]:
+    """uint8 (n, 784) and, by row, what is wrong first, in the order of the columns, where a row cannot be scored."""
     rows = len(columns[0])
     by_column = np.empty((PIXELS, rows), np.uint8)
     rejects: dict[int, Reject] = {}
-    for index, column in enumerate(columns):
+    for index in order:
+        column = columns[index]
         if column.type == pa.uint8() and not column.null_count:
             by_column[index] = _values(column, np.uint8)
             continue
@@ -125,8 +133,10 @@ def _pixels(columns: list[pa.Array], names: list[str]) -> tuple[Pixels, dict[int
 
 
 def _pixel_reject(row: int, name: str, value: float | None) -> Reject:
-    if value is None or value != value:  # noqa: PLR0124  # NaN, which pandas writes for a missing value
+    if value is None or math.isnan(value):  # pandas writes NaN for a missing value
         return Reject(row, Reason.MISSING_VALUE, f"{name} is empty, expected 0-255", name)
+    if math.isinf(value):
+        return Reject(row, Reason.NOT_A_NUMBER, f"{name} is {value}, expected 0-255", name)
     if not 0 <= value <= _MAX_PIXEL:
         return Reject(row, Reason.OUT_OF_RANGE, f"{name} is {value}, expected 0-255", name)
     return Reject(row, Reason.NOT_AN_INTEGER, f"{name} is {value}, expected a whole number 0-255", name)

@@ -5,19 +5,18 @@ locations --files_at--> files --look--> sources --read--> PixelBatch
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import PurePosixPath
 from typing import Final, Protocol
 
 from job.contract import PixelBatch
 from job.errors import DataError, NoInput
-from job.read.compression import Compression, opened, recognise
+from job.read.compression import Compression, opened
 from job.read.csv import csv_source
-from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, idx_source
+from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, IdxSource, idx_source
 from job.read.layout import LabelChoice
 from job.read.parquet import MAGIC as PARQUET_MAGIC
 from job.read.parquet import parquet_source
-from job.storage import FileInfo, Storage, translated_errors
+from job.storage import FileInfo, Storage
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ _log = logging.getLogger(__name__)
 _COMPILED_PAYS_FROM_BYTES: Final = 32 << 20
 _GZIP_RATIO: Final = 6
 
-_DATA_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".data", ".parquet", ".pq", ".parq", "ubyte", ".idx")
+_DATA_SUFFIXES: Final = (".csv", ".parquet", ".pq", ".parq", "ubyte", ".idx")
 
 
 class Source(Protocol):
@@ -69,9 +68,9 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     for location in locations:
         files = storage.find(location)
         is_folder = storage.is_folder(storage.resolve(location))
-        taken = [file for file in files if _looks_like_data(file)] if is_folder else files
-        if len(taken) < len(files):
-            passed_over = [file.name for file in files if file not in taken]
+        taken = [file for file in files if not is_folder or _looks_like_data(file)]
+        passed_over = [file.name for file in files if is_folder and not _looks_like_data(file)]
+        if passed_over:
             _log.warning("%s: passed over %d files that are not data: %s", location, len(passed_over), passed_over[:5])
         if not taken:
             raise NoInput(f"{location}: holds no CSV, Parquet or IDX file")
@@ -88,11 +87,12 @@ def look(storage: Storage, files: Sequence[FileInfo], choice: LabelChoice) -> li
     expected_bytes = sum(file.size * (_GZIP_RATIO if heads[file.path][1] else 1) for file in files)
     is_compiled = expected_bytes >= _COMPILED_PAYS_FROM_BYTES
     sources: list[Source] = []
+    labels: list[FileInfo] = []
     for file in files:
         head, _ = heads[file.path]
         if head.startswith(LABELS_MAGIC):
-            continue
-        if head.startswith(PARQUET_MAGIC):
+            labels.append(file)
+        elif head.startswith(PARQUET_MAGIC):
             sources.append(parquet_source(storage, file, choice))
         elif head.startswith(IMAGES_MAGIC):
             sources.append(idx_source(storage, file, with_labels=not choice.is_absent))
@@ -102,15 +102,17 @@ def look(storage: Storage, files: Sequence[FileInfo], choice: LabelChoice) -> li
         raise DataError(
             f"{files[0].path}: holds IDX labels only; name the file of images, and keep the labels beside it"
         )
+    taken = {source.labels.path for source in sources if isinstance(source, IdxSource) and source.labels}
+    for file in labels:
+        if file.path not in taken and not choice.is_absent:
+            _log.warning("%s: passed over: it holds labels, but there are no images to go with them", file.path)
     return sources
 
 
 def _head(storage: Storage, file: FileInfo) -> tuple[bytes, bool]:
     """A file's first four bytes, unpacked, and whether it is compressed."""
-    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
-        compression = recognise(raw.read(4))
-        raw.seek(0)
-        return opened(raw, compression, file.path).read(4), compression is not Compression.NONE
+    with opened(storage, file) as content:
+        return content.stream.read(4), content.compression is not Compression.NONE
 
 
 def _looks_like_data(file: FileInfo) -> bool:

@@ -67,16 +67,17 @@ class Output:
             return State.DONE
         if unfinished == run and "_SUCCESS" not in found:
             return State.RESUME
-        if found and not is_overwriting:
-            problem = _what_stands_there(found, unfinished, plan)
-            raise OutputOccupied(f"{self.folder}: {problem}; name another --output or add --overwrite")
-        # _SUCCESS comes first: from then on the folder no longer claims to be whole.
-        for name in _OURS:
-            if name in found:
+        if found and not self._is_being_begun(found):
+            if not is_overwriting:
+                raise self._occupied(_what_stands_there(found, unfinished, plan))
+            # _SUCCESS comes first: from then on the folder no longer claims to be whole.
+            for name in _OURS:
                 self._storage.remove(self.path(name))
-        with self._storage.commit(self._run) as file:
-            file.write(json.dumps(run).encode() + b"\n")
-        return State.BEGIN
+        if self._storage.create(self._run, json.dumps(run).encode() + b"\n"):
+            return State.BEGIN
+        if self._unfinished_run() != run:
+            raise self._occupied("was taken by another run just now")
+        return State.RESUME
 
     def finish(self, plan: Plan) -> None:
         """Declare the output whole, then tidy up."""
@@ -93,6 +94,13 @@ class Output:
     def is_finished(self, plan: Plan) -> bool:
         """Whether this very run, perhaps by another process, has finished."""
         return self._content_of(self.success) == plan.fingerprint
+
+    def _is_being_begun(self, found: list[str]) -> bool:
+        """Whether all that stands in the folder is a run that an other process is about to begin."""
+        return found == ["_parts"] and all(name.startswith(".") for name in self._storage.list(self.parts))
+
+    def _occupied(self, problem: str) -> OutputOccupied:
+        return OutputOccupied(f"{self.folder}: {problem}; name another --output or add --overwrite")
 
     def _unfinished_run(self) -> dict[str, Any] | None:
         try:

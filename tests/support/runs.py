@@ -20,7 +20,7 @@ class SilentProgress:
 def score(inputs, output, model, *, storage=None, check_stop=lambda: None, **settings):
     """Run the scoring stage; any number of rejects is fine unless said otherwise."""
     inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
-    settings = {"max_rejects": RejectLimit(100, is_percent=True), **settings}
+    settings = {"max_rejects": RejectLimit.parse("100%"), **settings}
     asked = ScoreSettings(tuple(map(str, inputs)), str(output), str(model), **settings)
     return run(asked, storage or LocalStorage(), SilentProgress(), check_stop)
 

@@ -70,6 +70,36 @@ def test_overwriting_removes_what_runs_write_and_nothing_else(output, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_parts", "notes.txt"]
 
 
+def test_of_two_runs_that_begin_at_once_one_gets_the_folder(output, storage, monkeypatch):
+    """Where another run claims the folder between the look and the claim, this one is refused."""
+
+    def beaten(path, content):
+        claim(Output(type(storage)(), output.folder), OTHER)
+        return type(storage).create(storage, path, content)
+
+    monkeypatch.setattr(storage, "create", beaten)
+    with pytest.raises(OutputOccupied, match="was taken by another run just now"):
+        claim(output)
+
+
+def test_of_two_identical_runs_that_begin_at_once_the_second_resumes(output, storage, monkeypatch):
+    """Where the same run claims the folder between the look and the claim, both go on."""
+
+    def beaten(path, content):
+        claim(Output(type(storage)(), output.folder))
+        return type(storage).create(storage, path, content)
+
+    monkeypatch.setattr(storage, "create", beaten)
+    assert claim(output) is State.RESUME
+
+
+def test_a_folder_in_which_a_run_is_just_beginning_can_be_begun_in(output, tmp_path):
+    """A run that got no further than making the folder of the parts claims nothing."""
+    (tmp_path / "out/_parts").mkdir(parents=True)
+    (tmp_path / "out/_parts/.0123.tmp").write_text("half a claim")
+    assert claim(output) is State.BEGIN
+
+
 @pytest.mark.parametrize("content", ["not json", "[]", "null", '{"fingerprint": "else"}'])
 def test_a_run_file_of_somebody_else_is_no_run_of_ours(output, tmp_path, content):
     """Whatever stands in run.json, only this run's own content lets it resume."""

@@ -14,7 +14,6 @@ def test_nothing_slow_is_imported_before_it_is_needed(module):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.slow
 def test_tensorflow_comes_in_silently():
     """Importing, building, running and exporting say nothing on either stream."""
     code = """

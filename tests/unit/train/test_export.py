@@ -103,7 +103,6 @@ def test_the_source_of_truth_converts_to_the_same_answers(storage, tmp_path, tra
     assert np.allclose(_answers(original, pixels), _answers(again, pixels), atol=1e-5)
 
 
-@pytest.mark.slow
 def test_another_process_converts_to_the_same_digest(storage, tmp_path, converted, layers):
     """So that pods that convert for themselves agree on the model."""
     here = converted(layers.Input((28, 28)), layers.Flatten(), layers.Dense(10, activation="softmax"))

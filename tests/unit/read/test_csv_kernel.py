@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from support.batches import assert_same
+from support.files import PIXEL_NAMES, csv_lines, make_digits
+
+from job.read.csv_block import Records, Text, find_records, parse_block
+from job.read.csv_kernel import scan_records
+from job.read.csv_record import MAX_RECORD_BYTES
+from job.read.layout import LabelChoice, from_names, without_names
+
+LABELLED = without_names(785, LabelChoice(), "")
+UNLABELLED = without_names(785, LabelChoice(is_absent=True), "")
+MIXED = from_names(["note", *PIXEL_NAMES[:400], "label", *PIXEL_NAMES[:399:-1], "source"], LabelChoice(), "")
+DIGITS = make_digits(4, seed=7)
+
+
+def _content(layout):
+    """Four records as bytes, in the order of a layout's columns."""
+    lines = []
+    for pixels, label in zip(DIGITS.pixels, DIGITS.labels, strict=True):
+        fields = ["text"] * layout.field_count
+        for value, field in zip(pixels, layout.pixel_fields, strict=True):
+            fields[field] = str(value)
+        if layout.label_field is not None:
+            fields[layout.label_field] = str(label)
+        lines.append(",".join(fields))
+    return "\r\n".join(lines).encode() + b"\n"
+
+
+CONTENTS = {layout: _content(layout) for layout in (LABELLED, UNLABELLED, MIXED)}
+
+
+def _both(content, layout, *, is_final=True, limit=10**9, rows=10):
+    text = Text(bytearray(content), 0, len(content), limit, is_final)
+    return [parse_block(text, 0, layout, scan, rows) for scan in (find_records, scan_records)]
+
+
+def _assert_agreement(content, layout, **more):
+    (plain, plain_position), (compiled, compiled_position) = _both(content, layout, **more)
+    assert compiled_position == plain_position
+    assert_same(compiled, plain)
+
+
+@pytest.mark.parametrize("layout", CONTENTS, ids=["labelled", "unlabelled", "mixed"])
+def test_plain_records_are_parsed_at_once(layout):
+    """Records of nothing but small numbers need no patience, and give their pixels and labels."""
+    content = CONTENTS[layout]
+    records = Records.room_for(10)
+    scanned = scan_records(Text(bytearray(content), 0, len(content), 10**9, is_final=True), layout, records)
+    assert scanned.rows == 4
+    assert not records.needs_patience.any()
+    np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
+    if layout.label_field is not None:
+        np.testing.assert_array_equal(records.labels[:4], DIGITS.labels)
+
+
+FIELDS = [
+    "", " ", "0", "00", "000", "0000", "9", "10", "255", "256", "999", "1000", "007", "7.0", "7.", ".5", "1e2", "+5",
+    "-0", "-1", "nan", "inf", "1_0", '"7"', '"', '""', "7\r", "\r", "\0", "\t7", "7\t", "ä", "٣", "x", "/", ":", ",",
+    "7,7", "\x7f", "\x80", '"a,b"', '"a', "/1", ":1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=ascii)
+@pytest.mark.parametrize("layout", CONTENTS, ids=["labelled", "unlabelled", "mixed"])
+def test_every_kind_of_field_means_the_same(layout, field):
+    """Whatever a field holds, wherever it stands, both scanners give the same batch."""
+    lines = CONTENTS[layout].split(b"\r\n")
+    fields = lines[1].split(b",")
+    for place in (0, 1, 401, 784, -1):
+        changed = list(fields)
+        changed[place] = field.encode("latin-1" if field == "\x80" else "utf-8")
+        _assert_agreement(b"\r\n".join([lines[0], b",".join(changed), *lines[2:]]), layout)
+
+
+_piece = some.one_of(
+    some.binary(min_size=1, max_size=3),
+    some.sampled_from([field.encode() for field in FIELDS] + [b"\n", b"\r\n", b"\r", b"\n\n", b",,", b",\n"]),
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    layout=some.sampled_from(list(CONTENTS)),
+    changes=some.lists(some.tuples(some.floats(0, 1), some.integers(0, 3), _piece), min_size=1, max_size=4),
+    end=some.floats(0, 1),
+    is_final=some.booleans(),
+    limit=some.integers(0, 10_000),
+    rows=some.integers(1, 5),
+)
+def test_mutated_bytes_mean_the_same(layout, changes, end, is_final, limit, rows):
+    """However a text is damaged and wherever it is cut, both scanners find and reject the same."""
+    content = bytearray(CONTENTS[layout])
+    for place, removed, piece in changes:
+        start = int(place * len(content))
+        content[start : start + removed] = piece
+    content = content[: int(end * len(content)) + 1]
+    _assert_agreement(content, layout, is_final=is_final, limit=limit, rows=rows)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(some.lists(some.sampled_from([b"1", b",", b"\n", b"\r", b'"', b"x", b"\xff"]), max_size=30).map(b"".join))
+def test_short_rubbish_means_the_same(content):
+    """Text that is nothing like a record is cut into the same lines and rejected alike."""
+    _assert_agreement(content, LABELLED)
+
+
+@pytest.mark.parametrize("size", [MAX_RECORD_BYTES, MAX_RECORD_BYTES + 1])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"], ids=["no end", "LF", "CRLF"])
+def test_longest_record_means_the_same(size, end):
+    """Both scanners draw the line between a long and an over-long record at the same byte."""
+    layout = from_names(["note", *PIXEL_NAMES], LabelChoice(), "")
+    pixels = csv_lines(DIGITS[:1], has_labels=False)[0].encode()
+    content = b"x" * (size - len(pixels) - 1) + b"," + pixels + end
+    (plain, _), _ = _both(content, layout)
+    assert len(plain.rejects) == (size > MAX_RECORD_BYTES)
+    _assert_agreement(content, layout)

@@ -1,0 +1,214 @@
+import gzip
+import logging
+import os
+import shutil
+
+import numpy as np
+import pytest
+from support.batches import read_all
+from support.files import write_csv, write_idx, write_parquet
+
+from job.errors import DataError, LayoutError, NoInput
+from job.read import source as module
+from job.read.layout import LabelChoice
+from job.read.source import files_at, look
+
+
+def _names(storage, *locations):
+    return [file.name for file in files_at(storage, [str(location) for location in locations])]
+
+
+def _touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+# Which files
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.csv", "a.CSV", "a.parquet", "a.pq", "a.parq", "a.csv.gz", "a.CSV.GZ",
+        "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "t10k-images.idx3-ubyte", "a.idx",
+    ],
+)  # fmt: skip
+def test_folder_gives_files_with_a_data_files_name(storage, tmp_path, name):
+    """In a folder, files are taken by the ending of their name, packed or not."""
+    _touch(tmp_path, name, "README.md", "notes", "model.onnx", "csv", "archive.gz", "a.csv.zip")
+    assert _names(storage, tmp_path) == [name]
+
+
+def test_what_a_folder_passes_over_is_told(storage, tmp_path, caplog):
+    """Files in a folder that do not look like data are named in a warning, hidden ones are not."""
+    _touch(tmp_path, "a.csv", "README.md", "LICENSE", ".hidden", "_SUCCESS")
+    with caplog.at_level(logging.WARNING):
+        _names(storage, tmp_path)
+    [record] = caplog.records
+    assert record.getMessage() == f"{tmp_path}: passed over 2 files that are not data: ['LICENSE', 'README.md']"
+
+
+@pytest.mark.parametrize("location", ["notes", "no*", "data/*", "_hidden", "data/.x"])
+def test_files_named_or_matched_are_taken_whatever_their_name(storage, tmp_path, monkeypatch, location):
+    """Who names a file, or a pattern that matches it, means it."""
+    _touch(tmp_path, "notes", "data/notes", "_hidden", "data/.x")
+    monkeypatch.chdir(tmp_path)
+    assert len(_names(storage, location)) == 1
+
+
+def test_each_file_once_and_in_order(storage, tmp_path):
+    """Locations may overlap and come in any order: each file is taken once, sorted by path."""
+    _touch(tmp_path, "b/2.csv", "a/1.csv", "c.csv")
+    locations = [tmp_path / "c.csv", tmp_path / "b", tmp_path, tmp_path / "*" / "*.csv", f"{tmp_path}/b/../c.csv"]
+    assert _names(storage, *locations) == ["1.csv", "2.csv", "c.csv"]
+
+
+def test_file_uris(storage, tmp_path):
+    """A file:// URI is the same file as its path."""
+    _touch(tmp_path, "a b.csv")
+    assert _names(storage, f"file://{tmp_path}/a%20b.csv", tmp_path / "a b.csv") == ["a b.csv"]
+
+
+@pytest.mark.parametrize("folder", ["run[1]", "what?", "all*"])
+def test_folder_whose_name_looks_like_a_pattern(storage, tmp_path, folder):
+    """A folder is a folder, also with a pattern's characters in its name: what is not data is passed over."""
+    _touch(tmp_path / folder, "a.csv", "README.md")
+    assert _names(storage, tmp_path / folder) == ["a.csv"]
+
+
+def test_folder_without_data(storage, tmp_path):
+    """A folder of other files is no input."""
+    _touch(tmp_path, "README.md")
+    with pytest.raises(NoInput) as error:
+        _names(storage, tmp_path)
+    assert str(error.value) == f"{tmp_path}: holds no CSV, Parquet or IDX file"
+
+
+def test_every_location_must_give_something(storage, tmp_path):
+    """A location that finds nothing is an error, even if the others find some."""
+    _touch(tmp_path, "a.csv")
+    with pytest.raises(NoInput, match="found no file there"):
+        _names(storage, tmp_path / "a.csv", tmp_path / "b.csv")
+
+
+# What they hold
+
+
+@pytest.fixture
+def looked(storage):
+    def look_at(*paths, choice=LabelChoice()):  # noqa: B008  # frozen
+        return look(storage, [storage.stat(str(path)) for path in paths], choice)
+
+    return look_at
+
+
+def _zip(path):
+    with open(path, "rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
+        shutil.copyfileobj(plain, packed)
+    return f"{path}.gz"
+
+
+@pytest.mark.parametrize("name", ["digits", "digits.csv", "digits.parquet", "digits.idx", "digits.gz"])
+def test_content_decides_the_format(storage, looked, tmp_path, digits, name):
+    """A file is read as what it is, whatever it is called."""
+    few = digits[:5]
+    written = {
+        "csv": write_csv(tmp_path / "1", few, has_labels=False),
+        "parquet": write_parquet(tmp_path / "2", few, has_labels=False),
+        "idx": write_idx(tmp_path, few, has_labels=False),
+    }
+    for format_, path in written.items():
+        os.replace(path, tmp_path / name)
+        [source] = looked(tmp_path / name)
+        assert source.format == format_
+        np.testing.assert_array_equal(read_all(source, storage).pixels, few.pixels)
+
+
+def test_packed_files(storage, looked, tmp_path, digits):
+    """Packed CSV and IDX are recognised by what is inside."""
+    few = digits[:5]
+    sources = looked(_zip(write_csv(tmp_path / "a.csv", few)), write_idx(tmp_path, few, is_compressed=True))
+    assert [source.format for source in sources] == ["csv", "idx"]
+    for source in sources:
+        np.testing.assert_array_equal(read_all(source, storage).pixels, few.pixels)
+
+
+def test_packed_parquet(looked, tmp_path, digits):
+    """Parquet within gzip cannot be read, and is refused as data, with its name."""
+    path = _zip(write_parquet(tmp_path / "a.parquet", digits[:5]))
+    with pytest.raises(DataError, match=f"^{path}: "):
+        looked(path)
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
+def test_empty_files(looked, tmp_path, content):
+    """A file of no bytes is refused by name."""
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(LayoutError, match=r"a.csv: is empty, or its first line is"):
+        looked(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"\x1f\x8brubbish and more of it"])
+def test_damaged_gzip(looked, tmp_path, content):
+    """A gzip file that is damaged from its start is refused as data."""
+    (tmp_path / "a.csv.gz").write_bytes(content)
+    with pytest.raises(DataError, match=r"a.csv.gz: the gzip data is damaged or cut off"):
+        looked(tmp_path / "a.csv.gz")
+
+
+def test_labels_go_with_their_images(looked, tmp_path, digits):
+    """A file of IDX labels is no input of its own."""
+    images = write_idx(tmp_path, digits[:5])
+    [source] = looked(images, tmp_path / "t10k-labels-idx1-ubyte")
+    assert source.file.path == str(images)
+    assert source.has_labels
+
+
+def test_labels_alone(looked, tmp_path, digits):
+    """Labels without images are refused, with what to do."""
+    write_idx(tmp_path, digits[:5])
+    labels = tmp_path / "t10k-labels-idx1-ubyte"
+    with pytest.raises(DataError) as error:
+        looked(labels)
+    assert str(error.value) == (
+        f"{labels}: holds IDX labels only; name the file of images, and keep the labels beside it"
+    )
+
+
+def test_users_word_on_labels_reaches_every_format(looked, tmp_path, digits):
+    """With --no-label no format gives labels."""
+    few = digits[:5]
+    paths = [write_csv(tmp_path / "a.csv", few), write_parquet(tmp_path / "a.parquet", few), write_idx(tmp_path, few)]
+    assert [source.has_labels for source in looked(*paths)] == [True, True, True]
+    assert [source.has_labels for source in looked(*paths, choice=LabelChoice(is_absent=True))] == [False] * 3
+
+
+def test_first_bad_file_ends_it_before_any_work(looked, tmp_path, digits):
+    """One file whose layout cannot be settled refuses the whole input, by that file's name."""
+    (tmp_path / "b.csv").write_text("name,age\nx,3\n")
+    with pytest.raises(LayoutError, match=r"b\.csv: found 2 columns"):
+        looked(write_csv(tmp_path / "a.csv", digits[:5]), tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(("is_packed", "is_compiled"), [(False, False), (True, True)])
+def test_compiled_scanner_is_for_inputs_that_are_worth_it(
+    looked, tmp_path, digits, monkeypatch, is_packed, is_compiled
+):
+    """All files together decide whether records are compiled for; packed ones count for what they unpack to."""
+    paths = [write_csv(tmp_path / name, digits) for name in ("a.csv", "b.csv")]
+    paths = [_zip(path) for path in paths] if is_packed else paths
+    size = sum(os.path.getsize(path) for path in paths)
+    monkeypatch.setattr(module, "_COMPILED_PAYS_FROM_BYTES", size + 1)
+    assert {source.is_compiled for source in looked(*paths)} == {is_compiled}
+    monkeypatch.setattr(module, "_COMPILED_PAYS_FROM_BYTES", size)
+    assert {source.is_compiled for source in looked(*paths)} == {True}
+
+
+def test_labels_without_their_images_are_told(looked, tmp_path, digits, caplog):
+    """Labels beside which no images lie are passed over with a warning, never silently."""
+    write_idx(tmp_path, digits, prefix="lost").unlink()
+    [source] = looked(write_csv(tmp_path / "a.csv", digits), tmp_path / "lost-labels-idx1-ubyte")
+    assert source.file.name == "a.csv"
+    assert "lost-labels-idx1-ubyte: passed over: it holds labels" in caplog.text

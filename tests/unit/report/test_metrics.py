@@ -1,0 +1,180 @@
+import json
+
+import numpy as np
+import pytest
+
+from job.contract import Reason, Reject, ScoredBatch
+from job.report.metrics import accuracy, calibration, figures, macro_f1, per_class, wilson_interval
+from job.report.tally import Tally
+
+KEYS = {
+    "rows", "rejected_by_reason", "labelled", "correct", "accuracy", "accuracy_95", "classes", "confusion_matrix",
+    "per_class", "macro_f1", "log_loss", "top2_accuracy", "calibration", "confidence_histogram", "predicted_counts",
+    "estimated_accuracy",
+}  # fmt: skip
+NEED_LABELS = [
+    "correct", "accuracy", "accuracy_95", "confusion_matrix", "per_class", "macro_f1", "log_loss", "top2_accuracy",
+    "calibration",
+]  # fmt: skip
+
+
+def _scored(rows=2000, seed=0, *, digits=range(10), has_labels=True):
+    """Rows as a fairly good network would score them; labels only from `digits`."""
+    random = np.random.default_rng(seed)
+    labels = random.choice(list(digits), rows)
+    logits = random.normal(0, 1, (rows, 10)) + 2.5 * np.eye(10)[labels]
+    shares = np.exp(logits)
+    probabilities = np.round(shares / shares.sum(axis=1, keepdims=True), 6).astype(np.float32)
+    predictions = probabilities.argmax(axis=1).astype(np.int8)
+    return ScoredBatch(predictions, probabilities, labels.astype(np.int8) if has_labels else None, ())
+
+
+@pytest.fixture(params=[range(10), [1, 7], [4]], ids=["all digits", "two digits", "one digit"])
+def batch(request):
+    return _scored(digits=request.param)
+
+
+@pytest.fixture
+def found(batch):
+    return figures(Tally.of(batch))
+
+
+def test_accuracy_is_scikit_learns(batch, found):
+    """The share of right predictions."""
+    from sklearn.metrics import accuracy_score
+
+    assert found["accuracy"] == accuracy_score(batch.labels, batch.predictions)
+    assert found["correct"] == accuracy_score(batch.labels, batch.predictions, normalize=False)
+
+
+def test_confusion_matrix_is_scikit_learns(batch, found):
+    """True digits in rows, predictions in columns, all ten of each."""
+    from sklearn.metrics import confusion_matrix
+
+    expected = confusion_matrix(batch.labels, batch.predictions, labels=list(range(10)))
+    assert found["confusion_matrix"] == expected.tolist()
+
+
+def test_per_class_figures_are_scikit_learns(batch, found):
+    """Precision, recall, F1 and support of each digit, 0 where undefined."""
+    from sklearn.metrics import classification_report
+
+    expected = classification_report(
+        batch.labels, batch.predictions, labels=list(range(10)), output_dict=True, zero_division=0
+    )
+    for digit, row in found["per_class"].items():
+        assert row["support"] == expected[digit]["support"]
+        for ours, theirs in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+            assert row[ours] == pytest.approx(expected[digit][theirs], abs=1e-12)
+
+
+def test_macro_f1_is_scikit_learns(batch, found):
+    """The mean F1 of the digits that occur."""
+    from sklearn.metrics import f1_score
+
+    expected = f1_score(batch.labels, batch.predictions, average="macro", zero_division=0)
+    assert found["macro_f1"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_log_loss_is_scikit_learns(batch, found):
+    """The mean of -ln of the label's probability, to a millionth."""
+    from sklearn.metrics import log_loss
+
+    exact = batch.probabilities.astype(np.float64)
+    expected = log_loss(batch.labels, exact / exact.sum(axis=1, keepdims=True), labels=list(range(10)))
+    assert found["log_loss"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_top_2_accuracy_is_scikit_learns(batch, found):
+    """The share of labels among the two most probable digits."""
+    from sklearn.metrics import top_k_accuracy_score
+
+    expected = top_k_accuracy_score(batch.labels, batch.probabilities, k=2, labels=list(range(10)))
+    assert found["top2_accuracy"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_calibration_is_the_papers(batch):
+    """The expected calibration error weighs each bin's gap between confidence and accuracy by its rows (Guo et al.)."""
+    result = calibration(Tally.of(batch))
+    confidences = batch.confidences.astype(np.float64)
+    is_right = batch.labels == batch.predictions
+    bins = np.minimum((np.round(confidences, 6) * 20 + 1e-9).astype(int), 19)
+    expected = 0
+    for index in range(20):
+        inside = bins == index
+        row = result["bins"][index]
+        assert (row["from"], row["to"], row["count"]) == (index / 20, (index + 1) / 20, inside.sum())
+        if not inside.any():
+            assert (row["confidence"], row["accuracy"]) == (None, None)
+            continue
+        assert row["confidence"] == pytest.approx(confidences[inside].mean(), abs=1e-6)
+        assert row["accuracy"] == pytest.approx(is_right[inside].mean(), abs=1e-12)
+        expected += inside.mean() * abs(confidences[inside].mean() - is_right[inside].mean())
+    assert result["ece"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_estimated_accuracy_is_the_mean_confidence(batch, found):
+    """Where there are no labels the mean confidence is the best guess at the accuracy."""
+    assert found["estimated_accuracy"] == pytest.approx(batch.confidences.astype(float).mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (50, 100, 0.4038, 0.5962),
+        (9930, 10_000, 0.9912, 0.9945),
+        (1, 1, 0.2065, 1.0),
+    ],
+)
+def test_wilson_interval(successes, trials, low, high):
+    """The interval of a proportion, as published tables give it, never leaves 0 to 1."""
+    assert wilson_interval(successes, trials) == pytest.approx([low, high], abs=5e-5)
+
+
+def test_wilson_interval_is_scipys():
+    """The interval agrees with scipy's for every proportion of a small sample."""
+    from scipy.stats import binomtest
+
+    for trials in (1, 2, 17, 100):
+        for successes in range(trials + 1):
+            expected = binomtest(successes, trials).proportion_ci(method="wilson")
+            assert wilson_interval(successes, trials) == pytest.approx([expected.low, expected.high], abs=1e-12)
+
+
+def test_report_has_the_designs_keys(found):
+    """Whatever the data, every promised key is there, and all of it is JSON without NaN."""
+    assert set(found) >= KEYS
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("key", NEED_LABELS)
+@pytest.mark.parametrize("batch", [_scored(50, has_labels=False), _scored(0)], ids=["no labels", "no rows"])
+def test_figures_that_need_labels_are_none_without(batch, key):
+    """Without labels, or without rows, a figure that needs them is None rather than 0."""
+    assert figures(Tally.of(batch))[key] is None
+
+
+def test_no_rows_at_all():
+    """The figures of nothing are zero counts and no ratio."""
+    found = figures(Tally.zero())
+    assert found["rows"] == {"read": 0, "scored": 0, "rejected": 0}
+    assert found["estimated_accuracy"] is None
+    assert found["predicted_counts"] == [0] * 10
+    assert (accuracy(Tally.zero()), macro_f1(Tally.zero())) == (None, None)
+    assert set(per_class(Tally.zero())) == set(map(str, range(10)))
+    json.dumps(found, allow_nan=False)
+
+
+def test_rejects_by_reason():
+    """Rejected records are told by reason; bad labels, which reject nothing, apart from them."""
+    rejects = (Reject(0, Reason.NOT_A_NUMBER, ""), Reject(1, Reason.BAD_LABEL, ""), Reject(2, Reason.NOT_A_NUMBER, ""))
+    predictions, labels = np.array([-1, 3, -1], np.int8), np.array([-1, -1, -1], np.int8)
+    probabilities = np.zeros((3, 10), np.float32)
+    probabilities[1, 3] = 1
+    found = figures(Tally.of(ScoredBatch(predictions, probabilities, labels, rejects)))
+    assert found["rows"] == {"read": 3, "scored": 1, "rejected": 2}
+    assert found["rejected_by_reason"] == {"not_a_number": 2}
+    assert found["bad_labels"] == 1
+    assert found["accuracy"] is None

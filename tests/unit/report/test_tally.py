@@ -1,0 +1,193 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from job.contract import Reason, Reject, ScoredBatch
+from job.report.tally import CONFIDENCE_BINS, Tally
+
+
+def _batch(rows, seed=0, *, has_labels=True, rejects=()):
+    """Random rows, the rejected ones blank as in the contract."""
+    random = np.random.default_rng(seed)
+    probabilities = np.round(random.dirichlet(np.full(10, 0.2), rows), 6).astype(np.float32)
+    predictions = probabilities.argmax(axis=1).astype(np.int8)
+    labels = random.integers(-1, 10, rows, dtype=np.int8) if has_labels else None
+    for reject in rejects:
+        if reject.reason.is_fatal:
+            predictions[reject.row], probabilities[reject.row] = -1, 0
+    return ScoredBatch(predictions, probabilities, labels, tuple(rejects))
+
+
+def _one(probabilities, label=None, rejects=()):
+    """A batch of one row with some probabilities by digit."""
+    row = np.zeros((1, 10), np.float32)
+    for digit, probability in probabilities.items():
+        row[0, digit] = probability
+    labels = None if label is None else np.array([label], np.int8)
+    return ScoredBatch(row.argmax(axis=1).astype(np.int8), row, labels, rejects)
+
+
+def _slice(batch, start, stop):
+    rejects = tuple(each.shifted(-start, 0) for each in batch.rejects if start <= each.row < stop)
+    labels = None if batch.labels is None else batch.labels[start:stop]
+    return ScoredBatch(batch.predictions[start:stop], batch.probabilities[start:stop], labels, rejects)
+
+
+REJECTS = (
+    Reject(3, Reason.TOO_FEW_FIELDS, ""),
+    Reject(50, Reason.BAD_LABEL, ""),
+    Reject(51, Reason.TOO_FEW_FIELDS, ""),
+    Reject(199, Reason.OUT_OF_RANGE, ""),
+)
+
+
+def test_rows_add_up():
+    """Every record is read, and either scored or rejected; a bad label rejects none."""
+    tally = Tally.of(_batch(200, rejects=REJECTS))
+    assert (tally.read, tally.scored, tally.rejected) == (200, 197, 3)
+    assert tally.by_reason == {Reason.TOO_FEW_FIELDS: 2, Reason.OUT_OF_RANGE: 1, Reason.BAD_LABEL: 1}
+
+
+def test_every_reason_has_its_count():
+    """Each code of the closed list is counted on its own."""
+    rejects = [Reject(row, reason, "") for row, reason in enumerate(Reason)]
+    tally = Tally.of(_batch(len(rejects), rejects=rejects))
+    assert tally.by_reason == dict.fromkeys(Reason, 1)
+    assert tally.rejected == sum(reason.is_fatal for reason in Reason)
+
+
+def test_counts_are_those_of_the_rows():
+    """Labels, hits, matrix, histogram and predictions count what plain loops over the rows count."""
+    batch = _batch(300, rejects=REJECTS)
+    tally = Tally.of(batch)
+    scored = [row for row in range(300) if batch.predictions[row] >= 0]
+    labelled = [row for row in scored if batch.labels[row] >= 0]
+    confusion = np.zeros((10, 10), int)
+    for row in labelled:
+        confusion[batch.labels[row], batch.predictions[row]] += 1
+    second = [np.argsort(-batch.probabilities[row], kind="stable")[:2] for row in labelled]
+    assert tally.labelled == len(labelled)
+    assert tally.correct == sum(batch.labels[row] == batch.predictions[row] for row in labelled)
+    assert tally.top2_correct == sum(batch.labels[row] in best for row, best in zip(labelled, second, strict=True))
+    np.testing.assert_array_equal(tally.confusion, confusion)
+    np.testing.assert_array_equal(tally.predicted, np.bincount(batch.predictions[scored], minlength=10))
+    assert tally.confidence.sum() == len(scored)
+    assert tally.bin_labelled.sum() == len(labelled)
+    assert tally.bin_correct.sum() == tally.correct
+    assert tally.confidence_sum == pytest.approx(batch.confidences[scored].astype(float).sum(), abs=1e-4)
+
+
+def test_labels_of_rejected_rows_do_not_count():
+    """A record without a prediction is neither right nor wrong."""
+    rejected = ScoredBatch(
+        np.array([-1], np.int8),
+        np.zeros((1, 10), np.float32),
+        np.array([3], np.int8),
+        (Reject(0, Reason.NOT_A_NUMBER, ""),),
+    )
+    tally = Tally.of(rejected)
+    assert (tally.read, tally.scored, tally.labelled) == (1, 0, 0)
+    assert not tally.confusion.any()
+    assert not tally.predicted.any()
+
+
+def test_input_without_labels():
+    """Without labels nothing that needs them is counted."""
+    tally = Tally.of(_batch(50, has_labels=False))
+    assert (tally.scored, tally.labelled, tally.correct, tally.log_loss_sum) == (50, 0, 0, 0)
+    assert not tally.bin_labelled.any()
+
+
+@pytest.mark.parametrize("index", range(CONFIDENCE_BINS))
+def test_confidence_bin_includes_its_lower_edge(index):
+    """A confidence on an edge belongs to the bin above it, one millionth less to the bin below."""
+    edge = index / CONFIDENCE_BINS
+    assert Tally.of(_one({0: edge})).confidence.tolist().index(1) == index
+    if index:
+        assert Tally.of(_one({0: edge - 1e-6})).confidence.tolist().index(1) == index - 1
+
+
+def test_last_confidence_bin_includes_1():
+    """Full confidence is in the last bin."""
+    assert Tally.of(_one({0: 1})).confidence.tolist() == [0] * 19 + [1]
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "label", "is_top2"),
+    [
+        ({1: 0.6, 2: 0.4}, 1, True),
+        ({1: 0.6, 2: 0.4}, 2, True),
+        ({1: 0.5, 2: 0.3, 3: 0.2}, 3, False),
+        ({1: 0.5, 2: 0.25, 3: 0.25}, 3, True),
+    ],
+    ids=["first", "second", "third", "shared second"],
+)
+def test_top_2(probabilities, label, is_top2):
+    """A label counts as among the two most probable digits if fewer than two are more probable."""
+    assert Tally.of(_one(probabilities, label)).top2_correct == is_top2
+
+
+@pytest.mark.parametrize(("probability", "loss"), [(1, 0), (0.5, 0.693147), (0.000001, 13.815511), (0, 15.942385)])
+def test_log_loss_of_a_row(probability, loss):
+    """The loss is -ln of the label's probability, which is not less than float32's resolution."""
+    assert Tally.of(_one({5: probability, 6: 1 - probability}, 5)).log_loss_sum == pytest.approx(loss, abs=1e-6)
+
+
+# Laws
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 300])
+def test_tally_does_not_depend_on_the_batches(size):
+    """The sum over batches is the tally of all rows at once, exactly, in any order."""
+    batch = _batch(300, rejects=REJECTS)
+    tallies = [Tally.of(_slice(batch, start, start + size)) for start in range(0, 300, size)]
+    assert sum(tallies, Tally.zero()) == Tally.of(batch)
+    assert sum(reversed(tallies), Tally.zero()) == Tally.of(batch)
+
+
+def test_addition_is_associative_and_has_a_zero():
+    """Tallies may be added in any grouping, and nothing adds nothing."""
+    first, second, third = (Tally.of(_batch(40, seed)) for seed in range(3))
+    assert (first + second) + third == first + (second + third)
+    assert first + second == second + first
+    assert first + Tally.zero() == Tally.zero() + first == first
+
+
+def test_adding_changes_neither_side():
+    """A sum is a new tally."""
+    first, second = Tally.of(_batch(40)), Tally.of(_batch(40, 1))
+    before = first.to_json(), second.to_json()
+    assert (first + second).read == 80
+    assert (first.to_json(), second.to_json()) == before
+
+
+def test_empty_batch_counts_nothing():
+    """A batch of no rows is zero."""
+    assert Tally.of(_batch(0)) == Tally.zero()
+    assert Tally.of(_batch(0, has_labels=False)) == Tally.zero()
+
+
+def test_tallies_that_differ_are_not_equal():
+    """One row more makes another tally; a tally equals no other kind of value."""
+    assert Tally.of(_batch(40)) != Tally.of(_batch(41))
+    assert Tally.zero() != Tally.zero().to_json()
+
+
+def test_tally_survives_json_and_pickling():
+    """What a part keeps of its tally gives the same tally again, as integers."""
+    tally = Tally.of(_batch(200, rejects=REJECTS))
+    text = json.dumps(tally.to_json())
+    assert "." not in text
+    assert Tally.from_json(json.loads(text)) == tally
+    assert pickle.loads(pickle.dumps(tally)) == tally  # noqa: S301  # our own bytes
+
+
+def test_large_counts_add_up():
+    """Sums of millionths over billions of rows stay exact."""
+    tally = Tally.of(_one({5: 0.5}, 5))
+    for _ in range(40):
+        tally = tally + tally
+    assert tally.read == 2**40
+    assert tally.log_loss_sum == 2**40 * 693147 / 1_000_000

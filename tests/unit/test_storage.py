@@ -1,0 +1,434 @@
+import errno
+import os
+import stat
+
+import pytest
+
+from job import storage as module
+from job.errors import NoInput, ResourceExhausted, StorageError, UsageError
+from job.storage import FileInfo, common_folder, join, relative_to, storage_at
+
+
+def _names(folder):
+    """Everything below a folder, files and folders, hidden ones included."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def _write(path, content=b"x"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def _failing(code):
+    def fail(*_args, **_options):
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+def _fail_half_way(storage, path, error):
+    with storage.commit(str(path)) as file:
+        file.write(b"half")
+        raise error
+
+
+# Where things are
+
+
+@pytest.mark.parametrize("location", ["in/a.csv", "/in/a.csv", "file:///in/a.csv", "~/a.csv", "strange:name.csv"])
+def test_paths_and_file_uris_are_local(location):
+    """A path, with or without file://, is served by the local file system."""
+    assert isinstance(storage_at(location), module.LocalStorage)
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/a.csv", "gs://b/c", "abfs://b/c", "http://example.org/a.csv"])
+def test_foreign_schemes_are_refused(location):
+    """A place that cannot be reached is a usage error that says what to do instead."""
+    scheme = location.split("://", maxsplit=1)[0]
+    with pytest.raises(UsageError) as error:
+        storage_at(location)
+    assert str(error.value).startswith(f"{location}: {scheme}:// is not supported; mount it or copy it")
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/a.csv", "https://example.org/a.csv"])
+def test_foreign_schemes_are_no_local_paths(storage, location):
+    """An input with a foreign scheme is refused as such, instead of being looked for below the working folder."""
+    with pytest.raises(UsageError, match="is not supported"):
+        storage.find(location)
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("/in/a.csv", "/in/a.csv"),
+        ("/in/", "/in"),
+        ("/in/../out/./b", "/out/b"),
+        ("file:///in/a.csv", "/in/a.csv"),
+        ("file:///with%20space/%C3%A4.csv", "/with space/ä.csv"),
+        ("/with%20space", "/with%20space"),
+    ],
+)
+def test_resolve_gives_absolute_paths(storage, location, path):
+    """A location becomes an absolute path without dots; only a URI is unquoted."""
+    assert storage.resolve(location) == path
+
+
+def test_resolve_knows_the_current_and_the_home_folder(storage, tmp_path, monkeypatch):
+    """Relative paths start at the working folder, `~` at the user's home."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert storage.resolve("a.csv") == str(tmp_path / "a.csv")
+    assert storage.resolve("~/a.csv") == "/home/someone/a.csv"
+
+
+@pytest.mark.parametrize(
+    ("folder", "names", "path"),
+    [("/a", ("b",), "/a/b"), ("/a/", ("b", "c"), "/a/b/c"), ("/", ("b",), "/b")],
+)
+def test_join_puts_names_below_a_folder(folder, names, path):
+    """Joining never doubles a slash."""
+    assert join(folder, *names) == path
+
+
+@pytest.mark.parametrize(
+    ("paths", "folder"),
+    [
+        (["/in/a.csv"], "/in"),
+        (["/in/a.csv", "/in/b.csv"], "/in"),
+        (["/in/x/a.csv", "/in/y/a.csv"], "/in"),
+        (["/in/x/a.csv", "/in/xy/a.csv"], "/in"),
+        (["/a.csv", "/in/b.csv"], "/"),
+    ],
+)
+def test_common_folder_holds_every_file(paths, folder):
+    """The deepest folder above all files, and each file's way down from it."""
+    assert common_folder(paths) == folder
+    assert [join(folder, relative_to(folder, path)) for path in paths] == paths
+
+
+# Finding
+
+
+def test_find_a_file(storage, tmp_path):
+    """A file named outright is found as it is: path, size, name and version."""
+    path = _write(tmp_path / "a.csv", b"12345")
+    [found] = storage.find(str(path))
+    assert found == FileInfo(str(path), 5, str(path.stat().st_mtime_ns))
+    assert found.name == "a.csv"
+
+
+def test_find_a_folder_is_recursive_and_sorted(storage, tmp_path):
+    """A folder stands for all files below it, ordered by path."""
+    for name in ("b.csv", "a.csv", "sub/c.csv", "sub/deep/d.csv"):
+        _write(tmp_path / name)
+    found = [file.path for file in storage.find(str(tmp_path))]
+    assert found == [str(tmp_path / name) for name in ("a.csv", "b.csv", "sub/c.csv", "sub/deep/d.csv")]
+
+
+@pytest.mark.parametrize("location", [".", "*", "**", "**/*", "**/*.csv", "*/*.csv"])
+def test_find_passes_over_hidden_names(storage, tmp_path, monkeypatch, location):
+    """Names, also of folders on the way, that begin with `.` or `_` are not found by looking around."""
+    hidden = (".a.csv", "_SUCCESS", "_b.csv", "_parts/c.csv", ".git/d.csv", "sub/_e.csv", "_f/sub/g.csv")
+    for name in ("seen.csv", "sub/seen.csv", *hidden):
+        _write(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert {file.name for file in storage.find(location)} == {"seen.csv"}
+
+
+@pytest.mark.parametrize("location", [".a.csv", "_a.csv", "_parts", "_parts/b.csv", "_parts/*.csv"])
+def test_find_takes_hidden_files_that_are_named_outright(storage, tmp_path, location):
+    """What the user names is meant, be it a file, a folder, or the folder of a pattern."""
+    for name in (".a.csv", "_a.csv", "_parts/b.csv"):
+        _write(tmp_path / name)
+    assert len(storage.find(str(tmp_path / location))) == 1
+
+
+def test_find_a_pattern(storage, tmp_path):
+    """A pattern stands for the files that it matches, not for folders."""
+    for name in ("a1.csv", "a2.csv", "b.csv", "a3.csv/inside.csv"):
+        _write(tmp_path / name)
+    assert [file.name for file in storage.find(str(tmp_path / "a?.csv"))] == ["a1.csv", "a2.csv"]
+
+
+def test_find_takes_a_name_literally_before_it_is_a_pattern(storage, tmp_path):
+    """A file whose name looks like a pattern is found by its name."""
+    path = _write(tmp_path / "a[1].csv")
+    _write(tmp_path / "a1.csv")
+    assert [file.path for file in storage.find(str(path))] == [str(path)]
+
+
+@pytest.mark.parametrize("location", ["nothing.csv", "*.csv", "empty", "hidden"])
+def test_find_nothing(storage, tmp_path, monkeypatch, location):
+    """Where there is no file, the error names the location as given and the place looked at."""
+    (tmp_path / "empty").mkdir()
+    _write(tmp_path / "hidden/_SUCCESS")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoInput) as error:
+        storage.find(location)
+    assert str(error.value) == f"{location}: found no file there (looked at {tmp_path / location})"
+
+
+def test_version_tells_a_rewritten_file_from_the_old_one(storage, tmp_path):
+    """A file of the same size but another modification time is another file."""
+    path = _write(tmp_path / "a.csv")
+    before = storage.stat(str(path))
+    os.utime(path, ns=(1, 1))
+    assert storage.stat(str(path)) != before
+    assert storage.stat(str(path)).size == before.size
+
+
+# Looking and reading
+
+
+def test_stat_and_list_where_nothing_is(storage, tmp_path):
+    """No file and no folder are answers, not errors; a folder is no file."""
+    assert storage.stat(str(tmp_path / "none")) is None
+    assert storage.stat(str(tmp_path)) is None
+    assert storage.list(str(tmp_path / "none")) == []
+
+
+def test_list_names_everything_in_a_folder(storage, tmp_path):
+    """Hidden names and folders are listed, too; what is further down is not."""
+    for name in ("b", "_a", ".c", "sub/d"):
+        _write(tmp_path / name)
+    assert storage.list(str(tmp_path)) == [".c", "_a", "b", "sub"]
+
+
+def test_open_reads_at_any_position(storage, tmp_path):
+    """An opened file can be read from the middle."""
+    with storage.open(str(_write(tmp_path / "a", b"0123456789"))) as file:
+        file.seek(4)
+        assert file.read(3) == b"456"
+    assert storage.read(str(tmp_path / "a")) == b"0123456789"
+
+
+@pytest.mark.parametrize("verb", ["open", "read"])
+@pytest.mark.parametrize("name", ["none.csv", "folder"])
+def test_what_cannot_be_read_is_a_storage_error(storage, tmp_path, verb, name):
+    """Reading what is not there, or is a folder, raises StorageError, which names the path once."""
+    (tmp_path / "folder").mkdir()
+    path = str(tmp_path / name)
+    with pytest.raises(StorageError) as error:
+        getattr(storage, verb)(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert str(error.value).count(path) == 1
+
+
+# Committing
+
+
+def test_commit_appears_only_when_it_is_whole(storage, tmp_path):
+    """A committed file is not there under its name before the block ends, and then with all of its content."""
+    path = tmp_path / "a.csv"
+    with storage.commit(str(path)) as file:
+        file.write(b"one,")
+        file.flush()
+        assert not path.exists()
+        file.write(b"two")
+    assert path.read_bytes() == b"one,two"
+    assert _names(tmp_path) == ["a.csv"]
+
+
+def test_commit_makes_the_folders_above(storage, tmp_path):
+    """The folder of a committed file need not exist."""
+    with storage.commit(str(tmp_path / "x/y/a.csv")) as file:
+        file.write(b"1")
+    assert (tmp_path / "x/y/a.csv").read_bytes() == b"1"
+
+
+def test_commit_replaces_what_was_there(storage, tmp_path):
+    """A file that is there keeps its old content until the new one is whole."""
+    path = _write(tmp_path / "a.csv", b"old and longer")
+    with storage.commit(str(path)) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old and longer"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(1), OSError("no number")])
+def test_error_in_a_commit_leaves_nothing(storage, tmp_path, error):
+    """Whatever ends the block early, neither the file nor a temporary one stays."""
+    with pytest.raises((type(error), StorageError)):
+        _fail_half_way(storage, tmp_path / "a.csv", error)
+    assert _names(tmp_path) == []
+
+
+def test_error_in_a_commit_keeps_the_old_file(storage, tmp_path):
+    """A commit that fails leaves the file that it was to replace as it was."""
+    path = _write(tmp_path / "a.csv", b"old")
+    with pytest.raises(ValueError, match="no"):
+        _fail_half_way(storage, path, ValueError("no"))
+    assert path.read_bytes() == b"old"
+    assert _names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_temporary_files_are_hidden_and_beside_the_target_or_where_they_are_told(storage, tmp_path, is_beside):
+    """While a commit is under way its bytes lie under a hidden name, in the target's folder or the given one."""
+    (tmp_path / "parts").mkdir()
+    beside = {"beside": str(tmp_path / "parts")} if is_beside else {}
+    with storage.commit(str(tmp_path / "out/a.csv"), **beside):
+        [temporary] = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert temporary.parent == tmp_path / ("parts" if is_beside else "out")
+        assert temporary.name.startswith(".")
+        assert temporary.name.endswith(".tmp")
+    assert _names(tmp_path) == ["out", "out/a.csv", "parts"]
+
+
+def test_two_commits_of_one_file_do_not_disturb_each_other(storage, tmp_path):
+    """Two writers at once have temporary files of their own; the last to finish stays, whole."""
+    path = str(tmp_path / "a.csv")
+    with storage.commit(path) as first:
+        first.write(b"first")
+        with storage.commit(path) as second:
+            second.write(b"second")
+        assert storage.read(path) == b"second"
+    assert storage.read(path) == b"first"
+    assert _names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "数" * 85, "é" * 120 + ".parquet"], ids=["ASCII", "Chinese", "French"])
+def test_commit_of_the_longest_name_a_file_can_have(storage, tmp_path, name):
+    """A name that fits the file system can be committed, though its temporary name must be longer."""
+    with storage.commit(str(tmp_path / name)) as file:
+        file.write(b"1")
+    assert _names(tmp_path) == [name]
+
+
+def test_commit_order(storage, tmp_path, monkeypatch):
+    """The content is on the disk before the name appears, and the name before the commit returns."""
+    steps = []
+    fsync, replace = os.fsync, os.replace
+
+    def logged_fsync(handle):
+        steps.append("sync folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "sync file")
+        fsync(handle)
+
+    def logged_replace(source, target):
+        steps.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", logged_fsync)
+    monkeypatch.setattr(os, "replace", logged_replace)
+    with storage.commit(str(tmp_path / "a.csv")) as file:
+        file.write(b"1")
+    assert steps == ["sync file", "rename", "sync folder"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace", "makedirs"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
+def test_running_out_of_something_is_told_as_such(storage, tmp_path, monkeypatch, step, code):
+    """A full disk, quota, memory or table of files is ResourceExhausted, names the path, and leaves nothing."""
+    path = str(tmp_path / "a.csv")
+    monkeypatch.setattr(os, step, _failing(code))
+    with pytest.raises(ResourceExhausted) as error, storage.commit(path) as file:
+        file.write(b"half")
+    assert str(error.value) == f"{path}: {os.strerror(code)}; free some and run the same command again"
+    assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace", "makedirs"])
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_other_failures_of_a_commit_are_storage_errors(storage, tmp_path, monkeypatch, step, code):
+    """Anything else that the system refuses is a StorageError, names the path, and leaves nothing."""
+    path = str(tmp_path / "a.csv")
+    monkeypatch.setattr(os, step, _failing(code))
+    with pytest.raises(StorageError) as error, storage.commit(path) as file:
+        file.write(b"half")
+    assert str(error.value) == f"{path}: {os.strerror(code)}"
+    assert isinstance(error.value.__cause__, OSError)
+    assert _names(tmp_path) == []
+
+
+def test_first_error_of_a_commit_is_the_one_told(storage, tmp_path, monkeypatch):
+    """Where cleaning up fails, too, the error that began it all is raised."""
+    monkeypatch.setattr(os, "unlink", _failing(errno.EIO))
+    with pytest.raises(ValueError, match="first"), storage.commit(str(tmp_path / "a.csv")):
+        raise ValueError("first")
+
+
+@pytest.mark.parametrize(
+    ("verb", "step"), [("find", "stat"), ("stat", "stat"), ("list", "listdir"), ("remove", "unlink")]
+)
+def test_failures_while_looking_are_storage_errors(storage, tmp_path, monkeypatch, verb, step):
+    """The system's refusals leave every verb as StorageError."""
+    path = str(_write(tmp_path / "a.csv"))
+    monkeypatch.setattr(os.path, "isfile", lambda _: True)
+    monkeypatch.setattr(os.path, "exists", lambda _: True)
+    monkeypatch.setattr(os.path, "isdir", lambda _: verb == "list")
+    monkeypatch.setattr(os, step, _failing(errno.EACCES))
+    with pytest.raises(StorageError, match="Permission denied"):
+        getattr(storage, verb)(path)
+
+
+# Folders and removal
+
+
+def test_commit_folder_gives_a_folder_its_name(storage, tmp_path):
+    """A staged folder takes its final name, whole."""
+    _write(tmp_path / "staging/a", b"1")
+    _write(tmp_path / "staging/sub/b", b"2")
+    storage.commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
+    assert _names(tmp_path) == ["model", "model/a", "model/sub", "model/sub/b"]
+
+
+def test_commit_folder_replaces_a_folder(storage, tmp_path):
+    """The folder that was there goes, with all that was in it."""
+    _write(tmp_path / "staging/a", b"new")
+    _write(tmp_path / "model/old", b"old")
+    storage.commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
+    assert _names(tmp_path) == ["model", "model/a"]
+
+
+def test_commit_folder_that_fails_puts_the_old_one_back(storage, tmp_path, monkeypatch):
+    """If the new folder cannot take the name, the old one has it again."""
+    _write(tmp_path / "staging/a", b"new")
+    _write(tmp_path / "model/old", b"old")
+    rename = os.rename
+
+    def fail(source, target):
+        if source.endswith("staging"):
+            raise OSError(errno.EIO, "broken")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(StorageError, match="model: Input/output error"):
+        storage.commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
+    assert _names(tmp_path) == ["model", "model/old", "staging", "staging/a"]
+
+
+def test_remove_takes_files_folders_and_nothing(storage, tmp_path):
+    """A file, a folder with all below it, and a path where nothing is can be removed."""
+    _write(tmp_path / "folder/sub/a")
+    _write(tmp_path / "b")
+    for name in ("folder", "b", "none"):
+        storage.remove(str(tmp_path / name))
+    assert _names(tmp_path) == []
+
+
+def test_remove_does_not_follow_links(storage, tmp_path):
+    """Removing a link to a folder leaves the folder."""
+    _write(tmp_path / "kept/a")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    storage.remove(str(tmp_path / "link"))
+    assert _names(tmp_path) == ["kept", "kept/a"]
+
+
+# Creating
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_create_makes_a_file_once(storage, tmp_path, monkeypatch, has_links):
+    """The first to create a file makes it; the next is told, changes nothing, and leaves nothing behind."""
+
+    def refuse(_source, _target):
+        raise OSError(errno.EPERM, "no links here")
+
+    if not has_links:
+        monkeypatch.setattr(module.os, "link", refuse)
+    path = tmp_path / "folder/run.json"
+    assert storage.create(str(path), b"first") is True
+    assert storage.create(str(path), b"second") is False
+    assert path.read_bytes() == b"first"
+    assert list(path.parent.iterdir()) == [path]

@@ -1,0 +1,107 @@
+import errno
+import io
+import os
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from job.contract import Reason, Reject, ScoredBatch
+from job.errors import InternalError, ResourceExhausted
+from job.write.part_file import PartReader, PartSummary, PartWriter
+from job.write.predictions import prediction_rows
+
+SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]})
+REJECTS = (
+    Reject(1, Reason.NOT_A_NUMBER, "pixel3 is 'x', expected 0-255", "pixel3", '7,"ä\ufffd\0', 123, 4),
+    Reject(2, Reason.TOO_FEW_FIELDS, "3 values"),
+)
+
+
+def _rows(count, seed=0, *, has_labels=True, with_probabilities=False):
+    random = np.random.default_rng(seed)
+    probabilities = random.random((count, 10)).astype(np.float32)
+    labels = random.integers(0, 10, count, dtype=np.int8) if has_labels else None
+    batch = ScoredBatch(probabilities.argmax(axis=1).astype(np.int8), probabilities, labels, ())
+    return prediction_rows(batch, with_probabilities=with_probabilities)
+
+
+def _part(*batches, is_finished=True):
+    file = io.BytesIO()
+    writer = PartWriter(file, batches[0][0].schema)
+    for rows, rejects in batches:
+        writer.write(rows, rejects)
+    if is_finished:
+        writer.finish(SUMMARY)
+    return file.getvalue()
+
+
+def _read(content):
+    reader = PartReader(pa.BufferReader(content), "out/_parts/0.arrow")
+    return reader.summary, list(reader.batches())
+
+
+@pytest.mark.parametrize("has_labels", [False, True])
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_part_comes_back_as_it_was_written(has_labels, with_probabilities):
+    """Rows, the rejects of each batch and the summary are read back, in order and complete."""
+    kind = {"has_labels": has_labels, "with_probabilities": with_probabilities}
+    first, second, none = _rows(3, **kind), _rows(2, 1, **kind), _rows(0, **kind)
+    summary, batches = _read(_part((first, REJECTS), (none, ()), (second, ())))
+    assert summary == SUMMARY
+    assert [rows for rows, _ in batches] == [first, none, second]
+    assert [rejects for _, rejects in batches] == [list(REJECTS), [], []]
+
+
+def test_reject_comes_back_with_its_types():
+    """A reject is a value of the contract again, its reason one of the closed list."""
+    _, [(_, [first, second])] = _read(_part((_rows(3), REJECTS)))
+    assert first.reason is Reason.NOT_A_NUMBER
+    assert (second.column, second.raw, second.byte_offset, second.line) == (None, None, None, None)
+
+
+def test_part_without_rows():
+    """A part of no batch at all is a whole part."""
+    file = io.BytesIO()
+    PartWriter(file, _rows(0).schema).finish(SUMMARY)
+    assert _read(file.getvalue()) == (SUMMARY, [])
+
+
+def test_part_that_was_not_finished_is_none():
+    """Without its summary a part cannot be opened, whatever was written before."""
+    for content in (_part((_rows(3), ()), is_finished=False), b"", b"ARROW1"):
+        with pytest.raises(InternalError):
+            _read(content)
+
+
+def test_arrow_file_of_something_else_is_no_part():
+    """A whole Arrow file without a summary is refused by name."""
+    file = io.BytesIO()
+    with pa.ipc.new_file(file, pa.schema([("a", pa.int8())])) as writer:
+        writer.write_batch(pa.record_batch({"a": pa.array([1], pa.int8())}))
+    with pytest.raises(
+        InternalError, match=r"^out/_parts/0.arrow: is not a whole part \(.*\); remove it and run again$"
+    ):
+        _read(file.getvalue())
+
+
+def test_part_cut_off_anywhere_is_no_part():
+    """However much of its end is missing, a part is known not to be whole, and named."""
+    content = _part((_rows(3), REJECTS))
+    for size in range(len(content)):
+        with pytest.raises(InternalError, match=r"^out/_parts/0.arrow: is not a whole part"):
+            _read(content[:size])
+
+
+class _FullFile(io.RawIOBase):
+    def writable(self):
+        return True
+
+    def write(self, _content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_full_disk_is_told_as_such(storage, tmp_path):
+    """The system's error passes through Arrow, number and all: a full disk is ResourceExhausted."""
+    with pytest.raises(ResourceExhausted, match="No space left"), storage.commit(str(tmp_path / "0.arrow")):
+        PartWriter(_FullFile(), _rows(0).schema).write(_rows(3), ())
