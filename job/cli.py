@@ -17,7 +17,15 @@ import typer
 
 from job import __version__, logs
 from job.errors import DigitJobError, Interrupted, ResourceExhausted, Stopped, Terminated, UsageError
-from job.settings import DEFAULT_PART_BYTES, OutputFormat, Recipe, RejectLimit, ScoreSettings, TrainSettings
+from job.settings import (
+    DEFAULT_PART_BYTES,
+    OutputFormat,
+    ReadSettings,
+    Recipe,
+    RejectLimit,
+    ScoreSettings,
+    TrainSettings,
+)
 from job.storage import storage_at
 
 if TYPE_CHECKING:
@@ -124,8 +132,7 @@ def score(
             output=output,
             model=stack.enter_context(_model_folder(model)),
             format=format_,
-            label_column=label_column,
-            is_label_ignored=no_label,
+            read=ReadSettings(label_column, no_label),
             has_probabilities=probabilities,
             max_rejects=RejectLimit.parse(max_rejects),
             threads=threads or _available_cores(),

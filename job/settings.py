@@ -43,6 +43,22 @@ class RejectLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """What the user said of the input, where looking at it does not settle the matter.
+
+    label_column: the label's name. is_label_ignored: there is none.
+    """
+
+    label_column: str | None = None
+    is_label_ignored: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where settings contradict each other."""
+        if self.label_column is not None and self.is_label_ignored:
+            raise UsageError("--label-column and --no-label contradict each other; give one of them")
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreSettings:
     """One run of the scoring stage.
 
@@ -53,20 +69,14 @@ class ScoreSettings:
     inputs: tuple[str, ...]
     output: str
     model: str
+    read: ReadSettings = ReadSettings()
     format: OutputFormat = "auto"
-    label_column: str | None = None
-    is_label_ignored: bool = False
     has_probabilities: bool = False
     max_rejects: RejectLimit = RejectLimit(Decimal(1), is_percent=True)
     threads: int = 1
     part_bytes: int = DEFAULT_PART_BYTES
     block_rows: int = 1024
     is_overwriting: bool = False
-
-    def __post_init__(self) -> None:
-        """Raises UsageError where settings contradict each other."""
-        if self.label_column is not None and self.is_label_ignored:
-            raise UsageError("--label-column and --no-label contradict each other; give one of them")
 
 
 @dataclass(frozen=True, slots=True)

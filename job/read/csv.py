@@ -17,7 +17,8 @@ from job.errors import LayoutError
 from job.read.compression import Compression, opened
 from job.read.csv_block import Scanner, Text, find_records, parse_block, reject
 from job.read.csv_record import MAX_RECORD_BYTES, BadRecord, split_fields
-from job.read.layout import LabelChoice, Layout, from_names, without_names
+from job.read.layout import Layout, from_names, without_names
+from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -95,7 +96,7 @@ class CsvSource:
         return scan_records
 
 
-def csv_source(storage: Storage, file: FileInfo, choice: LabelChoice, *, is_compiled: bool) -> CsvSource:
+def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_compiled: bool) -> CsvSource:
     """Look at a CSV file's first line. Raises LayoutError where it is not the start of a file of digits.
 
     is_compiled: whether its records go through the compiled scanner, which the whole input must be worth.
@@ -114,8 +115,8 @@ def csv_source(storage: Storage, file: FileInfo, choice: LabelChoice, *, is_comp
     except BadRecord as error:
         raise LayoutError(f"{file.path} line 1: {error.detail}; this is not a CSV file of digits") from error
     if _is_data(fields):
-        return CsvSource(file, compression, without_names(len(fields), choice, file.path), mark, 0, is_compiled)
-    layout = from_names(fields, choice, file.path)
+        return CsvSource(file, compression, without_names(len(fields), settings, file.path), mark, 0, is_compiled)
+    layout = from_names(fields, settings, file.path)
     return CsvSource(file, compression, layout, mark + len(line) + len(line_feed), 1, is_compiled)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from job.contract import PIXELS, SIDE
 from job.errors import LayoutError
+from job.settings import ReadSettings
 
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
 
@@ -18,14 +19,6 @@ _SHOWN = 3
 
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)")
 _GRID = re.compile(r"(?P<row>\d+)[x_](?P<column>\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelChoice:
-    """What the user said of the label: a column's name, that there is none, or nothing (find it)."""
-
-    column: str | None = None
-    is_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,7 @@ class Layout:
         return f"{self.field_count} ({' + '.join(parts)})"
 
 
-def from_names(names: Sequence[str], choice: LabelChoice, where: str) -> Layout:
+def from_names(names: Sequence[str], settings: ReadSettings, where: str) -> Layout:
     """The layout of a file with named columns, in whatever order they stand.
 
     Pixels are 784 columns numbered without a gap under one prefix (`pixel0`..`pixel783`, `1`..`784`) or by row and
@@ -65,7 +58,7 @@ def from_names(names: Sequence[str], choice: LabelChoice, where: str) -> Layout:
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
         raise LayoutError(f"{where}: column {name!r} appears {times} times; names must be unique")
-    label = _label_among(names, choice, where)
+    label = _label_among(names, settings, where)
     pixels = _grid_pixels(names, label) or _numbered_pixels(names, label)
     if pixels is None:
         raise LayoutError(
@@ -75,27 +68,29 @@ def from_names(names: Sequence[str], choice: LabelChoice, where: str) -> Layout:
     return Layout(len(names), pixels, label, tuple(names))
 
 
-def without_names(field_count: int, choice: LabelChoice, where: str) -> Layout:
+def without_names(field_count: int, settings: ReadSettings, where: str) -> Layout:
     """The layout of a headerless file: 784 pixels, or a label and then 784 pixels. Raises LayoutError."""
-    if choice.column is not None:
-        raise LayoutError(f"{where}: has no header, so there is no column {choice.column!r}; leave --label-column out")
+    if settings.label_column is not None:
+        raise LayoutError(
+            f"{where}: has no header, so there is no column {settings.label_column!r}; leave --label-column out"
+        )
     if field_count == PIXELS:
         return Layout(PIXELS, tuple(range(PIXELS)), None)
     if field_count == PIXELS + 1:
-        return Layout(PIXELS + 1, tuple(range(1, PIXELS + 1)), None if choice.is_absent else 0)
+        return Layout(PIXELS + 1, tuple(range(1, PIXELS + 1)), None if settings.is_label_ignored else 0)
     raise LayoutError(
         f"{where}: has no header and {field_count} values in its first line; "
         "expected 784 (pixels) or 785 (label + 784 pixels)"
     )
 
 
-def _label_among(names: Sequence[str], choice: LabelChoice, where: str) -> int | None:
-    if choice.is_absent:
+def _label_among(names: Sequence[str], settings: ReadSettings, where: str) -> int | None:
+    if settings.is_label_ignored:
         return None
-    if choice.column is not None:
-        if choice.column not in names:
-            raise LayoutError(f"{where}: has no column {choice.column!r}; found {_summary(names)}")
-        return names.index(choice.column)
+    if settings.label_column is not None:
+        if settings.label_column not in names:
+            raise LayoutError(f"{where}: has no column {settings.label_column!r}; found {_summary(names)}")
+        return names.index(settings.label_column)
     found = [index for index, name in enumerate(names) if name.strip().lower() in LABEL_NAMES]
     if len(found) > 1:
         several = ", ".join(names[index] for index in found)

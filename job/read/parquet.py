@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from job.contract import CLASSES, NO_LABEL, PIXELS, Labels, PixelBatch, Pixels, Reason, Reject
 from job.errors import DataError, LayoutError
-from job.read.layout import LabelChoice, Layout, from_names
+from job.read.layout import Layout, from_names
+from job.settings import ReadSettings
 from job.storage import FileInfo, Storage, translated_errors
 
 MAGIC: Final = b"PAR1"
@@ -77,13 +78,13 @@ class ParquetSource:
         return PixelBatch(pixels, labels, ordered, size_bytes=self.file.size * len(pixels) // self.rows)
 
 
-def parquet_source(storage: Storage, file: FileInfo, choice: LabelChoice) -> ParquetSource:
+def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> ParquetSource:
     """Look at a Parquet file's footer. Raises LayoutError, or DataError where the file is damaged."""
     with _opened(storage, file) as parquet:
         schema = parquet.schema_arrow
         footer = parquet.metadata
         groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
-    layout = from_names(schema.names, choice, file.path)
+    layout = from_names(schema.names, settings, file.path)
     for field in layout.pixel_fields:
         _check_type(schema.field(field), file.path, "pixel")
     if layout.label_field is not None:

@@ -13,9 +13,9 @@ from job.errors import DataError, NoInput
 from job.read.compression import Compression, opened
 from job.read.csv import csv_source
 from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, IdxSource, idx_source
-from job.read.layout import LabelChoice
 from job.read.parquet import MAGIC as PARQUET_MAGIC
 from job.read.parquet import parquet_source
+from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     return [found[path] for path in sorted(found)]
 
 
-def look(storage: Storage, files: Sequence[FileInfo], choice: LabelChoice) -> list[Source]:
+def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) -> list[Source]:
     """Recognise files by content and settle each one's layout, before any work. Raises LayoutError, DataError.
 
     Files of IDX labels are no input of their own: they go with their images.
@@ -93,18 +93,18 @@ def look(storage: Storage, files: Sequence[FileInfo], choice: LabelChoice) -> li
         if head.startswith(LABELS_MAGIC):
             labels.append(file)
         elif head.startswith(PARQUET_MAGIC):
-            sources.append(parquet_source(storage, file, choice))
+            sources.append(parquet_source(storage, file, settings))
         elif head.startswith(IMAGES_MAGIC):
-            sources.append(idx_source(storage, file, with_labels=not choice.is_absent))
+            sources.append(idx_source(storage, file, with_labels=not settings.is_label_ignored))
         else:
-            sources.append(csv_source(storage, file, choice, is_compiled=is_compiled))
+            sources.append(csv_source(storage, file, settings, is_compiled=is_compiled))
     if not sources:
         raise DataError(
             f"{files[0].path}: holds IDX labels only; name the file of images, and keep the labels beside it"
         )
     taken = {source.labels.path for source in sources if isinstance(source, IdxSource) and source.labels}
     for file in labels:
-        if file.path not in taken and not choice.is_absent:
+        if file.path not in taken and not settings.is_label_ignored:
             _log.warning("%s: passed over: it holds labels, but there are no images to go with them", file.path)
     return sources
 

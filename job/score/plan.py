@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from job import __version__
@@ -87,8 +87,7 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         "inputs": [[each.path, each.source.file.size, each.source.file.version] for each in inputs],
         "model": model_digest,
         "format": settings.format,
-        "label_column": settings.label_column,
-        "is_label_ignored": settings.is_label_ignored,
+        "read": asdict(settings.read),
         "has_probabilities": settings.has_probabilities,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from job.errors import NoInput, Stopped, StorageError
 from job.model.bundle import open_bundle
 from job.model.predictor import OnnxPredictor
-from job.read.layout import LabelChoice
 from job.read.source import files_at, look
 from job.score.gather import gather, read_report
 from job.score.join import Joiner
@@ -64,7 +63,7 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
-    sources = look(storage, files, LabelChoice(settings.label_column, settings.is_label_ignored))
+    sources = look(storage, files, settings.read)
     plan = make_plan(sources, settings, bundle.digest)
     state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
     if state is State.DONE:

@@ -19,9 +19,8 @@ import numpy.typing as npt
 from job.contract import NO_LABEL, PIXELS, SIDE, PixelBatch, Pixels, Reject
 from job.errors import DataError, NoInput
 from job.read.idx import idx_source
-from job.read.layout import LabelChoice
 from job.read.source import Source, files_at, look
-from job.settings import DEFAULT_PART_BYTES
+from job.settings import DEFAULT_PART_BYTES, ReadSettings
 from job.storage import FileInfo, Storage, join
 from job.train.backend import import_keras
 from job.train.split import Split, joined
@@ -91,7 +90,7 @@ def _from_files(storage: Storage, source: str) -> Origin:
     train, test = (_idx_images(storage, source, stem) for stem in ("train", "t10k"))
     if train is not None and test is not None:
         return Origin(name, source, _read_all(storage, source, [train]), _read_all(storage, source, [test]))
-    sources = look(storage, files_at(storage, [source]), LabelChoice())
+    sources = look(storage, files_at(storage, [source]), ReadSettings())
     return Origin(name, source, _read_all(storage, source, sources))
 
 

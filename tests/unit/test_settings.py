@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from job.errors import UsageError
-from job.settings import RejectLimit, ScoreSettings, TrainSettings
+from job.settings import ReadSettings, RejectLimit, ScoreSettings, TrainSettings
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_score_settings_default_to_one_percent_of_rejects():
 def test_label_column_and_no_label_contradict_each_other():
     """To name a label column and to say that there is none is a usage error that names both flags."""
     with pytest.raises(UsageError, match="--label-column and --no-label"):
-        ScoreSettings(("a.csv",), "out", "model", label_column="y", is_label_ignored=True)
+        ReadSettings(label_column="y", is_label_ignored=True)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])

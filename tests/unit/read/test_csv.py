@@ -12,7 +12,7 @@ from job.errors import DataError, LayoutError
 from job.read import csv as module
 from job.read.csv import csv_source
 from job.read.csv_record import MAX_RECORD_BYTES
-from job.read.layout import LabelChoice
+from job.settings import ReadSettings
 
 MARK = b"\xef\xbb\xbf"
 
@@ -33,7 +33,7 @@ def small_window(monkeypatch):
 def open_csv(storage, tmp_path, is_compiled):
     """Text, bytes or lines as a CSV source."""
 
-    def write(content, choice=LabelChoice()):  # noqa: B008  # frozen
+    def write(content, choice=ReadSettings()):  # noqa: B008  # frozen
         path = tmp_path / "a.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return csv_source(storage, storage.stat(str(path)), choice, is_compiled=is_compiled)
@@ -137,7 +137,7 @@ def test_first_line_of_a_headerless_file_may_be_bad(open_csv, storage):
 
 def test_no_label_leaves_the_column_out(open_csv, storage, digits):
     """With --no-label the first of 785 columns is passed over, whatever it holds."""
-    source = open_csv(csv_text(digits, has_header=False), LabelChoice(is_absent=True))
+    source = open_csv(csv_text(digits, has_header=False), ReadSettings(is_label_ignored=True))
     assert_same(read_all(source, storage), PixelBatch(digits.pixels, lines=100))
 
 
@@ -438,7 +438,7 @@ def test_small_inputs_do_without_numba(storage, tmp_path, digits, monkeypatch):
     """The compiled scanner is imported only where it was asked for."""
     monkeypatch.setitem(sys.modules, "job.read.csv_kernel", None)
     path = str(write_csv(tmp_path / "a.csv", digits[:2]))
-    plain = csv_source(storage, storage.stat(path), LabelChoice(), is_compiled=False)
+    plain = csv_source(storage, storage.stat(path), ReadSettings(), is_compiled=False)
     assert len(read_all(plain, storage).pixels) == 2
     with pytest.raises(ImportError):
-        read_all(csv_source(storage, storage.stat(path), LabelChoice(), is_compiled=True), storage)
+        read_all(csv_source(storage, storage.stat(path), ReadSettings(), is_compiled=True), storage)

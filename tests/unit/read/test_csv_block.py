@@ -6,9 +6,10 @@ from job.contract import Reason
 from job.read.csv_block import MAX_RAW_CHARACTERS, Records, Text, find_records, parse_block, reject
 from job.read.csv_kernel import scan_records
 from job.read.csv_record import BadRecord
-from job.read.layout import LabelChoice, without_names
+from job.read.layout import without_names
+from job.settings import ReadSettings
 
-LAYOUT = without_names(785, LabelChoice(), "")
+LAYOUT = without_names(785, ReadSettings(), "")
 
 
 @pytest.fixture(params=[find_records, scan_records], ids=["plain", "compiled"])
@@ -108,7 +109,7 @@ def test_offset_is_added_to_the_places_of_rejects(scan):
 def test_batch_has_labels_only_where_the_layout_has(scan, digits):
     """Without a label column there are no labels, rather than empty ones."""
     text = _text("\n".join(csv_lines(digits[:2], has_labels=False)).encode())
-    assert parse_block(text, 0, without_names(784, LabelChoice(), ""), scan, 10)[0].labels is None
+    assert parse_block(text, 0, without_names(784, ReadSettings(), ""), scan, 10)[0].labels is None
 
 
 @pytest.mark.parametrize("record", [b"x" * 100_000, "数".encode() * 50_000, "😀".encode() * 50_000, b"\xff" * 50_000])

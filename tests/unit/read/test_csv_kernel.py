@@ -8,11 +8,12 @@ from support.files import PIXEL_NAMES, csv_lines, make_digits
 from job.read.csv_block import Records, Text, find_records, parse_block
 from job.read.csv_kernel import scan_records
 from job.read.csv_record import MAX_RECORD_BYTES
-from job.read.layout import LabelChoice, from_names, without_names
+from job.read.layout import from_names, without_names
+from job.settings import ReadSettings
 
-LABELLED = without_names(785, LabelChoice(), "")
-UNLABELLED = without_names(785, LabelChoice(is_absent=True), "")
-MIXED = from_names(["note", *PIXEL_NAMES[:400], "label", *PIXEL_NAMES[:399:-1], "source"], LabelChoice(), "")
+LABELLED = without_names(785, ReadSettings(), "")
+UNLABELLED = without_names(785, ReadSettings(is_label_ignored=True), "")
+MIXED = from_names(["note", *PIXEL_NAMES[:400], "label", *PIXEL_NAMES[:399:-1], "source"], ReadSettings(), "")
 DIGITS = make_digits(4, seed=7)
 
 
@@ -111,7 +112,7 @@ def test_short_rubbish_means_the_same(content):
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"], ids=["no end", "LF", "CRLF"])
 def test_longest_record_means_the_same(size, end):
     """Both scanners draw the line between a long and an over-long record at the same byte."""
-    layout = from_names(["note", *PIXEL_NAMES], LabelChoice(), "")
+    layout = from_names(["note", *PIXEL_NAMES], ReadSettings(), "")
     pixels = csv_lines(DIGITS[:1], has_labels=False)[0].encode()
     content = b"x" * (size - len(pixels) - 1) + b"," + pixels + end
     (plain, _), _ = _both(content, layout)

@@ -3,9 +3,10 @@ import pytest
 
 from job.contract import Reason
 from job.read.csv_record import MAX_RECORD_BYTES, BadRecord, check_count, parse_label, parse_pixels, split_fields
-from job.read.layout import LabelChoice, from_names, without_names
+from job.read.layout import from_names, without_names
+from job.settings import ReadSettings
 
-LAYOUT = without_names(785, LabelChoice(), "a.csv")
+LAYOUT = without_names(785, ReadSettings(), "a.csv")
 
 
 def _fields(**changes):
@@ -138,7 +139,7 @@ def test_ragged_records(count, reason):
 def test_first_wrong_field_in_the_record_is_the_one_named():
     """Of several wrong fields the leftmost is named, in whatever order the pixels stand."""
     names = [f"pixel{number}" for number in reversed(range(784))]
-    layout = from_names(names, LabelChoice(), "a.csv")
+    layout = from_names(names, ReadSettings(), "a.csv")
     fields = ["0"] * 784
     fields[3], fields[700] = "x", "y"
     with pytest.raises(BadRecord) as error:
@@ -149,7 +150,7 @@ def test_first_wrong_field_in_the_record_is_the_one_named():
 def test_reordered_columns_give_pixels_in_order():
     """Pixels come out row-major, however the columns stand, also where a field needs patience."""
     names = [f"pixel{number}" for number in reversed(range(784))]
-    layout = from_names(names, LabelChoice(), "a.csv")
+    layout = from_names(names, ReadSettings(), "a.csv")
     values = [number % 256 for number in reversed(range(784))]
     expected = np.arange(784) % 256
     np.testing.assert_array_equal(parse_pixels([str(value) for value in values], layout), expected)

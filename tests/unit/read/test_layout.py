@@ -3,9 +3,9 @@ import re
 import pytest
 
 from job.errors import LayoutError
-from job.read.layout import LABEL_NAMES, LabelChoice, Layout, from_names, without_names
+from job.read.layout import LABEL_NAMES, Layout, ReadSettings, from_names, without_names
 
-FIND, NONE = LabelChoice(), LabelChoice(is_absent=True)
+FIND, NONE = ReadSettings(), ReadSettings(is_label_ignored=True)
 EXPECTED = "expected 784 numbered pixel columns such as pixel0..pixel783 or 1x1..28x28"
 PIXELS = [f"pixel{number}" for number in range(784)]
 GRID = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
@@ -83,8 +83,8 @@ def test_other_columns_are_no_label(name):
 
 def test_label_by_the_users_word():
     """A column named by the user is the label, also against a usual name, or a number beside the pixels'."""
-    assert from_names(["label", "truth", *PIXELS], LabelChoice("truth"), "a.csv").label_field == 1
-    numbered = from_names([str(number) for number in range(785)], LabelChoice("0"), "a.csv")
+    assert from_names(["label", "truth", *PIXELS], ReadSettings("truth"), "a.csv").label_field == 1
+    numbered = from_names([str(number) for number in range(785)], ReadSettings("0"), "a.csv")
     assert numbered.label_field == 0
     assert numbered.pixel_fields == tuple(range(1, 785))
 
@@ -100,7 +100,7 @@ def test_no_label_by_the_users_word():
 def test_label_cannot_be_a_pixel(names):
     """Without the column that the user names as the label there must still be 784 pixels."""
     with pytest.raises(LayoutError):
-        from_names(names, LabelChoice(names[100]), "a.csv")
+        from_names(names, ReadSettings(names[100]), "a.csv")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_label_cannot_be_a_pixel(names):
         ),
         (
             PIXELS,
-            LabelChoice("truth"),
+            ReadSettings("truth"),
             "a.csv: has no column 'truth'; found 784 columns (pixel0, pixel1, pixel2, .. pixel783)",
         ),
         (["id", "id", *PIXELS], FIND, "a.csv: column 'id' appears 2 times; names must be unique"),
@@ -192,7 +192,7 @@ def test_other_counts_without_names(count):
 def test_label_column_without_names():
     """A label cannot be named where there are no names."""
     with pytest.raises(LayoutError, match="has no header, so there is no column 'y'; leave --label-column out"):
-        without_names(785, LabelChoice("y"), "a.csv")
+        without_names(785, ReadSettings("y"), "a.csv")
 
 
 @pytest.mark.parametrize(

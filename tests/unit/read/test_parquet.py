@@ -10,11 +10,11 @@ from support.files import PIXEL_NAMES, make_digits, write_parquet
 from job.contract import PixelBatch, Reason
 from job.errors import DataError, LayoutError
 from job.read.csv import csv_source
-from job.read.layout import LabelChoice
 from job.read.parquet import parquet_source
+from job.settings import ReadSettings
 
 
-def _source(storage, path, choice=LabelChoice()):  # noqa: B008  # frozen
+def _source(storage, path, choice=ReadSettings()):  # noqa: B008  # frozen
     return parquet_source(storage, storage.stat(str(path)), choice)
 
 
@@ -50,12 +50,12 @@ def test_file_without_labels(storage, tmp_path, digits):
     assert_same(read_all(source, storage), PixelBatch(digits.pixels))
 
 
-@pytest.mark.parametrize("choice", [LabelChoice(is_absent=True), LabelChoice("pixelate")])
+@pytest.mark.parametrize("choice", [ReadSettings(is_label_ignored=True), ReadSettings("pixelate")])
 def test_label_by_the_users_word(storage, tmp_path, three, choice):
     """The user may name another column as the label, or none."""
     path = _write(tmp_path / "a.parquet", three, pixelate=pa.array([3, 2, 1]))
     batch = read_all(_source(storage, path, choice), storage)
-    assert (None if choice.is_absent else [3, 2, 1]) == (None if batch.labels is None else batch.labels.tolist())
+    assert (None if choice.is_label_ignored else [3, 2, 1]) == (None if batch.labels is None else batch.labels.tolist())
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def both(storage, tmp_path):
     rows = [",".join("" if each is None else str(each) for each in row) for row in values]
     lines = [f"{label},{row}" for label, row in zip([1, 2, 3, 4, 5, 77], rows, strict=True)]
     (tmp_path / "a.csv").write_text("\n".join([",".join(["label", *PIXEL_NAMES]), *lines]))
-    csv = csv_source(storage, storage.stat(str(tmp_path / "a.csv")), LabelChoice(), is_compiled=False)
+    csv = csv_source(storage, storage.stat(str(tmp_path / "a.csv")), ReadSettings(), is_compiled=False)
     return read_all(csv, storage), read_all(_source(storage, tmp_path / "a.parquet"), storage)
 
 

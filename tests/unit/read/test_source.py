@@ -10,8 +10,8 @@ from support.files import write_csv, write_idx, write_parquet
 
 from job.errors import DataError, LayoutError, NoInput
 from job.read import source as module
-from job.read.layout import LabelChoice
 from job.read.source import files_at, look
+from job.settings import ReadSettings
 
 
 def _names(storage, *locations):
@@ -98,7 +98,7 @@ def test_every_location_must_give_something(storage, tmp_path):
 
 @pytest.fixture
 def looked(storage):
-    def look_at(*paths, choice=LabelChoice()):  # noqa: B008  # frozen
+    def look_at(*paths, choice=ReadSettings()):  # noqa: B008  # frozen
         return look(storage, [storage.stat(str(path)) for path in paths], choice)
 
     return look_at
@@ -182,7 +182,7 @@ def test_users_word_on_labels_reaches_every_format(looked, tmp_path, digits):
     few = digits[:5]
     paths = [write_csv(tmp_path / "a.csv", few), write_parquet(tmp_path / "a.parquet", few), write_idx(tmp_path, few)]
     assert [source.has_labels for source in looked(*paths)] == [True, True, True]
-    assert [source.has_labels for source in looked(*paths, choice=LabelChoice(is_absent=True))] == [False] * 3
+    assert [source.has_labels for source in looked(*paths, choice=ReadSettings(is_label_ignored=True))] == [False] * 3
 
 
 def test_first_bad_file_ends_it_before_any_work(looked, tmp_path, digits):

@@ -8,12 +8,11 @@ from support.models import IntegerPredictor
 
 from job.contract import PixelBatch, Reason, Reject
 from job.errors import InputChanged, Terminated
-from job.read.layout import LabelChoice
 from job.read.source import files_at, look
 from job.report.tally import Tally
 from job.score.part import PartScorer, predict
 from job.score.plan import make_plan
-from job.settings import ScoreSettings
+from job.settings import ReadSettings, ScoreSettings
 from job.write.part_file import PartReader
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=20_000, block_rows=4)
@@ -21,7 +20,7 @@ SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes
 
 def planned(storage, path):
     """The plan over one file."""
-    return make_plan(look(storage, files_at(storage, [str(path)]), LabelChoice()), SETTINGS, "digest")
+    return make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), SETTINGS, "digest")
 
 
 def scorer(storage, predictor, on_batch=lambda *_: None):

@@ -5,10 +5,9 @@ import pytest
 from support.files import make_digits, write_csv, write_parquet
 
 from job.errors import UsageError
-from job.read.layout import LabelChoice
 from job.read.source import files_at, look
 from job.score.plan import make_plan
-from job.settings import ScoreSettings
+from job.settings import ReadSettings, ScoreSettings
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=10_000)
 
@@ -19,7 +18,7 @@ def sources(tmp_path, storage):
     (tmp_path / "in/deep").mkdir(parents=True)
     write_csv(tmp_path / "in/a.csv", make_digits(20))
     write_parquet(tmp_path / "in/deep/b.parquet", make_digits(20), row_group_size=5)
-    return look(storage, files_at(storage, [str(tmp_path / "in")]), LabelChoice())
+    return look(storage, files_at(storage, [str(tmp_path / "in")]), ReadSettings())
 
 
 def changed(source, **how):
@@ -57,12 +56,17 @@ def test_outputs_that_would_collide_are_refused(tmp_path, storage):
     write_csv(tmp_path / "a.csv", make_digits(3))
     files = files_at(storage, [str(tmp_path / "a"), str(tmp_path / "a.csv")])
     with pytest.raises(UsageError, match=r"a and a\.csv would both be written to predictions/a\.csv"):
-        make_plan(look(storage, files, LabelChoice()), SETTINGS, "digest")
+        make_plan(look(storage, files, ReadSettings()), SETTINGS, "digest")
 
 
 @pytest.mark.parametrize(
     "setting",
-    [{"format": "csv"}, {"label_column": "label"}, {"is_label_ignored": True}, {"has_probabilities": True}],
+    [
+        {"format": "csv"},
+        {"read": ReadSettings("label")},
+        {"read": ReadSettings(is_label_ignored=True)},
+        {"has_probabilities": True},
+    ],
 )
 def test_settings_that_change_the_output_change_the_fingerprint(sources, setting):
     """Runs whose output would differ are different runs."""
