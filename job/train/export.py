@@ -63,6 +63,7 @@ def to_onnx(model: "keras.Model") -> bytes:
 
     Raises ModelInvalid if it holds something that ONNX has no operator for.
     """
+    from job.train.onnx_fold import fold_rescaling  # noqa: PLC0415  # imports onnx
     from job.train.onnx_graph import canonical  # noqa: PLC0415  # imports onnx
 
     # Keras exports only what has been called.
@@ -76,7 +77,7 @@ def to_onnx(model: "keras.Model") -> bytes:
             raise
         except Exception as error:  # tf2onnx raises whatever its converters run into
             raise ModelInvalid(f"{model.name}: cannot be exported to ONNX: {error!r:.200}") from error
-        return canonical(path.read_bytes())
+        return canonical(fold_rescaling(path.read_bytes()))
 
 
 def _to_keras(model: "keras.Model") -> bytes:
