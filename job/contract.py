@@ -101,7 +101,8 @@ class ScoredBatch:
     @property
     def confidences(self) -> npt.NDArray[np.float32]:
         """float32 (n,): the predicted digit's probability, 0 where rejected."""
-        highest: npt.NDArray[np.float32] = self.probabilities.max(axis=1)
+        # Ten rows of n are reduced many times faster than n rows of ten, even with the copy.
+        highest: npt.NDArray[np.float32] = np.ascontiguousarray(self.probabilities.T).max(axis=0)
         return highest
 
 

@@ -54,17 +54,26 @@ class Tally:
     def of(cls, batch: ScoredBatch) -> Self:
         """The counts of one batch."""
         is_scored = batch.predictions != NO_PREDICTION
-        predictions, probabilities = batch.predictions[is_scored], batch.probabilities[is_scored]
-        confidences = batch.confidences[is_scored]
-        bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
         labels = np.full(len(batch.predictions), NO_LABEL, np.int8) if batch.labels is None else batch.labels
-        has_label = labels[is_scored] != NO_LABEL
-        truth, guess, sure = labels[is_scored][has_label], predictions[has_label], confidences[has_label]
-        of_truth = probabilities[has_label, truth]
+        scored = (batch.predictions, batch.probabilities, batch.confidences, labels)
+        predictions, probabilities, confidences, labels = _rows_where(is_scored, *scored)
+        bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+        has_label = labels != NO_LABEL
+        labelled = _rows_where(has_label, labels, predictions, confidences, probabilities)
+        truth, guess, sure, answers = labelled
+        of_truth = answers[np.arange(len(truth)), truth]
         is_correct = truth == guess
-        is_top2 = (probabilities[has_label] > of_truth[:, None]).sum(axis=1) < 2  # noqa: PLR2004
+        # Ten rows of n are reduced many times faster than n rows of ten, even with the copy.
+        is_top2 = (np.ascontiguousarray(answers.T) > of_truth).sum(axis=0) < 2  # noqa: PLR2004
         losses = -np.log(np.clip(of_truth.astype(np.float64), _SMALLEST_PROBABILITY, 1))
-        total = [len(labels), len(predictions), len(truth), is_correct.sum(), is_top2.sum(), _millionths(losses).sum()]
+        total = [
+            len(is_scored),
+            len(predictions),
+            len(truth),
+            is_correct.sum(),
+            is_top2.sum(),
+            _millionths(losses).sum(),
+        ]
         order = list(Reason)
         return cls(
             counts=np.array([*total, _millionths(confidences).sum()], np.int64),
@@ -140,6 +149,11 @@ class Tally:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
         return cls(*(np.array(content[each.name], np.int64) for each in fields(cls)))
+
+
+def _rows_where(mask: npt.NDArray[np.bool_], *arrays: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """The rows of some arrays where `mask` holds; the arrays themselves where it holds for all, as it mostly does."""
+    return arrays if mask.all() else tuple(each[mask] for each in arrays)
 
 
 def _millionths(values: npt.NDArray[np.floating[Any]]) -> Counts:
