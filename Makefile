@@ -9,6 +9,8 @@ RECIPE ?= baseline
 MODEL ?= build/model
 INPUT ?=
 OUTPUT ?= build/output
+ROWS ?= 700000
+SECONDS ?= 60
 
 # Whoever types `make` is a person, also where the output is piped.
 export DIGIT_JOB_LOG_FORMAT ?= text
@@ -21,7 +23,7 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)"
 
-.PHONY: help setup train score sample test soak lint type check lock clean distclean
+.PHONY: help setup train score sample test soak bench fuzz lint type check lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -29,6 +31,7 @@ help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATA=$(DATA) RECIPE=$(RECIPE) MODEL=$(MODEL) INPUT=$(INPUT) OUTPUT=$(OUTPUT) PYTHON=$(PYTHON)"
+	@echo "  ROWS=$(ROWS) SECONDS=$(SECONDS)"
 
 setup: $(INSTALLED) ## Make .venv with everything, so that .venv/bin/digit-job works
 
@@ -73,6 +76,17 @@ test: $(INSTALLED) ## Run the tests
 soak: $(INSTALLED) ## Run the long tests, which need MNIST (MNIST_DIR) and 2 GB of disk
 	@$(BIN)/python -m pytest -m soak -s
 
+bench: .venv/bench $(CARD) ## Measure against pandas + Keras and Polars (ROWS; 6 GB of disk, 15 minutes)
+	@PYTHONPATH=tests $(BIN)/python -m bench --rows $(ROWS) --model "$(MODEL)"
+
+fuzz: .venv/fuzz ## Look for CSV files that break the reader (SECONDS; Linux on x86-64 only)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS)
+
+# What only these two need is installed when they are first asked for.
+.venv/bench .venv/fuzz: .venv/%: .lock/%.txt $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
 lint: $(INSTALLED) ## Check style, format and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -87,6 +101,8 @@ lock: $(INSTALLED) ## Renew the locked versions from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra train --group dev -o .lock/dev.txt
 	@$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra train -c .lock/dev.txt -o .lock/train.txt
 	@$(BIN)/uv pip compile pyproject.toml $(LOCK) -c .lock/dev.txt -o .lock/score.txt
+	@$(BIN)/uv pip compile --group bench $(LOCK) -c .lock/dev.txt -o .lock/bench.txt
+	@$(BIN)/uv pip compile --group fuzz $(LOCK) -c .lock/dev.txt -o .lock/fuzz.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 

@@ -23,15 +23,19 @@ from job.settings import (
     ReadSettings,
     Recipe,
     RejectLimit,
+    Scale,
     ScoreSettings,
     TrainSettings,
 )
 from job.storage import storage_at
 
 if TYPE_CHECKING:
+    from job.score.inspect import Inspection
     from job.score.run import RunResult
 
 _log = logging.getLogger("job")
+
+_MOST_DRAWN = 5
 
 app = typer.Typer(
     name="digit-job",
@@ -53,15 +57,37 @@ def _option(flag: str, text: str, *others: str, **more: Any) -> Any:
     return typer.Option(flag, *others, help=text, envvar=_variable(flag), **more)
 
 
-def _inputs_from_environment() -> list[str]:
-    # The library would split the variable at spaces, and file names may hold some.
-    return [line for line in os.environ.get("DIGIT_JOB_INPUT", "").splitlines() if line]
+def _several(flag: str, text: str, metavar: str) -> Any:
+    """A flag that may be given several times; its environment variable holds one value a line."""
+    variable = _variable(flag)
+    return typer.Option(
+        flag,
+        help=f"{text}; may be given several times. [env var: {variable}, one a line]",
+        metavar=metavar,
+        # The library would split the variable at spaces, and names may hold some.
+        default_factory=lambda: [line for line in os.environ.get(variable, "").splitlines() if line],
+        show_default=False,
+    )
 
 
 LogFormatFlag = Annotated[
     logs.LogFormat,
     _option("--log-format", "Log lines for people (`text`) or machines (`json`); `auto`: text on a terminal."),
 ]
+
+LabelColumnFlag = Annotated[
+    str | None,
+    _option(
+        "--label-column",
+        "Which column is the label, where the names leave it open; its number from 1, where there is no header.",
+        metavar="NAME|N",
+    ),
+]
+NoLabelFlag = Annotated[bool, _option("--no-label", "Take no column as the label.")]
+ScaleFlag = Annotated[
+    Scale, _option("--scale", "Value of full ink: 255, or 1 for fractions; `auto`: as the first records show.")
+]
+TransposeFlag = Annotated[bool, _option("--transpose", "Images are stored column by column, as in EMNIST; turn them.")]
 
 
 @app.callback()
@@ -78,14 +104,10 @@ def _digit_job(
 def score(
     inputs: Annotated[
         list[str],
-        typer.Option(
-            "--input",
-            help="A CSV, Parquet or IDX file, a folder, or a pattern such as 'in/*.csv'; may be given several times. "
-            "[env var: DIGIT_JOB_INPUT, one a line]",
-            metavar="SRC",
-            default_factory=_inputs_from_environment,
-            show_default=False,
-        ),
+        _several("--input", "A CSV, Parquet or IDX file, a folder, or a pattern such as 'in/*.csv'", "SRC"),
+    ],
+    keep: Annotated[
+        list[str], _several("--keep", "A column to carry through to the predictions, such as an id", "NAME")
     ],
     output: Annotated[str, _option("--output", "The folder for the results.", metavar="DIR")],
     model: Annotated[
@@ -94,11 +116,10 @@ def score(
     format_: Annotated[
         OutputFormat, _option("--format", "Format of the predictions; `auto`: Parquet for Parquet, CSV for the rest.")
     ] = "auto",
-    label_column: Annotated[
-        str | None,
-        _option("--label-column", "Which column is the label, where the names leave it open.", metavar="NAME"),
-    ] = None,
-    no_label: Annotated[bool, _option("--no-label", "Take no column as the label.")] = False,
+    label_column: LabelColumnFlag = None,
+    no_label: NoLabelFlag = False,
+    scale: ScaleFlag = "auto",
+    transpose: TransposeFlag = False,
     probabilities: Annotated[bool, _option("--probabilities", "Add a column per digit: p0 to p9.")] = False,
     max_rejects: Annotated[
         str, _option("--max-rejects", "Fail if more records are rejected: a number, or a share of all.", metavar="N|P%")
@@ -132,7 +153,7 @@ def score(
             output=output,
             model=stack.enter_context(_model_folder(model)),
             format=format_,
-            read=ReadSettings(label_column, no_label),
+            read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
             has_probabilities=probabilities,
             max_rejects=RejectLimit.parse(max_rejects),
             threads=threads or _available_cores(),
@@ -142,6 +163,38 @@ def score(
         progress = stack.enter_context(logs.score_progress())
         result = run(settings, storage_at(*inputs, output, model), progress, stop.check)
     _print_score(result)
+
+
+@app.command()
+def inspect(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A CSV, Parquet or IDX file, a folder, or a pattern such as 'in/*.csv'.",
+            envvar="DIGIT_JOB_SOURCE",
+            metavar="SRC",
+        ),
+    ],
+    label_column: LabelColumnFlag = None,
+    no_label: NoLabelFlag = False,
+    scale: ScaleFlag = "auto",
+    transpose: TransposeFlag = False,
+    log_format: LogFormatFlag = "auto",
+) -> None:
+    """Say what the reader makes of an input: its layout, labels, size, oddities, and its first digits.
+
+    Reads the head of each file only. Ends with the command that scores it.
+
+    Example: `digit-job inspect digits.csv`
+    """
+    logs.set_up(log_format)
+    from job.score.inspect import command_for  # noqa: PLC0415  # only this command needs it
+    from job.score.inspect import inspect as look_at  # noqa: PLC0415  # the same
+
+    settings = ReadSettings(label_column, no_label, scale, transpose)
+    for each in look_at(storage_at(source), source, settings):
+        _print_inspection(each)
+    typer.echo(f"To score it:\n  {command_for(source, settings)}")
 
 
 @app.command()
@@ -270,6 +323,24 @@ def _available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _print_inspection(inspection: "Inspection") -> None:
+    from rich.console import Console  # noqa: PLC0415  # only this command needs it
+    from rich.text import Text  # noqa: PLC0415  # the same
+
+    from job.report.drawing import WIDTH, drawn  # noqa: PLC0415  # the same
+    from job.score.inspect import in_words  # noqa: PLC0415  # the same
+
+    console = Console()
+    is_unicode = console.encoding.lower().startswith("utf")
+    count = min(len(inspection.head.pixels), max(1, (console.width - 2) // (WIDTH + 2)), _MOST_DRAWN)
+    labels = inspection.head.labels
+    pictures = drawn(inspection.head.pixels[:count], None if labels is None else labels[:count], is_unicode=is_unicode)
+    warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
+    lines = [(inspection.path, "bold"), *((line, "") for line in in_words(inspection)), *warnings]
+    for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures), ("", "")]:
+        console.print(Text(text, style), soft_wrap=True)
+
+
 def _print_score(result: "RunResult") -> None:
     report = result.report
     rows = report["rows"]
@@ -287,5 +358,7 @@ def _print_score(result: "RunResult") -> None:
         )
     if report["model"]["warning"]:
         typer.echo(f"Mind the model: {report['model']['warning']}")
+    for each in report["warnings"]:
+        typer.echo(f"Mind the input: {each['path']}: {each['message']}")
     typer.echo(f"Predictions: {result.output}/predictions")
     typer.echo(f"Report:      {result.output}/report.html")

@@ -10,6 +10,7 @@ MIB: Final = 1 << 20
 DEFAULT_PART_BYTES: Final = 32 * MIB
 
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
+Scale = Literal["auto", "255", "1"]
 Recipe = Literal["baseline"]
 
 
@@ -46,16 +47,24 @@ class RejectLimit:
 class ReadSettings:
     """What the user said of the input, where looking at it does not settle the matter.
 
-    label_column: the label's name. is_label_ignored: there is none.
+    label_column: the label's name, or its number from 1 where there is no header. is_label_ignored: there is none.
+    scale: the value of full ink, 255 or 1; `auto`: whichever the first records show. is_transposed: images are stored
+    column by column, as in EMNIST. keep: names of columns to carry through to the predictions.
     """
 
     label_column: str | None = None
     is_label_ignored: bool = False
+    scale: Scale = "auto"
+    is_transposed: bool = False
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises UsageError where settings contradict each other."""
         if self.label_column is not None and self.is_label_ignored:
             raise UsageError("--label-column and --no-label contradict each other; give one of them")
+        twice = [name for name in self.keep if self.keep.count(name) > 1]
+        if twice:
+            raise UsageError(f"--keep {twice[0]}: given twice; a column can be kept once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,11 @@ class ScoreSettings:
     part_bytes: int = DEFAULT_PART_BYTES
     block_rows: int = 1024
     is_overwriting: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where settings contradict each other."""
+        if self.format == "kaggle" and self.read.keep:
+            raise UsageError("--keep and --format kaggle contradict each other; a submission has two columns")
 
 
 @dataclass(frozen=True, slots=True)

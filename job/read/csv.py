@@ -1,7 +1,9 @@
-"""A CSV file: what its first line says, its parts as byte ranges, and a byte range -> batches.
+"""A CSV file: its parts as byte ranges, and a byte range -> batches.
 
 A part owns the records that begin in its range: it starts after the line that straddles its start, and reads
-past its end to finish its last record. Parsing is `csv_block`'s; this module moves bytes.
+past its end to finish its last record. A file of text is one part, because only reading it from its beginning tells
+which line ends are inside quotes. What the file's head says is `csv_head`'s, parsing is `csv_block`'s; this module
+moves bytes.
 """
 
 import itertools
@@ -11,24 +13,30 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar, Final
 
 import numpy as np
+import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
-from job.errors import LayoutError
 from job.read.compression import Compression, opened
 from job.read.csv_block import Scanner, Text, find_records, parse_block, reject
-from job.read.csv_record import MAX_RECORD_BYTES, BadRecord, split_fields
-from job.read.layout import Layout, from_names, without_names
+from job.read.csv_head import understand
+from job.read.csv_quoted import find_quoted_records
+from job.read.csv_record import MAX_RECORD_BYTES, BadRecord
+from job.read.kept import kept_batch, kept_schema
+from job.read.layout import Layout, in_words
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _BUFFER_BYTES: Final = 8 * MAX_RECORD_BYTES
 _REFILL_BELOW_BYTES: Final = _BUFFER_BYTES // 2
 
 
 @dataclass(frozen=True, slots=True)
 class CsvSource:
-    """A CSV file whose layout is known. A part of it is a range of bytes; a compressed file is one part."""
+    """A CSV file whose layout is known. A part of it is a range of bytes; a compressed file is one part.
+
+    data_start, header_lines: bytes and lines before the first record. is_compiled: whether the compiled scanner is
+    worth its start. has_text: whether quotes may hold line ends; such a file, too, is one part.
+    """
 
     format: ClassVar = "csv"
 
@@ -38,6 +46,7 @@ class CsvSource:
     data_start: int
     header_lines: int
     is_compiled: bool
+    has_text: bool = False
 
     @property
     def rows(self) -> None:
@@ -49,10 +58,35 @@ class CsvSource:
         """Whether the rows carry labels."""
         return self.layout.label_field is not None
 
+    @property
+    def scale(self) -> str:
+        """What full ink is written as: `255` or `1`."""
+        return self.layout.scale
+
+    @property
+    def columns_in_words(self) -> str:
+        """Which columns are which."""
+        layout = self.layout
+        pixels = [layout.column_name(field) for field in layout.pixel_fields]
+        label = None if layout.label_field is None else layout.column_name(layout.label_field)
+        return in_words(pixels, label, [layout.column_name(field) for field in layout.other_fields])
+
+    @property
+    def kept_schema(self) -> pa.Schema:
+        """The columns that are carried through, as strings."""
+        return kept_schema(self.layout.kept_names)
+
+    @property
+    def is_plain_grid(self) -> bool:
+        """Whether the compiled scanner knows this kind of file; the plain one is exact for every kind."""
+        return self.layout.delimiter == "," and self.layout.scale == "255" and not self.layout.kept_fields
+
     def spans(self, part_bytes: int) -> list[tuple[int, int]]:
         """Ranges of bytes [start, stop) of the file; the first begins after the header."""
         if self.compression is not Compression.NONE:
             return [(self.data_start, sys.maxsize)]
+        if self.has_text:
+            return [(self.data_start, max(self.data_start, self.file.size))]
         cuts = [self.data_start, *range(part_bytes, self.file.size, part_bytes), self.file.size]
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
@@ -72,12 +106,11 @@ class CsvSource:
 
     def _batches(self, window: "_Window", stop: int, block_rows: int, lines_before: int) -> Iterator[PixelBatch]:
         """The records that begin before `stop`; `lines_before`: lines of the file above the window's."""
-        scan = self._scanner()
         while True:
             if window.end - window.begin < _REFILL_BELOW_BYTES and not window.is_final:
                 window.fill()
             text = Text(window.content, window.begin, window.end, stop - window.offset, window.is_final)
-            batch, position = parse_block(text, window.offset, self.layout, scan, block_rows)
+            batch, position = parse_block(text, window.offset, self.layout, self._scanner(text), block_rows)
             if position == window.begin:
                 if position >= min(text.limit, text.end):
                     break
@@ -88,8 +121,11 @@ class CsvSource:
             yield replace(batch, rejects=rejects, lines=batch.lines + lines_before)
             lines_before = 0
 
-    def _scanner(self) -> Scanner:
-        if not self.is_compiled:
+    def _scanner(self, text: Text) -> Scanner:
+        """The quickest scanner that finds the records of a text; the choice never changes what is found."""
+        if self.has_text and text.content.find(b'"', text.begin, text.end) >= 0:
+            return find_quoted_records
+        if not (self.is_compiled and self.is_plain_grid):
             return find_records
         from job.read.csv_kernel import scan_records  # noqa: PLC0415  # costs more than a small input takes
 
@@ -97,38 +133,17 @@ class CsvSource:
 
 
 def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_compiled: bool) -> CsvSource:
-    """Look at a CSV file's first line. Raises LayoutError where it is not the start of a file of digits.
+    """Look at a CSV file's head. Raises LayoutError where it is not the start of a file of digits.
 
     is_compiled: whether its records go through the compiled scanner, which the whole input must be worth.
     """
     with opened(storage, file) as content:
-        compression = content.compression
         window = _Window(content.stream, 0)
         window.fill()
-        head = bytes(window.content[: window.end])
-    mark = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
-    line, line_feed, _ = head[mark:].partition(b"\n")
-    if not line.strip():
-        raise LayoutError(f"{file.path}: is empty, or its first line is; expected a header or 784 or 785 numbers")
-    try:
-        fields = [field.strip() for field in split_fields(line.removesuffix(b"\r"))]
-    except BadRecord as error:
-        raise LayoutError(f"{file.path} line 1: {error.detail}; this is not a CSV file of digits") from error
-    if _is_data(fields):
-        return CsvSource(file, compression, without_names(len(fields), settings, file.path), mark, 0, is_compiled)
-    layout = from_names(fields, settings, file.path)
-    return CsvSource(file, compression, layout, mark + len(line) + len(line_feed), 1, is_compiled)
-
-
-def _is_data(fields: list[str]) -> bool:
-    """Whether a first line holds values: numbers, but not the 0, 1, 2, .. that pandas writes as names."""
-    try:
-        # pandas leaves the name of its index, the first column, empty.
-        numbers = [float(field or "0") for field in (fields if fields[0] else fields[1:])]
-    except ValueError:
-        return False
-    steps = {after - before for before, after in itertools.pairwise(numbers)}
-    return steps != {1.0}
+    head = understand(bytes(window.content[: window.end]), settings, file.path, is_whole=window.is_final)
+    return CsvSource(
+        file, content.compression, head.layout, head.data_start, head.header_lines, is_compiled, head.has_text
+    )
 
 
 def _over_long(window: "_Window", layout: Layout) -> PixelBatch:
@@ -142,6 +157,7 @@ def _over_long(window: "_Window", layout: Layout) -> PixelBatch:
         None if layout.label_field is None else np.full(1, NO_LABEL, np.int8),
         (reject(problem, 0, head, start, 1),),
         lines=1,
+        kept=kept_batch(layout.kept_names, [[None]] * len(layout.kept_fields)) if layout.kept_fields else None,
     )
 
 

@@ -1,18 +1,21 @@
 """A block of CSV text -> a PixelBatch: find the records, parse them, set aside the ones that cannot be scored.
 
-A line is a record: the files read here hold numbers, so an unbalanced quote costs its own line and no other.
-Knows nothing of files; `csv` feeds it bytes. The compiled kernel finds and parses at once where it can.
+To `find_records` a line is a record: in a file of numbers an unbalanced quote costs its own line and no other. For
+files of text there is `csv_quoted`. Knows nothing of files; `csv` feeds it bytes. The compiled kernel finds and parses
+at once where it can.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
 from job.read.csv_record import BadRecord, check_count, parse_label, parse_pixels, split_fields
+from job.read.kept import kept_batch
 from job.read.layout import Layout
 
 MAX_RAW_CHARACTERS: Final = 4096
@@ -38,6 +41,7 @@ class Records:
 
     pixels: uint8 (n, 784). labels: int8 (n,). starts, stops: int64 (n,), a record's bytes within the text, without
     the line end. lines: int64 (n,), its line, counted from 0. needs_patience: bool (n,), not parsed yet.
+    kept: int64 (n, k, 2), start and stop of each kept field within the text, where the record needs no patience.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -46,13 +50,15 @@ class Records:
     stops: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
     needs_patience: npt.NDArray[np.bool_]
+    kept: npt.NDArray[np.int64]
 
     @classmethod
-    def room_for(cls, rows: int) -> "Records":
+    def room_for(cls, rows: int, kept_fields: int = 0) -> "Records":
         """Records of which nothing is known yet."""
         offsets = np.zeros((3, rows), np.int64)
         pixels, labels = np.empty((rows, PIXELS), np.uint8), np.full(rows, NO_LABEL, np.int8)
-        return cls(pixels, labels, offsets[0], offsets[1], offsets[2], np.zeros(rows, np.bool_))
+        kept = np.zeros((rows, kept_fields, 2), np.int64)
+        return cls(pixels, labels, offsets[0], offsets[1], offsets[2], np.zeros(rows, np.bool_), kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +102,15 @@ def parse_block(text: Text, offset: int, layout: Layout, scan: Scanner, rows: in
 
     offset: where content[0] stands in the file, for the byte offsets of rejects.
     """
-    records = Records.room_for(rows)
+    records = Records.room_for(rows, len(layout.kept_fields))
     scanned = scan(text, layout, records)
     pixels, labels = records.pixels[: scanned.rows], records.labels[: scanned.rows]
     rejects = []
+    kept: dict[int, list[str | None]] = {}
     for row in np.flatnonzero(records.needs_patience[: scanned.rows]).tolist():
         start = int(records.starts[row])
         record = bytes(text.content[start : records.stops[row]])
-        problem = _parse(record, layout, pixels[row], labels[row : row + 1])
+        problem, kept[row] = _parse(record, layout, pixels[row], labels[row : row + 1])
         if problem:
             line = int(records.lines[row]) + 1
             rejects.append(reject(problem, row, record, offset + start, line))
@@ -113,9 +120,24 @@ def parse_block(text: Text, offset: int, layout: Layout, scan: Scanner, rows: in
             None if layout.label_field is None else labels,
             tuple(rejects),
             lines=scanned.lines,
+            kept=_kept(text, layout, records.kept[: scanned.rows], kept),
         ),
         scanned.position,
     )
+
+
+def _kept(
+    text: Text, layout: Layout, places: npt.NDArray[np.int64], patient: Mapping[int, list[str | None]]
+) -> pa.RecordBatch | None:
+    """The kept columns of a block: what was parsed with patience, and the text at the scanner's places otherwise."""
+    if not layout.kept_fields:
+        return None
+    rows = [
+        patient[row] if row in patient else [text.content[start:stop].decode() for start, stop in places[row].tolist()]
+        for row in range(len(places))
+    ]
+    columns = [[row[column] for row in rows] for column in range(len(layout.kept_fields))]
+    return kept_batch(layout.kept_names, columns)
 
 
 def reject(problem: BadRecord, row: int, record: bytes, byte_offset: int, line: int) -> Reject:
@@ -126,20 +148,23 @@ def reject(problem: BadRecord, row: int, record: bytes, byte_offset: int, line: 
 
 def _parse(
     record: bytes, layout: Layout, pixels: npt.NDArray[np.uint8], label: npt.NDArray[np.int8]
-) -> BadRecord | None:
-    """Parse one record into its row, (784,) and (1,); what is wrong with it, or None."""
+) -> tuple[BadRecord | None, list[str | None]]:
+    """Parse one record into its row, (784,) and (1,); what is wrong with it, and its kept fields."""
     label[0] = NO_LABEL
+    kept: list[str | None] = [None] * len(layout.kept_fields)
     problem = None
     try:
-        fields = split_fields(record)
+        fields = split_fields(record, layout.delimiter)
         check_count(fields, layout)
+        kept = [fields[field] for field in layout.kept_fields]
         try:
             if layout.label_field is not None:
-                label[0] = parse_label(fields[layout.label_field], layout.column_name(layout.label_field))
+                name = layout.column_name(layout.label_field)
+                label[0] = parse_label(fields[layout.label_field], name, layout.decimal)
         except BadRecord as error:
             problem = error
         pixels[:] = parse_pixels(fields, layout)
     except BadRecord as error:
         problem = error
         pixels[:] = 0
-    return problem
+    return problem, kept

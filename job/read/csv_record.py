@@ -5,13 +5,13 @@ accept, with the same result, and hands over the rest.
 """
 
 import csv
-import math
 from typing import Final
 
 import numpy as np
 
 from job.contract import CLASSES, NO_LABEL, Pixels, Reason
 from job.read.layout import Layout
+from job.read.number import DecimalMark, number, unquoted
 
 MAX_RECORD_BYTES: Final = 1 << 20
 _MAX_PIXEL: Final = 255
@@ -31,8 +31,8 @@ class BadRecord(Exception):
         self.column = column
 
 
-def split_fields(record: bytes) -> list[str]:
-    """The fields of one line (RFC 4180, without line breaks inside quotes). Raises BadRecord."""
+def split_fields(record: bytes, delimiter: str = ",") -> list[str]:
+    """The fields of one record (RFC 4180), without its line end. Raises BadRecord."""
     if len(record) > MAX_RECORD_BYTES:
         raise BadRecord(Reason.OVER_LONG_RECORD, f"more than {MAX_RECORD_BYTES} bytes without a line end")
     try:
@@ -40,9 +40,9 @@ def split_fields(record: bytes) -> list[str]:
     except UnicodeDecodeError as error:
         raise BadRecord(Reason.UNDECODABLE_TEXT, f"byte {error.start + 1} of the record is not UTF-8") from error
     if '"' not in text:
-        return text.split(",")
+        return text.split(delimiter)
     try:
-        return next(csv.reader([text], strict=True))
+        return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise BadRecord(Reason.MALFORMED_QUOTES, f"quotes do not match: {error}") from error
 
@@ -56,19 +56,19 @@ def check_count(fields: list[str], layout: Layout) -> None:
 
 def parse_pixels(fields: list[str], layout: Layout) -> Pixels:
     """uint8 (784,): the pixels of a whole record, row-major. Raises BadRecord, naming the first field that is wrong."""
-    try:
-        return np.array([_PIXEL_VALUES[fields[field]] for field in layout.pixel_fields], np.uint8)
-    except KeyError:
-        values = {field: _pixel(fields[field], layout.column_name(field)) for field in sorted(layout.pixel_fields)}
-        return np.array([values[field] for field in layout.pixel_fields], np.uint8)
+    pixels = _pixels_at_once([fields[field] for field in layout.pixel_fields], layout)
+    if pixels is not None:
+        return pixels
+    values = {field: _pixel(fields[field], layout, layout.column_name(field)) for field in sorted(layout.pixel_fields)}
+    return np.array([values[field] for field in layout.pixel_fields], np.uint8)
 
 
-def parse_label(text: str, column: str) -> int:
+def parse_label(text: str, column: str, decimal: DecimalMark = ".") -> int:
     """A label 0-9, or -1 where the field is empty. Raises BadRecord, naming the column, for anything else."""
-    text = text.strip()
+    text = unquoted(text)
     if not text:
         return NO_LABEL
-    value = _number(text)
+    value = number(text, decimal)
     if value is None or not value.is_integer() or not 0 <= value < CLASSES:
         raise BadRecord(Reason.BAD_LABEL, f"{column} is {text[:40]!r}, expected 0-9", column)
     return int(value)
@@ -78,24 +78,39 @@ def parse_label(text: str, column: str) -> int:
 _PIXEL_VALUES: Final = {str(value): value for value in range(256)}
 
 
-def _pixel(text: str, column: str) -> int:
-    if not text.strip():
-        raise BadRecord(Reason.MISSING_VALUE, f"{column} is empty, expected 0-255", column)
-    value = _number(text)
-    if value is None:
-        raise BadRecord(Reason.NOT_A_NUMBER, f"{column} is {text.strip()[:40]!r}, expected 0-255", column)
-    if not 0 <= value <= _MAX_PIXEL:
-        raise BadRecord(Reason.OUT_OF_RANGE, f"{column} is {text.strip()[:40]}, expected 0-255", column)
-    if not value.is_integer():
-        detail = f"{column} is {text.strip()[:40]}, expected a whole number 0-255"
-        raise BadRecord(Reason.NOT_AN_INTEGER, detail, column)
-    return int(value)
-
-
-def _number(text: str) -> float | None:
-    """What a field says as a number; None for words, NaN, infinity, other scripts' digits and Python's own 1_000."""
+def _pixels_at_once(texts: list[str], layout: Layout) -> Pixels | None:
+    """What `_pixel` says of each text, uint8 (784,); None where it might object to one of them."""
+    if layout.scale == "255":
+        try:
+            return np.array([_PIXEL_VALUES[text] for text in texts], np.uint8)
+        except KeyError:
+            pass
+    together = "\n".join(texts)
+    if not together.isascii() or "_" in together or (layout.decimal == "," and "." in together):
+        return None
+    if layout.decimal == ",":
+        texts = [text.replace(",", ".") for text in texts]
     try:
-        value = float(text)
+        values = np.array(list(map(float, texts)))
     except ValueError:
         return None
-    return value if math.isfinite(value) and text.isascii() and "_" not in text else None
+    if layout.scale == "1":
+        values = np.where((values >= 0) & (values <= 1), np.rint(values * _MAX_PIXEL), np.nan)
+    is_pixel = (values >= 0) & (values <= _MAX_PIXEL) & (values == np.floor(values))
+    return values.astype(np.uint8) if is_pixel.all() else None
+
+
+def _pixel(text: str, layout: Layout, column: str) -> int:
+    shown, expected = text.strip()[:40], f"0-{layout.scale}"
+    if not shown:
+        raise BadRecord(Reason.MISSING_VALUE, f"{column} is empty, expected {expected}", column)
+    value = number(text, layout.decimal)
+    if value is None:
+        raise BadRecord(Reason.NOT_A_NUMBER, f"{column} is {shown!r}, expected {expected}", column)
+    if not 0 <= value <= float(layout.scale):
+        raise BadRecord(Reason.OUT_OF_RANGE, f"{column} is {shown}, expected {expected}", column)
+    if layout.scale == "1":
+        return round(value * _MAX_PIXEL)
+    if not value.is_integer():
+        raise BadRecord(Reason.NOT_AN_INTEGER, f"{column} is {shown}, expected a whole number {expected}", column)
+    return int(value)

@@ -1,4 +1,4 @@
-"""MNIST's own format: IDX images (magic 0x00000803) with a file of labels (0x00000801) beside them, gzip or plain.
+"""MNIST's own format: IDX images (magic 0x00000803) with a file of labels (0x00000801) beside them, plain or packed.
 
 Source of the format: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits":
 big-endian 32-bit magic and dimensions, then one unsigned byte per value.
@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
 import numpy as np
+import pyarrow as pa
 
-from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Reason, Reject
+from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Pixels, Reason, Reject
 from job.errors import DataError, LayoutError
-from job.read.compression import Compression, opened
+from job.read.compression import COMPRESSED_SUFFIXES, Compression, opened
+from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
 IMAGES_MAGIC = b"\x00\x00\x08\x03"
 LABELS_MAGIC = b"\x00\x00\x08\x01"
 _IMAGES_HEADER = 16
 _LABELS_HEADER = 8
+_DEFAULTS = ReadSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,27 @@ class IdxSource:
     compression: Compression
     rows: int
     labels: FileInfo | None
+    is_transposed: bool = False
+
+    @property
+    def scale(self) -> str:
+        """What full ink is stored as: bytes know one way only."""
+        return "255"
+
+    @property
+    def columns_in_words(self) -> str:
+        """What the file holds."""
+        return f"images of {SIDE}x{SIDE}"
 
     @property
     def has_labels(self) -> bool:
         """Whether the rows carry labels."""
         return self.labels is not None
+
+    @property
+    def kept_schema(self) -> pa.Schema:
+        """No columns: the format has none."""
+        return pa.schema([])
 
     def spans(self, part_bytes: int) -> list[tuple[int, int]]:
         """Ranges of images [start, stop) of about `part_bytes` bytes; a compressed file is one."""
@@ -53,9 +72,15 @@ class IdxSource:
             for first in range(start, stop, block_rows):
                 count = min(block_rows, stop - first)
                 pixels = np.frombuffer(_read_exactly(stream, count * PIXELS, self.file), np.uint8)
-                yield self._batch(pixels.reshape(count, PIXELS), labels, first)
+                yield self._batch(self._oriented(pixels.reshape(count, PIXELS)), labels, first)
             if stop == self.rows and stream.read(1):
                 raise DataError(f"{self.file.path}: goes on after the {self.rows} images that its header announces")
+
+    def _oriented(self, pixels: Pixels) -> Pixels:
+        """uint8 (n, 784) as stored -> row-major."""
+        if not self.is_transposed:
+            return pixels
+        return np.ascontiguousarray(pixels.reshape(-1, SIDE, SIDE).transpose(0, 2, 1)).reshape(-1, PIXELS)
 
     def _batch(self, pixels: np.ndarray, labels: np.ndarray | None, first: int) -> PixelBatch:
         size_bytes = self.file.size * len(pixels) // self.rows
@@ -83,8 +108,10 @@ class IdxSource:
         return np.frombuffer(content, np.uint8, offset=_LABELS_HEADER)
 
 
-def idx_source(storage: Storage, file: FileInfo, *, with_labels: bool = True) -> IdxSource:
+def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAULTS) -> IdxSource:
     """Look at an IDX file of images, and for its labels beside it. Raises LayoutError, DataError."""
+    if settings.keep:
+        raise LayoutError(f"{file.path}: is IDX, which has no columns and so no {settings.keep[0]!r}; leave --keep out")
     with opened(storage, file) as content:
         compression = content.compression
         header = _read_exactly(content.stream, _IMAGES_HEADER, file)
@@ -96,7 +123,8 @@ def idx_source(storage: Storage, file: FileInfo, *, with_labels: bool = True) ->
         raise DataError(
             f"{file.path}: {file.size} bytes, expected {expected} for the {rows} images its header announces"
         )
-    return IdxSource(file, compression, rows, _labels_beside(storage, file) if with_labels else None)
+    labels = None if settings.is_label_ignored else _labels_beside(storage, file)
+    return IdxSource(file, compression, rows, labels, settings.is_transposed)
 
 
 def _labels_beside(storage: Storage, file: FileInfo) -> FileInfo | None:
@@ -104,8 +132,9 @@ def _labels_beside(storage: Storage, file: FileInfo) -> FileInfo | None:
     if name == file.name:
         return None
     folder = file.path[: -len(file.name)]
-    stem = name.removesuffix(".gz")
-    beside = [storage.stat(folder + candidate) for candidate in (name, stem, stem + ".gz")]
+    stem = next((name.removesuffix(end) for end in COMPRESSED_SUFFIXES if name.endswith(end)), name)
+    names = (name, stem, *(stem + end for end in COMPRESSED_SUFFIXES))
+    beside = [storage.stat(folder + candidate) for candidate in names]
     return next((info for info in beside if info is not None), None)
 
 

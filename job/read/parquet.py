@@ -1,44 +1,73 @@
-"""A Parquet file: its columns from the footer, its parts as runs of row groups, and a run -> batches."""
+"""A Parquet file: its columns from the footer, its parts as runs of row groups, and a run -> batches.
 
-import math
-from collections.abc import Iterable, Iterator
+This module moves row groups through memory; what their columns mean is decided and done by its neighbours:
+`parquet_columns` chooses them, `parquet_grid`, `parquet_images` and `parquet_labels` turn them into arrays.
+"""
+
+import logging
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from job.contract import CLASSES, NO_LABEL, PIXELS, Labels, PixelBatch, Pixels, Reason, Reject
-from job.errors import DataError, LayoutError
-from job.read.layout import Layout, from_names
-from job.settings import ReadSettings
+from job.contract import PixelBatch, Reject
+from job.errors import DataError
+from job.read.ink import FullInk, recognise_full_ink
+from job.read.layout import in_words
+from job.read.parquet_columns import Columns, choose_columns
+from job.read.parquet_labels import read_labels
+from job.settings import MIB, ReadSettings
 from job.storage import FileInfo, Storage, translated_errors
 
+_log = logging.getLogger(__name__)
+
 MAGIC: Final = b"PAR1"
-_MAX_PIXEL: Final = 255
+_PROBED_ROWS: Final = 1000
+# A row group is decoded at once, which is fastest, where it takes no more than this; a larger one slice by slice.
+_WHOLE_BYTES: Final = 128 * MIB
+_SLICE_BYTES: Final = 16 * MIB
+# Without a limit, every column of a row group that is read in slices would be held in memory as stored.
+_COLUMN_BUFFER_BYTES: Final = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetSource:
-    """A Parquet file whose layout is known. A part of it is a run of whole row groups.
+    """A Parquet file whose columns are known. A part of it is a run of whole row groups.
 
-    group_bytes, group_rows: for each row group, its uncompressed size and its rows, from the footer.
+    full_ink: the value of a full pixel, where pixels are numbers. group_bytes, group_rows: for each row group, its
+    uncompressed size and its rows, from the footer.
     """
 
     format: ClassVar = "parquet"
 
     file: FileInfo
-    layout: Layout
+    columns: Columns
+    full_ink: FullInk
     group_bytes: tuple[int, ...]
     group_rows: tuple[int, ...]
 
     @property
     def has_labels(self) -> bool:
         """Whether the rows carry labels."""
-        return self.layout.label_field is not None
+        return self.columns.label is not None
+
+    @property
+    def scale(self) -> str:
+        """What full ink is stored as: `255` or `1`."""
+        return str(self.full_ink)
+
+    @property
+    def columns_in_words(self) -> str:
+        """Which columns are which."""
+        return in_words(self.columns.pixels, self.columns.label, self.columns.others)
+
+    @property
+    def kept_schema(self) -> pa.Schema:
+        """The columns that are carried through, in the order the user gave; empty if there are none."""
+        return self.columns.kept
 
     @property
     def rows(self) -> int:
@@ -58,52 +87,100 @@ class ParquetSource:
 
     def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The rows of a run of row groups, in order, at most `block_rows` at a time. Raises DataError if damaged."""
-        names = self.layout.names or ()
-        columns = [names[field] for field in self.layout.pixel_fields]
-        if self.layout.label_field is not None:
-            columns.append(names[self.layout.label_field])
         with _opened(storage, self.file) as parquet:
-            for batch in parquet.iter_batches(block_rows, row_groups=list(range(*span)), columns=columns):
-                yield self._batch(batch, columns)
+            for group in range(*span):
+                found = 0
+                for records in self._records(parquet, group):
+                    found += len(records)
+                    yield from self._batches(records, block_rows)
+                if found != self.group_rows[group]:
+                    raise DataError(
+                        f"{self.file.path}: row group {group} holds {found} rows, and the footer says "
+                        f"{self.group_rows[group]}"
+                    )
 
-    def _batch(self, batch: pa.RecordBatch, columns: list[str]) -> PixelBatch:
-        # Columns come back in the file's order, not in the order they were asked for.
-        in_file_order = sorted(range(PIXELS), key=self.layout.pixel_fields.__getitem__)
-        pixels, rejects = _pixels([batch.column(name) for name in columns[:PIXELS]], columns, in_file_order)
-        labels = None
-        if self.layout.label_field is not None:
-            labels, bad = _labels(batch.column(columns[PIXELS]), columns[PIXELS])
-            rejects = {**bad, **rejects}
-        ordered = tuple(rejects[row] for row in sorted(rejects))
-        return PixelBatch(pixels, labels, ordered, size_bytes=self.file.size * len(pixels) // self.rows)
+    def _records(self, parquet: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
+        """A row group's columns, as stored: at once, or in slices where they would take too much memory."""
+        rows, columns = self.group_rows[group], self.columns
+        names = columns.reader_names
+        if not columns.is_image and rows * columns.row_bytes <= _WHOLE_BYTES:
+            yield from parquet.read_row_group(group, columns=names, use_threads=False).to_batches()
+            return
+        # Lists and bytes are decoded faster a little at a time, and to several times their final size.
+        slice_rows = max(1, min(columns.best_rows, _SLICE_BYTES // columns.row_bytes))
+        yield from parquet.iter_batches(slice_rows, row_groups=[group], columns=names, use_threads=False)
+
+    def _batches(self, records: pa.RecordBatch, block_rows: int) -> Iterator[PixelBatch]:
+        images = self.columns.images_in(records, self.full_ink)
+        step = max(1, self.columns.best_rows // block_rows) * block_rows
+        for start in range(0, len(records), step):
+            stop = min(start + step, len(records))
+            pixels, rejects = images.rows(start, stop)
+            part, labels = records.slice(start, stop - start), None
+            if self.columns.label is not None:
+                labels, bad = read_labels(part.column(self.columns.label), self.columns.label)
+                rejects = {**bad, **rejects}
+            yield from self._blocks(PixelBatch(pixels, labels, kept=self.columns.kept_in(part)), rejects, block_rows)
+
+    def _blocks(self, batch: PixelBatch, rejects: dict[int, Reject], rows: int) -> Iterator[PixelBatch]:
+        """A batch in blocks of at most `rows`, with what is wrong with each row that cannot be scored."""
+        for start in range(0, len(batch.pixels), rows):
+            pixels = batch.pixels[start : start + rows]
+            stop = start + len(pixels)
+            yield PixelBatch(
+                pixels,
+                None if batch.labels is None else batch.labels[start:stop],
+                tuple(rejects[row].shifted(-start, 0) for row in sorted(rejects) if start <= row < stop),
+                size_bytes=self.file.size * len(pixels) // self.rows,
+                kept=None if batch.kept is None else batch.kept.slice(start, len(pixels)),
+            )
 
 
 def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> ParquetSource:
-    """Look at a Parquet file's footer. Raises LayoutError, or DataError where the file is damaged."""
+    """Look at a Parquet file's footer. Raises LayoutError, or DataError where the file is damaged.
+
+    Where pixels are floating-point numbers and the user does not say on which scale, look at the first rows, too.
+    """
     with _opened(storage, file) as parquet:
-        schema = parquet.schema_arrow
         footer = parquet.metadata
         groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
-    layout = from_names(schema.names, settings, file.path)
-    for field in layout.pixel_fields:
-        _check_type(schema.field(field), file.path, "pixel")
-    if layout.label_field is not None:
-        _check_type(schema.field(layout.label_field), file.path, "label")
+        columns = choose_columns(parquet.schema_arrow, settings, file.path)
+        full_ink: FullInk = 1 if settings.scale == "1" else 255
+        if settings.scale == "auto" and columns.is_float:
+            full_ink = _probed(parquet, columns)
+            if full_ink == 1:
+                _log.info("%s: pixels are fractions from 0 to 1; --scale 255 would take them as they are", file.path)
     return ParquetSource(
-        file, layout, tuple(group.total_byte_size for group in groups), tuple(group.num_rows for group in groups)
+        file,
+        columns,
+        full_ink,
+        tuple(group.total_byte_size for group in groups),
+        tuple(group.num_rows for group in groups),
     )
 
 
-def _check_type(field: pa.Field, where: str, role: str) -> None:
-    if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
-        raise LayoutError(f"{where}: {role} column {field.name!r} is of type {field.type}, expected a number")
+def _probed(parquet: pq.ParquetFile, columns: Columns) -> FullInk:
+    """The scale that the first rows of a file show."""
+    names = columns.reader_names
+    first = next(parquet.iter_batches(_PROBED_ROWS, columns=names, use_threads=False), None)
+    if first is None:
+        return 255
+    return recognise_full_ink(columns.images_in(first, 255).samples())
 
 
 @contextmanager
 def _opened(storage: Storage, file: FileInfo) -> Iterator[pq.ParquetFile]:
     with translated_errors(file.path):
         try:
-            with closing(storage.open(file.path)) as raw, pq.ParquetFile(raw) as parquet:
+            with (
+                closing(storage.open(file.path)) as raw,
+                pq.ParquetFile(
+                    raw,
+                    pre_buffer=False,
+                    buffer_size=_COLUMN_BUFFER_BYTES,
+                    page_checksum_verification=True,
+                ) as parquet,
+            ):
                 yield parquet
         except (pa.ArrowException, OSError) as error:
             # Arrow calls damaged content an OSError too, but one that the operating system has no number for.
@@ -111,58 +188,3 @@ def _opened(storage: Storage, file: FileInfo) -> Iterator[pq.ParquetFile]:
                 raise
             problem = str(error).partition("\n")[0]
             raise DataError(f"{file.path}: cannot be read as Parquet: {problem}") from error
-
-
-def _pixels(columns: list[pa.Array], names: list[str], order: Iterable[int]) -> tuple[Pixels, dict[int, Reject]]:
-    """uint8 (n, 784) and, by row, what is wrong first, in the order of the columns, where a row cannot be scored."""
-    rows = len(columns[0])
-    by_column = np.empty((PIXELS, rows), np.uint8)
-    rejects: dict[int, Reject] = {}
-    for index in order:
-        column = columns[index]
-        if column.type == pa.uint8() and not column.null_count:
-            by_column[index] = _values(column, np.uint8)
-            continue
-        values, is_valid = _as_floats(column)
-        is_pixel = is_valid & (values >= 0) & (values <= _MAX_PIXEL) & (values == np.floor(values))
-        by_column[index] = np.where(is_pixel, values, 0).astype(np.uint8)
-        for row in np.flatnonzero(~is_pixel).tolist():
-            rejects.setdefault(row, _pixel_reject(row, names[index], column[row].as_py()))
-    pixels = np.ascontiguousarray(by_column.T)
-    pixels[list(rejects)] = 0
-    return pixels, rejects
-
-
-def _pixel_reject(row: int, name: str, value: float | None) -> Reject:
-    if value is None or math.isnan(value):  # pandas writes NaN for a missing value
-        return Reject(row, Reason.MISSING_VALUE, f"{name} is empty, expected 0-255", name)
-    if math.isinf(value):
-        return Reject(row, Reason.NOT_A_NUMBER, f"{name} is {value}, expected 0-255", name)
-    if not 0 <= value <= _MAX_PIXEL:
-        return Reject(row, Reason.OUT_OF_RANGE, f"{name} is {value}, expected 0-255", name)
-    return Reject(row, Reason.NOT_AN_INTEGER, f"{name} is {value}, expected a whole number 0-255", name)
-
-
-def _labels(column: pa.Array, name: str) -> tuple[Labels, dict[int, Reject]]:
-    """int8 (n,), -1 where there is none, and by row what is wrong with labels outside 0-9."""
-    values, is_valid = _as_floats(column)
-    is_label = is_valid & (values >= 0) & (values < CLASSES) & (values == np.floor(values))
-    labels: Labels = np.where(is_label, values, NO_LABEL).astype(np.int8)
-    bad = np.flatnonzero(is_valid & ~is_label).tolist()
-    return labels, {row: Reject(row, Reason.BAD_LABEL, f"{name} is {column[row]}, expected 0-9", name) for row in bad}
-
-
-def _as_floats(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """A column's values, and where there is one: a null and NaN are none."""
-    values = _values(column.cast(pa.float64(), safe=False), np.float64)
-    is_valid = ~np.isnan(values)
-    if column.null_count:
-        bits = np.frombuffer(column.buffers()[0], np.uint8)
-        is_valid &= np.unpackbits(bits, bitorder="little")[column.offset :][: len(column)].astype(np.bool_)
-    return values, is_valid
-
-
-def _values(column: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
-    """A column's memory as an array, undefined where null."""
-    # pyarrow's to_numpy would import pandas wherever it is installed.
-    return np.frombuffer(column.buffers()[1], dtype)[column.offset :][: len(column)]

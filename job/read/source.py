@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Final, Protocol
 
+import pyarrow as pa
+
 from job.contract import PixelBatch
 from job.errors import DataError, NoInput
-from job.read.compression import Compression, opened
+from job.read.compression import COMPRESSED_SUFFIXES, Compression, opened
 from job.read.csv import csv_source
 from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, IdxSource, idx_source
 from job.read.parquet import MAGIC as PARQUET_MAGIC
@@ -22,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 # Importing and loading the compiled CSV scanner takes about as long as parsing this much without it.
 _COMPILED_PAYS_FROM_BYTES: Final = 32 << 20
-_GZIP_RATIO: Final = 6
+_PACKED_RATIO: Final = 6
 
-_DATA_SUFFIXES: Final = (".csv", ".parquet", ".pq", ".parq", "ubyte", ".idx")
+_DATA_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".pq", ".parq", "ubyte", ".idx")
 
 
 class Source(Protocol):
@@ -46,8 +48,23 @@ class Source(Protocol):
         ...
 
     @property
+    def scale(self) -> str:
+        """What full ink is stored as: `255` or `1`."""
+        ...
+
+    @property
+    def columns_in_words(self) -> str:
+        """Which columns are the pixels, the label, and passed over."""
+        ...
+
+    @property
     def has_labels(self) -> bool:
         """Whether the rows carry labels."""
+        ...
+
+    @property
+    def kept_schema(self) -> pa.Schema:
+        """The columns that are carried through to the predictions, in order; empty if there are none."""
         ...
 
     def spans(self, part_bytes: int) -> list[tuple[int, int]]:
@@ -84,7 +101,7 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
     Files of IDX labels are no input of their own: they go with their images.
     """
     heads = {file.path: _head(storage, file) for file in files}
-    expected_bytes = sum(file.size * (_GZIP_RATIO if heads[file.path][1] else 1) for file in files)
+    expected_bytes = sum(file.size * (_PACKED_RATIO if heads[file.path][1] else 1) for file in files)
     is_compiled = expected_bytes >= _COMPILED_PAYS_FROM_BYTES
     sources: list[Source] = []
     labels: list[FileInfo] = []
@@ -95,7 +112,7 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
         elif head.startswith(PARQUET_MAGIC):
             sources.append(parquet_source(storage, file, settings))
         elif head.startswith(IMAGES_MAGIC):
-            sources.append(idx_source(storage, file, with_labels=not settings.is_label_ignored))
+            sources.append(idx_source(storage, file, settings))
         else:
             sources.append(csv_source(storage, file, settings, is_compiled=is_compiled))
     if not sources:
@@ -117,5 +134,5 @@ def _head(storage: Storage, file: FileInfo) -> tuple[bytes, bool]:
 
 def _looks_like_data(file: FileInfo) -> bool:
     name = PurePosixPath(file.name.lower())
-    stem = name.stem if name.suffix == ".gz" else name.name
+    stem = name.stem if name.suffix in COMPRESSED_SUFFIXES else name.name
     return stem.endswith(_DATA_SUFFIXES)

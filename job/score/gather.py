@@ -31,14 +31,16 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
     tallies: list[Tally] = []
     written: list[Written] = []
     examples: list[str] = []
+    warnings: list[dict[str, str]] = []
     for index, each in enumerate(plan.inputs):
         paths = [output.part(part) for part in plan.parts_of(index)]
         parts = [(path, _summary(joiner.storage, path)) for path in paths]
         tallies.append(_checked_tally(each, [summary for _, summary in parts]))
+        warnings += [{"path": each.path, "message": said} for _, summary in parts for said in summary.warnings]
         joined = joiner.join(each, parts)
         written += joined.files
         examples += joined.examples
-    report = report_of(plan, tallies, bundle)
+    report = report_of(plan, tallies, warnings, bundle)
     _check_limit(settings.max_rejects, report, output, examples)
     _write(joiner, written, "report.json", _json(report))
     _write(joiner, written, "report.html", render(report).encode())

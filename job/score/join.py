@@ -74,7 +74,9 @@ class Joiner:
 
     def _writer(self, file: BinaryIO, each: Input) -> PredictionWriter:
         schema = prediction_schema(
-            has_labels=each.source.has_labels, with_probabilities=self.settings.has_probabilities
+            has_labels=each.source.has_labels,
+            with_probabilities=self.settings.has_probabilities,
+            kept=each.source.kept_schema,
         )
         if self.settings.format == "kaggle":
             return KagglePredictions(file)

@@ -14,13 +14,16 @@ from job.score.plan import Plan
 from job.settings import ScoreSettings
 
 
-def report_of(plan: Plan, tallies: Sequence[Tally], bundle: Bundle) -> dict[str, Any]:
-    """The content of report.json; `tallies` are the inputs', in the plan's order."""
+def report_of(
+    plan: Plan, tallies: Sequence[Tally], warnings: Sequence[dict[str, str]], bundle: Bundle
+) -> dict[str, Any]:
+    """The content of report.json; `tallies` are the inputs', in the plan's order; `warnings` have path and message."""
     inputs = [
         {"path": each.path, "rows": tally.read, "rejected": tally.rejected, "accuracy": accuracy(tally)}
         for each, tally in zip(plan.inputs, tallies, strict=True)
     ]
-    return {**figures(sum(tallies, Tally.zero())), "inputs": inputs, "model": model_of(bundle)}
+    total = figures(sum(tallies, Tally.zero()))
+    return {**total, "inputs": inputs, "warnings": list(warnings), "model": model_of(bundle)}
 
 
 def model_of(bundle: Bundle) -> dict[str, Any]:

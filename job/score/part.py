@@ -1,5 +1,6 @@
 """One part, from reading to commit. Everything that can fail while scoring fails in here, and leaves nothing behind."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,12 +10,16 @@ from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_sche
 from job.errors import InputChanged, InternalError
 from job.model.bundle import Predictor
 from job.read.source import Source
+from job.read.suspicion import suspicions
 from job.report.tally import Tally
+from job.score.head import Head, head_of
 from job.score.plan import Part
 from job.settings import ScoreSettings
 from job.storage import FileInfo, Storage
 from job.write.part_file import PartSummary, PartWriter
 from job.write.predictions import prediction_rows
+
+_log = logging.getLogger(__name__)
 
 _DECIMALS = 6
 
@@ -33,11 +38,18 @@ class PartScorer:
 
     def score(self, part: Part, source: Source, path: str) -> None:
         """Score a part of a source and commit it at `path`."""
-        schema = prediction_schema(has_labels=source.has_labels, with_probabilities=self.settings.has_probabilities)
+        schema = prediction_schema(
+            has_labels=source.has_labels,
+            with_probabilities=self.settings.has_probabilities,
+            kept=source.kept_schema,
+        )
         tally, lines = Tally.zero(), 0
+        head = Head()
         with self.storage.commit(path) as file:
             writer = PartWriter(file, schema)
             for batch in source.read(self.storage, part.span, self.settings.block_rows):
+                if part.is_first:
+                    head.add(batch)
                 scored = predict(batch, self.predictor)
                 rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
                 writer.write(rows, tuple(reject.shifted(tally.read, lines) for reject in batch.rejects))
@@ -49,7 +61,17 @@ class PartScorer:
                     f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected"
                 )
             _check_unchanged(self.storage, source.file)
-            writer.finish(PartSummary(tally.read, lines, tally.to_json()))
+            warnings = self._warnings(part, source, head) if part.is_first else []
+            writer.finish(PartSummary(tally.read, lines, tally.to_json(), warnings))
+
+    def _warnings(self, part: Part, source: Source, head: Head) -> list[str]:
+        """What is odd about the input's first records, however few of them its first part holds."""
+        if not head.is_full and not part.is_last:
+            head = head_of(source, self.storage)
+        found = suspicions(head.pixels, head.labels)
+        for each in found:
+            _log.warning("%s: %s", source.file.path, each)
+        return found
 
 
 def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
@@ -63,7 +85,7 @@ def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
     rejected = [reject.row for reject in batch.rejects if reject.reason.is_fatal]
     predictions[rejected] = NO_PREDICTION
     probabilities[rejected] = 0
-    return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects)
+    return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects, batch.kept)
 
 
 def _check_unchanged(storage: Storage, planned: FileInfo) -> None:

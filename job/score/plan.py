@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from job import __version__
+from job.contract import prediction_schema
 from job.errors import UsageError
 from job.read.source import Source
 from job.settings import ScoreSettings
@@ -18,12 +19,14 @@ class Part:
     """A contiguous range of one input file: the unit of scoring, committing and resuming.
 
     index: among all parts of the run. source: which input, by its place in the plan. span: the range, in the
-    source's own unit.
+    source's own unit. is_first, is_last: whether it begins, or ends, its input.
     """
 
     index: int
     source: int
     span: tuple[int, int]
+    is_first: bool = False
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,29 @@ class Plan:
 
 
 def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: str) -> Plan:
-    """Cut every source into parts of about `settings.part_bytes`. Raises UsageError where two outputs would collide."""
+    """Cut every source into parts of about `settings.part_bytes`.
+
+    Raises UsageError where two outputs, or two columns of one, would have the same name.
+    """
+    for source in sources:
+        _check_kept(source, settings)
     inputs = _inputs(sources, settings)
-    spans = [(number, span) for number, source in enumerate(sources) for span in source.spans(settings.part_bytes)]
-    parts = tuple(Part(index, number, span) for index, (number, span) in enumerate(spans))
-    return Plan(inputs, parts, _fingerprint(inputs, settings, model_digest))
+    parts: list[Part] = []
+    for number, source in enumerate(sources):
+        spans = source.spans(settings.part_bytes)
+        for place, span in enumerate(spans, start=1):
+            parts.append(Part(len(parts), number, span, is_first=place == 1, is_last=place == len(spans)))
+    return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest))
+
+
+def _check_kept(source: Source, settings: ScoreSettings) -> None:
+    own = prediction_schema(has_labels=source.has_labels, with_probabilities=settings.has_probabilities).names
+    taken = [name for name in source.kept_schema.names if name in own]
+    if taken:
+        raise UsageError(
+            f"--keep {taken[0]}: the predictions of {source.file.path} have a column of that name already; "
+            "rename it in the input, or leave --keep out"
+        )
 
 
 def _inputs(sources: Sequence[Source], settings: ScoreSettings) -> tuple[Input, ...]:

@@ -7,7 +7,7 @@ file is known only once all parts before it are read.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
@@ -23,12 +23,14 @@ _SUMMARY: Final = b"summary"
 class PartSummary:
     """What gather must know of a part without reading its rows.
 
-    rows: records in the part. lines: lines of text it took. tally: the tally's JSON form.
+    rows: records in the part. lines: lines of text it took. tally: the tally's JSON form. warnings: what is odd
+    about the input, in the part that it begins with.
     """
 
     rows: int
     lines: int
     tally: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
 
 
 class PartWriter:

@@ -26,9 +26,15 @@ def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.Recor
         columns.append(number_column(batch.labels, batch.labels == NO_LABEL))
     reasons = {reject.row: reject.reason.value for reject in batch.rejects}
     columns.append(sparse_text_column(len(batch.predictions), reasons))
+    if batch.kept is not None:
+        columns += batch.kept.columns
     if with_probabilities:
         columns += [number_column(each, is_rejected) for each in batch.probabilities.T]
-    schema = prediction_schema(has_labels=batch.labels is not None, with_probabilities=with_probabilities)
+    schema = prediction_schema(
+        has_labels=batch.labels is not None,
+        with_probabilities=with_probabilities,
+        kept=None if batch.kept is None else batch.kept.schema,
+    )
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -48,7 +54,7 @@ class CsvPredictions:
     """Comma-separated, with a header; what does not apply is empty."""
 
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
-        file.write(",".join(schema.names).encode() + b"\n")
+        file.write(",".join(map(_quoted, schema.names)).encode() + b"\n")
         self._writer = _csv_writer(file, schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
@@ -122,6 +128,12 @@ def reject_line(file: str, reject: Reject) -> bytes:
         "raw": reject.raw,
     }
     return json.dumps(fields, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
+def _quoted(name: str) -> str:
+    """A column's name as a header holds it: in quotes only where it needs them (RFC 4180)."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"' if any(each in name for each in '",\r\n') else name
 
 
 def _csv_writer(file: BinaryIO, schema: pa.Schema) -> pa_csv.CSVWriter:

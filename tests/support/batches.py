@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pyarrow as pa
 
 from job.contract import PixelBatch
 
@@ -19,6 +20,7 @@ def joined(batches):
         None if any(batch.labels is None for batch in batches) else _concatenated_labels(batches),
         tuple(rejects),
         lines=lines,
+        kept=_concatenated_kept(batches),
     )
 
 
@@ -35,6 +37,18 @@ def assert_same(found, expected):
     np.testing.assert_equal(found.labels, expected.labels)
     assert found.rejects == expected.rejects
     assert found.lines == expected.lines
+    assert kept_rows(found) == kept_rows(expected)
+
+
+def kept_rows(batch):
+    """The kept columns of a batch as tuples of texts, row by row."""
+    return None if batch.kept is None else [tuple(row.values()) for row in batch.kept.to_pylist()]
+
+
+def _concatenated_kept(batches):
+    if not batches or batches[0].kept is None:
+        return None
+    return pa.Table.from_batches([batch.kept for batch in batches]).combine_chunks().to_batches()[0]
 
 
 def _concatenated_labels(batches):

@@ -23,7 +23,7 @@ def flag_table(command):
         variable = option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
         has_default = option.default not in {None, False} and not callable(option.default)
         default = f"`{option.default}`" if has_default else ""
-        meaning = option.help.replace(" [env var: DIGIT_JOB_INPUT, one a line]", "").replace("|", "\\|")
+        meaning = option.help.replace(f" [env var: {variable}, one a line]", "").replace("|", "\\|")
         rows.append(f"| {flag} | `{variable}` | {default} | {meaning} |")
     return "\n".join(rows)
 
@@ -39,7 +39,7 @@ def test_every_flag_stands_in_the_readme_as_it_is(name):
 def test_every_flag_has_the_variable_that_its_name_promises(name):
     """--some-flag is DIGIT_JOB_SOME_FLAG."""
     for option in COMMANDS[name].params:
-        if option.name not in {"help", "inputs"}:
+        if option.name not in {"help", "inputs", "keep"}:
             assert option.envvar == "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
 
 

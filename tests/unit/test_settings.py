@@ -76,6 +76,18 @@ def test_label_column_and_no_label_contradict_each_other():
         ReadSettings(label_column="y", is_label_ignored=True)
 
 
+def test_a_column_is_kept_once():
+    """A name given twice to --keep is a usage error."""
+    with pytest.raises(UsageError, match="--keep id: given twice; a column can be kept once"):
+        ReadSettings(keep=("id", "file", "id"))
+
+
+def test_a_submission_keeps_nothing():
+    """Kaggle's format has no room for other columns, which would be lost without a word."""
+    with pytest.raises(UsageError, match="--keep and --format kaggle contradict each other"):
+        ScoreSettings(("a.csv",), "out", "model", ReadSettings(keep=("id",)), format="kaggle")
+
+
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
 def test_validation_share_lies_between_0_and_1(share):
     """A validation split that leaves nothing to train or to validate on is refused."""

@@ -158,7 +158,16 @@ def test_header_and_nothing_else(open_csv, storage, header_end):
         (MARK, ": is empty, or its first line is; expected a header or 784 or 785 numbers"),
         (b"\n1,2\n", ": is empty, or its first line is; expected a header or 784 or 785 numbers"),
         (b"  \r\n", ": is empty, or its first line is; expected a header or 784 or 785 numbers"),
-        (b"\xff\xfel\x00", " line 1: byte 1 of the record is not UTF-8; this is not a CSV file of digits"),
+        (b"\xff\xfel\x00", ": is UTF-16; save it as UTF-8 (in Excel: `CSV UTF-8`)"),
+        (b"\x89PNG\xff", " line 1: byte 1 of the record is not UTF-8; this is not a CSV file of digits"),
+        (b"label,a\r1,2\r3,4\r", ": its lines end with CR alone; save it with LF or CRLF"),
+        (
+            b"a.png,7" + b",0" * 784,
+            (
+                ": its first line is neither a header nor numbers alone: it holds 785 numbers, but also 'a.png'; "
+                "put a line of names above it"
+            ),
+        ),
         (b'"label,1\n', " line 1: quotes do not match: unexpected end of data; this is not a CSV file of digits"),
         (
             b"x" * (9 << 20),
@@ -173,7 +182,20 @@ def test_header_and_nothing_else(open_csv, storage, header_end):
             ": found 2 columns (name, age); expected 784 numbered pixel columns such as pixel0..pixel783 or 1x1..28x28",
         ),
     ],
-    ids=["empty", "mark only", "blank line", "spaces", "UTF-16", "quotes", "endless", "few numbers", "other table"],
+    ids=[
+        "empty",
+        "mark only",
+        "blank line",
+        "spaces",
+        "UTF-16",
+        "picture",
+        "CR",
+        "names of files",
+        "quotes",
+        "endless",
+        "few numbers",
+        "other table",
+    ],
 )
 def test_first_lines_that_are_no_digits(open_csv, tmp_path, content, message):
     """A file whose first line cannot be the start of a file of digits is refused, with what is wrong with it."""
@@ -422,8 +444,9 @@ def test_gzip_cut_off(open_csv, storage, tmp_path, digits):
 
 
 @pytest.mark.usefixtures("small_window")
-def test_gzip_damaged_behind_what_was_looked_at(open_csv, storage, digits):
+def test_gzip_damaged_behind_what_was_looked_at(open_csv, storage, digits, monkeypatch):
     """Damage far behind the first line is found while reading, after the good rows before it."""
+    monkeypatch.setattr("job.read.compression._PIECE_BYTES", 4096)
     packed = bytearray(gzip.compress(csv_text(digits).encode()))
     packed[-6] ^= 0xFF
     source = open_csv(bytes(packed))

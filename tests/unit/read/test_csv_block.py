@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from support.batches import assert_same, kept_rows
 from support.files import csv_lines
 
 from job.contract import Reason
@@ -118,3 +121,31 @@ def test_raw_text_of_a_reject_is_cut_between_characters(record):
     raw = reject(BadRecord(Reason.TOO_FEW_FIELDS, ""), 0, record, 0, 1).raw
     assert raw == record.decode(errors="replace")[:MAX_RAW_CHARACTERS]
     assert len(raw) == 4096
+
+
+def test_kept_fields_are_where_the_scanner_says(digits):
+    """A scanner that parses a record also says where its kept fields stand; the others are found with patience."""
+    layout = replace(LAYOUT, kept_fields=(784, 0))
+    [first, second] = csv_lines(digits[:2])
+    content = f"{first}\n{second}\n1,2\n".encode()
+
+    def scan(text, layout, records):
+        scanned = find_records(text, layout, records)
+        records.needs_patience[0] = False
+        records.pixels[0], records.labels[0] = digits.pixels[0], digits.labels[0]
+        records.kept[0] = [[first.rindex(",") + 1, len(first)], [0, 1]]
+        return scanned
+
+    batch, _ = parse_block(_text(content), 0, layout, scan, 10)
+    plain, _ = parse_block(_text(content), 0, layout, find_records, 10)
+    assert_same(batch, plain)
+    assert kept_rows(batch) == [
+        (first.rpartition(",")[2], first[0]),
+        (second.rpartition(",")[2], second[0]),
+        (None, None),
+    ]
+
+
+def test_nothing_is_kept_unless_asked_for(scan, digits):
+    """Without kept fields a batch has none, rather than an empty one."""
+    assert parse_block(_text(csv_lines(digits[:1])[0].encode()), 0, LAYOUT, scan, 10)[0].kept is None

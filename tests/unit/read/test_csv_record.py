@@ -1,8 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from job.contract import Reason
-from job.read.csv_record import MAX_RECORD_BYTES, BadRecord, check_count, parse_label, parse_pixels, split_fields
+from job.read.csv_record import (
+    MAX_RECORD_BYTES,
+    BadRecord,
+    _pixel,
+    _pixels_at_once,
+    check_count,
+    parse_label,
+    parse_pixels,
+    split_fields,
+)
 from job.read.layout import from_names, without_names
 from job.settings import ReadSettings
 
@@ -175,3 +186,56 @@ def test_what_is_no_label(text):
     assert not error.value.reason.is_fatal
     assert error.value.detail == f"digit is {text[:40]!r}, expected 0-9"
     assert error.value.column == "digit"
+
+
+FRACTIONS = replace(LAYOUT, scale="1")
+COMMAS = replace(LAYOUT, delimiter=";", decimal=",")
+TEXTS = [
+    "0", "1", "0.0", "1.0", "0.5", "1e-3", "0.001953125", "0.00196", "1.0000001", "-0", "-0.0", "-1e-9", "nan", "inf",
+    "1_0", "", " ", " 1 ", "255", "255.0", "256", "7,0", "0,5", "1.000", "x", "\u0661", "\n1\n", "1e400",
+]  # fmt: skip
+
+
+def _outcome(function, *arguments):
+    """What a function returns, or what is wrong with the record."""
+    try:
+        return function(*arguments)
+    except BadRecord as error:
+        return error.reason, error.detail, error.column
+
+
+@pytest.mark.parametrize("layout", [LAYOUT, FRACTIONS, COMMAS, replace(COMMAS, scale="1")])
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_quick_way_says_what_the_careful_one_does(layout, text):
+    """Whether a record is parsed at once or field by field changes neither values nor errors."""
+    quick, careful = _outcome(parse_pixels, _fields(f5=text), layout), _outcome(_pixel, text, layout, "column 6")
+    if isinstance(careful, int):
+        assert quick.dtype == np.uint8
+        assert quick[4] == careful
+    else:
+        assert quick == careful
+        assert _pixels_at_once([text] * 3, layout) is None
+
+
+@pytest.mark.parametrize("form", ["{}", "{:.6g}", "{:.4f}", "{:.8e}"])
+def test_fractions_give_the_pixel_they_came_from(form):
+    """A pixel divided by 255, and written with four digits or more, is read as the same pixel."""
+    fields = ["7"] + [form.format(field % 256 / 255) for field in range(784)]
+    np.testing.assert_array_equal(parse_pixels(fields, FRACTIONS), np.arange(784) % 256)
+
+
+def test_fields_of_other_delimiters():
+    """The delimiter is the layout's; quotes hold it as they hold a comma."""
+    assert split_fields(b'1;2,5;"a;b"', ";") == ["1", "2,5", "a;b"]
+    assert split_fields(b"1\t2,5", "\t") == ["1", "2,5"]
+
+
+def test_fields_with_line_ends_in_quotes():
+    """A record that was cut out as a whole may hold line ends inside its quotes."""
+    assert split_fields(b'1,"a\r\nb\n",2') == ["1", "a\r\nb\n", "2"]
+
+
+def test_label_in_single_quotes():
+    """OpenML's files come from ARFF, where classes are quoted with apostrophes."""
+    assert parse_label("'5'", "class") == 5
+    assert parse_label(" '5' ", "class") == 5

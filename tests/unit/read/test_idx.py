@@ -4,17 +4,18 @@ import struct
 import numpy as np
 import pytest
 from support.batches import assert_same, read_all
-from support.files import write_idx
+from support.files import Digits, write_idx
 
 from job.contract import PixelBatch, Reason
 from job.errors import DataError, LayoutError
 from job.read.idx import idx_source
+from job.settings import ReadSettings
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 def _source(storage, path, *, with_labels=True):
-    return idx_source(storage, storage.stat(str(path)), with_labels=with_labels)
+    return idx_source(storage, storage.stat(str(path)), ReadSettings(is_label_ignored=not with_labels))
 
 
 def _labels(path, values, *, magic=0x801, announced=None):
@@ -193,3 +194,20 @@ def test_mnist_itself(storage, mnist):
     assert batch.pixels.shape == (10_000, 784)
     assert np.bincount(batch.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert batch.labels[0] == 7
+
+
+def test_transposed_images_are_turned(storage, tmp_path, digits):
+    """With --transpose images stored column by column, as in EMNIST, come out row by row."""
+    turned = digits.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
+    path = write_idx(tmp_path, Digits(turned, digits.labels))
+    source = idx_source(storage, storage.stat(str(path)), ReadSettings(is_transposed=True))
+    batch = read_all(source, storage, part_bytes=10_000, block_rows=3)
+    assert_same(batch, PixelBatch(digits.pixels, digits.labels))
+    assert batch.pixels.flags.c_contiguous
+
+
+def test_there_are_no_columns_to_keep(storage, tmp_path, digits):
+    """A name to keep is refused, because the format has no names."""
+    path = write_idx(tmp_path, digits)
+    with pytest.raises(LayoutError, match="is IDX, which has no columns and so no 'id'; leave --keep out"):
+        idx_source(storage, storage.stat(str(path)), ReadSettings(keep=("id",)))

@@ -189,10 +189,20 @@ def test_other_counts_without_names(count):
         without_names(count, FIND, "a.csv")
 
 
-def test_label_column_without_names():
-    """A label cannot be named where there are no names."""
-    with pytest.raises(LayoutError, match="has no header, so there is no column 'y'; leave --label-column out"):
-        without_names(785, ReadSettings("y"), "a.csv")
+@pytest.mark.parametrize("text", ["y", "0", "786", "-1", "1.0", "²"])
+def test_label_column_without_names(text):
+    """Where there are no names a label is given by its number from 1, and by nothing else."""
+    message = f"a.csv: has no header, so there is no column '{text}'; give the label's number, --label-column 1 to 785"
+    with pytest.raises(LayoutError, match=re.escape(message)):
+        without_names(785, ReadSettings(text), "a.csv")
+
+
+@pytest.mark.parametrize("place", [0, 400, 784])
+def test_label_column_by_number(place):
+    """Without a header the user says where the label stands by counting columns from 1."""
+    layout = without_names(785, ReadSettings(str(place + 1)), "a.csv")
+    assert layout.label_field == place
+    assert layout.pixel_fields == tuple(field for field in range(785) if field != place)
 
 
 @pytest.mark.parametrize(

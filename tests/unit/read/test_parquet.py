@@ -157,8 +157,8 @@ def test_labels(storage, tmp_path, three, column, labels, details):
             pa.array([[1], [2], [3]]),
             "pixel column 'pixel3' is of type list<element: int64>, expected a number",
         ),
-        ("label", pa.array(["1", "2", "3"]), "label column 'label' is of type string, expected a number"),
-        ("label", pa.nulls(3), "label column 'label' is of type null, expected a number"),
+        ("label", pa.array([True, False, True]), "label column 'label' is of type bool, expected a number or text"),
+        ("label", pa.nulls(3), "label column 'label' is of type null, expected a number or text"),
     ],
 )
 def test_columns_of_other_types(storage, tmp_path, three, name, column, message):

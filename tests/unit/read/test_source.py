@@ -31,13 +31,14 @@ def _touch(folder, *names):
 @pytest.mark.parametrize(
     "name",
     [
-        "a.csv", "a.CSV", "a.parquet", "a.pq", "a.parq", "a.csv.gz", "a.CSV.GZ",
+        "a.csv", "a.CSV", "a.tsv", "a.parquet", "a.pq", "a.parq", "a.csv.gz", "a.CSV.GZ",
+        "a.csv.bz2", "a.csv.xz", "a.csv.zst", "a.csv.zip",
         "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "t10k-images.idx3-ubyte", "a.idx",
     ],
 )  # fmt: skip
 def test_folder_gives_files_with_a_data_files_name(storage, tmp_path, name):
     """In a folder, files are taken by the ending of their name, packed or not."""
-    _touch(tmp_path, name, "README.md", "notes", "model.onnx", "csv", "archive.gz", "a.csv.zip")
+    _touch(tmp_path, name, "README.md", "notes", "model.onnx", "csv", "archive.gz", "a.txt.zip")
     assert _names(storage, tmp_path) == [name]
 
 

@@ -60,7 +60,7 @@ def _report(*, rows=200, has_labels=True, rejects=(), **more):
     }  # fmt: skip
     found = figures(Tally.of(batch))
     inputs = [{"path": "in/a.csv", "rows": rows, "rejected": len(rejects), "accuracy": found["accuracy"]}]
-    return {**found, "inputs": inputs, "model": model, **more}
+    return {**found, "inputs": inputs, "warnings": [], "model": model, **more}
 
 
 REPORTS = {
@@ -188,3 +188,9 @@ def test_incomplete_report_is_an_error():
     del report["top2_accuracy"]
     with pytest.raises(jinja2.UndefinedError):
         render(report)
+
+
+def test_warnings_about_inputs_stand_on_the_page():
+    """What is odd about an input is told with its path, escaped like everything else."""
+    checker = _parsed(render(_report(warnings=[{"path": "in/<a>.csv", "message": "each image is one even shade"}])))
+    assert "Mind the input: in/<a>.csv: each image is one even shade" in checker.text

@@ -2,7 +2,7 @@ import dataclasses
 import itertools
 
 import pytest
-from support.files import make_digits, write_csv, write_parquet
+from support.files import csv_text, make_digits, write_csv, write_parquet
 
 from job.errors import UsageError
 from job.read.source import files_at, look
@@ -60,11 +60,38 @@ def test_outputs_that_would_collide_are_refused(tmp_path, storage):
 
 
 @pytest.mark.parametrize(
+    ("name", "settings", "is_taken"),
+    [
+        ("prediction", {}, True),
+        ("reject", {}, True),
+        ("label", {}, True),
+        ("label", {"read": ReadSettings(is_label_ignored=True, keep=("label",))}, False),
+        ("p7", {}, False),
+        ("p7", {"has_probabilities": True}, True),
+    ],
+)
+def test_kept_columns_cannot_take_the_names_of_our_own(tmp_path, storage, name, settings, is_taken):
+    """A kept name that the predictions have already is refused; where they do not have it, it is free."""
+    text = "".join(f"{line},7\n" for line in csv_text(make_digits(3)).splitlines())
+    (tmp_path / "a.csv").write_text(text if name == "label" else text.replace(",7\n", f",{name}\n", 1))
+    settings = dataclasses.replace(SETTINGS, **{"read": ReadSettings(keep=(name,)), **settings})
+    sources = look(storage, files_at(storage, [str(tmp_path / "a.csv")]), settings.read)
+    if is_taken:
+        with pytest.raises(UsageError, match=rf"--keep {name}: the predictions of .*a\.csv have a column of that name"):
+            make_plan(sources, settings, "digest")
+    else:
+        assert make_plan(sources, settings, "digest").inputs[0].source.kept_schema.names == [name]
+
+
+@pytest.mark.parametrize(
     "setting",
     [
         {"format": "csv"},
         {"read": ReadSettings("label")},
         {"read": ReadSettings(is_label_ignored=True)},
+        {"read": ReadSettings(scale="1")},
+        {"read": ReadSettings(is_transposed=True)},
+        {"read": ReadSettings(keep=("id",))},
         {"has_probabilities": True},
     ],
 )

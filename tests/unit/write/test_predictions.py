@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -83,7 +84,36 @@ def test_no_rows():
     assert (rows.num_rows, rows.num_columns) == (0, 14)
 
 
+def _kept(names=("id", 'file, "if any"')):
+    """Two kept columns for the four rows of `_batch`."""
+    return pa.record_batch([pa.array(["1", "2", None, ""]), pa.array(["a, b", 'say "7"', "two\nlines", None])], names)
+
+
+def test_kept_columns_stand_behind_the_reason():
+    """What is carried through comes after our own columns, in its order, and before the probabilities."""
+    rows = prediction_rows(replace(_batch(), kept=_kept()), with_probabilities=True)
+    assert rows.schema.names[3:7] == ["reject", "id", 'file, "if any"', "p0"]
+    assert rows["id"].to_pylist() == ["1", "2", None, ""]
+    assert rows.schema == prediction_schema(has_labels=True, with_probabilities=True, kept=_kept().schema)
+
+
 # CSV
+
+
+def test_kept_columns_in_csv():
+    """Names and texts are quoted so that any reader of CSV gives them back."""
+    rows = prediction_rows(replace(_batch(), kept=_kept()), with_probabilities=False)
+    content = _written(CsvPredictions, rows, [3]).decode()
+    found = list(csv.reader(io.StringIO(content, newline="")))
+    assert found[0] == ["prediction", "confidence", "label", "reject", "id", 'file, "if any"']
+    assert [row[4:] for row in found[1:]] == [["1", "a, b"], ["2", 'say "7"'], ["", "two\nlines"], ["", ""]]
+
+
+@pytest.mark.parametrize("kind", [CsvPredictions, ParquetPredictions])
+def test_kept_columns_do_not_tell_how_they_arrived(kind):
+    """The bytes are the same whatever batches the rows came in."""
+    rows = prediction_rows(replace(_batch(), kept=_kept(("id", "file"))), with_probabilities=False)
+    assert _written(kind, rows, [4]) == _written(kind, rows, [1]) == _written(kind, rows, [3])
 
 
 def test_csv_file():

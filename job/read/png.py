@@ -1,0 +1,49 @@
+"""A PNG picture of 28x28 -> 784 grey pixels. Knows nothing of tables.
+
+The size is read from the header (PNG specification, 11.2.1: IHDR is first) before anything is decoded, so that a
+few bytes cannot claim gigabytes. Pillow is imported with the first picture.
+"""
+
+import io
+import struct
+import zlib
+from typing import Final
+
+import numpy as np
+
+from job.contract import PIXELS, SIDE, Pixels
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_HEADER: Final = struct.Struct(">8s4x4sII")
+_OPAQUE: Final = (255, 255)
+_MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
+
+
+class BadPicture(Exception):
+    """Bytes that are not a picture of a digit; the message says why."""
+
+
+def decode_png(content: bytes) -> Pixels:
+    """uint8 (784,): a PNG's pixels as 8-bit grey, row-major. Raises BadPicture."""
+    if len(content) < _HEADER.size:
+        raise BadPicture(f"is a PNG of {len(content)} bytes, cut off in its header")
+    signature, chunk, width, height = _HEADER.unpack_from(content)
+    if (signature, chunk) != (SIGNATURE, b"IHDR"):
+        raise BadPicture("is not a PNG")
+    if (width, height) != (SIDE, SIDE):
+        raise BadPicture(f"is a PNG of {width}x{height}, expected {SIDE}x{SIDE}")
+    return _decoded(content)
+
+
+def _decoded(content: bytes) -> Pixels:
+    from PIL.PngImagePlugin import PngImageFile  # noqa: PLC0415  # only inputs with pictures need it
+
+    try:
+        with PngImageFile(io.BytesIO(content)) as picture:
+            if picture.mode not in _MODES:
+                raise BadPicture(f"is a PNG of mode {picture.mode}, expected 8-bit grey or colour")
+            if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema() != _OPAQUE:
+                raise BadPicture("is a PNG with transparent pixels, expected an opaque one")
+            return np.frombuffer(picture.convert("L").tobytes(), np.uint8).reshape(PIXELS)
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, zlib.error, struct.error) as error:
+        raise BadPicture(f"is a damaged PNG ({str(error)[:80]})") from error

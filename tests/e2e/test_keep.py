@@ -1,0 +1,182 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from support.command import digit_job
+from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv, write_idx
+from support.runs import stable_files
+
+DIGITS = make_digits(60, seed=11)
+NAMES = [f"scan {row}.png" for row in range(60)]
+NAMES[3:9] = ["a, b.png", 'the "7".png', "two\nlines.png", "", " padded ", "Zürich.png"]
+
+
+def quoted(text):
+    """A field as Excel writes it."""
+    return '"' + text.replace('"', '""') + '"' if any(each in text for each in '",\n') else text
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Digits with an id in front and a file name behind, three of the records bad."""
+    (tmp_path / "in").mkdir()
+    lines = [
+        f"{row + 1000},{line},{quoted(name)}"
+        for row, (line, name) in enumerate(zip(csv_lines(DIGITS), NAMES, strict=True))
+    ]
+    lines[20] = "1020,4" + ",300" * 784 + ",too bright.png"
+    lines[30] = "1030,too,few"
+    lines[40] = "1040,12" + ",0" * 784 + ",no such digit.png"
+    header = ",".join(["id", "label", *PIXEL_NAMES, '"file, if any"'])
+    (tmp_path / "in/a.csv").write_text("\r\n".join([header, *lines]), newline="")
+    return tmp_path
+
+
+def score(folder, model, *arguments, **environment):
+    """`digit-job score` of the folder's input into its output."""
+    where = ["--input", folder / "in", "--output", folder / "out", "--model", model, "--max-rejects", "5"]
+    return digit_job("score", *where, *arguments, **environment)
+
+
+def predictions(folder):
+    """The header and the rows of the prediction file."""
+    with (folder / "out/predictions/a.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    return header, [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_kept_columns_come_out_behind_reject_in_the_order_given(folder, model):
+    """File names and ids stand in the predictions as they were read, in rows of their own."""
+    result = score(folder, model, "--keep", "file, if any", "--keep", "id", "--probabilities")
+    assert result.returncode == 0, result.stderr
+    header, rows = predictions(folder)
+    assert header[:6] == ["prediction", "confidence", "label", "reject", "file, if any", "id"]
+    assert header[6:] == [f"p{digit}" for digit in range(10)]
+    expected = [*NAMES]
+    expected[20], expected[30], expected[40] = "too bright.png", "", "no such digit.png"
+    assert [row["file, if any"] for row in rows] == expected
+    assert [row["id"] for row in rows] == ["" if row == 30 else str(1000 + row) for row in range(60)]
+    assert {row: rows[row]["reject"] for row in (20, 30, 40)} == {
+        20: "out_of_range",
+        30: "too_few_fields",
+        40: "bad_label",
+    }
+
+
+def test_empty_and_missing_are_told_apart(folder, model):
+    """A field that was empty is an empty text; one that could not be told apart from others is nothing at all."""
+    score(folder, model, "--keep", "file, if any", "--no-label")
+    text = (folder / "out/predictions/a.csv").read_text()
+    assert '\n,,"too_few_fields",\n' in text
+    assert text.count(',,""\n') == 1
+
+
+def test_predictions_are_the_same_with_and_without(folder, model):
+    """Carrying columns along changes nothing else."""
+    score(folder, model)
+    _, plain = predictions(folder)
+    score(folder, model, "--keep", "id", "--overwrite")
+    _, kept = predictions(folder)
+    assert [{name: row[name] for name in plain[0]} for row in kept] == plain
+
+
+@pytest.mark.parametrize("arguments", [["--part-bytes", "4096", "--threads", "3"], ["--part-bytes", "60000"]])
+@pytest.mark.parametrize("has_text", [True, False])
+def test_parts_and_threads_change_nothing(folder, model, arguments, has_text):
+    """The same bytes, however the file is cut up, be it of text or of numbers."""
+    if not has_text:
+        lines = [f"{row},{line}" for row, line in enumerate(csv_lines(DIGITS))]
+        (folder / "in/a.csv").write_text("\n".join([",".join(["id", "label", *PIXEL_NAMES]), *lines]))
+    keep = ["--keep", "id", *(["--keep", "file, if any"] if has_text else [])]
+    score(folder, model, *keep, "--threads", "1")
+    before = stable_files(folder / "out")
+    assert score(folder, model, *keep, *arguments, "--overwrite").returncode == 0
+    assert stable_files(folder / "out") == before
+
+
+def test_keep_comes_from_the_environment_too(folder, model):
+    """DIGIT_JOB_KEEP holds one name a line, so that names may hold spaces and commas."""
+    assert score(folder, model, DIGIT_JOB_KEEP="id\nfile, if any").returncode == 0
+    assert predictions(folder)[0][-2:] == ["id", "file, if any"]
+
+
+def test_other_columns_are_another_run(folder, model):
+    """What is kept is part of what a run is."""
+    score(folder, model, "--keep", "id")
+    assert score(folder, model, "--keep", "id").returncode == 0
+    assert score(folder, model).returncode == 73
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--keep", "Id"], 65, "has no column 'Id'; found 787 columns (id, label, pixel0, .. file, if any)"),
+        (["--keep", "ids"], 65, "did you mean 'id'?"),
+        (["--keep", "label"], 2, "--keep label: the predictions of"),
+        (["--keep", "id", "--keep", "id"], 2, "--keep id: given twice"),
+        (["--keep", "id", "--format", "kaggle"], 2, "--keep and --format kaggle contradict each other"),
+        (["--scale", "2"], 2, "Invalid value for '--scale'"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_before_any_work(folder, model, arguments, code, message):
+    """Unknown, doubled and colliding names end the command with one clear line, and nothing is written."""
+    result = score(folder, model, *arguments, "--log-format", "text")
+    assert result.returncode == code
+    assert message in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_idx_has_no_columns_to_keep(tmp_path, model):
+    """A name that an IDX file cannot have is refused."""
+    (tmp_path / "in").mkdir()
+    write_idx(tmp_path / "in", make_digits(3))
+    result = score(tmp_path, model, "--keep", "id")
+    assert result.returncode == 65
+    assert "is IDX, which has no columns and so no 'id'; leave --keep out" in result.stderr
+
+
+def test_scale_and_transpose_through_the_command(tmp_path, model):
+    """Fractions, turned images and IDX of the same digits give the same predictions."""
+    digits = make_digits(20, seed=4)
+    turned = digits.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
+    found = []
+    for name, write, arguments in [
+        ("plain", lambda place: write_csv(place / "a.csv", digits), []),
+        ("turned", lambda place: write_csv(place / "a.csv", type(digits)(turned, digits.labels)), ["--transpose"]),
+        ("idx", lambda place: write_idx(place, type(digits)(turned, digits.labels)), ["--transpose"]),
+        ("fractions", lambda place: (place / "a.csv").write_text(fractions(digits)), []),
+        ("told", lambda place: (place / "a.csv").write_text(fractions(digits)), ["--scale", "1"]),
+    ]:
+        (tmp_path / name / "in").mkdir(parents=True)
+        write(tmp_path / name / "in")
+        assert score(tmp_path / name, model, *arguments).returncode == 0
+        found += [path.read_text() for path in (tmp_path / name / "out/predictions").iterdir()]
+        assert json.loads((tmp_path / name / "out/report.json").read_text())["labelled"] == 20
+    assert len(found) == 5
+    assert len(set(found)) == 1
+
+
+def fractions(digits):
+    """The digits as a CSV file of values from 0 to 1."""
+    header, *lines = csv_text(digits).splitlines()
+    rows = ([label, *(str(int(pixel) / 255) for pixel in pixels)] for label, *pixels in (x.split(",") for x in lines))
+    return "\n".join([header, *(",".join(row) for row in rows)])
+
+
+def test_keeping_columns_imports_no_pandas(folder, model):
+    """Texts become Arrow columns without the conversions that import pandas."""
+    arguments = ["score", "--input", folder / "in", "--output", folder / "out", "--model", model, "--keep", "id"]
+    code = f"""
+import sys
+sys.argv = {["digit-job", *map(str, arguments), "--max-rejects", "5"]!r}
+from job.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("imported:", sorted({{"pandas", "numba"}} & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "imported: []" in result.stdout

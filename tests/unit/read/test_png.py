@@ -1,0 +1,64 @@
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from support.pictures import png, png_that_claims
+
+from job.read.png import BadPicture, decode_png
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
+def test_grey_in_any_mode(digits, mode):
+    """A grey picture gives its own values back, however it stores them."""
+    np.testing.assert_array_equal(decode_png(png(digits.pixels[0], mode)), digits.pixels[0])
+
+
+def test_black_and_white():
+    """A picture of one bit per pixel is 0 and 255."""
+    pixels = np.arange(784) % 2 * 255
+    np.testing.assert_array_equal(decode_png(png(pixels, "1")), pixels)
+
+
+def _transparent(pixels):
+    import io
+
+    from PIL import Image
+
+    picture = Image.fromarray(pixels.reshape(28, 28)).convert("LA")
+    picture.putpixel((3, 3), (0, 128))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (lambda _: b"", "is a PNG of 0 bytes, cut off in its header"),
+        (lambda pixels: png(pixels)[:20], "is a PNG of 20 bytes, cut off in its header"),
+        (lambda _: b"GIF89a" + bytes(100), "is not a PNG"),
+        (lambda _: png_that_claims(29, 28), "is a PNG of 29x28, expected 28x28"),
+        (lambda _: png_that_claims(2**31 - 1, 2**31 - 1), "is a PNG of 2147483647x2147483647, expected 28x28"),
+        (lambda _: png_that_claims(28, 28), "is a damaged PNG"),
+        (lambda pixels: png(pixels)[:-40], "is a damaged PNG"),
+        (lambda pixels: png(pixels, "I;16"), "is a PNG of mode I;16, expected 8-bit grey or colour"),
+        (_transparent, "is a PNG with transparent pixels, expected an opaque one"),
+    ],
+    ids=["empty", "header", "GIF", "size", "bomb", "no pixels", "cut off", "16 bits", "transparent"],
+)
+def test_what_is_no_picture_of_a_digit(digits, content, problem):
+    """Anything else is refused with what it is, by its header alone where the size is wrong."""
+    with pytest.raises(BadPicture) as error:
+        decode_png(content(digits.pixels[0]))
+    assert str(error.value).startswith(problem)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_rubbish(digits, seed):
+    """A picture with a few bytes changed is decoded or refused, and nothing else happens."""
+    content = bytearray(png(digits.pixels[0], ("L", "P", "RGBA")[seed % 3]))
+    random = np.random.default_rng(seed)
+    for place in random.integers(8, len(content), 1 + seed % 4):
+        content[place] = random.integers(256)
+    with suppress(BadPicture):
+        assert decode_png(bytes(content)).shape == (784,)
