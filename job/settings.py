@@ -84,7 +84,7 @@ class ScoreSettings:
     max_rejects: RejectLimit = RejectLimit(Decimal(1), is_percent=True)
     threads: int = 1
     part_bytes: int = DEFAULT_PART_BYTES
-    block_rows: int = 1024
+    block_rows: int = 4096
     is_overwriting: bool = False
 
     def __post_init__(self) -> None:

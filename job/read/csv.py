@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
 from job.read.compression import Compression, opened
-from job.read.csv_block import Scanner, Text, find_records, parse_block, reject
+from job.read.csv_block import Records, Scanner, Text, find_records, parse_block, reject
 from job.read.csv_head import understand
 from job.read.csv_quoted import find_quoted_records
 from job.read.csv_record import MAX_RECORD_BYTES, BadRecord
@@ -26,7 +26,8 @@ from job.read.layout import Layout, in_words
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
-_BUFFER_BYTES: Final = 8 * MAX_RECORD_BYTES
+_BUFFER_BYTES: Final = 16 * MAX_RECORD_BYTES
+# Always more than the longest record that is read whole, and enough for a usual block.
 _REFILL_BELOW_BYTES: Final = _BUFFER_BYTES // 2
 
 
@@ -95,6 +96,10 @@ class CsvSource:
         """The records that begin in a span, in order, at most `block_rows` at a time."""
         start, stop = span
         is_first = start == self.data_start
+        if self.is_compiled and self.is_plain_grid:
+            # Compiled or loaded before the file is opened: trouble with that is no trouble with the file.
+            nothing = Text(bytearray(1), 0, 0, 0, is_final=True)
+            self._scanner(nothing)(nothing, self.layout, Records.room_for(1, len(self.layout.kept_fields)))
         with opened(storage, self.file) as file:
             window = _Window(file.stream, start if is_first else start - 1)
             if not is_first:
@@ -175,11 +180,12 @@ class _Window:
     def fill(self) -> None:
         """Move the rest to the front and read on until the buffer is full or the stream ends."""
         rest = self.end - self.begin
-        self.content[:rest] = self.content[self.begin : self.end]
+        view = memoryview(self.content)
+        view[:rest] = view[self.begin : self.end]
         self.offset += self.begin
         self.begin, self.end = 0, rest
         while self.end < len(self.content) and not self.is_final:
-            count = self._stream.readinto(memoryview(self.content)[self.end :])  # type: ignore[attr-defined]
+            count = self._stream.readinto(view[self.end :])  # type: ignore[attr-defined]
             self.is_final = not count
             self.end += count
 

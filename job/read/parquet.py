@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 
 MAGIC: Final = b"PAR1"
 _PROBED_ROWS: Final = 1000
-# A row group is decoded at once, which is fastest, where it takes no more than this; a larger one slice by slice.
-_WHOLE_BYTES: Final = 128 * MIB
+# A row group is decoded at once where it takes no more than this, and slice by slice where it takes more. Measured with
+# row groups of 51 MB: as fast in slices, in half the memory.
+_WHOLE_BYTES: Final = 16 * MIB
 _SLICE_BYTES: Final = 16 * MIB
 # Without a limit, every column of a row group that is read in slices would be held in memory as stored.
 _COLUMN_BUFFER_BYTES: Final = 32 << 10
