@@ -80,7 +80,7 @@ class CsvSource:
     @property
     def is_plain_grid(self) -> bool:
         """Whether the compiled scanner knows this kind of file; the plain one is exact for every kind."""
-        return self.layout.delimiter == "," and self.layout.scale == "255" and not self.layout.kept_fields
+        return self.layout.scale == "255" and not self.layout.kept_fields
 
     def spans(self, part_bytes: int) -> list[tuple[int, int]]:
         """Ranges of bytes [start, stop) of the file; the first begins after the header."""

@@ -45,7 +45,6 @@ _ABSENT: Final = 0
 _FIRST: Final = 1
 _LAST: Final = 2
 
-_COMMA: Final = ord(",")
 _LINE_FEED: Final = ord("\n")
 _CARRIAGE_RETURN: Final = ord("\r")
 _ZERO: Final = ord("0")
@@ -60,8 +59,8 @@ def scan_records(text: Text, layout: Layout, records: Records) -> Scanned:
     return Scanned(
         *_scan(
             np.frombuffer(text.content, np.uint8), text.begin, text.end, text.limit, text.is_final,
-            _destinations(layout), _label_place(layout), records.pixels, records.labels, records.starts,
-            records.stops, records.lines, records.needs_patience,
+            _destinations(layout), _label_place(layout), ord(layout.delimiter),
+            records.pixels, records.labels, records.starts, records.stops, records.lines, records.needs_patience,
         )
     )  # fmt: skip
 
@@ -85,7 +84,7 @@ def _label_place(layout: Layout) -> int:
 
 @numba.njit(nogil=True, cache=True)
 def _scan(
-    buffer, begin, end, limit, is_final, destinations, label_place,
+    buffer, begin, end, limit, is_final, destinations, label_place, delimiter,
     pixels, labels, starts, stops, lines, needs_patience,
 ):  # fmt: skip
     """Returns (records, position after the last of them, lines passed); arguments as in Text and Records."""
@@ -97,10 +96,10 @@ def _scan(
         stop = -1
         # The fast way may write some bytes into the row after this one, so the last row is not its to parse.
         if label_place != _ELSEWHERE and rows < last_row:
-            stop = _parse_fast(buffer, position, end, label_place, pixels, labels, rows)
+            stop = _parse_fast(buffer, position, end, label_place, delimiter, pixels, labels, rows)
         understood = stop >= 0
         if not understood:
-            understood, stop = _parse(buffer, position, end, destinations, pixels[rows], labels, rows)
+            understood, stop = _parse(buffer, position, end, destinations, delimiter, pixels[rows], labels, rows)
             while stop < end and buffer[stop] != _LINE_FEED:
                 stop += 1
         if stop == end and not is_final:
@@ -120,17 +119,17 @@ def _scan(
 
 
 @numba.njit(nogil=True, cache=True)
-def _parse_fast(buffer, position, end, label_place, pixels, labels, row):
+def _parse_fast(buffer, position, end, label_place, delimiter, pixels, labels, row):
     """Parse the record at `position`; returns the place of its line feed, or -1 where it is not plain."""
     if label_place == _FIRST:
-        if position + 2 >= end or buffer[position + 1] != _COMMA or not _ZERO <= buffer[position] <= _ZERO + 9:
+        if position + 2 >= end or buffer[position + 1] != delimiter or not _ZERO <= buffer[position] <= _ZERO + 9:
             return -1
         labels[row] = buffer[position] - _ZERO
         position += 2
     fields = PIXELS + 1 if label_place == _LAST else PIXELS
     base = buffer.ctypes.data
     start_of_row = pixels.ctypes.data + row * PIXELS
-    stop = _parse_fields(base + position, base + buffer.size, _COMMA, start_of_row, fields) - base
+    stop = _parse_fields(base + position, base + buffer.size, delimiter, start_of_row, fields) - base
     if stop < 0 or stop >= end:
         return -1
     if label_place == _LAST:
@@ -192,13 +191,13 @@ def _parse_fields(address, end_address, delimiter, row_address, fields):
 
 
 @numba.njit(nogil=True, cache=True)
-def _parse(buffer, cursor, end, destinations, pixels, labels, row):
+def _parse(buffer, cursor, end, destinations, delimiter, pixels, labels, row):
     """Parse the record at `cursor`; returns (understood, a position at or before its line end)."""
     last = destinations.size - 1
     for field in range(last + 1):
         destination = destinations[field]
         if destination == _IGNORED:
-            while cursor < end and buffer[cursor] != _COMMA and buffer[cursor] > _CARRIAGE_RETURN:
+            while cursor < end and buffer[cursor] != delimiter and buffer[cursor] > _CARRIAGE_RETURN:
                 if buffer[cursor] == _QUOTE or buffer[cursor] > _MAX_ASCII:
                     return False, cursor
                 cursor += 1
@@ -220,7 +219,7 @@ def _parse(buffer, cursor, end, destinations, pixels, labels, row):
                     return False, cursor
                 pixels[destination] = value
         if field < last:
-            if cursor == end or buffer[cursor] != _COMMA:
+            if cursor == end or buffer[cursor] != delimiter:
                 return False, cursor
             cursor += 1
     if cursor < end and buffer[cursor] == _CARRIAGE_RETURN:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -118,3 +120,20 @@ def test_longest_record_means_the_same(size, end):
     (plain, _), _ = _both(content, layout)
     assert len(plain.rejects) == (size > MAX_RECORD_BYTES)
     _assert_agreement(content, layout)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", " "])
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_any_delimiter_means_the_same(delimiter, has_labels):
+    """Files with another delimiter go the same way, and a line with a comma in it is left to patience."""
+    layout = replace(without_names(784 + has_labels, ReadSettings(), ""), delimiter=delimiter)
+    digits = make_digits(40, seed=11)
+    lines = [line.replace(",", delimiter) for line in csv_lines(digits, has_labels=has_labels)]
+    lines[7] = lines[7].replace(delimiter, ",", 1)
+    content = bytearray("\r\n".join(lines).encode())
+    text = Text(content, 0, len(content), len(content), is_final=True)
+    records = Records.room_for(50)
+    assert scan_records(text, layout, records).rows == 40
+    assert np.flatnonzero(records.needs_patience[:40]).tolist() == [7]
+    good = np.arange(40) != 7
+    np.testing.assert_array_equal(records.pixels[:40][good], digits.pixels[good])
