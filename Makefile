@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 DATA ?= auto
-RECIPE ?= baseline
+RECIPE ?= accurate
 MODEL ?= build/model
 INPUT ?=
 OUTPUT ?= build/output
@@ -23,7 +23,7 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)"
 
-.PHONY: help setup train score sample test soak bench fuzz lint type check lock clean distclean
+.PHONY: help setup train score sample test coverage soak bench fuzz lint type check lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -45,6 +45,8 @@ $(INSTALLED): pyproject.toml .lock/dev.txt
 	  $(BIN)/python -m pip install $$quiet --no-compile --require-hashes -r .lock/dev.txt && \
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib job
+	@$(BIN)/python -m job.machine_code job.read.csv.kernel.scan job.read.csv.count_kernel.count_lines \
+	  job.model.sparse_kernel.add_products job.train.deform_kernel.deform
 	@touch $@
 
 train: $(INSTALLED) ## Train MODEL from DATA by RECIPE
@@ -70,11 +72,20 @@ sample: $(SAMPLE)/test.parquet ## Write the test split of MODEL's data set as CS
 $(SAMPLE)/test.parquet: $(CARD) | $(INSTALLED)
 	@$(BIN)/digit-job sample --model "$(MODEL)" --output "$(SAMPLE)"
 
+# A process for each core: as many tests wait for other processes as compute. Each loads TensorFlow and trains its own
+# small model; so there are no more than four, and neighbouring tests stay together.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+
 test: $(INSTALLED) ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
+
+coverage: $(INSTALLED) ## Run the tests and see which branches of the code they take; fail where too few
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=
+	@$(BIN)/python -m coverage report --fail-under 95
+	@$(BIN)/python -m coverage report --fail-under 100 --include 'job/write/*,job/score/*,job/contract.py,job/errors.py'
 
 soak: $(INSTALLED) ## Run the long tests, which need MNIST (MNIST_DIR) and 2 GB of disk
-	@$(BIN)/python -m pytest -m soak -s
+	@$(BIN)/python -m pytest -m soak
 
 bench: .venv/bench $(CARD) ## Measure against pandas + Keras and Polars (ROWS; 6 GB of disk, 15 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench --rows $(ROWS) --model "$(MODEL)"
@@ -104,10 +115,10 @@ lock: $(INSTALLED) ## Renew the locked versions from pyproject.toml
 	@$(BIN)/uv pip compile --group bench $(LOCK) -c .lock/dev.txt -o .lock/bench.txt
 	@$(BIN)/uv pip compile --group fuzz $(LOCK) -c .lock/dev.txt -o .lock/fuzz.txt
 
-LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras
 
 clean: ## Remove what was built: models, samples, output, caches
-	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	@find job tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv as well

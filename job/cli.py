@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import TextIOWrapper
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from job import __version__, logs
-from job.errors import DigitJobError, Interrupted, ResourceExhausted, Stopped, Terminated, UsageError
+from job.errors import (
+    OUT_OF_MEMORY,
+    DigitJobError,
+    Interrupted,
+    ModelFellShort,
+    ResourceExhausted,
+    Stopped,
+    Terminated,
+    UsageError,
+)
 from job.settings import (
     DEFAULT_PART_BYTES,
     OutputFormat,
@@ -27,7 +37,7 @@ from job.settings import (
     ScoreSettings,
     TrainSettings,
 )
-from job.storage import storage_at
+from job.storage import storage_at, translated_errors
 
 if TYPE_CHECKING:
     from job.score.inspect import Inspection
@@ -36,6 +46,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("job")
 
 _MOST_DRAWN = 5
+# How C++ libraries and the system's loader word that there is no memory to load them into.
+_NO_MEMORY = ("bad_alloc", "failed to map segment", "annot allocate memory")
 
 app = typer.Typer(
     name="digit-job",
@@ -49,7 +61,7 @@ app = typer.Typer(
 
 
 def _variable(flag: str) -> str:
-    return "DIGIT_JOB_" + flag.removeprefix("--").upper().replace("-", "_")
+    return "DIGIT_JOB_" + flag.partition("/")[0].removeprefix("--").upper().replace("-", "_")
 
 
 def _option(flag: str, text: str, *others: str, **more: Any) -> Any:
@@ -90,14 +102,20 @@ ScaleFlag = Annotated[
 TransposeFlag = Annotated[bool, _option("--transpose", "Images are stored column by column, as in EMNIST; turn them.")]
 
 
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001  # the library calls it so
+    if is_asked:
+        _say(f"digit-job {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _digit_job(
     *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[  # its callback is all there is to it
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"digit-job {__version__}")
-        raise typer.Exit
+    pass
 
 
 @app.command()
@@ -121,6 +139,9 @@ def score(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     probabilities: Annotated[bool, _option("--probabilities", "Add a column per digit: p0 to p9.")] = False,
+    allow_unblessed: Annotated[
+        bool, _option("--allow-unblessed", "Score also with a model that fell short of what was asked in training.")
+    ] = False,
     max_rejects: Annotated[
         str, _option("--max-rejects", "Fail if more records are rejected: a number, or a share of all.", metavar="N|P%")
     ] = "1%",
@@ -159,6 +180,7 @@ def score(
             threads=threads or _available_cores(),
             part_bytes=part_bytes,
             is_overwriting=overwrite,
+            allows_unblessed=allow_unblessed,
         )
         progress = stack.enter_context(logs.score_progress())
         result = run(settings, storage_at(*inputs, output, model), progress, stop.check)
@@ -194,7 +216,8 @@ def inspect(
     settings = ReadSettings(label_column, no_label, scale, transpose)
     for each in look_at(storage_at(source), source, settings):
         _print_inspection(each)
-    typer.echo(f"To score it:\n  {command_for(source, settings)}")
+    _say("To score it:")
+    _say(f"  {command_for(source, settings)}")
 
 
 @app.command()
@@ -209,13 +232,36 @@ def train(
         ),
     ] = "auto",
     model: Annotated[str, _option("--model", "The folder to save the model in.", metavar="DIR")] = "model",
-    recipe: Annotated[Recipe, _option("--recipe", "How to train.")] = "baseline",
+    recipe: Annotated[
+        Recipe, _option("--recipe", "How to train: `accurate` takes minutes, `baseline` less than one.")
+    ] = "accurate",
     epochs: Annotated[int | None, _option("--epochs", "Instead of the recipe's own number.", min=1)] = None,
     batch_size: Annotated[int | None, _option("--batch-size", "Instead of the recipe's own.", min=1)] = None,
+    augment: Annotated[
+        bool | None,
+        _option("--augment/--no-augment", "Whether to deform the images at random; the default is the recipe's own."),
+    ] = None,
     validation_split: Annotated[
         float, _option("--validation-split", "Share of the training images held out to watch the training.")
     ] = 0.1,
-    seed: Annotated[int, _option("--seed", "Fixes splits, initial weights and the order of the images.", min=0)] = 1,
+    seed: Annotated[
+        int, _option("--seed", "Fixes splits, initial weights, the order of the images and their deformations.", min=0)
+    ] = 1,
+    min_accuracy: Annotated[
+        float | None,
+        _option("--min-accuracy", "The least share of the test images to name right, such as 0.99; see exit code 3."),
+    ] = None,
+    compare_to: Annotated[
+        str | None,
+        _option(
+            "--compare-to",
+            "A model folder that the new model must not be significantly worse than (McNemar's test, p < 0.05).",
+            metavar="DIR",
+        ),
+    ] = None,
+    label_column: LabelColumnFlag = None,
+    scale: ScaleFlag = "auto",
+    transpose: TransposeFlag = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Train a model and save it as a model folder, replacing the model that is there.
@@ -223,18 +269,33 @@ def train(
     Example: `digit-job train --data train.csv --model model`
     """
     logs.set_up(log_format)
-    settings = TrainSettings(data, model, recipe, epochs, batch_size, validation_split, seed)
+    read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
+    settings = TrainSettings(
+        data,
+        model,
+        recipe,
+        epochs,
+        batch_size,
+        validation_split,
+        seed,
+        read,
+        is_augmented=augment,
+        min_accuracy=min_accuracy,
+        compare_to=compare_to,
+    )
     stop = _StopOnSignals(at_once=True)
     with _train_extra(), logs.train_progress() as progress:
         from job.train.run import train as run  # noqa: PLC0415  # only this command needs it
 
         stop.check()
         result = run(
-            settings, storage_at(model), mnist_dir=os.environ.get("MNIST_DIR"), on_text=typer.echo, on_batch=progress
+            settings, storage_at(model), mnist_dir=os.environ.get("MNIST_DIR"), on_text=_print, on_batch=progress
         )
-    typer.echo(result.test.text)
-    typer.echo(f"Model:    {result.path}")
-    typer.echo(f"Accuracy: {100 * result.test.accuracy:.2f} % of {result.test.rows:,} test images")
+    _print(result.test.text)
+    _say(f"Model:    {result.path}")
+    _say(f"Accuracy: {100 * result.test.accuracy:.2f} % of {result.test.rows:,} test images")
+    if not result.verdict.is_blessed:
+        raise ModelFellShort(f"{result.path}: the model is not blessed: {'; '.join(result.verdict.shortfalls)}")
 
 
 @app.command()
@@ -253,22 +314,64 @@ def sample(
 
         paths = write_sample(storage_at(output, model), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
     for path in paths:
-        typer.echo(path)
+        _say(path)
 
 
 def main() -> None:
     """Run the command line and exit with the code that errors.py gives."""
+    _open_standard_streams()
     try:
         app()
     except DigitJobError as error:
         _log.error("%s", error)
         sys.exit(error.exit_code)
-    except MemoryError:
-        _log.error("out of memory; lower --threads, or give the job more memory")
-        sys.exit(ResourceExhausted.exit_code)
-    except Exception:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
+    except Exception as error:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
+        if _ran_out_of_memory(error):
+            _log.error(OUT_OF_MEMORY)  # where memory ran out says nothing of why
+            sys.exit(ResourceExhausted.exit_code)
         _log.exception("this is a defect in digit-job, please report it")
         sys.exit(DigitJobError.exit_code)
+    finally:
+        _drop_what_cannot_be_written()
+
+
+def _open_standard_streams() -> None:
+    """Have all three, and able to write any text: paths may hold bytes that are no UTF-8."""
+    for name in ("stdin", "stdout", "stderr"):
+        # In this order each takes the number of the one that was closed, so that no file of results can.
+        setattr(sys, name, getattr(sys, name) or open(os.devnull, "r+"))  # noqa: SIM115  # as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Empty the streams' buffers: Python would do it at its very end, and fail with an exit code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _say(text: str) -> None:
+    """Print a line of a result."""
+    _print(logs.visible(text))
+
+
+def _print(text: str) -> None:
+    """Print lines as they are. Raises StorageError or ResourceExhausted where they cannot be written."""
+    with translated_errors("standard output"):
+        typer.echo(text)
+
+
+def _ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, is that of too little memory, also to load a library into."""
+    is_so = isinstance(error, MemoryError) or (
+        isinstance(error, (ImportError, OSError)) and any(words in str(error) for words in _NO_MEMORY)
+    )
+    before = error.__cause__ or error.__context__
+    return is_so or (before is not None and _ran_out_of_memory(before))
 
 
 class _StopOnSignals:
@@ -337,8 +440,10 @@ def _print_inspection(inspection: "Inspection") -> None:
     pictures = drawn(inspection.head.pixels[:count], None if labels is None else labels[:count], is_unicode=is_unicode)
     warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
     lines = [(inspection.path, "bold"), *((line, "") for line in in_words(inspection)), *warnings]
-    for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures), ("", "")]:
-        console.print(Text(text, style), soft_wrap=True)
+    with console.capture() as shown:
+        for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures)]:
+            console.print(Text(logs.visible(text), style), soft_wrap=True)
+    _print(shown.get())
 
 
 def _print_score(result: "RunResult") -> None:
@@ -347,18 +452,19 @@ def _print_score(result: "RunResult") -> None:
     files = f"{len(report['inputs'])} file{'s' * (len(report['inputs']) != 1)}"
     counts = f"{rows['scored']:,} of {rows['read']:,} records in {files}, {rows['rejected']:,} rejected"
     if result.was_done:
-        typer.echo(f"Already scored: {counts}; nothing to do.")
+        _say(f"Already scored: {counts}; nothing to do.")
     else:
-        typer.echo(f"Scored {counts}, in {result.seconds:.1f} s ({result.rows / result.seconds:,.0f} records/s).")
+        _say(f"Scored {counts}, in {result.seconds:.1f} s ({result.rows / result.seconds:,.0f} records/s).")
     if report["accuracy"] is not None:
         low, high = report["accuracy_95"]
-        typer.echo(
+        _say(
             f"Accuracy: {100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)."
         )
     if report["model"]["warning"]:
-        typer.echo(f"Mind the model: {report['model']['warning']}")
-    for each in report["warnings"]:
-        typer.echo(f"Mind the input: {each['path']}: {each['message']}")
-    typer.echo(f"Predictions: {result.output}/predictions")
-    typer.echo(f"Report:      {result.output}/report.html")
+        _say(f"Mind the model: {report['model']['warning']}")
+    # Output of an earlier version may be without them.
+    for each in report.get("warnings", []):
+        _say(f"Mind the input: {each['path']}: {each['message']}")
+    _say(f"Predictions: {result.output}/predictions")
+    _say(f"Report:      {result.output}/report.html")

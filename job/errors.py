@@ -2,6 +2,7 @@
 
 DigitJobError
 ├── UsageError           2   the command line asks for something that does not exist or does not fit
+├── ModelFellShort       3   the model was trained, but not as well as was asked
 ├── DataError           65   the data cannot be used as what it was said to be
 │   ├── LayoutError     65   no way was found to see digits in a file's columns
 │   └── TooManyRejects  65   more records were rejected than --max-rejects allows
@@ -19,7 +20,9 @@ DigitJobError
 A message says what, where, what was found, what was expected and what to do, in one or two lines.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+OUT_OF_MEMORY: Final = "out of memory; lower --threads, or give the job more memory"
 
 
 class DigitJobError(Exception):
@@ -33,6 +36,12 @@ class UsageError(DigitJobError):
     """The command line asks for something that does not exist or does not fit together."""
 
     exit_code = 2
+
+
+class ModelFellShort(DigitJobError):
+    """The model was trained and saved, but is not as good as was asked."""
+
+    exit_code = 3
 
 
 class DataError(DigitJobError):

@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Final, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 LogFormat = Literal["auto", "text", "json"]
+
+# Control characters of Unicode's first two blocks: names of files may hold all but NUL.
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 def set_up(log_format: LogFormat) -> None:
@@ -29,8 +32,16 @@ def set_up(log_format: LogFormat) -> None:
     root.propagate = False
 
 
+def visible(text: str) -> str:
+    """A line of text in which control characters are spelled out, so that it stays one and commands no terminal."""
+    return text.translate(_ESCAPES)
+
+
 class _TextLines(logging.Formatter):
-    """The message alone; what is more than information says so first."""
+    """The message alone, on one line; what is more than information says so first."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging calls it so
+        return visible(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)

@@ -11,7 +11,7 @@ DEFAULT_PART_BYTES: Final = 32 * MIB
 
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
 Scale = Literal["auto", "255", "1"]
-Recipe = Literal["baseline"]
+Recipe = Literal["accurate", "baseline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ScoreSettings:
     """One run of the scoring stage.
 
     inputs: locations as given. part_bytes: size of a part. block_rows: how many rows are in flight per thread;
-    it changes neither parts nor output.
+    it changes neither parts nor output. allows_unblessed: also a model that its gate did not let pass may score.
     """
 
     inputs: tuple[str, ...]
@@ -86,6 +86,7 @@ class ScoreSettings:
     part_bytes: int = DEFAULT_PART_BYTES
     block_rows: int = 4096
     is_overwriting: bool = False
+    allows_unblessed: bool = False
 
     def __post_init__(self) -> None:
         """Raises UsageError where settings contradict each other."""
@@ -97,16 +98,23 @@ class ScoreSettings:
 class TrainSettings:
     """One run of the train stage.
 
-    data: where the images come from (see `train.dataset`). validation_share: of the training images, in (0, 1).
+    data: where the images come from (see `train.dataset`). read: what its files hold.
+    validation_share: of the training images, in (0, 1). epochs, batch_size, is_augmented (whether images are deformed):
+    None for the recipe's own. min_accuracy: what the gate asks of the accuracy on the test split, in 0-1. compare_to: a
+    model folder that the new one must not be significantly worse than.
     """
 
     data: str
     model: str
-    recipe: Recipe = "baseline"
+    recipe: Recipe = "accurate"
     epochs: int | None = None
     batch_size: int | None = None
     validation_share: float = 0.1
     seed: int = 1
+    read: ReadSettings = ReadSettings()
+    is_augmented: bool | None = None
+    min_accuracy: float | None = None
+    compare_to: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range."""
@@ -114,3 +122,5 @@ class TrainSettings:
             raise UsageError(
                 f"--validation-split {self.validation_share}: expected a share between 0 and 1, such as 0.1"
             )
+        if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
+            raise UsageError(f"--min-accuracy {self.min_accuracy}: expected a share of at most 1, such as 0.99")

@@ -8,7 +8,9 @@ here as `StorageError`, `ResourceExhausted` or `NoInput`; nothing else of theirs
 
 import errno
 import glob
+import io
 import os
+import stat
 import urllib.parse
 import uuid
 from collections.abc import Iterator
@@ -19,11 +21,15 @@ from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
-from job.errors import NoInput, ResourceExhausted, StorageError, UsageError
+from job.errors import OUT_OF_MEMORY, InputChanged, NoInput, ResourceExhausted, StorageError, UsageError
+from job.filesystem import FileSystem, LocalFileSystem
 
-_EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+_EXHAUSTED = {
+    errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOBUFS, errno.ENOLCK,
+}  # fmt: skip
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _HIDDEN = (".", "_")
+_BUFFER_BYTES = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,9 @@ class Storage(Protocol):
     def find(self, location: str) -> list[FileInfo]:
         """The files a location names, sorted by path: itself, a folder's (recursive), or a pattern's matches.
 
-        Names that begin with `.` or `_` are passed over, except where they are named outright.
-        Raises NoInput where there is none.
+        Names that begin with `.` or `_` are passed over, except where they are named outright; so are, in folders and
+        patterns, pipes and devices, and links to folders. A link to a file is that file under the link's name.
+        Raises NoInput where there is none, StorageError for a link to nothing, UsageError for a pipe named outright.
         """
         ...
 
@@ -107,135 +114,254 @@ def storage_at(*locations: str) -> Storage:
 
 
 def _check_scheme(location: str) -> None:
-    scheme = urllib.parse.urlsplit(location).scheme if "://" in location else "file"
-    if scheme != "file":
+    scheme, is_uri, _ = location.partition("://")
+    if is_uri and scheme != "file":
         raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
 
 
 class LocalStorage:
     """Files of this machine. A commit is: write beside the target, flush, fsync, rename, fsync the folder."""
 
+    def __init__(self, system: FileSystem | None = None) -> None:
+        self._system = system or LocalFileSystem()
+
     def resolve(self, location: str) -> str:
         """See Storage."""
         _check_scheme(location)
         if location.startswith("file://"):
-            location = urllib.parse.unquote(urllib.parse.urlsplit(location).path)
+            path = location.removeprefix("file://").partition("/")[2]
+            location = "/" + urllib.parse.unquote(path, errors="surrogateescape")
+        if "\0" in location:
+            raise UsageError(f"{location!r}: holds a NUL character, which no path may")
         return os.path.abspath(os.path.expanduser(location))
 
     def find(self, location: str) -> list[FileInfo]:
         """See Storage."""
         path = self.resolve(location)
         with translated_errors(path):
-            if os.path.isdir(path):
-                paths = list(_walk(path))
-            elif os.path.exists(path):
-                paths = [path]
+            status = self._status(path)
+            if status is None:
+                paths = self._matches(path)
+            elif stat.S_ISDIR(status.st_mode):
+                paths = self._files_below(path)
+            elif stat.S_ISREG(status.st_mode):
+                paths = iter((path,))
             else:
-                paths = [match for match in _matches(path) if os.path.isfile(match)]
-            found = [self._info(each) for each in sorted(paths)]
+                raise UsageError(f"{location}: is a pipe or a device, which cannot be read twice; write it to a file")
+            found = [info for each in sorted(paths) if (info := self._found(each))]
         if not found:
             raise NoInput(f"{location}: found no file there (looked at {path})")
         return found
 
     def is_folder(self, path: str) -> bool:
         """See Storage."""
-        return os.path.isdir(path)
+        with translated_errors(path):
+            return self._is_folder(path)
 
     def stat(self, path: str) -> FileInfo | None:
         """See Storage."""
         with translated_errors(path):
-            return self._info(path) if os.path.isfile(path) else None
+            return self._file(path)
 
     def list(self, folder: str) -> list[str]:
         """See Storage."""
         with translated_errors(folder):
-            return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+            return sorted(self._system.names(folder)) if self._is_folder(folder) else []
 
     def open(self, path: str) -> pa.NativeFile:
         """See Storage."""
         with translated_errors(path):
-            if os.path.isdir(path):
-                # Arrow has words of its own for this, and no error number.
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            return pa.OSFile(path, "rb")
+            return self._system.open(path)
 
     def read(self, path: str) -> bytes:
         """See Storage."""
-        with translated_errors(path), open(path, "rb") as file:
-            return file.read()
+        with translated_errors(path), self._system.open(path) as file:
+            content: bytes = file.read()
+            return content
 
     @contextmanager
     def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
         """See Storage."""
         folder = os.path.dirname(path)
-        # Not named after the target, whose name may be as long as names can be.
-        temporary = os.path.join(beside or folder, f".{uuid.uuid4().hex}.tmp")
         with translated_errors(path):
-            os.makedirs(folder, exist_ok=True)
-            try:
-                with open(temporary, "xb") as file:
+            self._make_folders(folder)
+            with self._temporary(beside or folder) as temporary:
+                with self._new_file(temporary) as file:
                     yield file
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                with suppress(OSError):  # the first error is the one to tell; a stray temporary file is harmless
-                    os.unlink(temporary)
-                raise
-            _sync_folder(folder)
+                self._system.rename(temporary, path)
+            self._system.sync_path(folder)
 
     def create(self, path: str, content: bytes) -> bool:
         """See Storage."""
         folder = os.path.dirname(path)
-        temporary = os.path.join(folder, f".{uuid.uuid4().hex}.tmp")
         with translated_errors(path):
-            os.makedirs(folder, exist_ok=True)
-            try:
-                with open(temporary, "xb") as file:
+            self._make_folders(folder)
+            with self._temporary(folder) as temporary:
+                with self._new_file(temporary) as file:
                     file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                _rename_unless_there(temporary, path)
-            except FileExistsError:
-                return False
-            finally:
-                with suppress(OSError):  # a stray temporary file is harmless
-                    os.unlink(temporary)
-            _sync_folder(folder)
-        return True
+                is_ours = self._rename_unless_there(temporary, path)
+            self._system.sync_path(folder)
+        return is_ours
 
     def commit_folder(self, staging: str, target: str) -> None:
         """See Storage."""
         parent, name = os.path.split(target)
-        retired = os.path.join(parent, f".{name}.{uuid.uuid4().hex}.old")
         with translated_errors(target):
-            for file in _walk(staging):
-                _sync_file(file)
-            _sync_folder(staging)
-            if os.path.lexists(target):
-                os.rename(target, retired)
-            try:
-                os.rename(staging, target)
-            except OSError:
-                if os.path.lexists(retired):
-                    os.rename(retired, target)
-                raise
-            _sync_folder(parent)
+            for file in self._files_below(staging):
+                self._system.sync_path(file)
+            self._system.sync_path(staging)
+            # Only this keeps a folder under the name at every moment.
+            if self._status(target, follows_links=False) and self._system.exchange(staging, target):
+                retired = staging
+            else:
+                retired = os.path.join(parent, f".{name}.{uuid.uuid4().hex}.old")
+                self._rename_in_two_steps(staging, target, retired)
+            self._system.sync_path(parent)
         self.remove(retired)
 
     def remove(self, path: str) -> None:
         """See Storage."""
         with translated_errors(path):
-            if os.path.isdir(path) and not os.path.islink(path):
-                _remove_folder(path)
-            else:
-                with suppress(FileNotFoundError):
-                    os.unlink(path)
+            status = self._status(path, follows_links=False)
+            if status and stat.S_ISDIR(status.st_mode):
+                self._remove_folder(path)
+            elif status:
+                self._unlink(path)
 
-    @staticmethod
-    def _info(path: str) -> FileInfo:
-        status = os.stat(path)
+    def _status(self, path: str, *, follows_links: bool = True) -> os.stat_result | None:
+        """What stands at a path; None where nothing does. Any other trouble is trouble: it says nothing of the file."""
+        try:
+            return self._system.stat(path, follows_links=follows_links)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _is_folder(self, path: str) -> bool:
+        status = self._status(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
+
+    def _file(self, path: str) -> FileInfo | None:
+        status = self._status(path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return None
         return FileInfo(path, status.st_size, str(status.st_mtime_ns))
+
+    def _found(self, path: str) -> FileInfo | None:
+        """A file that was seen in a folder, or None for what is no file; a name with nothing behind it is an error."""
+        with translated_errors(path):
+            self._system.stat(path)
+            return self._file(path)
+
+    def _files_below(self, folder: str) -> Iterator[str]:
+        """The files in a folder and in those below it, without hidden names; links to folders are not followed."""
+        for name in sorted(self._system.names(folder)):
+            path = os.path.join(folder, name)
+            if name.startswith(_HIDDEN):
+                continue
+            if not self._is_folder(path):
+                yield path
+            elif not self._is_link(path):
+                yield from self._files_below(path)
+
+    def _is_link(self, path: str) -> bool:
+        status = self._status(path, follows_links=False)
+        return status is not None and stat.S_ISLNK(status.st_mode)
+
+    def _matches(self, pattern: str) -> Iterator[str]:
+        """What a pattern matches, without hidden names where the pattern does not spell them out."""
+        parts = pattern.split("/")
+        spelled_out = next((depth for depth, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+        for match in self._system.matches(pattern):
+            if not any(name.startswith(_HIDDEN) for name in match.split("/")[spelled_out:]):
+                yield match
+
+    def _make_folders(self, folder: str) -> None:
+        """Make a folder and those above it that are missing, each on the device before anything is put into it."""
+        if self._is_folder(folder):
+            return
+        parent = os.path.dirname(folder)
+        self._make_folders(parent)
+        try:
+            self._system.make_folder(folder)
+        except FileExistsError:
+            # Another process was faster; a file in the way is an error.
+            if not self._is_folder(folder):
+                raise
+        self._system.sync_path(parent)
+
+    @contextmanager
+    def _temporary(self, folder: str) -> Iterator[str]:
+        """A new path in a folder; what stands there at the end goes away."""
+        # Not named after the target, whose name may be as long as names can be.
+        path = os.path.join(folder, f".{uuid.uuid4().hex}.tmp")
+        try:
+            yield path
+        except BaseException:  # raised again: a signal, too, must leave nothing behind
+            with suppress(OSError):  # the first error is the one to tell; a stray temporary file is harmless
+                self._unlink(path)
+            raise
+
+    @contextmanager
+    def _new_file(self, path: str) -> Iterator[BinaryIO]:
+        """A new file to write, which is on the device when the block ends well."""
+        with self._system.create(path) as raw:
+            file = io.BufferedWriter(raw, _BUFFER_BYTES)
+            try:
+                yield file
+                file.flush()
+                self._system.sync(raw)
+            except BaseException:  # raised again
+                # Whatever is in the buffer still, would be written as it closes.
+                with suppress(OSError):
+                    file.raw.close()
+                raise
+
+    def _rename_unless_there(self, source: str, target: str) -> bool:
+        """Give a file its name unless there is one of that name; whether it was so. `source` is gone in any case."""
+        try:
+            # Unlike a rename, a link does not replace what is there.
+            self._system.link(source, target)
+        except FileExistsError:
+            self._unlink(source)
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        else:
+            self._unlink(source)
+            return True
+        # Some mounts (SMB, FUSE) have no links. Between this look and the rename another process may be faster.
+        if self._status(target, follows_links=False):
+            self._unlink(source)
+            return False
+        self._system.rename(source, target)
+        return True
+
+    def _rename_in_two_steps(self, staging: str, target: str, retired: str) -> None:
+        is_there = self._status(target, follows_links=False) is not None
+        if is_there:
+            self._system.rename(target, retired)
+        try:
+            self._system.rename(staging, target)
+        except OSError:
+            if is_there:
+                self._system.rename(retired, target)
+            raise
+
+    def _remove_folder(self, folder: str) -> None:
+        # Two processes may remove the same folder at once; what the other one took first is no error.
+        with suppress(FileNotFoundError):
+            for name in self._system.names(folder):
+                path = os.path.join(folder, name)
+                status = self._status(path, follows_links=False)
+                if status and stat.S_ISDIR(status.st_mode):
+                    self._remove_folder(path)
+                elif status:
+                    self._unlink(path)
+            self._system.remove_folder(folder)
+
+    def _unlink(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._system.unlink(path)
 
 
 def join(folder: str, *names: str) -> str:
@@ -253,66 +379,22 @@ def relative_to(folder: str, path: str) -> str:
     return str(PurePosixPath(path).relative_to(folder))
 
 
-def _walk(folder: str) -> Iterator[str]:
-    def fail(error: OSError) -> None:
-        raise error
+def is_of_the_machine(error: Exception) -> bool:
+    """Whether an error is of storage, memory or threads, and so says nothing of the content being read.
 
-    for here, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
-        yield from (os.path.join(here, name) for name in files if not name.startswith(_HIDDEN))
-
-
-def _matches(pattern: str) -> Iterator[str]:
-    """What a pattern matches, without hidden names where the pattern does not spell them out."""
-    parts = pattern.split("/")
-    spelled_out = next((depth for depth, part in enumerate(parts) if glob.has_magic(part)), len(parts))
-    for match in glob.iglob(pattern, recursive=True):
-        if not any(name.startswith(_HIDDEN) for name in match.split("/")[spelled_out:]):
-            yield match
-
-
-def _rename_unless_there(source: str, target: str) -> None:
-    """Raise FileExistsError where there is a target; `source` may remain beside it."""
-    try:
-        # Unlike a rename, a link does not replace what is there.
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # Some mounts (SMB, FUSE) have no links. Between this look and the rename another process may be faster.
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
-        os.rename(source, target)
-
-
-def _remove_folder(folder: str) -> None:
-    # Two processes may remove the same folder at once; what the other one took first is no error.
-    for here, folders, files in os.walk(folder, topdown=False):
-        links = [name for name in folders if os.path.islink(os.path.join(here, name))]
-        for name in (*files, *links):
-            with suppress(FileNotFoundError):
-                os.unlink(os.path.join(here, name))
-        with suppress(FileNotFoundError):
-            os.rmdir(here)
-
-
-def _sync_file(path: str) -> None:
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: str) -> None:
-    # A rename is only durable once the folder that records it is.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    Arrow and the unpackers call damaged content an OSError too, but one that the operating system has no number for.
+    """
+    is_numbered = isinstance(error, OSError) and error.errno is not None
+    return is_numbered or isinstance(error, MemoryError) or _is_about_threads(error)
 
 
 @contextmanager
 def translated_errors(path: str) -> Iterator[None]:
-    """Turn the operating system's errors about a path into digit-job's, for whoever reads from an open file."""
+    """Turn the operating system's errors about a path, and running out of memory meanwhile, into digit-job's.
+
+    For whoever reads from an open file, too. Each number of the operating system's has a meaning here: what can be
+    freed is ResourceExhausted, and all the rest StorageError.
+    """
     try:
         yield
     except OSError as error:
@@ -321,3 +403,26 @@ def translated_errors(path: str) -> Iterator[None]:
         if error.errno in _EXHAUSTED:
             raise ResourceExhausted(f"{path}: {reason}; free some and run the same command again") from error
         raise StorageError(f"{path}: {reason}") from error
+    except MemoryError as error:  # Arrow's is one, too
+        raise ResourceExhausted(f"{path}: {OUT_OF_MEMORY}") from error
+    except pa.ArrowException as error:
+        if not _is_about_threads(error):
+            raise
+        raise ResourceExhausted(f"{path}: cannot start threads to read it; lower --threads or allow more") from error
+
+
+def _is_about_threads(error: Exception) -> bool:
+    # Arrow has no class of its own for it.
+    return isinstance(error, pa.ArrowException) and "worker thread" in str(error)
+
+
+def check_unchanged(storage: Storage, seen: FileInfo) -> None:
+    """Raise InputChanged where a file is no longer what it was when it was seen, StorageError where it is gone.
+
+    A file that is gone may come back as it was, with the mount that holds it.
+    """
+    now = storage.stat(seen.path)
+    if now is None:
+        raise StorageError(f"{seen.path}: is gone while it was being read; run again once it is back")
+    if now != seen:
+        raise InputChanged(f"{seen.path}: was changed while it was being read; run again once it is complete")

@@ -33,3 +33,19 @@ def mnist():
     if not (folder / "t10k-images-idx3-ubyte.gz").exists():
         pytest.skip(f"MNIST is not at {folder}; set MNIST_DIR to the folder of its IDX files")
     return folder
+
+
+@pytest.fixture
+def figure(record_property):
+    """Say what a test has counted or measured; it is told at the end of the session."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tell the figures, of whichever process."""
+    reports = terminalreporter.stats.get("passed", [])
+    figures = [text for report in reports for name, text in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for text in figures:
+            terminalreporter.write_line(text)

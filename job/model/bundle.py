@@ -2,15 +2,19 @@
 
     model/
       model.keras   the source of truth          model.onnx   what the scorer runs
-      model.json    the card: provenance, metrics, SHA-256 of each file, golden rows
+      model.npz     the same, cut behind a dense first layer; what the scorer runs where it is there
+      NOT_BLESSED   where the model fell short of what was asked of it: in what
+      model.json    the card: provenance, metrics, SHA-256 of each file and of the card itself, golden rows
 
-The card is written last and read first. Nothing here runs a network: see `predictor`.
+The card is written last and read first. Whoever changes it on purpose can give it a digest that fits: digests find
+damage and mix-ups; against the rest there are golden rows, and a card is held to what a card may say. Nothing here
+runs a network: see `predictor`.
 """
 
 import base64
-import binascii
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
@@ -23,9 +27,16 @@ from job.storage import Storage, join
 CARD_NAME: Final = "model.json"
 KERAS_NAME: Final = "model.keras"
 ONNX_NAME: Final = "model.onnx"
-FORMAT: Final = 1
+CUT_NAME: Final = "model.npz"
+MARKER_NAME: Final = "NOT_BLESSED"
+# 2: the card carries its own digest.
+FORMAT: Final = 2
 # Another processor's vector units may round differently; a wrong or damaged network is off by far more.
 GOLDEN_TOLERANCE: Final = 1e-4
+_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, CUT_NAME)
+# A card of a thousand epochs takes a fiftieth of this.
+_MAX_CARD_BYTES: Final = 16 << 20
+_DIGEST: Final = "sha256"
 
 
 class Predictor(Protocol):
@@ -67,6 +78,7 @@ class Bundle:
 
     digest: SHA-256 over the names and digests of its files; it changes when any of them does.
     about: the whole card, for reports.
+    onnx: the content of model.onnx. cut: that of model.npz, or None where the network has no dense first layer.
     """
 
     path: str
@@ -74,11 +86,17 @@ class Bundle:
     about: dict[str, Any]
     golden: Golden
     onnx: bytes
+    cut: bytes | None
 
     @property
     def name(self) -> str:
         """The model's name, from the card."""
         return str(self.about.get("name", ""))
+
+    @property
+    def network_path(self) -> str:
+        """The file that the scorer runs."""
+        return join(self.path, ONNX_NAME if self.cut is None else CUT_NAME)
 
     def check(self, predictor: Predictor) -> None:
         """Raise ModelInvalid unless the network says of the golden rows what it said when it was saved."""
@@ -86,38 +104,94 @@ class Bundle:
         difference = float(np.abs(found - self.golden.probabilities).max())
         if not difference <= GOLDEN_TOLERANCE:
             raise ModelInvalid(
-                f"{join(self.path, ONNX_NAME)}: its answers to the golden rows are off by up to {difference:.2g} "
-                f"(allowed: {GOLDEN_TOLERANCE:g}); the card belongs to another model: train it again"
+                f"{self.network_path}: its answers to the golden rows in {CARD_NAME} are off by up to {difference:.2g} "
+                f"(allowed: {GOLDEN_TOLERANCE:g}); one of the two belongs to another model: train it again"
             )
 
 
 def write_card(storage: Storage, folder: str, about: dict[str, Any], golden: Golden) -> None:
     """Write the card of a folder whose model files are all there. `about` is what the card says besides."""
-    files = {name: _sha256(storage.read(join(folder, name))) for name in (KERAS_NAME, ONNX_NAME)}
+    names = [name for name in _FILE_NAMES if storage.stat(join(folder, name))]
+    files = {name: _sha256(storage.read(join(folder, name))) for name in names}
     card = {"format": FORMAT, **about, "files": files, "golden": golden.to_json()}
     with storage.commit(join(folder, CARD_NAME)) as file:
-        file.write(json.dumps(card, indent=2).encode() + b"\n")
+        file.write(json.dumps({**card, _DIGEST: card_digest(card)}, indent=2).encode() + b"\n")
 
 
-def open_bundle(storage: Storage, location: str) -> Bundle:
-    """Read and verify a model folder. Raises ModelInvalid, naming the file that is missing, damaged or foreign."""
+def card_digest(card: dict[str, Any]) -> str:
+    """SHA-256 of what a card says, its own digest aside: of its JSON with sorted keys and without spaces."""
+    content = {name: value for name, value in card.items() if name != _DIGEST}
+    return _sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+
+
+def mark(storage: Storage, folder: str, shortfalls: Sequence[str]) -> None:
+    """Mark a model folder as one that fell short, for whoever looks into it; the card says so, too."""
+    with storage.commit(join(folder, MARKER_NAME)) as file:
+        file.write("".join(f"{each}\n" for each in shortfalls).encode())
+
+
+def is_blessed(storage: Storage, folder: str) -> bool:
+    """Whether a folder holds a model that has not been found to fall short."""
+    return storage.stat(join(folder, CARD_NAME)) is not None and storage.stat(join(folder, MARKER_NAME)) is None
+
+
+def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = False) -> Bundle:
+    """Read and verify a model folder. Raises ModelInvalid, naming the file that is missing, damaged or foreign.
+
+    A model that fell short of what was asked of it is refused, too, unless allowed.
+    """
     folder = storage.resolve(location)
-    card_path = join(folder, CARD_NAME)
-    if storage.stat(card_path) is None:
-        raise ModelInvalid(f"{folder}: is not a model folder: it has no {CARD_NAME}; train one with `digit-job train`")
-    try:
-        about = json.loads(storage.read(card_path))
-        if about["format"] != FORMAT:
-            raise ModelInvalid(f"{card_path}: has format {about['format']}, expected {FORMAT}; train the model again")
-        files = {str(name): str(digest) for name, digest in about["files"].items()}
-        golden = Golden.from_json(about["golden"])
-    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
-        raise ModelInvalid(f"{card_path}: is not a model card: {error!r}; train the model again") from error
-    if ONNX_NAME not in files or not len(golden.pixels):
-        raise ModelInvalid(f"{card_path}: names no {ONNX_NAME} or has no golden rows; train the model again")
+    about, files, golden = _read_card(storage, folder)
+    gate = about.get("gate") or {}
+    if not allows_unblessed and (gate.get("verdict") == "not_blessed" or not is_blessed(storage, folder)):
+        reasons = "; ".join(map(str, gate.get("shortfalls") or [])) or f"it has a file {MARKER_NAME}"
+        raise ModelInvalid(f"{folder}: the model is not blessed: {reasons}; train a better one, or --allow-unblessed")
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
     listing = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
-    return Bundle(folder, _sha256(listing.encode()), about, golden, contents[ONNX_NAME])
+    return Bundle(folder, _sha256(listing.encode()), about, golden, contents[ONNX_NAME], contents.get(CUT_NAME))
+
+
+def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str, str], Golden]:
+    """What a folder's card says in all, the digests of its files, and its golden rows."""
+    path = join(folder, CARD_NAME)
+    found = storage.stat(path)
+    if found is None:
+        raise ModelInvalid(f"{folder}: is not a model folder: it has no {CARD_NAME}; train one with `digit-job train`")
+    if found.size > _MAX_CARD_BYTES:
+        raise ModelInvalid(f"{path}: is not a model card: it has {found.size} bytes; train the model again")
+    try:
+        about = json.loads(storage.read(path), parse_constant=_refuse_constant)
+        if about["format"] != FORMAT:
+            raise ModelInvalid(f"{path}: has format {about['format']}, expected {FORMAT}; train the model again")
+        if about[_DIGEST] != card_digest(about):
+            raise ModelInvalid(f"{path}: its {_DIGEST} is not its own; it was changed or damaged: train again")
+        _check_sections(about)
+        files = dict(about["files"])
+        golden = Golden.from_json(about["golden"])
+    # Golden probabilities may be too large for a float, and sections nested more deeply than Python can follow.
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
+        raise ModelInvalid(f"{path}: is not a model card: {error!r:.200}; train the model again") from error
+    if ONNX_NAME not in files or not len(golden.pixels):
+        raise ModelInvalid(f"{path}: names no {ONNX_NAME} or has no golden rows; train the model again")
+    foreign = sorted(set(files) - set(_FILE_NAMES))
+    if foreign:
+        raise ModelInvalid(
+            f"{path}: lists {foreign[0]!r:.200}, which is none of {', '.join(_FILE_NAMES)}; train the model again"
+        )
+    return about, files, golden
+
+
+def _check_sections(about: dict[str, Any]) -> None:
+    """Raise TypeError where a section that is looked into later is something else than a section."""
+    data, metrics, gate = (about.get(name) or {} for name in ("data", "metrics", "gate"))
+    sections = (("data", data), ("gate", gate), ("metrics", metrics))
+    for name, section in (*sections, ("metrics.test", metrics.get("test", {}))):
+        if not isinstance(section, dict):
+            raise TypeError(f"{name} is {section!r:.50}")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON's")
 
 
 def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:

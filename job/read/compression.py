@@ -19,7 +19,7 @@ import pyarrow as pa
 from isal import igzip_lib
 
 from job.errors import DataError
-from job.storage import FileInfo, Storage, translated_errors
+from job.storage import FileInfo, Storage, is_of_the_machine, translated_errors
 
 COMPRESSED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -29,11 +29,14 @@ _PIECE_BYTES: Final = 1 << 20
 # `xz -9` needs 65 MiB; a header may ask for 4 GiB.
 _XZ_MEMORY_BYTES: Final = 256 << 20
 _DAMAGE: Final = (
-    EOFError, ValueError, NotImplementedError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+    OSError, EOFError, ValueError, IndexError, NotImplementedError, pa.ArrowException, zlib.error, lzma.LZMAError,
+    zipfile.BadZipFile,
     cast("type[Exception]", igzip_lib.error),  # typed as an instance by its author
 )  # fmt: skip
 _IS_ENCRYPTED: Final = 0x1
 _SHOWN_MEMBERS: Final = 5
+# ECMA-376, part 2: what every Office document, a zip archive in itself, holds.
+_OFFICE_MEMBER: Final = "[Content_Types].xml"
 
 
 class Compression(Enum):
@@ -109,21 +112,15 @@ class _Decompressor(Protocol):
 def _checked_pieces(raw: pa.NativeFile, compression: Compression, path: str) -> Iterator[bytes]:
     """The plain content in pieces, from the file's beginning; every unpacker's ways to fail folded into one."""
     raw.seek(0)
-    problem: Exception
     try:
         yield from _UNPACKERS[compression](raw)
-        return  # noqa: TRY300  # what follows is for what went wrong
     except _UnusableArchive as error:
         raise DataError(f"{path}: {error}") from error
     except _DAMAGE as error:
-        problem = error
-    except OSError as error:
-        # The unpackers call damaged content an OSError too, but one that the operating system has no number for.
-        if error.errno is not None:
+        if is_of_the_machine(error):
             raise
-        problem = error
-    said = str(problem).partition("\n")[0]
-    raise DataError(f"{path}: the {compression.value} data is damaged or cut off ({said})") from problem
+        said = str(error).partition("\n")[0]
+        raise DataError(f"{path}: the {compression.value} data is damaged or cut off ({said})") from error
 
 
 def _members(raw: pa.NativeFile, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
@@ -186,6 +183,8 @@ def _zip(raw: pa.NativeFile) -> Iterator[bytes]:
         members = [
             each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")
         ]
+        if any(each.filename == _OFFICE_MEMBER for each in members):
+            raise _UnusableArchive("is a workbook, such as Excel's .xlsx; save its sheet as `CSV UTF-8`")
         if len(members) != 1:
             names = ", ".join(each.filename for each in members[:_SHOWN_MEMBERS])
             dots = ", .." if len(members) > _SHOWN_MEMBERS else ""

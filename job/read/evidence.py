@@ -18,7 +18,7 @@ _NEARLY_ALL: Final = 0.9
 
 def counts_rows(values: Sequence[str]) -> bool:
     """Whether a column goes 0, 1, 2, .. or 1, 2, 3, .. from the first record on."""
-    numbers = [number(value) for value in values]
+    numbers = [_number(value) for value in values]
     return bool(numbers) and numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
 
 
@@ -52,5 +52,10 @@ class _Shares:
 
     @classmethod
     def of(cls, values: Sequence[str]) -> "_Shares":
-        numbers = [number(unquoted(value)) for value in values]
+        numbers = [_number(value) for value in values]
         return cls([value for value in numbers if value is not None])
+
+
+def _number(text: str) -> float | None:
+    """A number with either decimal mark, because which one a file has is known only once its columns are."""
+    return number(unquoted(text).replace(",", "."))

@@ -5,16 +5,18 @@ big-endian 32-bit magic and dimensions, then one unsigned byte per value.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Pixels, Reason, Reject
 from job.errors import DataError, LayoutError
 from job.read.compression import COMPRESSED_SUFFIXES, Compression, opened
+from job.read.ink import FullInk, pixel_reject, to_pixels
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -22,7 +24,9 @@ IMAGES_MAGIC = b"\x00\x00\x08\x03"
 LABELS_MAGIC = b"\x00\x00\x08\x01"
 _IMAGES_HEADER = 16
 _LABELS_HEADER = 8
+_COUNTED_BYTES = 1 << 20
 _DEFAULTS = ReadSettings()
+_RawLabels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,17 @@ class IdxSource:
     rows: int
     labels: FileInfo | None
     is_transposed: bool = False
+    full_ink: FullInk = 255
+
+    @property
+    def files(self) -> tuple[FileInfo, ...]:
+        """The images and, where there are any, the labels."""
+        return (self.file,) if self.labels is None else (self.file, self.labels)
 
     @property
     def scale(self) -> str:
-        """What full ink is stored as: bytes know one way only."""
-        return "255"
+        """What full ink is stored as."""
+        return str(self.full_ink)
 
     @property
     def columns_in_words(self) -> str:
@@ -65,15 +75,19 @@ class IdxSource:
     def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The images of a span in order, at most `block_rows` at a time. Raises DataError where the file is short."""
         start, stop = span
-        labels = self._read_labels(storage)
+        counts = [min(block_rows, stop - first) for first in range(start, stop, block_rows)]
+        labels = self._label_blocks(storage, start, counts)
+        for stored, beside in zip(self._image_blocks(storage, start, counts), labels, strict=True):
+            yield self._batch(self._oriented(stored), beside)
+
+    def _image_blocks(self, storage: Storage, start: int, counts: Sequence[int]) -> Iterator[Pixels]:
+        """So many images at a time, from the image `start` on."""
         with opened(storage, self.file) as content:
             stream = content.stream
             stream.seek(_IMAGES_HEADER + start * PIXELS)
-            for first in range(start, stop, block_rows):
-                count = min(block_rows, stop - first)
-                pixels = np.frombuffer(_read_exactly(stream, count * PIXELS, self.file), np.uint8)
-                yield self._batch(self._oriented(pixels.reshape(count, PIXELS)), labels, first)
-            if stop == self.rows and stream.read(1):
+            for count in counts:
+                yield np.frombuffer(_read_exactly(stream, count * PIXELS, self.file), np.uint8).reshape(count, PIXELS)
+            if start + sum(counts) == self.rows and stream.read(1):
                 raise DataError(f"{self.file.path}: goes on after the {self.rows} images that its header announces")
 
     def _oriented(self, pixels: Pixels) -> Pixels:
@@ -82,30 +96,51 @@ class IdxSource:
             return pixels
         return np.ascontiguousarray(pixels.reshape(-1, SIDE, SIDE).transpose(0, 2, 1)).reshape(-1, PIXELS)
 
-    def _batch(self, pixels: np.ndarray, labels: np.ndarray | None, first: int) -> PixelBatch:
-        size_bytes = self.file.size * len(pixels) // self.rows
-        if labels is None:
-            return PixelBatch(pixels, size_bytes=size_bytes)
-        raw = labels[first : first + len(pixels)]
-        bad = np.flatnonzero(raw >= CLASSES)
-        rejects = tuple(
-            Reject(int(row), Reason.BAD_LABEL, f"label {raw[row]}, expected 0-9", column="label") for row in bad
-        )
+    def _batch(self, stored: Pixels, raw: _RawLabels | None) -> PixelBatch:
+        size_bytes = self.file.size * len(stored) // self.rows
+        pixels, rejects = self._inked(stored)
+        if raw is None:
+            return PixelBatch(pixels, None, tuple(rejects.values()), size_bytes=size_bytes)
+        bad = {
+            row: Reject(row, Reason.BAD_LABEL, f"label {raw[row]}, expected 0-9", column="label")
+            for row in np.flatnonzero(raw >= CLASSES).tolist()
+        }
         good: Labels = np.where(raw < CLASSES, raw, NO_LABEL).astype(np.int8)
-        return PixelBatch(pixels, good, rejects, size_bytes=size_bytes)
+        return PixelBatch(
+            pixels, good, tuple(each for _, each in sorted({**bad, **rejects}.items())), size_bytes=size_bytes
+        )
 
-    def _read_labels(self, storage: Storage) -> np.ndarray | None:
+    def _inked(self, stored: Pixels) -> tuple[Pixels, dict[int, Reject]]:
+        """uint8 (n, 784), 255 being full ink, and by row what is wrong: where full ink is 1, bytes above that."""
+        if self.full_ink != 1:
+            return stored, {}
+        pixels, is_pixel = to_pixels(stored, self.full_ink)
+        rejects: dict[int, Reject] = {}
+        for row in np.flatnonzero(~is_pixel.all(axis=1)).tolist():
+            place = int(is_pixel[row].argmin())
+            rejects[row] = pixel_reject(row, "image", f"pixel {place + 1}", int(stored[row, place]), self.full_ink)
+            pixels[row] = 0
+        return pixels, rejects
+
+    def _label_blocks(self, storage: Storage, start: int, counts: Sequence[int]) -> Iterator[_RawLabels | None]:
+        """The labels of as many images; None for each block where there are none."""
         if self.labels is None:
-            return None
-        with opened(storage, self.labels) as file:
-            content = file.stream.read(_LABELS_HEADER + self.rows + 1)
-        expected = LABELS_MAGIC + struct.pack(">I", self.rows)
-        if content[:_LABELS_HEADER] != expected or len(content) != _LABELS_HEADER + self.rows:
-            raise DataError(
-                f"{self.labels.path}: expected an IDX file of {self.rows} labels to go with {self.file.name}, found "
-                f"{max(0, len(content) - _LABELS_HEADER)} bytes of labels"
-            )
-        return np.frombuffer(content, np.uint8, offset=_LABELS_HEADER)
+            yield from [None] * len(counts)
+            return
+        with opened(storage, self.labels) as content:
+            stream = content.stream
+            expected = LABELS_MAGIC + struct.pack(">I", self.rows)
+            header = stream.read(_LABELS_HEADER)
+            is_packed = content.compression is not Compression.NONE
+            found = _count_bytes(stream, self.rows + 1) if is_packed else max(0, self.labels.size - _LABELS_HEADER)
+            if (header, found) != (expected, self.rows):
+                raise DataError(
+                    f"{self.labels.path}: expected an IDX file of {self.rows} labels to go with {self.file.name}, "
+                    f"found {found} bytes of labels; leave them out with --no-label"
+                )
+            stream.seek(_LABELS_HEADER + start)
+            for count in counts:
+                yield np.frombuffer(_read_exactly(stream, count, self.labels), np.uint8)
 
 
 def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAULTS) -> IdxSource:
@@ -124,7 +159,8 @@ def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAU
             f"{file.path}: {file.size} bytes, expected {expected} for the {rows} images its header announces"
         )
     labels = None if settings.is_label_ignored else _labels_beside(storage, file)
-    return IdxSource(file, compression, rows, labels, settings.is_transposed)
+    full_ink: FullInk = 1 if settings.scale == "1" else 255
+    return IdxSource(file, compression, rows, labels, settings.is_transposed, full_ink)
 
 
 def _labels_beside(storage: Storage, file: FileInfo) -> FileInfo | None:
@@ -143,3 +179,11 @@ def _read_exactly(stream: BinaryIO, size: int, file: FileInfo) -> bytes:
     if len(content) != size:
         raise DataError(f"{file.path}: ends early: {len(content)} bytes where {size} were expected")
     return content
+
+
+def _count_bytes(stream: BinaryIO, most: int) -> int:
+    """How many bytes a stream still has, at most so many; a header may announce more than there is memory."""
+    found = 0
+    while piece := stream.read(min(_COUNTED_BYTES, most - found)):
+        found += len(piece)
+    return found

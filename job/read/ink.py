@@ -1,6 +1,6 @@
 """Numbers -> pixels: which values are pixels, on either scale, and what is wrong with the others.
 
-Shared by the forms in which a Parquet file can hold numbers. A pixel is a whole number 0-255; or, where full ink is 1,
+Shared by the formats that hold numbers as such, not as text. A pixel is a whole number 0-255; or, where full ink is 1,
 anything from 0 to 1, taken times 255 and rounded.
 """
 

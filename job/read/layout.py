@@ -28,8 +28,9 @@ Rows = Sequence[Sequence[str]]
 
 _SHOWN = 3
 
-_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)")
-_GRID = re.compile(r"(?P<row>\d+)[x_](?P<column>\d+)")
+# Numbers of bounded length: a name of a million digits would be tried at every one of them, and is no number to Python.
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,9})")
+_GRID = re.compile(r"(?P<row>\d{1,9})[x_](?P<column>\d{1,9})")
 # Up to here a count of rows could as well be labels: samples often hold one digit of each class, in order.
 _LABELS_AND_ONE_MORE = 11
 

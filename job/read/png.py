@@ -1,7 +1,8 @@
 """A PNG picture of 28x28 -> 784 grey pixels. Knows nothing of tables.
 
-The size is read from the header (PNG specification, 11.2.1: IHDR is first) before anything is decoded, so that a
-few bytes cannot claim gigabytes. Pillow is imported with the first picture.
+The size is checked before anything is decoded, so that a few bytes cannot claim gigabytes: in the header (PNG
+specification, 11.2.1: IHDR is first), and again as Pillow has it, which goes by the last of several headers. Pillow is
+imported with the first picture.
 """
 
 import io
@@ -16,6 +17,10 @@ from job.contract import PIXELS, SIDE, Pixels
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER: Final = struct.Struct(">8s4x4sII")
 _OPAQUE: Final = (255, 255)
+# Pillow checks little beforehand, and each kind of chunk fails in its own way.
+_DAMAGE: Final = (
+    OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, AssertionError, zlib.error, struct.error,
+)  # fmt: skip
 _MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
@@ -40,10 +45,12 @@ def _decoded(content: bytes) -> Pixels:
 
     try:
         with PngImageFile(io.BytesIO(content)) as picture:
+            if picture.size != (SIDE, SIDE):
+                raise BadPicture("is a damaged PNG (it has several headers)")
             if picture.mode not in _MODES:
                 raise BadPicture(f"is a PNG of mode {picture.mode}, expected 8-bit grey or colour")
             if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema() != _OPAQUE:
                 raise BadPicture("is a PNG with transparent pixels, expected an opaque one")
             return np.frombuffer(picture.convert("L").tobytes(), np.uint8).reshape(PIXELS)
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, zlib.error, struct.error) as error:
+    except _DAMAGE as error:
         raise BadPicture(f"is a damaged PNG ({str(error)[:80]})") from error

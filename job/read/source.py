@@ -11,12 +11,12 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 from job.contract import PixelBatch
-from job.errors import DataError, NoInput
+from job.errors import DataError, LayoutError, NoInput
 from job.read.compression import COMPRESSED_SUFFIXES, Compression, opened
-from job.read.csv import csv_source
+from job.read.csv.source import csv_source
 from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, IdxSource, idx_source
-from job.read.parquet import MAGIC as PARQUET_MAGIC
-from job.read.parquet import parquet_source
+from job.read.parquet.source import MAGIC as PARQUET_MAGIC
+from job.read.parquet.source import parquet_source
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -35,6 +35,11 @@ class Source(Protocol):
     @property
     def file(self) -> FileInfo:
         """The file as it was when it was looked at."""
+        ...
+
+    @property
+    def files(self) -> tuple[FileInfo, ...]:
+        """All files that the records come from: this one and, for IDX, that of the labels."""
         ...
 
     @property
@@ -106,10 +111,12 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
     sources: list[Source] = []
     labels: list[FileInfo] = []
     for file in files:
-        head, _ = heads[file.path]
+        head, is_packed = heads[file.path]
         if head.startswith(LABELS_MAGIC):
             labels.append(file)
         elif head.startswith(PARQUET_MAGIC):
+            if is_packed:
+                raise LayoutError(f"{file.path}: is a packed Parquet file, which only text and IDX may be; unpack it")
             sources.append(parquet_source(storage, file, settings))
         elif head.startswith(IMAGES_MAGIC):
             sources.append(idx_source(storage, file, settings))

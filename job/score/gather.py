@@ -5,7 +5,6 @@ Idempotent: it reads committed parts only and replaces whole files, so it may ru
 
 import json
 import time
-from contextlib import closing
 from typing import Any
 
 from job.errors import InternalError, TooManyRejects
@@ -18,7 +17,7 @@ from job.score.output import Output
 from job.score.plan import Input, Plan
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
-from job.write.part_file import PartReader, PartSummary
+from job.write.part_file import PartSummary, opened_part
 
 
 def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
     report = report_of(plan, tallies, warnings, bundle)
     _check_limit(settings.max_rejects, report, output, examples)
     _write(joiner, written, "report.json", _json(report))
-    _write(joiner, written, "report.html", render(report).encode())
+    _write(joiner, written, "report.html", render(report).encode(errors="backslashreplace"))
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
     manifest = manifest_of(plan, tallies, written, settings, bundle)
     _write(joiner, written, "manifest.json", _json({**manifest, "timings": timings}))
@@ -59,8 +58,8 @@ def read_report(storage: Storage, output: Output, settings: ScoreSettings) -> di
 
 
 def _summary(storage: Storage, path: str) -> PartSummary:
-    with closing(storage.open(path)) as file:
-        return PartReader(file, path).summary
+    with opened_part(storage, path) as part:
+        return part.summary
 
 
 def _checked_tally(each: Input, summaries: list[PartSummary]) -> Tally:

@@ -15,7 +15,7 @@ from job.storage import Storage
 class Head:
     """An input's first 1,024 records, without the rejected ones, from the batches that come by.
 
-    rows: records seen, rejected ones included. lines, size_bytes: what they took, with what stands above them.
+    rows: records seen, rejected ones included. rejected: how many of them have no pixels here.
     """
 
     rows: int = 0

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 
 from job.contract import CLASSES, NO_LABEL
 from job.read.compression import Compression, opened
-from job.read.csv import CsvSource
+from job.read.csv.source import CsvSource
 from job.read.idx import IdxSource
-from job.read.parquet import ParquetSource
+from job.read.parquet.source import ParquetSource
 from job.read.source import Source, files_at, look
 from job.read.suspicion import suspicions
 from job.score.head import Head, head_of
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
-from job.storage import Storage
+from job.storage import Storage, translated_errors
 
 _SAMPLE_BYTES: Final = 8 * MIB
 _SHOWN: Final = 5
@@ -84,7 +84,7 @@ def _type(source: Source, storage: Storage) -> str:
         return "text"
     if not isinstance(source, ParquetSource):
         return "uint8"
-    with closing(storage.open(source.file.path)) as raw:
+    with translated_errors(source.file.path), closing(storage.open(source.file.path)) as raw:
         schema: pa.Schema = pq.read_schema(raw)
     return ", ".join(sorted({str(schema.field(name).type) for name in source.columns.pixels}))
 
@@ -92,13 +92,17 @@ def _type(source: Source, storage: Storage) -> str:
 def _scale(source: Source, head: Head, settings: ReadSettings) -> str:
     found = head.pixels
     seen = f"highest value in the first {len(found)}: {found.max()} of 255" if len(found) else "none was seen"
-    how = f"taken as 0-{source.scale}" + (", as the first records show" if settings.scale == "auto" else " by --scale")
-    return f"{how} ({seen}){', transposed' * settings.is_transposed}"
+    told = ", as the first records show" * (not isinstance(source, IdxSource))
+    if settings.scale != "auto":
+        told = " by --scale"
+    return f"taken as 0-{source.scale}{told} ({seen}){', transposed' * settings.is_transposed}"
 
 
 def _labels(source: Source, head: Head) -> str:
-    if not source.has_labels or head.labels is None:
+    if not source.has_labels:
         return "none"
+    if head.labels is None or not len(head.labels):
+        return "none was seen"
     counts = np.bincount(head.labels[head.labels != NO_LABEL], minlength=CLASSES).tolist()
     words = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
     missing = int((head.labels == NO_LABEL).sum())

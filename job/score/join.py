@@ -9,11 +9,12 @@ from typing import BinaryIO, Final, cast
 import pyarrow as pa
 
 from job.contract import Reject, prediction_schema
+from job.errors import InternalError
 from job.score.output import Output
 from job.score.plan import Input
 from job.settings import ScoreSettings
 from job.storage import Storage
-from job.write.part_file import PartReader, PartSummary
+from job.write.part_file import PartSummary, opened_part
 from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
 
 _EXAMPLES: Final = 3
@@ -46,21 +47,28 @@ class Joiner:
     check_stop: Callable[[], None]
 
     def join(self, each: Input, parts: Sequence[tuple[str, PartSummary]]) -> Joined:
-        """Write one input's files from its parts: their paths, in order, and summaries."""
+        """Write one input's files from its parts: their paths, in order, and summaries.
+
+        Raises InternalError, and writes nothing, where the parts do not hold the rows that were counted.
+        """
         joined = Joined([], [])
         has_rejects = any(sum(summary.tally["reasons"]) for _, summary in parts)
+        written = 0
         with ExitStack() as stack:
             # The reject file is entered first and so committed last: whoever sees it can see the predictions.
             rejects = stack.enter_context(self.written(each.rejects, joined.files)) if has_rejects else None
             predictions = stack.enter_context(self.written(each.predictions, joined.files))
-            writer = self._writer(predictions, each)
+            writer = stack.enter_context(closing(self._writer(predictions, each)))
             for rows, found in self._rows_in_order(parts):
                 self.check_stop()
                 writer.write(rows)
+                written += rows.num_rows
                 joined.examples.extend(_in_words(each, reject) for reject in found[: _EXAMPLES - len(joined.examples)])
                 if rejects:
                     rejects.write(b"".join(reject_line(each.path, reject) for reject in found))
-            writer.close()
+            counted = sum(summary.rows for _, summary in parts)
+            if written != counted:
+                raise InternalError(f"{each.path}: {written} rows in its parts, where {counted} were counted")
         return joined
 
     @contextmanager
@@ -87,8 +95,8 @@ class Joiner:
         """Rows part after part, with rejects counted from the file's beginning."""
         rows_before = lines_before = 0
         for path, summary in parts:
-            with closing(self.storage.open(path)) as file:
-                for rows, rejects in PartReader(file, path).batches():
+            with opened_part(self.storage, path) as part:
+                for rows, rejects in part.batches():
                     yield rows, [reject.shifted(rows_before, lines_before) for reject in rejects]
             rows_before += summary.rows
             lines_before += summary.lines
@@ -108,9 +116,6 @@ class _Hashed:
         self.hash.update(content)
         self.bytes += memoryview(content).nbytes
         return self._file.write(content)
-
-    def flush(self) -> None:
-        self._file.flush()
 
 
 def _in_words(each: Input, reject: Reject) -> str:

@@ -1,13 +1,13 @@
 """One part, from reading to commit. Everything that can fail while scoring fails in here, and leaves nothing behind."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_schema
-from job.errors import InputChanged, InternalError
+from job.errors import DataError, InternalError
 from job.model.bundle import Predictor
 from job.read.source import Source
 from job.read.suspicion import suspicions
@@ -15,7 +15,7 @@ from job.report.tally import Tally
 from job.score.head import Head, head_of
 from job.score.plan import Part
 from job.settings import ScoreSettings
-from job.storage import FileInfo, Storage
+from job.storage import Storage, check_unchanged
 from job.write.part_file import PartSummary, PartWriter
 from job.write.predictions import prediction_rows
 
@@ -47,7 +47,7 @@ class PartScorer:
         head = Head()
         with self.storage.commit(path) as file:
             writer = PartWriter(file, schema)
-            for batch in source.read(self.storage, part.span, self.settings.block_rows):
+            for batch in self._batches(part, source):
                 if part.is_first:
                     head.add(batch)
                 scored = predict(batch, self.predictor)
@@ -60,9 +60,21 @@ class PartScorer:
                 raise InternalError(
                     f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected"
                 )
-            _check_unchanged(self.storage, source.file)
+            self._check_unchanged(source)
             warnings = self._warnings(part, source, head) if part.is_first else []
             writer.finish(PartSummary(tally.read, lines, tally.to_json(), warnings))
+
+    def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
+        try:
+            yield from source.read(self.storage, part.span, self.settings.block_rows)
+        except (DataError, InternalError):
+            # A file that is written to while it is read looks damaged, and is not.
+            self._check_unchanged(source)
+            raise
+
+    def _check_unchanged(self, source: Source) -> None:
+        for file in source.files:
+            check_unchanged(self.storage, file)
 
     def _warnings(self, part: Part, source: Source, head: Head) -> list[str]:
         """What is odd about the input's first records, however few of them its first part holds."""
@@ -86,10 +98,3 @@ def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
     predictions[rejected] = NO_PREDICTION
     probabilities[rejected] = 0
     return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects, batch.kept)
-
-
-def _check_unchanged(storage: Storage, planned: FileInfo) -> None:
-    now = storage.stat(planned.path)
-    if now != planned:
-        found = "is gone" if now is None else "was changed"
-        raise InputChanged(f"{planned.path}: {found} while it was being scored; run again once it is complete")

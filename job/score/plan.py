@@ -105,7 +105,7 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
     """SHA-256 over everything that can change the output; part and block sizes, threads and limits cannot."""
     identity: dict[str, Any] = {
         "digit_job": __version__,
-        "inputs": [[each.path, each.source.file.size, each.source.file.version] for each in inputs],
+        "inputs": [[each.path, *((file.size, file.version) for file in each.source.files)] for each in inputs],
         "model": model_digest,
         "format": settings.format,
         "read": asdict(settings.read),

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from job.errors import NoInput, Stopped, StorageError
+from job.errors import InputChanged, NoInput, ResourceExhausted, Stopped, StorageError
 from job.model.bundle import open_bundle
-from job.model.predictor import OnnxPredictor
+from job.model.predictor import predictor_of
 from job.read.source import files_at, look
 from job.score.gather import gather, read_report
 from job.score.join import Joiner
@@ -56,8 +56,8 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     check_stop: raises Stopped when the user wants the run to end; called between batches.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    bundle = open_bundle(storage, settings.model)
-    predictor = OnnxPredictor(bundle.onnx, bundle.path)
+    bundle = open_bundle(storage, settings.model, allows_unblessed=settings.allows_unblessed)
+    predictor = predictor_of(bundle)
     bundle.check(predictor)
     output = Output(storage, settings.output)
     files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
@@ -80,6 +80,10 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
         engine.score(scorer, plan, [part for part in plan.parts if part not in committed], output, settings.threads)
         timings = {"started": started.isoformat(), "score_seconds": round(time.monotonic() - clock, 3)}
         report = gather(plan, Joiner(storage, output, settings, check_stop), bundle, timings)
+    except InputChanged:
+        # What was committed is of no input that there is; in the way of the next run it would need --overwrite.
+        output.tidy()
+        raise
     except StorageError:
         # An identical run beside this one may have finished first and tidied the parts away.
         if not output.is_finished(plan):
@@ -110,9 +114,17 @@ class _Engine:
     def score(self, scorer: PartScorer, plan: Plan, parts: Sequence[Part], output: Output, threads: int) -> None:
         self._progress.begin(_bytes_of(plan, parts))
         with ThreadPoolExecutor(threads, thread_name_prefix="part") as pool:
-            futures = [
-                pool.submit(scorer.score, part, plan.inputs[part.source].source, output.part(part)) for part in parts
-            ]
+            try:
+                futures = [
+                    pool.submit(scorer.score, part, plan.inputs[part.source].source, output.part(part))
+                    for part in parts
+                ]
+            except RuntimeError as refusal:  # Python's word for a thread that the system refuses
+                self._has_failed.set()
+                pool.shutdown(cancel_futures=True)
+                raise ResourceExhausted(
+                    f"cannot start {threads} threads; lower --threads, or allow more threads or memory"
+                ) from refusal
             finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
             if unfinished:
                 self._has_failed.set()

@@ -1,7 +1,7 @@
 """What the model's card says: where the network comes from, what it takes, how good it is."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
+from job.settings import ReadSettings
 from job.train.backend import import_keras
 from job.train.dataset import Dataset
 from job.train.evaluate import Evaluation
@@ -32,12 +33,10 @@ def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict
         "input": {"dtype": "uint8", "shape": [PIXELS], "range": [0, 255], "background": 0},
         "classes": list(CLASS_NAMES),
         "versions": _versions(),
-        # No accuracy was asked for, so none was refused.
-        "gate": {"verdict": "not_gated", "min_accuracy": None},
     }
 
 
-def provenance(dataset: Dataset, *, seed: int, validation_share: float) -> dict[str, Any]:
+def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> dict[str, Any]:
     """The part about the data; with it, `sample` finds the same splits again."""
     return {
         "source": dataset.source,
@@ -47,18 +46,23 @@ def provenance(dataset: Dataset, *, seed: int, validation_share: float) -> dict[
         "validation_rows": len(dataset.validation),
         "test_rows": len(dataset.test),
         "warning": dataset.warning,
+        "label_column": read.label_column,
+        "scale": read.scale,
+        "is_transposed": read.is_transposed,
         "seed": seed,
         "validation_share": validation_share,
         "train_class_counts": dataset.train.class_counts,
     }
 
 
-def results(validation: Evaluation, test: Evaluation, history: Sequence[Epoch], parity: Parity) -> dict[str, Any]:
+def results(
+    validation: Evaluation, test: Evaluation, history: Sequence[Epoch], parity: Mapping[str, Parity]
+) -> dict[str, Any]:
     """The part about how the training went and what came out."""
     return {
         "metrics": {"validation": validation.figures, "test": test.figures},
         "history": [asdict(epoch) for epoch in history],
-        "export": {"onnx": parity.to_json()},
+        "export": {name: each.to_json() for name, each in parity.items()},
     }
 
 

@@ -8,10 +8,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+from job.settings import ReadSettings
 from job.storage import Storage
 from job.train.origin import Origin, find_images
 from job.train.split import Split, hold_out
 
+_DEFAULTS: Final = ReadSettings()
 _TEST_SHARE: Final = 0.2
 
 
@@ -32,13 +34,21 @@ class Dataset:
     warning: str | None = None
 
 
-def load(storage: Storage, source: str, *, seed: int, validation_share: float, mnist_dir: str | None = None) -> Dataset:
+def load(  # noqa: PLR0913  # all that the splits depend on
+    storage: Storage,
+    source: str,
+    read: ReadSettings = _DEFAULTS,
+    *,
+    seed: int,
+    validation_share: float,
+    mnist_dir: str | None = None,
+) -> Dataset:
     """Find images and cut them into splits; the same images, seed and share give the same splits.
 
-    source: see `origin.find_images`. validation_share: of the images that are not test images, in (0, 1).
+    source, read: see `origin.find_images`. validation_share: of the images that are not test images, in (0, 1).
     Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split.
     """
-    origin = find_images(storage, source, mnist_dir=mnist_dir)
+    origin = find_images(storage, source, read, mnist_dir=mnist_dir)
     remaining, test = origin.images, origin.test
     if test is None:
         remaining, test = hold_out(remaining, _TEST_SHARE, seed=seed, where=origin.source)

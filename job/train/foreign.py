@@ -39,7 +39,7 @@ def load_foreign(content: bytes, path: str) -> "keras.Model":
         local.write_bytes(content)
         try:
             model = keras.saving.load_model(local, compile=False, safe_mode=True)
-        except Stopped:
+        except (Stopped, MemoryError):
             raise
         except Exception as error:  # whatever a file from elsewhere makes Keras raise
             raise ModelInvalid(

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import NO_LABEL, PIXELS, SIDE, PixelBatch, Pixels, Reject
-from job.errors import DataError, NoInput
+from job.errors import DataError, NoInput, UsageError
 from job.read.idx import idx_source
 from job.read.source import Source, files_at, look
 from job.settings import DEFAULT_PART_BYTES, ReadSettings
@@ -27,6 +27,7 @@ from job.train.split import Split, joined
 
 _log = logging.getLogger(__name__)
 
+_DEFAULTS: Final = ReadSettings()
 _READ_ROWS: Final = 1024
 _DOWNLOAD_TIMEOUT_S: Final = 60.0
 # Yann LeCun's names, and the ones that some unpackers make of them.
@@ -52,25 +53,37 @@ class Origin:
     warning: str | None = None
 
 
-def find_images(storage: Storage, source: str, *, mnist_dir: str | None = None) -> Origin:
+def find_images(
+    storage: Storage, source: str, read: ReadSettings = _DEFAULTS, *, mnist_dir: str | None = None
+) -> Origin:
     """The images that `source` names: `mnist`, `digits`, `auto`, or a file, folder or glob.
 
     `auto` is `mnist_dir` if there is one, else `mnist`, else `digits` with a warning, which is logged too.
-    Raises NoInput where there is nothing, DataError where the images cannot be trained on, LayoutError.
+    read: what files hold. Raises NoInput where there is nothing, DataError where the images cannot be trained on,
+    LayoutError, and UsageError where something is said of files and there are none.
     """
+    if source in {"mnist", "digits"} or (source == "auto" and not mnist_dir):
+        _check_nothing_said(source, read)
     if source == "auto":
-        return _first_available(storage, mnist_dir)
+        return _first_available(storage, read, mnist_dir)
     if source == "mnist":
         return _mnist()
     if source == "digits":
         return _digits()
-    return _from_files(storage, source)
+    return _from_files(storage, source, read)
 
 
-def _first_available(storage: Storage, mnist_dir: str | None) -> Origin:
+def _check_nothing_said(source: str, read: ReadSettings) -> None:
+    if read != _DEFAULTS:
+        raise UsageError(
+            f"--data {source}: is read as it is known to be; --label-column, --scale and --transpose are for files"
+        )
+
+
+def _first_available(storage: Storage, read: ReadSettings, mnist_dir: str | None) -> Origin:
     if mnist_dir:
         try:
-            return _from_files(storage, mnist_dir)
+            return _from_files(storage, mnist_dir, read)
         except NoInput as error:
             raise NoInput(f"{error}; the environment variable MNIST_DIR says to look there") from error
     try:
@@ -85,19 +98,19 @@ def _first_available(storage: Storage, mnist_dir: str | None) -> Origin:
         return replace(_digits(), warning=warning)
 
 
-def _from_files(storage: Storage, source: str) -> Origin:
+def _from_files(storage: Storage, source: str, read: ReadSettings) -> Origin:
     name = PurePosixPath(storage.resolve(source)).name
-    train, test = (_idx_images(storage, source, stem) for stem in ("train", "t10k"))
+    train, test = (_idx_images(storage, source, stem, read) for stem in ("train", "t10k"))
     if train is not None and test is not None:
         return Origin(name, source, _read_all(storage, source, [train]), _read_all(storage, source, [test]))
-    sources = look(storage, files_at(storage, [source]), ReadSettings())
+    sources = look(storage, files_at(storage, [source]), read)
     return Origin(name, source, _read_all(storage, source, sources))
 
 
-def _idx_images(storage: Storage, folder: str, stem: str) -> Source | None:
+def _idx_images(storage: Storage, folder: str, stem: str, read: ReadSettings) -> Source | None:
     path = storage.resolve(folder)
     found: list[FileInfo | None] = [storage.stat(join(path, name.format(stem))) for name in _IDX_NAMES]
-    return next((idx_source(storage, file) for file in found if file is not None), None)
+    return next((idx_source(storage, file, read) for file in found if file is not None), None)
 
 
 def _read_all(storage: Storage, source: str, sources: Sequence[Source]) -> Split:
@@ -156,7 +169,10 @@ def _flattened(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> 
 
 
 def _within(timeout_s: float, function: Callable[[], Any]) -> Any:
-    """The function's result. Raises OSError if it fails or takes longer; it then goes on until the process ends."""
+    """The function's result. Raises OSError if it fails or takes longer; it then goes on until the process ends.
+
+    Raises MemoryError as it is, for no download's failing is like it.
+    """
     results: list[Any] = []
     errors: list[Exception] = []
 
@@ -169,6 +185,8 @@ def _within(timeout_s: float, function: Callable[[], Any]) -> Any:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(timeout_s)
+    if errors and isinstance(errors[0], MemoryError):
+        raise errors[0]
     if errors:
         raise OSError(" ".join(str(errors[0]).split())) from errors[0]
     if not results:

@@ -1,5 +1,6 @@
 """The proof that an exported network says the same as its original."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -7,8 +8,7 @@ import numpy as np
 
 from job.contract import Pixels, Probabilities
 from job.errors import ModelInvalid
-from job.model.bundle import KERAS_NAME, ONNX_NAME
-from job.model.predictor import OnnxPredictor
+from job.model.bundle import KERAS_NAME, Predictor
 
 if TYPE_CHECKING:
     import keras
@@ -30,28 +30,29 @@ class Parity:
         return asdict(self)
 
 
-def compare(model: "keras.Model", onnx: bytes, pixels: Pixels) -> tuple[Parity, Probabilities, Probabilities]:
-    """Run both over uint8 (n, 784) images: how they compare, what Keras says, what ONNX Runtime says.
+def compare(
+    model: "keras.Model", exported: Mapping[str, Predictor], pixels: Pixels
+) -> tuple[dict[str, Parity], Probabilities]:
+    """Run a network and its exports, by file name, over uint8 (n, 784) images: how each compares, what Keras says.
 
     Raises ModelInvalid; see `check_parity`.
     """
     by_keras = predict(model, pixels)
-    by_onnx = OnnxPredictor(onnx, ONNX_NAME).predict(pixels)
-    return check_parity(by_keras, by_onnx), by_keras, by_onnx
+    return {name: check_parity(by_keras, each.predict(pixels), name) for name, each in exported.items()}, by_keras
 
 
-def check_parity(model_probabilities: Probabilities, onnx_probabilities: Probabilities) -> Parity:
-    """Compare what both say of the same images, float32 (n, 10).
+def check_parity(model_probabilities: Probabilities, export_probabilities: Probabilities, name: str) -> Parity:
+    """Compare what both say of the same images, float32 (n, 10); `name` is the export's, for errors.
 
     Raises ModelInvalid unless every digit agrees and no probability differs by more than 1e-5.
     """
     rows = len(model_probabilities)
-    same = int((model_probabilities.argmax(axis=1) == onnx_probabilities.argmax(axis=1)).sum())
-    difference = float(np.abs(model_probabilities - onnx_probabilities).max(initial=0))
+    same = int((model_probabilities.argmax(axis=1) == export_probabilities.argmax(axis=1)).sum())
+    difference = float(np.abs(model_probabilities - export_probabilities).max(initial=0))
     # The comparison is written so that NaN fails it.
     if same < rows or not difference <= MAX_DIFFERENCE:
         raise ModelInvalid(
-            f"{ONNX_NAME}: names the same digit as {KERAS_NAME} for {same} of {rows} images, with probabilities off by "
+            f"{name}: names the same digit as {KERAS_NAME} for {same} of {rows} images, with probabilities off by "
             f"up to {difference:.2g}; expected all of them, and {MAX_DIFFERENCE:g} at most; nothing was saved"
         )
     return Parity(rows, same, difference)

@@ -1,41 +1,52 @@
 """The train stage: data -> network -> model folder, which appears whole or not at all.
 
-load -> build -> fit -> export -> compare -> evaluate -> card -> commit
+load -> build -> fit -> calibrate -> export -> compare -> evaluate -> judge -> card -> commit
 """
 
 import json
 import logging
+import math
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
+from job.contract import Pixels
 from job.errors import DigitJobError, OutputOccupied
-from job.model.bundle import CARD_NAME, ONNX_NAME, Golden, write_card
-from job.model.predictor import OnnxPredictor
+from job.model.bundle import CARD_NAME, MARKER_NAME, Golden, is_blessed, mark, write_card
 from job.settings import TrainSettings
 from job.storage import Storage, join
 from job.train import network
 from job.train.backend import fix_seed
+from job.train.calibrate import calibrate
 from job.train.card import golden_rows, identity, provenance, results
 from job.train.dataset import Dataset, load
 from job.train.evaluate import Evaluation, evaluate
 from job.train.export import export
-from job.train.fit import RECIPES, Epoch, FitResult, Recipe, fit
+from job.train.fit import DEFORMATIONS, RECIPES, Epoch, FitResult, Recipe, fit
+from job.train.gate import Gate, Verdict
+from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_card, picture, surest_mistakes
 from job.train.parity import compare
 
 _log = logging.getLogger(__name__)
 
+# A long training is told of in so many lines.
+_MOST_LINES: Final = 25
+
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A model folder and how good the model in it is; `card` is what its `model.json` says, golden rows aside."""
+    """A model folder and how good the model in it is; `card` is what its `model.json` says, golden rows aside.
+
+    verdict: whether it is good enough. Where it is not, and a good one was at the place meant for it, `path` is beside.
+    """
 
     path: str
     test: Evaluation
     validation: Evaluation
+    verdict: Verdict
     card: dict[str, Any]
 
 
@@ -50,21 +61,38 @@ def train(
     """Train a network and save it; on any failure or interruption the target stays as it was.
 
     mnist_dir: where `--data auto` looks first. on_text: given the network's summary, before training.
-    on_batch: called with (batches done, batches in all). Raises OutputOccupied before any work, NoInput, DataError,
-    UsageError, and ModelInvalid where the export does not say the same as the network.
+    on_batch: called with (batches done, batches in all). Raises OutputOccupied, and ModelInvalid for a model to compare
+    with, before any work; NoInput, DataError, UsageError, and ModelInvalid where the export does not say the same as
+    the network.
     """
     target = storage.resolve(settings.model)
     _refuse_occupied(storage, target)
+    gate = Gate(storage, settings.min_accuracy, settings.compare_to)
     recipe = _recipe(settings)
     dataset = load(
-        storage, settings.data, seed=settings.seed, validation_share=settings.validation_share, mnist_dir=mnist_dir
+        storage,
+        settings.data,
+        settings.read,
+        seed=settings.seed,
+        validation_share=settings.validation_share,
+        mnist_dir=mnist_dir,
     )
     _log.info("%s: %s images to train on, %s to validate, %s to test", dataset.source, *_sizes(dataset))
     fitted = _fitted(recipe, dataset, settings.seed, on_text, on_batch)
     with _staging(storage, target) as staging:
-        result = _saved(storage, settings, dataset, fitted, staging)
+        result = _saved(storage, settings, recipe, dataset, fitted, gate, staging)
+        target = _place(storage, target, result.verdict)
         storage.commit_folder(staging, target)
     return replace(result, path=target)
+
+
+def _place(storage: Storage, target: str, verdict: Verdict) -> str:
+    """Where a model goes: to its target, unless it fell short and would take the place of one that did not."""
+    if verdict.is_blessed or not is_blessed(storage, target):
+        return target
+    beside = f"{target}.not_blessed"
+    _refuse_occupied(storage, beside)
+    return beside
 
 
 def _refuse_occupied(storage: Storage, target: str) -> None:
@@ -83,16 +111,24 @@ def _model_files(storage: Storage, folder: str) -> set[str]:
     if storage.stat(join(folder, CARD_NAME)) is None:
         return set()
     try:
-        return {CARD_NAME, *json.loads(storage.read(join(folder, CARD_NAME)))["files"]}
+        return {
+            CARD_NAME,
+            MARKER_NAME,
+            CARD_TEXT_NAME,
+            PICTURE_NAME,
+            *json.loads(storage.read(join(folder, CARD_NAME)))["files"],
+        }
     except (ValueError, KeyError, TypeError):
         return set()
 
 
 def _recipe(settings: TrainSettings) -> Recipe:
     recipe = RECIPES[settings.recipe]
-    epochs = recipe.epochs if settings.epochs is None else settings.epochs
-    batch_size = recipe.batch_size if settings.batch_size is None else settings.batch_size
-    return replace(recipe, epochs=epochs, batch_size=batch_size)
+    changes: dict[str, Any] = {"epochs": settings.epochs, "batch_size": settings.batch_size}
+    recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+    if settings.is_augmented is None:
+        return recipe
+    return replace(recipe, deformations=DEFORMATIONS if settings.is_augmented else None)
 
 
 def _sizes(dataset: Dataset) -> tuple[str, ...]:
@@ -111,11 +147,14 @@ def _fitted(
     model = network.dense()
     on_text(network.summary(model))
 
+    interval = math.ceil(recipe.epochs / _MOST_LINES)
+
     def log_epoch(epoch: Epoch) -> None:
-        _log.info(
-            "epoch %d of %d: loss %.4f, accuracy %.4f, validation accuracy %.4f (%.1f s)",
-            epoch.epoch, recipe.epochs, epoch.loss, epoch.accuracy, epoch.validation_accuracy, epoch.seconds,
-        )  # fmt: skip
+        if epoch.epoch % interval == 0 or epoch.epoch == recipe.epochs:
+            _log.info(
+                "epoch %d of %d: loss %.4f, accuracy %.4f, validation accuracy %.4f (%.1f s)",
+                epoch.epoch, recipe.epochs, epoch.loss, epoch.accuracy, epoch.validation_accuracy, epoch.seconds,
+            )  # fmt: skip
 
     return fit(model, recipe, dataset, seed=seed, on_epoch=log_epoch, on_batch=on_batch)
 
@@ -127,25 +166,54 @@ def _staging(storage: Storage, target: str) -> Iterator[str]:
     staging = str(path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp"))
     try:
         yield staging
-    except BaseException:
+    except BaseException:  # raised again: a signal, too, must leave nothing behind
         with suppress(DigitJobError):  # the first error is the one to tell
             storage.remove(staging)
         raise
 
 
-def _saved(storage: Storage, settings: TrainSettings, dataset: Dataset, fitted: FitResult, folder: str) -> TrainResult:
+def _describe(  # noqa: PLR0913, PLR0917  # where, and what of
+    storage: Storage, folder: str, card: dict[str, Any], test: Evaluation, mistakes: list[Mistake], pixels: Pixels
+) -> None:
+    """Write what people are to know of a model. `pixels`: the test split's, uint8 (n, 784)."""
+    with storage.commit(join(folder, CARD_TEXT_NAME)) as file:
+        file.write(model_card(card, test, mistakes).encode())
+    if mistakes:
+        with storage.commit(join(folder, PICTURE_NAME)) as file:
+            file.write(picture(pixels[[each.row for each in mistakes]]))
+
+
+def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
+    storage: Storage,
+    settings: TrainSettings,
+    recipe: Recipe,
+    dataset: Dataset,
+    fitted: FitResult,
+    gate: Gate,
+    folder: str,
+) -> TrainResult:
     """Write a model folder for a trained network."""
-    onnx = export(storage, fitted.model, folder)
-    parity, by_keras, by_onnx = compare(fitted.model, onnx, dataset.test.pixels)
+    calibration = calibrate(fitted.model, dataset)
+    exported = export(storage, fitted.model, folder)
+    parity, by_keras = compare(fitted.model, exported.predictors, dataset.test.pixels)
     # Judged as the scorer will run it.
-    test = evaluate(by_onnx, dataset.test.labels)
-    validation = evaluate(OnnxPredictor(onnx, ONNX_NAME).predict(dataset.validation.pixels), dataset.validation.labels)
+    *_, scorers = exported.predictors.values()
+    probabilities = scorers.predict(dataset.test.pixels)
+    test = evaluate(probabilities, dataset.test.labels)
+    validation = evaluate(scorers.predict(dataset.validation.pixels), dataset.validation.labels)
+    verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
     card = {
-        **identity(f"dense-{settings.recipe}", settings.recipe, network.architecture(), fitted.model.count_params()),
-        "data": provenance(dataset, seed=settings.seed, validation_share=settings.validation_share),
-        "seeds": {"split": settings.seed, "weights": settings.seed, "shuffle": settings.seed},
+        **identity(f"dense-{recipe.name}", recipe.name, network.architecture(), fitted.model.count_params()),
+        "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
+        "training": asdict(recipe),
+        "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
         **results(validation, test, fitted.history, parity),
+        "calibration": calibration.to_json(),
+        "gate": verdict.to_json(),
     }
     rows = golden_rows(dataset.test.labels)
     write_card(storage, folder, card, Golden(dataset.test.pixels[rows], by_keras[rows]))
-    return TrainResult(folder, test, validation, card)
+    _describe(storage, folder, card, test, surest_mistakes(probabilities, dataset.test.labels), dataset.test.pixels)
+    if not verdict.is_blessed:
+        mark(storage, folder, verdict.shortfalls)
+    return TrainResult(folder, test, validation, verdict, card)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from job.contract import PIXELS
 from job.errors import ModelInvalid, NoInput
 from job.model.bundle import CARD_NAME, open_bundle
+from job.settings import ReadSettings
 from job.storage import Storage, join
 from job.train.dataset import Dataset, load
 from job.train.split import Split
@@ -28,7 +29,7 @@ def write_sample(storage: Storage, model_location: str, output: str, mnist_dir: 
     was, or else from `mnist_dir`; a warning is logged if it is not what the model was trained on.
     Raises ModelInvalid, NoInput, DataError.
     """
-    about = open_bundle(storage, model_location).about
+    about = open_bundle(storage, model_location, allows_unblessed=True).about
     data = about.get("data")
     if not data:
         raise ModelInvalid(
@@ -43,13 +44,15 @@ def write_sample(storage: Storage, model_location: str, output: str, mnist_dir: 
 
 
 def _loaded_again(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
+    # A card of an earlier version says nothing of how its files were read: there was one way.
+    read = ReadSettings(**{name: data[name] for name in ("label_column", "scale", "is_transposed") if name in data})
     choices = {"seed": data["seed"], "validation_share": data["validation_share"]}
     try:
-        return load(storage, data["source"], **choices)
+        return load(storage, data["source"], read, **choices)
     except NoInput:
         if not mnist_dir:
             raise
-        return load(storage, mnist_dir, **choices)
+        return load(storage, mnist_dir, read, **choices)
 
 
 def _table(images: Split) -> pa.Table:

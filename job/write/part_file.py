@@ -7,6 +7,7 @@ file is known only once all parts before it are read.
 
 import json
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, Final
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from job.contract import Reason, Reject
 from job.errors import InternalError
+from job.storage import Storage, is_of_the_machine, translated_errors
 
 _REJECTS: Final = b"rejects"
 _SUMMARY: Final = b"summary"
@@ -53,20 +55,41 @@ class PartWriter:
 
 
 class PartReader:
-    """Reads a committed part back."""
+    """Reads a committed part back. See `opened_part`."""
 
     def __init__(self, file: pa.NativeFile, path: str) -> None:
-        """`path` names the part in errors. Raises InternalError where the file is not a whole part."""
-        try:
+        self._path = path
+        with _as_defect(path):
             self._reader = pa.ipc.open_file(file)
             _, metadata = self._reader.get_batch_with_custom_metadata(self._reader.num_record_batches - 1)
             self.summary = PartSummary(**json.loads(metadata[_SUMMARY]))
-        except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
-            raise InternalError(f"{path}: is not a whole part ({error}); remove it and run again") from error
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
-        """The prediction rows in order, each batch with its rejects."""
+        """The prediction rows in order, each batch with its rejects. Raises as `opened_part` does."""
         for index in range(self._reader.num_record_batches - 1):
-            rows, metadata = self._reader.get_batch_with_custom_metadata(index)
-            rejects = [Reject(**{**each, "reason": Reason(each["reason"])}) for each in json.loads(metadata[_REJECTS])]
+            with _as_defect(self._path):
+                rows, metadata = self._reader.get_batch_with_custom_metadata(index)
+                rejects = [_reject(each) for each in json.loads(metadata[_REJECTS])]
             yield rows, rejects
+
+
+@contextmanager
+def opened_part(storage: Storage, path: str) -> Iterator[PartReader]:
+    """Open a committed part. Raises InternalError where it is damaged, StorageError where it cannot be read."""
+    with translated_errors(path), closing(storage.open(path)) as file:
+        yield PartReader(file, path)
+
+
+@contextmanager
+def _as_defect(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        if is_of_the_machine(error):
+            raise
+        problem = str(error).partition("\n")[0]
+        raise InternalError(f"{path}: is not a whole part ({problem}); remove it and run again") from error
+
+
+def _reject(content: dict[str, Any]) -> Reject:
+    return Reject(**{**content, "reason": Reason(content["reason"])})

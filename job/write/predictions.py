@@ -46,7 +46,7 @@ class PredictionWriter(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish the file's content; the stream below stays open."""
+        """Finish the file's content, or give it up after an error; the stream below stays open."""
         ...
 
 
@@ -106,9 +106,13 @@ class ParquetPredictions:
 
     def close(self) -> None:
         """See PredictionWriter."""
-        if self._pending_rows:
-            self._write_group(pa.Table.from_batches(self._pending))
-        self._writer.close()
+        try:
+            if self._pending_rows:
+                self._write_group(pa.Table.from_batches(self._pending))
+            self._writer.close()
+        finally:
+            # Where that failed, its finaliser would try again, on a file that is closed by then.
+            self._writer.is_open = False
 
     def _write_group(self, table: pa.Table) -> None:
         # Pages are cut along chunks: without joining them, the bytes would tell how the rows arrived.

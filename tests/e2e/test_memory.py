@@ -3,8 +3,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from support.files import Digits, csv_text, make_digits, read_mnist
+from support.files import PIXEL_NAMES, Digits, csv_text, make_digits, read_mnist
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 
@@ -42,13 +44,12 @@ def peak_mib(source, output, model):
 
 
 def peaks(folder, model, digits, sizes):
-    """The peak memory for each number of rows."""
+    """The peak memory in MiB for each number of rows."""
     found = {}
     for rows in sizes:
         source = write_tiled(folder / "tiled.csv", digits, rows)
         found[rows] = peak_mib(source, folder / f"out-{rows}", model)
         source.unlink()
-    print({rows: f"{peak:.0f} MiB" for rows, peak in found.items()})  # noqa: T201  # the figure is the point
     return found
 
 
@@ -59,9 +60,25 @@ def test_memory_does_not_grow_with_the_input(tmp_path, model):
 
 
 @pytest.mark.soak
-def test_memory_for_700_000_rows_is_that_for_70_000(tmp_path, model, mnist):
+def test_memory_for_700_000_rows_is_that_for_70_000(tmp_path, model, mnist, figure):
     """All of MNIST, and ten times all of it, in the same memory."""
     train, test = read_mnist(mnist, "train"), read_mnist(mnist, "t10k")
     digits = Digits(np.vstack([test.pixels, train.pixels]), np.concatenate([test.labels, train.labels]))
     found = peaks(tmp_path, model, digits, [70_000, 700_000])
+    figure(f"peak memory for CSV of 70,000 and 700,000 rows: {found[70_000]:.0f} and {found[700_000]:.0f} MiB")
     assert found[700_000] < 1.1 * found[70_000]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("group_rows", "limit"), [(65_536, 400e6), (122_880, 400e6), (10**6, 600e6)])
+def test_memory_for_row_groups_of_noise(tmp_path, model, group_rows, limit, figure):
+    """Two threads with a row group each stay within a fixed amount of memory, also where nothing compresses."""
+    random = np.random.default_rng(0)
+    columns = {name: random.integers(0, 256, group_rows, dtype=np.uint8) for name in PIXEL_NAMES}
+    table = pa.table(columns)
+    with pq.ParquetWriter(tmp_path / "a.parquet", table.schema, max_rows_per_page=group_rows) as writer:
+        for _ in range(max(2, 400_000 // group_rows)):
+            writer.write_table(table, row_group_size=group_rows)
+    peak = peak_mib(tmp_path / "a.parquet", tmp_path / "out", model)
+    figure(f"peak memory for row groups of {group_rows:,} images of noise: {peak:.0f} MiB")
+    assert peak * 2**20 <= limit

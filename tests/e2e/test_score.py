@@ -261,3 +261,15 @@ def test_many_threads_over_many_files_change_nothing(folder, model):
     one = stable_files(folder / "out")
     score(folder, model, "--threads", "8", "--overwrite", "--part-bytes", "4096")
     assert stable_files(folder / "out") == one
+
+
+def test_report_of_an_earlier_version_is_read(folder, model):
+    """Finished output whose report knows no warnings is finished all the same."""
+    assert score(folder, model).returncode == 0
+    path = folder / "out/report.json"
+    report = json.loads(path.read_text())
+    del report["warnings"]
+    path.write_text(json.dumps(report))
+    again = score(folder, model)
+    assert again.returncode == 0, again.stderr
+    assert "nothing to do" in again.stdout

@@ -26,7 +26,8 @@ def test_training_says_what_it_did(trained):
     )
     assert summary < matrix < table < path
     assert "epoch 3 of 3" in result.stderr
-    assert set(files_below(folder)) == {"model.json", "model.keras", "model.onnx"}
+    described = {"MODEL.md", "mistakes.png", "model.json"}
+    assert set(files_below(folder)) == {*described, "model.keras", "model.npz", "model.onnx"}
 
 
 def test_a_sample_of_the_model_s_own_data_scores_as_the_card_says(trained, tmp_path):
@@ -76,3 +77,28 @@ def test_wrong_commands_end_with_their_exit_code_and_leave_nothing(tmp_path, arg
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["unlabelled.csv"]
+
+
+@pytest.mark.parametrize("flag", [["--scale", "1"], ["--transpose"], ["--label-column", "label"]])
+def test_flags_about_files_reach_the_reader(tmp_path, flag):
+    """What is said of files where there are none is wrong usage."""
+    result = digit_job("train", "--data", "digits", "--model", tmp_path / "model", *flag)
+    assert result.returncode == 2
+    assert "are for files" in result.stderr
+
+
+def test_a_model_that_falls_short_is_kept_but_not_scored_with(tmp_path):
+    """It ends with 3 and says why; `score` refuses it by the same words, unless told otherwise."""
+    short = ["train", "--data", "digits", "--epochs", "1", "--recipe", "baseline", "--min-accuracy", "0.999"]
+    result = digit_job(*short, "--model", tmp_path / "model", "--log-format", "text")
+    assert result.returncode == 3, result.stderr
+    assert "below the 99.9 % asked for" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "below the 99.9 % asked for" in (tmp_path / "model/NOT_BLESSED").read_text()
+    write_csv(tmp_path / "in.csv", make_digits(20))
+    scoring = ["score", "--input", tmp_path / "in.csv", "--output", tmp_path / "out", "--model", tmp_path / "model"]
+    refused = digit_job(*scoring)
+    assert refused.returncode == 78
+    assert "the model is not blessed: its accuracy is" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    assert digit_job(*scoring, "--allow-unblessed").returncode == 0

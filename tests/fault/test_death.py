@@ -1,5 +1,7 @@
 """A run may die at any moment; the same command run again finishes it, and nobody can tell."""
 
+import resource
+import shutil
 import signal
 import time
 
@@ -115,3 +117,85 @@ def test_two_identical_runs_at_once_both_end_well(arguments, tmp_path, undisturb
     errors = [process.communicate(timeout=120)[1] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), errors
     assert stable_files(tmp_path / "out") == undisturbed
+
+
+def test_two_different_runs_at_once_are_not_mixed(arguments, tmp_path, undisturbed):
+    """Of two processes that score differently into the same folder, one is refused and the other is not disturbed."""
+    first, second = start(*arguments), start(*arguments, "--probabilities")
+    errors = [process.communicate(timeout=120)[1] for process in (first, second)]
+    assert sorted((first.returncode, second.returncode)) == [0, 73], errors
+    found = stable_files(tmp_path / "out")
+    assert found.keys() == undisturbed.keys()
+    assert (found == undisturbed) == (first.returncode == 0)
+
+
+def test_two_runs_that_overwrite_at_once_leave_one_run_or_none(arguments, tmp_path, undisturbed, inputs, model):
+    """Both may end well, or one may be in the other's way and say so; never is old or other output left behind."""
+    output = tmp_path / "out"
+    other = digit_job("score", "--input", inputs / "long.parquet", "--output", output, "--model", model)
+    assert other.returncode == 0, other.stderr
+    processes = [start(*arguments, "--overwrite") for _ in range(2)]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert {process.returncode for process in processes} <= {0, 73, 74}, errors
+    assert not any("Traceback" in error for error in errors), errors
+    result = digit_job(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert stable_files(output) == undisturbed
+
+
+def limited(mebibytes):
+    """What a process does first, to have no more address space than that."""
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
+
+
+# What the C library ends a process with that finds no memory for a thread's variables.
+KILLED_BY_THE_LOADER = 127
+
+
+def test_a_run_out_of_memory_says_so_and_is_finished_by_the_same_command(arguments, tmp_path, undisturbed):
+    """Under a limit that is too low the run ends with 75, or is ended by a library that cannot go on; nothing is lost.
+
+    From a limit that Python alone starts with, in small steps, to one that is enough.
+    """
+    output = tmp_path / "out"
+    codes = []
+    for mebibytes in range(360, 2400, 40):
+        process = start(*arguments, preexec_fn=limited(mebibytes))
+        _, stderr = process.communicate(timeout=60)
+        codes.append(process.returncode)
+        assert process.returncode in {0, 75, -signal.SIGABRT, -signal.SIGSEGV, KILLED_BY_THE_LOADER}, stderr
+        if process.returncode == 0:
+            break
+        assert "Traceback" not in stderr
+        assert "memory" in stderr or process.returncode != 75
+        assert not (output / "_SUCCESS").exists()
+    assert 75 in codes
+    assert codes[-1] == 0, codes
+    assert stable_files(output) == undisturbed
+
+
+@pytest.mark.soak
+def test_thirty_kills_at_any_moment(arguments, tmp_path, undisturbed, figure):
+    """Killed at moments spread over the whole of a run, from its start to its end, and started again each time."""
+    output = tmp_path / "out"
+    started = time.monotonic()
+    assert digit_job(*arguments).returncode == 0
+    seconds = time.monotonic() - started
+    kills = finished = 0
+    while kills < 40:
+        if finished or not kills % 4:
+            shutil.rmtree(output, ignore_errors=True)
+        process = start(*arguments)
+        time.sleep(seconds * (kills % 20 + 1) / 21)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        finished = process.returncode == 0
+        kills += not finished
+        found = stable_files(output) if output.exists() else {}
+        whole = {path: content for path, content in found.items() if not path.startswith("_parts/")}
+        assert whole.items() <= undisturbed.items()
+        assert "_SUCCESS" not in whole or whole == undisturbed
+        if kills % 4 == 3:
+            assert digit_job(*arguments).returncode == 0
+            assert stable_files(output) == undisturbed
+    figure(f"{kills} kills; nothing was lost")

@@ -11,9 +11,9 @@ from support.batches import assert_same, joined, kept_rows, read_all
 from support.files import PIXEL_NAMES, make_digits
 
 from job.errors import DataError
-from job.read import csv as module
-from job.read import csv_quoted
-from job.read.csv import csv_source
+from job.read.csv import quoted
+from job.read.csv import source as module
+from job.read.csv.source import csv_source
 from job.settings import ReadSettings
 from job.storage import LocalStorage
 
@@ -30,7 +30,7 @@ def small_window():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BUFFER_BYTES", 32768)
         patch.setattr(module, "_REFILL_BELOW_BYTES", 16384)
-        patch.setattr(csv_quoted, "QUOTE_REACH_BYTES", 8192)
+        patch.setattr(quoted, "QUOTE_REACH_BYTES", 8192)
         yield
 
 

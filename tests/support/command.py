@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 
-def start(*arguments, **environment):
-    """A running `digit-job ...`; values of `environment` go into its environment."""
+def start(*arguments, preexec_fn=None, **environment):
+    """A running `digit-job ...`; values of `environment` go into its environment; preexec_fn: see subprocess.Popen."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DIGIT_JOB_")}
     return subprocess.Popen(
         [sys.executable, "-c", "from job.cli import main; main()", *map(str, arguments)],
@@ -15,6 +15,7 @@ def start(*arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
         env={**clean, **environment},
+        preexec_fn=preexec_fn,  # noqa: PLW1509  # the tests start no threads that it could deadlock with
     )
 
 

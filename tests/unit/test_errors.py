@@ -8,6 +8,7 @@ from job.errors import DigitJobError
 
 EXIT_CODES = {
     "UsageError": 2,
+    "ModelFellShort": 3,
     "DataError": 65,
     "LayoutError": 65,
     "TooManyRejects": 65,
@@ -83,10 +84,11 @@ def test_retry_is_promised_only_where_it_can_help(error):
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_errors_survive_pickling(error):
-    """An error crosses from a worker process with its class and message."""
+    """An error crosses from a worker process with its class and message, and so with its exit code."""
     copy = pickle.loads(pickle.dumps(error("a.csv line 3: 783 values")))  # noqa: S301  # our own bytes
     assert type(copy) is error
     assert str(copy) == "a.csv line 3: 783 values"
+    assert (copy.exit_code, copy.can_retry) == (error.exit_code, error.can_retry)
 
 
 @pytest.mark.parametrize("error", ERRORS)

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from job.cli import app
-from job.errors import DigitJobError
+from job.errors import DigitJobError, Stopped
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = typer.main.get_command(app).commands
@@ -19,7 +19,7 @@ def flag_table(command):
     for option in command.params:
         if option.name == "help":
             continue
-        flag = f"`{option.opts[0]}`" + (" (required)" if option.required else "")
+        flag = f"`{'/'.join([option.opts[0], *option.secondary_opts])}`" + (" (required)" if option.required else "")
         variable = option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
         has_default = option.default not in {None, False} and not callable(option.default)
         default = f"`{option.default}`" if has_default else ""
@@ -50,10 +50,13 @@ def test_every_command_shows_an_example(name):
 
 
 def test_every_exit_code_stands_in_the_readme():
-    """The README lists every code that an error can end with."""
-    codes, classes = set(), [DigitJobError]
+    """The README lists every code that an error can end with, no other, and whether trying again can help."""
+    section = README.split("### Exit codes")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \|.*\|([^|]*)\|$", section, re.MULTILINE)
+    codes, classes = {0: ""}, [DigitJobError]
     while classes:
         each = classes.pop()
-        codes.add(each.exit_code)
+        if each is not Stopped:  # never raised as itself
+            codes[each.exit_code] = "yes" if each.can_retry else "no"
         classes += each.__subclasses__()
-    assert codes <= {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    assert {int(code): helps.strip() for code, helps in rows} == codes

@@ -6,6 +6,7 @@ import pytest
 
 from job import storage as module
 from job.errors import NoInput, ResourceExhausted, StorageError, UsageError
+from job.filesystem import LocalFileSystem
 from job.storage import FileInfo, common_folder, join, relative_to, storage_at
 
 
@@ -25,6 +26,11 @@ def _failing(code):
         raise OSError(code, os.strerror(code))
 
     return fail
+
+
+def _path_of_a_commit(folder, step):
+    """A path to commit to that needs the given step: a new folder, to fail in making it."""
+    return str(folder / ("new/a.csv" if step == "mkdir" else "a.csv"))
 
 
 def _fail_half_way(storage, path, error):
@@ -167,6 +173,40 @@ def test_find_nothing(storage, tmp_path, monkeypatch, location):
     with pytest.raises(NoInput) as error:
         storage.find(location)
     assert str(error.value) == f"{location}: found no file there (looked at {tmp_path / location})"
+
+
+def test_find_takes_a_link_for_the_file_behind_it(storage, tmp_path):
+    """A link to a file is a file of the link's name; a link to a folder is not followed, for it may lead in circles."""
+    _write(tmp_path / "elsewhere/a.csv", b"12345")
+    _write(tmp_path / "in/b.csv")
+    (tmp_path / "in/linked.csv").symlink_to(tmp_path / "elsewhere/a.csv")
+    (tmp_path / "in/folder").symlink_to(tmp_path / "in")
+    found = storage.find(str(tmp_path / "in"))
+    assert [(file.name, file.size) for file in found] == [("b.csv", 1), ("linked.csv", 5)]
+
+
+def test_find_does_not_pass_over_a_link_to_nothing(storage, tmp_path):
+    """A file that should be there and is not is named, instead of left out in silence."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/lost.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(StorageError, match=r"in/lost\.csv: No such file or directory"):
+        storage.find(str(tmp_path / "in"))
+
+
+def test_find_passes_over_a_pipe_but_not_where_it_is_named(storage, tmp_path):
+    """A pipe in a folder is no data; named outright it is refused, for opening it might wait forever."""
+    _write(tmp_path / "a.csv")
+    os.mkfifo(tmp_path / "b.csv")
+    assert [file.name for file in storage.find(str(tmp_path))] == ["a.csv"]
+    assert [file.name for file in storage.find(str(tmp_path / "*.csv"))] == ["a.csv"]
+    with pytest.raises(UsageError, match=r"b\.csv: is a pipe or a device, which cannot be read twice"):
+        storage.find(str(tmp_path / "b.csv"))
+
+
+def test_no_path_holds_a_nul_character(storage):
+    """What the operating system cannot even be asked for is refused as a location."""
+    with pytest.raises(UsageError, match="NUL character"):
+        storage.find("a\0b.csv")
 
 
 def test_version_tells_a_rewritten_file_from_the_old_one(storage, tmp_path):
@@ -316,11 +356,27 @@ def test_commit_order(storage, tmp_path, monkeypatch):
     assert steps == ["sync file", "rename", "sync folder"]
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "makedirs"])
+def test_new_folders_are_on_the_device_before_what_is_in_them(storage, tmp_path, monkeypatch):
+    """Each folder above a committed file that had to be made is recorded in the one above it."""
+    synced = []
+    fsync = os.fsync
+
+    def logged_fsync(handle):
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", logged_fsync)
+    with storage.commit(str(tmp_path / "x/y/a.csv")):
+        pass
+    assert synced[:2] == [str(tmp_path), str(tmp_path / "x")]
+    assert synced[-1] == str(tmp_path / "x/y")
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace", "mkdir"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
 def test_running_out_of_something_is_told_as_such(storage, tmp_path, monkeypatch, step, code):
     """A full disk, quota, memory or table of files is ResourceExhausted, names the path, and leaves nothing."""
-    path = str(tmp_path / "a.csv")
+    path = _path_of_a_commit(tmp_path, step)
     monkeypatch.setattr(os, step, _failing(code))
     with pytest.raises(ResourceExhausted) as error, storage.commit(path) as file:
         file.write(b"half")
@@ -328,11 +384,11 @@ def test_running_out_of_something_is_told_as_such(storage, tmp_path, monkeypatch
     assert _names(tmp_path) == []
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "makedirs"])
+@pytest.mark.parametrize("step", ["fsync", "replace", "mkdir"])
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EIO, errno.ESTALE])
 def test_other_failures_of_a_commit_are_storage_errors(storage, tmp_path, monkeypatch, step, code):
     """Anything else that the system refuses is a StorageError, names the path, and leaves nothing."""
-    path = str(tmp_path / "a.csv")
+    path = _path_of_a_commit(tmp_path, step)
     monkeypatch.setattr(os, step, _failing(code))
     with pytest.raises(StorageError) as error, storage.commit(path) as file:
         file.write(b"half")
@@ -349,17 +405,18 @@ def test_first_error_of_a_commit_is_the_one_told(storage, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("verb", "step"), [("find", "stat"), ("stat", "stat"), ("list", "listdir"), ("remove", "unlink")]
-)
+    ("verb", "step"),
+    [
+        ("find", "stat"), ("stat", "stat"), ("list", "stat"), ("is_folder", "stat"), ("remove", "stat"),
+        ("find", "listdir"), ("list", "listdir"), ("remove", "listdir"), ("remove", "unlink"), ("remove", "rmdir"),
+    ],
+)  # fmt: skip
 def test_failures_while_looking_are_storage_errors(storage, tmp_path, monkeypatch, verb, step):
-    """The system's refusals leave every verb as StorageError."""
-    path = str(_write(tmp_path / "a.csv"))
-    monkeypatch.setattr(os.path, "isfile", lambda _: True)
-    monkeypatch.setattr(os.path, "exists", lambda _: True)
-    monkeypatch.setattr(os.path, "isdir", lambda _: verb == "list")
+    """The system's refusals leave every verb as StorageError; least of all do they mean that nothing is there."""
+    _write(tmp_path / "folder/a.csv")
     monkeypatch.setattr(os, step, _failing(errno.EACCES))
-    with pytest.raises(StorageError, match="Permission denied"):
-        getattr(storage, verb)(path)
+    with pytest.raises(StorageError, match="folder: Permission denied"):
+        getattr(storage, verb)(str(tmp_path / "folder"))
 
 
 # Folders and removal
@@ -381,20 +438,44 @@ def test_commit_folder_replaces_a_folder(storage, tmp_path):
     assert _names(tmp_path) == ["model", "model/a"]
 
 
-def test_commit_folder_that_fails_puts_the_old_one_back(storage, tmp_path, monkeypatch):
+def test_commit_folder_swaps_two_folders_in_one_step(storage, tmp_path, monkeypatch):
+    """A folder is under the name at every moment: nothing is renamed away to make room."""
+    monkeypatch.setattr(os, "replace", _failing(errno.EIO))
+    _write(tmp_path / "staging/a", b"new")
+    _write(tmp_path / "model/old", b"old")
+    storage.commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
+    assert _names(tmp_path) == ["model", "model/a"]
+
+
+class _WithoutExchange(LocalFileSystem):
+    """A file system that cannot swap two names, as many cannot."""
+
+    def exchange(self, _one, _other):
+        return False
+
+
+def test_commit_folder_replaces_a_folder_in_two_steps_where_it_must(tmp_path):
+    """Where names cannot be swapped, the new folder takes the name all the same."""
+    _write(tmp_path / "staging/a", b"new")
+    _write(tmp_path / "model/old", b"old")
+    module.LocalStorage(_WithoutExchange()).commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
+    assert _names(tmp_path) == ["model", "model/a"]
+
+
+def test_commit_folder_that_fails_puts_the_old_one_back(tmp_path, monkeypatch):
     """If the new folder cannot take the name, the old one has it again."""
     _write(tmp_path / "staging/a", b"new")
     _write(tmp_path / "model/old", b"old")
-    rename = os.rename
+    replace = os.replace
 
     def fail(source, target):
         if source.endswith("staging"):
             raise OSError(errno.EIO, "broken")
-        rename(source, target)
+        replace(source, target)
 
-    monkeypatch.setattr(os, "rename", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(StorageError, match="model: Input/output error"):
-        storage.commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
+        module.LocalStorage(_WithoutExchange()).commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
     assert _names(tmp_path) == ["model", "model/old", "staging", "staging/a"]
 
 

@@ -7,10 +7,19 @@ import shutil
 import numpy as np
 import pytest
 from support.files import make_digits
-from support.models import write_model
+from support.models import change_card, write_model
 
 from job.errors import ModelInvalid, StorageError
-from job.model.bundle import CARD_NAME, GOLDEN_TOLERANCE, KERAS_NAME, ONNX_NAME, Golden, open_bundle, write_card
+from job.model.bundle import (
+    CARD_NAME,
+    GOLDEN_TOLERANCE,
+    KERAS_NAME,
+    ONNX_NAME,
+    Golden,
+    card_digest,
+    open_bundle,
+    write_card,
+)
 from job.model.predictor import OnnxPredictor
 from job.storage import LocalStorage
 
@@ -22,9 +31,7 @@ def folder(model, tmp_path):
 
 
 def _change_card(folder, **changes):
-    path = folder / CARD_NAME
-    card = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({key: value for key, value in card.items() if value is not ...}))
+    change_card(folder, lambda card: card.update(changes))
 
 
 def _golden(rows=4):
@@ -51,12 +58,13 @@ def test_golden_rows_survive_the_card():
 
 
 def test_card_says_what_it_is_told_and_what_proves_it(storage, folder):
-    """The card holds the given facts, its format, a digest per file, and the golden rows."""
+    """The card holds the given facts, its format, a digest per file and one of itself, and the golden rows."""
     write_card(storage, str(folder), {"name": "n", "recipe": {"epochs": 3}}, _golden())
     card = json.loads((folder / CARD_NAME).read_text())
-    assert (card["format"], card["name"], card["recipe"]) == (1, "n", {"epochs": 3})
+    assert (card["format"], card["name"], card["recipe"]) == (2, "n", {"epochs": 3})
     assert sorted(card["files"]) == [KERAS_NAME, ONNX_NAME]
     assert all(len(digest) == 64 for digest in card["files"].values())
+    assert card["sha256"] == card_digest(card)
     assert len(card["golden"]["probabilities"]) == 4
 
 
@@ -128,13 +136,13 @@ def test_folder_that_is_no_model(storage, tmp_path, is_there):
     )
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_card_of_another_format(storage, folder, version):
     """A card of a format that this version does not know is refused by its number."""
     _change_card(folder, format=version)
     with pytest.raises(ModelInvalid) as error:
         open_bundle(storage, str(folder))
-    assert str(error.value) == f"{folder / CARD_NAME}: has format {version}, expected 1; train the model again"
+    assert str(error.value) == f"{folder / CARD_NAME}: has format {version}, expected 2; train the model again"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"null", b'"text"', b"\xff\xfe", b"{}"], ids=repr)
@@ -190,7 +198,8 @@ def test_golden_rows_of_another_model(storage, folder, tmp_path):
     bundle = open_bundle(storage, str(folder))
     with pytest.raises(ModelInvalid) as error:
         bundle.check(OnnxPredictor(bundle.onnx, bundle.path))
-    assert str(error.value).startswith(f"{folder / ONNX_NAME}: its answers to the golden rows are off by up to ")
+    expected = f"{folder / ONNX_NAME}: its answers to the golden rows in model.json are off by up to "
+    assert str(error.value).startswith(expected)
     assert "(allowed: 0.0001)" in str(error.value)
 
 

@@ -1,7 +1,7 @@
 import gzip
 import lzma
 import zipfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from support.packed import PACKERS, zip_of, zstd
@@ -132,6 +132,19 @@ def test_zip_of_other_than_one_file(stream, members, found):
     content = zip_of(dict.fromkeys(members, b""))
     with pytest.raises(DataError, match=rf"/a.csv.gz: the zip archive holds {found}, expected one; unpack it"):
         stream(content).read()
+
+
+def test_workbook_is_told_from_an_archive(stream):
+    """Excel's .xlsx is a zip archive of many files, of which none is worth unpacking."""
+    content = zip_of({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
+    with pytest.raises(DataError, match=r"a.csv.gz: is a workbook, .*; save its sheet as `CSV UTF-8`"):
+        stream(content).read()
+
+
+def test_zip_of_a_file_without_a_name(stream):
+    """A name of no letters, which some versions of Python stumble over, is damage at worst."""
+    with suppress(DataError):
+        assert stream(zip_of({"@name": TEXT}).replace(b"@name", b"\0name")).read() == TEXT
 
 
 def test_encrypted_zip(stream):

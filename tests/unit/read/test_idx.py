@@ -35,6 +35,26 @@ def test_images_with_their_labels(storage, tmp_path, digits, is_compressed, has_
     assert_same(read_all(source, storage, part_bytes=10 * 784, block_rows=block_rows), expected)
 
 
+def test_full_ink_may_be_1(storage, tmp_path, digits):
+    """With --scale 1 black and white images of 0 and 1 come out as 0 and 255; a byte above 1 costs its record."""
+    black_and_white = (digits.pixels > 0).astype(np.uint8)
+    stored = black_and_white.copy()
+    stored[3, 7] = 2
+    labels = digits.labels.copy()
+    labels[[3, 5]] = 11
+    path = write_idx(tmp_path, Digits(stored, labels))
+    source = idx_source(storage, storage.stat(str(path)), ReadSettings(scale="1"))
+    batch = read_all(source, storage, block_rows=4)
+    expected = black_and_white * np.uint8(255)
+    expected[3] = 0
+    np.testing.assert_array_equal(batch.pixels, expected)
+    assert source.scale == "1"
+    assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [
+        (3, Reason.OUT_OF_RANGE, "pixel 8 is 2, expected 0-1"),
+        (5, Reason.BAD_LABEL, "label 11, expected 0-9"),
+    ]
+
+
 def test_labels_may_be_left_alone(storage, tmp_path, digits):
     """Without labels wanted, a file of labels beside is not looked at."""
     path = write_idx(tmp_path, digits)
@@ -177,7 +197,7 @@ def test_labels_that_do_not_fit(storage, tmp_path, digits, content):
         read_all(_source(storage, path), storage)
     assert str(error.value) == (
         f"{tmp_path / LABELS}: expected an IDX file of 3 labels to go with {IMAGES}, found {max(0, len(content) - 8)} "
-        "bytes of labels"
+        "bytes of labels; leave them out with --no-label"
     )
 
 

@@ -31,6 +31,12 @@ def _transparent(pixels):
     return file.getvalue()
 
 
+def _without_palette(pixels):
+    content = png(pixels, "P")
+    palette = content.index(b"PLTE") - 4
+    return content[:palette] + content[content.index(b"IDAT") - 4 :]
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -41,10 +47,27 @@ def _transparent(pixels):
         (lambda _: png_that_claims(2**31 - 1, 2**31 - 1), "is a PNG of 2147483647x2147483647, expected 28x28"),
         (lambda _: png_that_claims(28, 28), "is a damaged PNG"),
         (lambda pixels: png(pixels)[:-40], "is a damaged PNG"),
+        (_without_palette, "is a damaged PNG"),
+        (
+            lambda _: png_that_claims(28, 28)[:33] + png_that_claims(20_000, 20_000)[8:],
+            "is a damaged PNG (it has several headers)",
+        ),
         (lambda pixels: png(pixels, "I;16"), "is a PNG of mode I;16, expected 8-bit grey or colour"),
         (_transparent, "is a PNG with transparent pixels, expected an opaque one"),
     ],
-    ids=["empty", "header", "GIF", "size", "bomb", "no pixels", "cut off", "16 bits", "transparent"],
+    ids=[
+        "empty",
+        "header",
+        "GIF",
+        "size",
+        "bomb",
+        "no pixels",
+        "cut off",
+        "no palette",
+        "bomb behind a good header",
+        "16 bits",
+        "transparent",
+    ],
 )
 def test_what_is_no_picture_of_a_digit(digits, content, problem):
     """Anything else is refused with what it is, by its header alone where the size is wrong."""

@@ -137,9 +137,9 @@ def test_packed_files(storage, looked, tmp_path, digits):
 
 
 def test_packed_parquet(looked, tmp_path, digits):
-    """Parquet within gzip cannot be read, and is refused as data, with its name."""
+    """Parquet within gzip cannot be read, and is refused with what to do."""
     path = _zip(write_parquet(tmp_path / "a.parquet", digits[:5]))
-    with pytest.raises(DataError, match=f"^{path}: "):
+    with pytest.raises(LayoutError, match=f"^{path}: is a packed Parquet file, .*; unpack it$"):
         looked(path)
 
 

@@ -46,6 +46,21 @@ def test_headerless_csv_without_label(looked, tmp_path, digits):
     assert found.facts["labels"] == "none"
 
 
+@pytest.mark.parametrize("rows", ["", "rubbish\n"], ids=["header alone", "nothing good"])
+def test_csv_without_a_good_record(looked, tmp_path, rows):
+    """A label column is not denied only because no label was seen."""
+    (tmp_path / "a.csv").write_text(csv_text(make_digits(0)) + rows)
+    found = looked(tmp_path / "a.csv")
+    assert found.facts["columns"].endswith("+ label (label)")
+    assert found.facts["labels"] == "none was seen"
+
+
+@pytest.mark.parametrize(("scale", "said"), [("auto", "taken as 0-255 ("), ("1", "taken as 0-1 by --scale (")])
+def test_scale_of_idx_is_not_looked_for(looked, tmp_path, scale, said):
+    """Bytes are taken as 0-255, whatever the first records show, unless the user says otherwise."""
+    assert said in looked(write_idx(tmp_path, make_digits(3)), ReadSettings(scale=scale)).facts["pixels"]
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_records_of_a_long_csv_are_estimated(looked, tmp_path, pack):
     """More records than the head has are told from their size, and marked as an estimate."""

@@ -1,6 +1,6 @@
 import pytest
 
-from job.errors import OutputOccupied
+from job.errors import OutputOccupied, StorageError
 from job.score.output import Output, State
 from job.score.plan import Part, Plan
 
@@ -106,4 +106,31 @@ def test_a_run_file_of_somebody_else_is_no_run_of_ours(output, tmp_path, content
     (tmp_path / "out/_parts").mkdir(parents=True)
     (tmp_path / "out/_parts/run.json").write_text(content)
     with pytest.raises(OutputOccupied):
+        claim(output)
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "_parts/run.json"])
+def test_a_file_that_cannot_be_read_is_not_one_that_is_absent(output, tmp_path, monkeypatch, storage, name):
+    """Or a disk that fails for a moment would make finished output look like another's."""
+    claim(output)
+    if name == "_SUCCESS":
+        output.finish(PLAN)
+    read = type(storage).read
+
+    def fail(self, path):
+        if path == str(tmp_path / "out" / name):
+            raise StorageError(f"{path}: Input/output error")
+        return read(self, path)
+
+    monkeypatch.setattr(type(storage), "read", fail)
+    with pytest.raises(StorageError, match="Input/output error"):
+        claim(output)
+
+
+@pytest.mark.parametrize("content", [b"{", b"7", b"\xff"])
+def test_a_damaged_note_of_the_run_is_somebody_elses(output, tmp_path, content):
+    """What is not known to be this run's is not resumed."""
+    claim(output)
+    (tmp_path / "out/_parts/run.json").write_bytes(content)
+    with pytest.raises(OutputOccupied, match="is not empty"):
         claim(output)

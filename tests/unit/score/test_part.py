@@ -1,5 +1,5 @@
 import os
-from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from support.files import csv_lines, csv_text, make_digits, write_csv
 from support.models import IntegerPredictor
 
 from job.contract import PixelBatch, Reason, Reject
-from job.errors import InputChanged, Terminated
+from job.errors import InputChanged, InternalError, Terminated
 from job.read.source import files_at, look
 from job.report.tally import Tally
 from job.score.part import PartScorer, predict
 from job.score.plan import make_plan
 from job.settings import ReadSettings, ScoreSettings
-from job.write.part_file import PartReader
+from job.write.part_file import opened_part
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=20_000, block_rows=4)
 
@@ -37,8 +37,7 @@ def test_parts_hold_every_record_once(tmp_path, storage):
     for part in plan.parts:
         path = str(tmp_path / f"{part.index}.arrow")
         scorer(storage, predictor).score(part, plan.inputs[0].source, path)
-        with closing(storage.open(path)) as file:
-            reader = PartReader(file, path)
+        with opened_part(storage, path) as reader:
             tally += Tally.from_json(reader.summary.tally)
             predictions += [value for rows, _ in reader.batches() for value in rows["prediction"].to_pylist()]
     expected = predictor.predict(digits.pixels).argmax(axis=1)
@@ -54,8 +53,8 @@ def test_rejects_count_from_the_part_s_beginning(tmp_path, storage):
     (tmp_path / "a.csv").write_text("\n".join(lines))
     plan = planned(storage, tmp_path / "a.csv")
     scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
-    with closing(storage.open(str(tmp_path / "p"))) as file:
-        found = [reject for _, rejects in PartReader(file, "p").batches() for reject in rejects]
+    with opened_part(storage, str(tmp_path / "p")) as reader:
+        found = [reject for _, rejects in reader.batches() for reject in rejects]
     assert [(each.row, each.line, each.reason) for each in found] == [(6, 7, Reason.TOO_FEW_FIELDS)]
 
 
@@ -74,13 +73,28 @@ def test_a_stop_leaves_no_part(tmp_path, storage):
     assert list((tmp_path / "parts").iterdir()) == []
 
 
+def test_a_tally_that_does_not_add_up_is_a_defect(tmp_path, storage, monkeypatch):
+    """No part is committed that has lost a row."""
+    plan = planned(storage, write_csv(tmp_path / "a.csv", make_digits(20)))
+    count = Tally.of
+
+    def lose_one(batch):
+        tally = count(batch)
+        return replace(tally, counts=tally.counts - np.arange(len(tally.counts)).clip(max=1))
+
+    monkeypatch.setattr(Tally, "of", lose_one)
+    with pytest.raises(InternalError, match=r"records read, \d+ scored, 0 rejected"):
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+    assert not (tmp_path / "p").exists()
+
+
 def test_an_input_that_grows_meanwhile_is_refused(tmp_path, storage):
     """Data that changed under the reader is never committed."""
     source = write_csv(tmp_path / "a.csv", make_digits(20))
     plan = planned(storage, source)
     with source.open("a") as file:
         file.write(csv_text(make_digits(1), has_header=False))
-    with pytest.raises(InputChanged, match=r"a\.csv: was changed while it was being scored"):
+    with pytest.raises(InputChanged, match=r"a\.csv: was changed while it was being read"):
         scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
     assert not (tmp_path / "p").exists()
 

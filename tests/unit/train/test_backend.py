@@ -17,9 +17,21 @@ def test_nothing_slow_is_imported_before_it_is_needed(module):
 def test_tensorflow_comes_in_silently():
     """Importing, building, running and exporting say nothing on either stream."""
     code = """
-from job.train.export import to_onnx
+from job.train.export import for_scoring
 from job.train.network import dense
-to_onnx(dense((8,)))
+for_scoring(dense((8,)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_errors_while_tensorflow_comes_in_are_told():
+    """Only notices are left out of what is written below Python, not what may be wrong."""
+    code = """
+import os
+from job.train.backend import _without_notices
+with _without_notices():
+    os.write(2, b"I0000 00:00:1 port.cc:153] oneDNN custom operations are on.\\nsomething is wrong\\n")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "something is wrong\n"

@@ -1,17 +1,23 @@
+import ast
 import hashlib
+import io
 import json
 import os
+import pickle
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import job
 from job.errors import ModelInvalid
 from job.model.bundle import open_bundle
-from job.model.predictor import OnnxPredictor
+from job.model.predictor import predictor_of
 from job.train.backend import fix_seed, import_keras
-from job.train.export import convert, to_onnx
+from job.train.export import convert, for_scoring
 from job.train.network import dense
 from job.train.origin import find_images
 
@@ -35,13 +41,13 @@ def converted(storage, tmp_path):
 
 
 def _answers(bundle, pixels):
-    return OnnxPredictor(bundle.onnx, "test").predict(pixels)
+    return predictor_of(bundle).predict(pixels)
 
 
 def test_exporting_twice_gives_the_same_bytes():
     """tf2onnx numbers its names on through the life of a process; what is saved does not show it."""
     model = dense((16,))
-    assert to_onnx(model) == to_onnx(model)
+    assert for_scoring(model) == for_scoring(model)
 
 
 def test_a_convolutional_network_is_converted(tmp_path, converted, layers):
@@ -53,10 +59,10 @@ def test_a_convolutional_network_is_converted(tmp_path, converted, layers):
         layers.Flatten(),
         layers.Dense(10, activation="softmax"),
     )
-    bundle.check(OnnxPredictor(bundle.onnx, "test"))
+    bundle.check(predictor_of(bundle))
     assert (bundle.name, bundle.about["recipe"]) == ("mine", "converted")
     assert bundle.about["architecture"] == "Conv2D-MaxPooling2D-Flatten-Dense"
-    assert bundle.about["export"]["onnx"]["same_digits"] == bundle.about["export"]["onnx"]["rows"] > 1797
+    assert bundle.about["export"]["model.onnx"]["same_digits"] == bundle.about["export"]["model.onnx"]["rows"] > 1797
     assert (tmp_path / "model/model.keras").read_bytes() == (tmp_path / "mine.keras").read_bytes()
     assert len(bundle.golden.pixels) == 16
 
@@ -120,9 +126,108 @@ convert(LocalStorage(), {str(tmp_path / "mine.keras")!r}, {str(tmp_path / "there
 
 def test_code_in_a_model_is_not_run(tmp_path, converted, layers):
     """A Lambda layer is refused, and nothing is written."""
-    with pytest.raises(ModelInvalid, match=r"mine\.keras: Keras cannot load it safely .*Lambda"):
+    with pytest.raises(ModelInvalid, match=r"mine\.keras: Keras cannot load it safely .*Lambda") as error:
         converted(layers.Input((784,)), layers.Lambda(lambda x: x), layers.Dense(10, activation="softmax"))
+    assert error.value.exit_code == 78
     assert not (tmp_path / "model").exists()
+
+
+class _Trap:
+    """An object that makes a file when it is loaded from a pickle."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return Path.touch, (self._path,)
+
+
+def _repacked(path, change):
+    """A .keras file's bytes after a function changed the content of its members, by name."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
+def _with_layer(**entries):
+    def change(members):
+        config = json.loads(members["config.json"])
+        config["config"]["layers"][-1].update(entries)
+        members["config.json"] = json.dumps(config).encode()
+
+    return change
+
+
+def _with_pickled_weights(sprung):
+    def change(members):
+        del members["model.weights.h5"]
+        weights = io.BytesIO()
+        np.savez(weights, dense=np.array([_Trap(sprung)], dtype=object))
+        members["model.weights.npz"] = weights.getvalue()
+
+    return change
+
+
+def test_nothing_that_a_keras_file_names_is_run(storage, tmp_path, layers):
+    """Neither pickled weights, nor a function of some module as a layer, nor a layer of the author's own."""
+    path, sprung = tmp_path / "mine.keras", tmp_path / "sprung"
+    import_keras().Sequential([layers.Input((784,)), layers.Dense(10)]).save(path)
+    touch = {"module": "os", "class_name": "mkdir", "registered_name": None, "config": {"path": str(sprung)}}
+    own = {"module": "theirs", "class_name": "Own", "registered_name": "theirs>Own"}
+    contents = [
+        _repacked(path, each) for each in (_with_pickled_weights(sprung), _with_layer(**touch), _with_layer(**own))
+    ]
+    contents.append(pickle.dumps(_Trap(sprung)))
+    for content in contents:
+        path.write_bytes(content)
+        with pytest.raises(ModelInvalid, match=rf"^{path}: (Keras cannot load it safely|is no \.keras file)") as error:
+            convert(storage, str(path), str(tmp_path / "model"))
+        assert "\n" not in str(error.value)
+    assert not sprung.exists()
+    assert not (tmp_path / "model").exists()
+
+
+def test_keras_files_are_opened_in_one_place_and_in_safe_mode():
+    """Only where a network comes in from elsewhere, in the train stage."""
+    found = {}
+    for source in Path(job.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                ("load_model", "enable_unsafe_deserialization")
+            ):
+                found[f"{source.parent.name}/{source.name}"] = ast.unparse(node)
+    assert found == {"train/foreign.py": "keras.saving.load_model(local, compile=False, safe_mode=True)"}
+
+
+@pytest.mark.parametrize("owner", ["saving", "Model"])
+def test_lack_of_memory_is_no_invalid_model(converted, layers, monkeypatch, owner):
+    """While a network is loaded or exported, as anywhere."""
+
+    def fail(*_arguments, **_named):
+        raise MemoryError("no room")
+
+    target = import_keras().saving if owner == "saving" else import_keras().Model
+    monkeypatch.setattr(target, "load_model" if owner == "saving" else "export", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        converted(layers.Input((784,)), layers.Dense(10, activation="softmax"))
+
+
+def test_a_network_that_onnx_has_no_words_for_is_refused(converted, layers, monkeypatch):
+    """Whatever its converter runs into."""
+
+    def fail(*_arguments, **_named):
+        raise NotImplementedError("no operator for this")
+
+    monkeypatch.setattr(import_keras().Model, "export", fail)
+    with pytest.raises(
+        ModelInvalid, match=r"cannot be exported to ONNX: NotImplementedError\('no operator for this'\)"
+    ):
+        converted(layers.Input((784,)), layers.Dense(10, activation="softmax"))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from job.train.fit import RECIPES, fit
 from job.train.network import dense
 
 TINY = replace(RECIPES["baseline"], epochs=2, batch_size=16)
+DEFORMING = replace(RECIPES["accurate"], epochs=2, batch_size=16, epoch_images=1000)
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +22,13 @@ def dataset():
     return replace(whole, train=whole.train.rows(np.arange(400)))
 
 
-def _fitted(dataset, seed, batches=None):
+def _fitted(dataset, seed, batches=None, recipe=TINY):
     fix_seed(seed)
     batches = [] if batches is None else batches
     epochs = []
     done = fit(
         dense((32,)),
-        TINY,
+        recipe,
         dataset,
         seed=seed,
         on_epoch=epochs.append,
@@ -54,6 +55,53 @@ def _weights(fitted):
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(dataset, first):
     """Initial weights, the order of the images and every rounding repeat."""
     assert _weights(first).tobytes() == _weights(_fitted(dataset, 1)).tobytes()
+
+
+@pytest.fixture(scope="module")
+def deforming_batches():
+    return []
+
+
+@pytest.fixture(scope="module")
+def deforming(dataset, deforming_batches):
+    """By the recipe that deforms its images."""
+    return _fitted(dataset, 1, deforming_batches, DEFORMING)
+
+
+def test_deformations_repeat_bit_for_bit_as_well(dataset, deforming):
+    """Although another thread makes the images while the network learns."""
+    assert _weights(deforming).tobytes() == _weights(_fitted(dataset, 1, recipe=DEFORMING)).tobytes()
+
+
+def test_the_network_learns_from_deformed_images(deforming):
+    """Two epochs of a thousand bring the loss down."""
+    assert deforming.history[1].loss < deforming.history[0].loss
+
+
+@pytest.mark.usefixtures("deforming")
+def test_a_few_images_are_shown_several_times_in_an_epoch(deforming_batches):
+    """Of 400 images 1,000 are asked for: 63 batches of 16, in two groups of 32; progress tells of each group."""
+    assert deforming_batches == [(32, 128), (64, 128), (96, 128), (128, 128)]
+
+
+@pytest.mark.parametrize(
+    ("images", "batches"),
+    # Whole groups: 54,000 images fill 422 batches of 128, which nine groups of 47 hold.
+    [(54_000, 9 * 47), (1_293, 32), (4_000, 32), (4_097, 33), (6_400, 50), (6_401, 2 * 26), (1, 32)],
+)
+def test_epochs_are_long_enough_and_in_whole_groups(images, batches):
+    """Every image is shown, and 4,000 at least."""
+    plan = RECIPES["accurate"].plan(images)
+    assert plan.batches == batches
+    assert plan.batches * plan.batch_size >= max(images, 4_000)
+
+
+def test_the_step_size_falls_to_nothing(deforming):
+    """Along half a cosine, over all 128 steps of the run."""
+    optimizer = deforming.model.optimizer
+    assert int(optimizer.iterations) == 128
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 64, 128)]
+    assert rates == pytest.approx([2e-3, 1e-3, 0], abs=1e-9)
 
 
 def test_another_seed_gives_other_weights(dataset, first):

@@ -2,9 +2,10 @@ import time
 
 import numpy as np
 import pytest
-from support.files import write_csv, write_idx, write_parquet
+from support.files import Digits, write_csv, write_idx, write_parquet
 
-from job.errors import DataError, NoInput
+from job.errors import DataError, NoInput, UsageError
+from job.settings import ReadSettings
 from job.train import origin
 from job.train.origin import find_images
 
@@ -108,6 +109,17 @@ def test_mnist_is_kerass_download(storage, monkeypatch, balanced):
     assert found.images.labels.dtype == np.int8
 
 
+def test_lack_of_memory_is_no_failed_download(storage, monkeypatch):
+    """Other data would not help."""
+
+    def fail():
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("keras.datasets.mnist.load_data", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        find_images(storage, "mnist")
+
+
 def test_auto_takes_the_mnist_folder_that_it_is_told_of(storage, tmp_path, balanced):
     """The source is then that folder, so that the same can be found again."""
     write_idx(tmp_path, balanced, prefix="train")
@@ -182,3 +194,29 @@ def test_an_unclean_record_of_a_binary_format_is_named_by_row(storage, tmp_path,
     images = write_idx(tmp_path, type(balanced)(balanced.pixels, labels), prefix="train")
     with pytest.raises(DataError, match=r"row 42 \(from 0\): label 11, expected 0-9 \[bad_label\]"):
         find_images(storage, str(images))
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_files_are_read_as_the_user_says(storage, tmp_path, balanced, write):
+    """Which column is the label, what full ink is, and how images are stored: all of it reaches the reader."""
+    stored = (balanced.pixels > 0).astype(np.uint8).reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
+    path = write(tmp_path / "train", Digits(stored, balanced.labels))
+    found = find_images(storage, str(path), ReadSettings("label", scale="1", is_transposed=True))
+    assert _same(found.images, Digits((balanced.pixels > 0) * np.uint8(255), balanced.labels))
+
+
+def test_mnists_folder_is_read_as_the_user_says(storage, tmp_path, balanced):
+    """Training and test images are both turned."""
+    turned = Digits(balanced.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784), balanced.labels)
+    write_idx(tmp_path, turned[:150], prefix="train")
+    write_idx(tmp_path, turned[150:], prefix="t10k")
+    found = find_images(storage, "auto", ReadSettings(is_transposed=True), mnist_dir=str(tmp_path))
+    assert _same(found.images, balanced[:150])
+    assert _same(found.test, balanced[150:])
+
+
+@pytest.mark.parametrize("source", ["mnist", "digits", "auto"])
+def test_nothing_is_said_of_data_that_is_known(storage, source):
+    """A flag that would have no effect is refused."""
+    with pytest.raises(UsageError, match=f"^--data {source}: .*--transpose are for files"):
+        find_images(storage, source, ReadSettings(is_transposed=True))

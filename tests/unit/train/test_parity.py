@@ -13,19 +13,19 @@ def said():
 
 def test_equal_answers_are_at_par(said):
     """With what was compared."""
-    parity = check_parity(said, said.copy())
+    parity = check_parity(said, said.copy(), "model.onnx")
     assert parity.to_json() == {"rows": 50, "same_digits": 50, "max_difference": 0.0}
 
 
 def test_rounding_is_allowed(said):
     """Up to 1e-5."""
-    assert 0 < check_parity(said, said + np.float32(5e-6)).max_difference <= 1e-5
+    assert 0 < check_parity(said, said + np.float32(5e-6), "model.onnx").max_difference <= 1e-5
 
 
 def test_a_larger_difference_is_not(said):
     """Even where the digits agree."""
     with pytest.raises(ModelInvalid, match=r"for 50 of 50 images, with probabilities off by up to 0\.001"):
-        check_parity(said, said + np.float32(1e-3))
+        check_parity(said, said + np.float32(1e-3), "model.onnx")
 
 
 def test_one_other_digit_is_not():
@@ -35,10 +35,10 @@ def test_one_other_digit_is_not():
     other = near.copy()
     other[0, 2] += 2e-6
     with pytest.raises(ModelInvalid, match=r"the same digit as model\.keras for 1 of 2 images"):
-        check_parity(near, other)
+        check_parity(near, other, "model.onnx")
 
 
 def test_nan_is_not(said):
     """Not a number is never near enough."""
     with pytest.raises(ModelInvalid):
-        check_parity(said, np.where(said > 0.15, np.nan, said))
+        check_parity(said, np.where(said > 0.15, np.nan, said), "model.onnx")

@@ -1,18 +1,20 @@
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from support.files import write_csv
+from support.files import Digits, write_csv
 from support.models import write_model
 
-from job.errors import DataError, ModelInvalid, OutputOccupied, StorageError
+from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied, StorageError
 from job.model.bundle import open_bundle
-from job.model.predictor import OnnxPredictor
+from job.model.predictor import predictor_of
 from job.settings import TrainSettings
 from job.storage import LocalStorage
-from job.train import parity, run
+from job.train import export as module
+from job.train import run
 from job.train.backend import fix_seed
-from job.train.fit import FitResult
+from job.train.fit import DEFORMATIONS, RECIPES, FitResult
 from job.train.network import dense
 
 
@@ -48,8 +50,9 @@ def is_untouched(tmp_path):
 def test_the_folder_is_a_model_that_opens_and_checks(storage, trained):
     """Digests and golden rows hold."""
     bundle = open_bundle(storage, trained.result.path)
-    bundle.check(OnnxPredictor(bundle.onnx, "test"))
-    assert storage.list(trained.result.path) == ["model.json", "model.keras", "model.onnx"]
+    bundle.check(predictor_of(bundle))
+    described = ["MODEL.md", "mistakes.png", "model.json"]
+    assert storage.list(trained.result.path) == [*described, "model.keras", "model.npz", "model.onnx"]
 
 
 def test_the_network_learns(trained):
@@ -62,14 +65,16 @@ def test_the_summary_comes_before_training(trained):
     """One text, with the network's layers; then progress up to the end."""
     assert len(trained.texts) == 1
     assert "134,794" in trained.texts[0]
-    assert trained.batches[-1] == (42, 42)
+    assert trained.batches[-1] == (64, 64)
 
 
 def test_the_card_tells_the_whole_story(trained):
     """What it is, what it learned from, how well, and with what."""
     with open(f"{trained.result.path}/model.json") as file:
         card = json.load(file)
-    assert (card["name"], card["recipe"]) == ("dense-baseline", "baseline")
+    assert (card["name"], card["recipe"]) == ("dense-accurate", "accurate")
+    assert card["training"] == json.loads(json.dumps(asdict(replace(RECIPES["accurate"], epochs=2))))
+    assert card["seeds"] == {"split": 3, "weights": 3, "shuffle": 3, "deformations": 3}
     assert (card["architecture"], card["parameters"]) == ("784-128-128-128-10", 134_794)
     assert card["input"] == {"dtype": "uint8", "shape": [784], "range": [0, 255], "background": 0}
     assert card["classes"] == list("0123456789")
@@ -81,12 +86,14 @@ def test_the_card_tells_the_whole_story(trained):
     assert card["metrics"]["test"] == trained.result.test.figures
     assert card["metrics"]["validation"] == trained.result.validation.figures
     assert [epoch["epoch"] for epoch in card["history"]] == [1, 2]
-    assert card["export"]["onnx"]["same_digits"] == card["export"]["onnx"]["rows"] == 360
-    assert card["export"]["onnx"]["max_difference"] <= 1e-5
+    assert set(card["export"]) == {"model.onnx", "model.npz"}
+    for parity in card["export"].values():
+        assert parity["same_digits"] == parity["rows"] == 360
+        assert parity["max_difference"] <= 1e-5
     assert {"python", "digit-job", "tensorflow", "keras", "numpy", "onnxruntime", "onnx", "scikit-learn"} == set(
         card["versions"]
     )
-    assert card["gate"] == {"verdict": "not_gated", "min_accuracy": None}
+    assert card["gate"] == {"verdict": "not_gated", "shortfalls": [], "min_accuracy": None, "compared_to": None}
 
 
 def test_golden_rows_are_test_images_of_every_digit(storage, trained):
@@ -100,23 +107,50 @@ def test_golden_rows_are_test_images_of_every_digit(storage, trained):
     assert {labels[pixels.tobytes()] for pixels in golden.pixels} == set(range(10))
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"recipe": "accurate"}, {}),
+        ({"recipe": "accurate", "batch_size": 32}, {"batch_size": 32}),
+        ({"recipe": "accurate", "is_augmented": True}, {}),
+        ({"recipe": "accurate", "is_augmented": False}, {"deformations": None}),
+        ({"recipe": "baseline"}, {}),
+        ({"recipe": "baseline", "is_augmented": True}, {"deformations": DEFORMATIONS}),
+    ],
+)
+def test_flags_go_before_the_recipe(storage, settings, monkeypatch, change, expected):
+    """What is trained by is what the card tells of."""
+    used = []
+
+    def fit(model, recipe, *_args, **_kwargs):
+        used.append(recipe)
+        return FitResult(model, ())
+
+    monkeypatch.setattr(run, "fit", fit)
+    card = _train(replace(settings, **change), storage).card
+    assert used[0] == replace(RECIPES[change["recipe"]], epochs=1, **expected)
+    assert card["training"] == asdict(used[0])
+
+
 @pytest.mark.usefixtures("no_fit")
 def test_a_new_model_replaces_the_old_one(storage, settings, tmp_path):
     """Whole, and nothing else stays in the folder above."""
     result = _train(settings, storage)
-    assert open_bundle(storage, result.path).name == "dense-baseline"
+    assert open_bundle(storage, result.path).name == "dense-accurate"
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize("name", ["OnnxPredictor", "SparsePredictor"])
 @pytest.mark.usefixtures("no_fit")
-def test_an_unfaithful_export_is_never_saved(storage, settings, monkeypatch, is_untouched):
+def test_an_unfaithful_export_is_never_saved(storage, settings, monkeypatch, is_untouched, name):
     """Training fails, and the older model stays."""
+    right = getattr(module, name)
 
-    class Wrong(OnnxPredictor):
+    class Wrong(right):
         def predict(self, pixels):
             return np.roll(super().predict(pixels), 1, axis=1)
 
-    monkeypatch.setattr(parity, "OnnxPredictor", Wrong)
+    monkeypatch.setattr(module, name, Wrong)
     with pytest.raises(ModelInvalid, match="nothing was saved"):
         _train(settings, storage)
     assert is_untouched()
@@ -160,6 +194,49 @@ def test_unusable_data_leaves_the_old_model(storage, settings, tmp_path, balance
     with pytest.raises(DataError, match="has no labels"):
         _train(settings, storage)
     assert is_untouched()
+
+
+def _label_of_ten(path, digits):
+    write_csv(path, Digits(digits.pixels, np.where(np.arange(200) == 50, 10, digits.labels)))
+
+
+def _no_threes(path, digits):
+    write_csv(path, digits[digits.labels != 3])
+
+
+def _images_of_27_by_27(path, digits):
+    names = ["label", *(f"pixel{index}" for index in range(729))]
+    rows = [[label, *pixels[:729]] for pixels, label in zip(digits.pixels, digits.labels, strict=True)]
+    path.write_text("\n".join(",".join(map(str, row)) for row in [names, *rows]))
+
+
+def _not_a_number(path, digits):
+    text = write_csv(path, digits).read_text()
+    path.write_text(text.rstrip().rpartition(",")[0] + ",nan\n")
+
+
+def _nothing(path, _digits):
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (_label_of_ten, r"line 52 .*label is '10', expected 0-9"),
+        (_no_threes, r"holds 0 images of the digit 3, expected at least 5"),
+        (_images_of_27_by_27, r"found 730 columns .*expected 784"),
+        (_not_a_number, r"line 201 .*pixel783 is 'nan', expected 0-255"),
+        (_nothing, r"is empty"),
+    ],
+)
+def test_unusable_images_end_in_one_line_and_leave_nothing(storage, tmp_path, balanced, write, message):
+    """What is wrong, and where; no folder is begun."""
+    write(tmp_path / "train.csv", balanced)
+    with pytest.raises(DigitJobError, match=r"train\.csv.*" + message) as error:
+        _train(TrainSettings(str(tmp_path / "train.csv"), str(tmp_path / "model")), storage)
+    assert error.value.exit_code == 65
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
 
 
 def _occupied_by_a_file(folder):
@@ -215,3 +292,44 @@ def test_the_weights_drawn_depend_on_the_seed():
         fix_seed(seed)
         drawn.append(dense((8,)).get_weights()[0].tobytes())
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_model_that_falls_short_does_not_take_the_place_of_one_that_did_not(storage, settings, is_untouched):
+    """The older model stays where it is, and goes on scoring; the new one lies beside it, marked."""
+    result = _train(replace(settings, min_accuracy=1.0), storage)
+    assert result.path == f"{settings.model}.not_blessed"
+    assert open_bundle(storage, settings.model).name == "linear-0"
+    with pytest.raises(ModelInvalid, match="the model is not blessed: its accuracy is"):
+        open_bundle(storage, result.path)
+    assert open_bundle(storage, result.path, allows_unblessed=True).about["gate"]["verdict"] == "not_blessed"
+    again = _train(replace(settings, min_accuracy=1.0), storage)
+    assert again.path == result.path
+    storage.remove(result.path)
+    assert is_untouched()
+
+
+def test_a_model_takes_the_place_of_one_that_fell_short(storage, settings, tmp_path):
+    """A folder that is marked can be trained into again, whatever comes out."""
+    target = str(tmp_path / "models/new")
+    for min_accuracy in (1.0, 1.0, None):
+        result = _train(replace(settings, model=target, min_accuracy=min_accuracy), storage)
+        assert result.path == target
+    assert open_bundle(storage, target).about["gate"]["verdict"] == "not_gated"
+    assert "NOT_BLESSED" not in storage.list(target)
+
+
+def test_a_better_model_is_told_from_a_worse_one(storage, trained, tmp_path):
+    """Compared with a model of the same images, one of random weights falls short; compared with itself, none does."""
+    asked = TrainSettings("digits", str(tmp_path / "new"), epochs=1, seed=3, compare_to=trained.result.path)
+    worse = _train(replace(asked, recipe="baseline", batch_size=2000), storage)
+    assert "significantly worse" in worse.verdict.shortfalls[0]
+    same = _train(replace(asked, model=str(tmp_path / "same"), epochs=2), storage)
+    assert same.verdict.is_blessed
+    assert (same.verdict.comparison.only_other, same.verdict.comparison.only_this) == (0, 0)
+
+
+def test_a_calibrated_network_is_saved(trained):
+    """The temperature lowers the calibration error of the validation split, or leaves it about as it was."""
+    calibration = trained.result.card["calibration"]
+    assert 0.05 < calibration["temperature"] < 20
+    assert calibration["validation_after"] <= calibration["validation_before"] + 0.01

@@ -8,6 +8,7 @@ from support.files import PIXEL_NAMES, write_csv
 
 from job.errors import ModelInvalid, NoInput
 from job.model.bundle import Golden, write_card
+from job.settings import ReadSettings
 from job.train.dataset import load
 from job.train.origin import find_images
 from job.train.sample import write_sample
@@ -97,3 +98,14 @@ def test_the_card_says_where_the_data_is(trained):
     """Everything that a sample needs stands in model.json."""
     with open(f"{trained.result.path}/model.json") as file:
         assert {"source", "seed", "validation_share", "fingerprint"} <= json.load(file)["data"].keys()
+
+
+def test_files_are_read_again_as_the_card_says(storage, tmp_path, model_of, data, caplog):
+    """Images that were turned for training are turned for the sample."""
+    said = {"label_column": "label", "scale": "255", "is_transposed": True}
+    test = load(storage, data["source"], ReadSettings(**said), seed=5, validation_share=0.1)
+    with caplog.at_level(logging.WARNING):
+        model = model_of({**data, **said, "fingerprint": test.fingerprint})
+        csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), None)
+    assert caplog.records == []
+    assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)

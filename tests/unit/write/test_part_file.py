@@ -5,10 +5,12 @@ import os
 import numpy as np
 import pyarrow as pa
 import pytest
+from support.faulty_file_system import FaultyFileSystem, with_error
 
 from job.contract import Reason, Reject, ScoredBatch
-from job.errors import InternalError, ResourceExhausted
-from job.write.part_file import PartReader, PartSummary, PartWriter
+from job.errors import InternalError, ResourceExhausted, StorageError
+from job.storage import LocalStorage
+from job.write.part_file import PartReader, PartSummary, PartWriter, opened_part
 from job.write.predictions import prediction_rows
 
 SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]})
@@ -105,3 +107,20 @@ def test_full_disk_is_told_as_such(storage, tmp_path):
     """The system's error passes through Arrow, number and all: a full disk is ResourceExhausted."""
     with pytest.raises(ResourceExhausted, match="No space left"), storage.commit(str(tmp_path / "0.arrow")):
         PartWriter(_FullFile(), _rows(0).schema).write(_rows(3), ())
+
+
+def test_a_part_that_cannot_be_read_is_no_defect(tmp_path):
+    """An error of the disk while a part is read back is the storage's, which a retry may help."""
+    path = tmp_path / "0.arrow"
+    path.write_bytes(_part((_rows(3), ())))
+    reads = FaultyFileSystem()
+    with opened_part(LocalStorage(reads), str(path)) as part:
+        list(part.batches())
+    count = sum(operation == "read" for operation, _ in reads.log)
+    for at in range(1, count + 1):
+        storage = LocalStorage(FaultyFileSystem(with_error(), at, only="read"))
+        with (
+            pytest.raises(StorageError, match=r"0\.arrow: Input/output error"),
+            opened_part(storage, str(path)) as part,
+        ):
+            list(part.batches())

@@ -1,0 +1,192 @@
+"""Compiled kernels: Numba makes the machine code, files keep it, runs load it without importing Numba.
+
+Importing Numba and loading from its own cache took half a second of every run; a kept object file takes llvmlite's
+import and a few milliseconds. A kernel is a module that defines `SIGNATURE`, the types of its arguments, and a function
+compiled by Numba that takes addresses and integers alone, raises nothing and returns nothing. It is kept beside its
+source, or in the user's cache folder, by a name that says for which processors it is and what it was made from.
+"""
+
+import ctypes
+import hashlib
+import importlib
+import importlib.metadata
+import logging
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from job.errors import InternalError
+
+_log = logging.getLogger(__name__)
+
+_DIGEST_BYTES: Final = 32
+
+# What a processor must have for each level of the x86-64 psABI, as LLVM names it; the best first.
+_LEVELS: Final = {
+    "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
+    "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
+    "x86-64-v2": ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"),
+}
+
+_lock = threading.Lock()
+_loaded: dict[str, Callable[..., None]] = {}
+# Code lives as long as the engine that loaded it.
+_engines: list[Any] = []
+
+
+def kernel(module: str, function: str) -> Callable[..., None]:
+    """A compiled function of a module, taking integers; it lets go of Python's lock while it runs.
+
+    Loaded from a file where there is one, and compiled otherwise, once for all runs if a folder for it can be written.
+    """
+    with _lock:
+        name = f"{module}.{function}"
+        if name not in _loaded:
+            _loaded[name] = _callable(_load(_object_code(module, function), function))
+        return _loaded[name]
+
+
+def _object_code(module: str, function: str) -> bytes:
+    level = _level()
+    name = f"{module}.{function}-{level}-{_origin(module)}.o"
+    folders = list(_folders(module))
+    for folder in folders:
+        code = _read(folder / name)
+        if code:
+            return code
+    _log.debug("compiling %s for %s", module, level)
+    code = _compiled(module, function, level)
+    for folder in folders:
+        if _write(folder / name, code):
+            break
+    return code
+
+
+def _origin(module: str) -> str:
+    """What code is made from, in one word: the sources of the kernel and its neighbours, and the compilers."""
+    digest = hashlib.sha256()
+    for path in sorted({*_source(module).parent.glob("*.py"), Path(__file__), Path(__file__).with_name("contract.py")}):
+        digest.update(path.read_bytes())
+    for package in ("numba", "llvmlite"):
+        digest.update(importlib.metadata.version(package).encode())
+    return digest.hexdigest()[:16]
+
+
+def _source(module: str) -> Path:
+    return Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _folders(module: str) -> Iterator[Path]:
+    """Where code is looked for, and kept in the first that can be written."""
+    yield _source(module).parent / "__pycache__"
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if os.path.isabs(cache):
+        yield Path(cache) / "digit-job"
+
+
+def _read(path: Path) -> bytes | None:
+    """The code in a file; None where there is none or it is damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _write(path: Path, code: bytes) -> bool:
+    """Keep code in a file, whole or not at all; False where that cannot be, which costs the next run a second."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(hashlib.sha256(code).digest() + code)
+        temporary.replace(path)
+    except OSError as error:
+        _log.debug("%s: compiled code cannot be kept here: %s", path.parent, error)
+        return False
+    return True
+
+
+def _level() -> str:
+    """The best set of instructions that this processor has."""
+    if platform.machine().lower() not in {"x86_64", "amd64"}:
+        return "generic"
+    features = _llvm().get_host_cpu_features()
+    levels = list(_LEVELS)
+    for place, level in enumerate(levels):
+        if all(features.get(feature) for each in levels[place:] for feature in _LEVELS[each]):
+            return level
+    return "x86-64"
+
+
+def _llvm() -> Any:
+    import llvmlite.binding as llvm  # noqa: PLC0415  # small inputs do without
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+def _machine(llvm: Any, level: str) -> Any:
+    # LLVM would keep to 256 bits on processors that once slowed down for more; measured, 512 are faster.
+    features = "-prefer-256-bit" if level == "x86-64-v4" else ""
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=level, features=features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
+    )
+
+
+def _compiled(module: str, function: str, level: str) -> bytes:
+    """Object code of a kernel for processors of a level."""
+    import numba  # noqa: PLC0415  # costs more than a run that finds its kernels compiled should pay
+
+    source = importlib.import_module(module)
+    compiled = numba.cfunc(source.SIGNATURE)(getattr(source, function).py_func)
+    llvm = _llvm()
+    machine = _machine(llvm, level)
+    code = llvm.parse_assembly(compiled.inspect_llvm())
+    # Numba wraps the function for C and for Python; only the function itself is wanted, under its own name.
+    wanted = compiled.native_name.removeprefix("cfunc.")
+    for each in code.functions:
+        if each.name == wanted:
+            each.name = function
+        elif not each.is_declaration:
+            each.linkage = "internal"
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(code, passes)
+    missing = [each.name for each in code.functions if each.is_declaration and not each.name.startswith("llvm.")]
+    if missing:
+        raise InternalError(f"{module}: the compiled {function} needs {', '.join(missing)}")
+    return bytes(machine.emit_object(code))
+
+
+def _load(code: bytes, function: str) -> int:
+    """Put object code into memory; the address of its function."""
+    llvm = _llvm()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(llvm, _level()))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return int(engine.get_function_address(function))
+
+
+def _callable(address: int) -> Callable[..., None]:
+    """A Python function around Numba's calling convention: places for a result and an error, then the arguments."""
+    native = ctypes.CFUNCTYPE(ctypes.c_int32)(address)
+
+    def call(*arguments: int) -> None:
+        unused = ctypes.create_string_buffer(16)
+        status = native(unused, unused, *map(ctypes.c_int64, arguments))
+        if status:
+            raise InternalError(f"compiled code ended with status {status}")
+
+    return call
+
+
+# So that no run has to: python -m job.machine_code MODULE.FUNCTION ...
+if __name__ == "__main__":
+    for each in sys.argv[1:]:
+        kernel(*each.rsplit(".", 1))

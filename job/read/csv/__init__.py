@@ -1,0 +1,1 @@
+"""Text: a CSV file, or a range of its bytes, -> batches."""

@@ -1,0 +1,272 @@
+"""The hot loop of the CSV reader: a grid of numbers as text -> uint8, in one pass over the bytes.
+
+Compiled by Numba, kept and loaded by `machine_code`. It accepts only what is plain - unquoted ASCII, numbers without
+sign or space, LF or CRLF - and flags every other record for `record`, whose results it must match. Two ways through a
+record's fields:
+
+- `_parse_run`, where the 784 pixels stand in order, as nearly always, and are integers: 64 bytes at a time. One
+  comparison counts the background pixels ahead (four in five of MNIST's are 0); where there is ink, one comparison
+  finds the ends of all fields in 64 bytes, and each field becomes a number without a branch on its length.
+- `_parse`, byte by byte, for labels, kept columns, fractions and every other order, and for what the first does not
+  understand.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# (Numba infers the types of compiled functions from their arguments.)
+
+from typing import Final
+
+import numba
+import numpy as np
+from numba import carray, types
+
+from job.contract import CLASSES, PIXELS
+from job.read.csv.record import MAX_RECORD_BYTES
+from job.read.csv.scan import IGNORED, KEPT, LABEL
+from job.read.csv.vector import (
+    PAIRS,
+    WIDTH,
+    equal_bytes,
+    first_bit,
+    leading_zero_fields,
+    load_word,
+    non_digits,
+    store_byte,
+    store_zeros,
+)
+
+_LINE_FEED: Final = ord("\n")
+_CARRIAGE_RETURN: Final = ord("\r")
+_ZERO: Final = ord("0")
+_MINUS: Final = ord("-")
+_PLUS: Final = ord("+")
+_QUOTE: Final = ord('"')
+_LOWER_CASE: Final = 0x20
+_EXPONENT: Final = ord("e")
+_MAX_ASCII: Final = 127
+_MAX_DIGITS: Final = 3
+_MAX_PIXEL: Final = 255
+
+# Below 2**53 every integer is a double, and so is every power of ten up to 10**22; a quotient or product of two such
+# is the double nearest to it, which is what Python's float() gives (Clinger 1990, "How to read floating point numbers
+# accurately").
+_MAX_SIGNIFICANT: Final = 15
+_POWERS: Final = 10.0 ** np.arange(23)
+# Fractions of more digits are known to within this, in pixels; closer than that to a half, patience decides.
+_UNSURE: Final = 1e-6
+
+_BYTES, _LONGS = types.CPointer(types.uint8), types.CPointer(types.int64)
+SIGNATURE: Final = types.void(
+    _BYTES, *[types.int64] * 4, _LONGS, *[types.int64] * 6,
+    _BYTES, types.CPointer(types.int8), _LONGS, _LONGS, _LONGS, _LONGS, types.CPointer(types.boolean),
+    types.int64, _LONGS,
+)  # fmt: skip
+
+
+@numba.njit
+def scan(
+    content, begin, end, limit, is_final, purposes, fields, run, kept_fields, delimiter, decimal, is_fraction,
+    pixels, labels, kept, starts, stops, lines, needs_patience, rows, result,
+):  # fmt: skip
+    """Fill Records from a Text, both as addresses, and what `block.Scanned` holds into `result`. See `scan_records`."""
+    found, position, passed = _scan(
+        carray(content, end), begin, end, limit, is_final != 0, carray(purposes, fields), run,
+        delimiter, decimal, is_fraction != 0,
+        carray(pixels, (rows, PIXELS)), carray(labels, rows), carray(kept, (rows, kept_fields, 2)),
+        carray(starts, rows), carray(stops, rows), carray(lines, rows), carray(needs_patience, rows),
+    )  # fmt: skip
+    result[0] = found
+    result[1] = position
+    result[2] = passed
+
+
+@numba.njit
+def _scan(
+    buffer, begin, end, limit, is_final, purposes, run, delimiter, decimal, is_fraction,
+    pixels, labels, kept, starts, stops, lines, needs_patience,
+):  # fmt: skip
+    """Returns (records, position after the last of them, lines passed)."""
+    rows = 0
+    line = 0
+    position = begin
+    last_row = pixels.shape[0] - 1
+    while rows <= last_row and position < limit and position < end:
+        # The fast way may write some bytes into the row after this one, so the last row is not its to parse.
+        understood, stop = _parse(
+            buffer, position, end, purposes, run if rows < last_row else -1, delimiter, decimal, is_fraction,
+            pixels[rows], labels, kept, rows,
+        )  # fmt: skip
+        if not understood:
+            while stop < end and buffer[stop] != _LINE_FEED:
+                stop += 1
+        if stop == end and not is_final:
+            break
+        next_position = min(stop + 1, end)
+        if stop > position and buffer[stop - 1] == _CARRIAGE_RETURN:
+            stop -= 1
+        if stop > position:
+            starts[rows] = position
+            stops[rows] = stop
+            lines[rows] = line
+            needs_patience[rows] = not understood or stop - position > MAX_RECORD_BYTES
+            rows += 1
+        position = next_position
+        line += 1
+    return rows, position, line
+
+
+@numba.njit
+def _parse_run(address, end_address, delimiter, row_address, fields):
+    """Parse `fields` numbers 0-255 of one to three digits with a delimiter between them, from `address` on.
+
+    Writes them from `row_address` on, and up to 96 bytes of rubbish behind them. Returns the address of the byte after
+    the last one, or 0 where something is not as said, or where fewer than 64 bytes are left to look at.
+    """
+    field = 0
+    is_bad = False
+    while address + WIDTH <= end_address:
+        zeros = min(leading_zero_fields(address, delimiter), fields - field)
+        if zeros:
+            store_zeros(row_address + field)
+            field += zeros
+            address += 2 * zeros
+            if field == fields:
+                return 0 if is_bad else address - 1
+            if zeros == PAIRS:
+                continue
+            if address + WIDTH > end_address:
+                return 0
+        ends = non_digits(address)
+        delimiters = equal_bytes(address, delimiter)
+        start = 0
+        while ends != 0:
+            stop = first_bit(ends)
+            length = stop - start
+            # Three bytes, right-aligned: what stands in front of a shorter number is shifted in as zeros.
+            digits = (load_word(address + start) << np.uint64((8 * (_MAX_DIGITS - length)) & 63)) & np.uint64(0x0F0F0F)
+            hundreds, tens = digits & np.uint64(0xFF), (digits >> np.uint64(8)) & np.uint64(0xFF)
+            value = hundreds * np.uint64(100) + tens * np.uint64(10) + (digits >> np.uint64(16))
+            is_bad |= (value > _MAX_PIXEL) | (length < 1) | (length > _MAX_DIGITS)
+            store_byte(row_address + field, value)
+            field += 1
+            if field == fields:
+                return 0 if is_bad else address + stop
+            if (delimiters >> np.uint64(stop)) & np.uint64(1) == 0:
+                return 0
+            start = stop + 1
+            ends &= ends - np.uint64(1)
+            # Where one background pixel is, there are more: let them be counted rather than walked through.
+            if value == 0:
+                break
+        if start == 0:
+            return 0
+        address += start
+    return 0
+
+
+@numba.njit
+def _parse(
+    buffer, cursor, end, purposes, run, delimiter, decimal, is_fraction, pixels, labels, kept, row
+):  # fmt: skip
+    """Parse the record at `cursor`; returns (understood, a position at or before its line end)."""
+    base = buffer.ctypes.data
+    field = 0
+    while True:
+        stop = 0
+        if field == run and not is_fraction:
+            stop = _parse_run(base + cursor, base + end, delimiter, pixels.ctypes.data, PIXELS)
+        if stop != 0:
+            cursor = stop - base
+            field += PIXELS
+        else:
+            purpose = purposes[field]
+            first = cursor
+            if purpose == IGNORED or purpose <= KEPT:
+                while cursor < end and buffer[cursor] != delimiter and buffer[cursor] > _CARRIAGE_RETURN:
+                    if buffer[cursor] == _QUOTE or buffer[cursor] > _MAX_ASCII:
+                        return False, cursor
+                    cursor += 1
+                if purpose <= KEPT:
+                    kept[row, KEPT - purpose, 0] = first
+                    kept[row, KEPT - purpose, 1] = cursor
+            else:
+                value, cursor = _number(buffer, cursor, end, decimal, is_fraction and purpose != LABEL)
+                if value < 0 or (purpose == LABEL and value >= CLASSES):
+                    return False, cursor
+                if purpose == LABEL:
+                    labels[row] = value
+                else:
+                    pixels[purpose] = value
+            field += 1
+        if field == purposes.size:
+            break
+        if cursor == end or buffer[cursor] != delimiter:
+            return False, cursor
+        cursor += 1
+    if cursor < end and buffer[cursor] == _CARRIAGE_RETURN:
+        cursor += 1
+    return cursor == end or buffer[cursor] == _LINE_FEED, cursor
+
+
+@numba.njit
+def _number(buffer, cursor, end, decimal, is_fraction):
+    """A number from `cursor` on: (0-255, the position behind it), or (-1, ...) where that is not sure.
+
+    is_fraction: whether it stands for a share of 255, to be rounded; otherwise it must be whole.
+    """
+    mantissa = significant = exponent = 0
+    has_digits = is_behind_mark = False
+    is_exact = True
+    while cursor < end:
+        byte = buffer[cursor]
+        if _ZERO <= byte <= _ZERO + 9:
+            has_digits = True
+            if significant < _MAX_SIGNIFICANT:
+                mantissa = mantissa * 10 + (byte - _ZERO)
+                significant += mantissa != 0
+                exponent -= is_behind_mark
+            else:
+                is_exact &= byte == _ZERO
+                exponent += not is_behind_mark
+        elif byte == decimal and has_digits and not is_behind_mark:
+            is_behind_mark = True
+        else:
+            break
+        cursor += 1
+    if cursor < end and has_digits and (buffer[cursor] | _LOWER_CASE) == _EXPONENT:
+        power, digits, cursor = _power(buffer, cursor + 1, end)
+        has_digits = digits > 0
+        exponent += power
+    if not has_digits:
+        return -1, cursor
+    return _pixel(mantissa, exponent, is_exact, is_fraction), cursor
+
+
+@numba.njit
+def _power(buffer, cursor, end):
+    """What stands behind an `e`: (power of ten, its digits, the position behind it)."""
+    is_negative = cursor < end and buffer[cursor] == _MINUS
+    if is_negative or (cursor < end and buffer[cursor] == _PLUS):
+        cursor += 1
+    first = cursor
+    power = 0
+    while cursor < end and _ZERO <= buffer[cursor] <= _ZERO + 9 and cursor - first < _MAX_DIGITS:
+        power = power * 10 + (buffer[cursor] - _ZERO)
+        cursor += 1
+    return (-power if is_negative else power), cursor - first, cursor
+
+
+@numba.njit
+def _pixel(mantissa, exponent, is_exact, is_fraction):
+    """0-255 for mantissa * 10**exponent, or -1 where that is not sure; is_exact: whether no other digit follows."""
+    if mantissa == 0:
+        return 0
+    if not -_POWERS.size < exponent < _POWERS.size:
+        return -1
+    value = mantissa / _POWERS[-exponent] if exponent < 0 else mantissa * _POWERS[exponent]
+    if not is_fraction:
+        return np.int64(value) if is_exact and value <= _MAX_PIXEL and value == np.floor(value) else -1
+    if value > 1 or (value == 1 and not is_exact):
+        return -1
+    value *= _MAX_PIXEL
+    return -1 if abs(value - np.floor(value) - 0.5) < _UNSURE else np.int64(value + 0.5)

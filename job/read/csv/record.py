@@ -1,0 +1,116 @@
+"""One record of a CSV file, parsed with patience: everything the kernel leaves, and small files whole.
+
+Slow and exact. It alone decides what a record means; the kernel may only accept what this module would
+accept, with the same result, and hands over the rest.
+"""
+
+import csv
+from typing import Final
+
+import numpy as np
+
+from job.contract import CLASSES, NO_LABEL, Pixels, Reason
+from job.read.layout import Layout
+from job.read.number import DecimalMark, number, unquoted
+
+MAX_RECORD_BYTES: Final = 1 << 20
+_MAX_PIXEL: Final = 255
+
+
+# Python's own limit, 128 KiB, is below what a record may be.
+csv.field_size_limit(MAX_RECORD_BYTES)
+
+
+class BadRecord(Exception):
+    """A record that cannot be scored."""
+
+    def __init__(self, reason: Reason, detail: str, column: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.column = column
+
+
+def split_fields(record: bytes, delimiter: str = ",") -> list[str]:
+    """The fields of one record (RFC 4180), without its line end. Raises BadRecord."""
+    if len(record) > MAX_RECORD_BYTES:
+        raise BadRecord(Reason.OVER_LONG_RECORD, f"more than {MAX_RECORD_BYTES} bytes without a line end")
+    try:
+        text = record.decode()
+    except UnicodeDecodeError as error:
+        raise BadRecord(Reason.UNDECODABLE_TEXT, f"byte {error.start + 1} of the record is not UTF-8") from error
+    if '"' not in text:
+        return text.split(delimiter)
+    try:
+        return next(csv.reader([text], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise BadRecord(Reason.MALFORMED_QUOTES, f"quotes do not match: {error}") from error
+
+
+def check_count(fields: list[str], layout: Layout) -> None:
+    """Raise BadRecord unless there are as many fields as the layout has."""
+    if len(fields) != layout.field_count:
+        reason = Reason.TOO_FEW_FIELDS if len(fields) < layout.field_count else Reason.TOO_MANY_FIELDS
+        raise BadRecord(reason, f"{len(fields)} values, expected {layout.expected}")
+
+
+def parse_pixels(fields: list[str], layout: Layout) -> Pixels:
+    """uint8 (784,): the pixels of a whole record, row-major. Raises BadRecord, naming the first field that is wrong."""
+    pixels = _pixels_at_once([fields[field] for field in layout.pixel_fields], layout)
+    if pixels is not None:
+        return pixels
+    values = {field: _pixel(fields[field], layout, layout.column_name(field)) for field in sorted(layout.pixel_fields)}
+    return np.array([values[field] for field in layout.pixel_fields], np.uint8)
+
+
+def parse_label(text: str, column: str, decimal: DecimalMark = ".") -> int:
+    """A label 0-9, or -1 where the field is empty. Raises BadRecord, naming the column, for anything else."""
+    text = unquoted(text)
+    if not text:
+        return NO_LABEL
+    value = number(text, decimal)
+    if value is None or not value.is_integer() or not 0 <= value < CLASSES:
+        raise BadRecord(Reason.BAD_LABEL, f"{column} is {text[:40]!r}, expected 0-9", column)
+    return int(value)
+
+
+# Nearly every field is one of these; a look-up is several times faster than a conversion with its checks.
+_PIXEL_VALUES: Final = {str(value): value for value in range(256)}
+
+
+def _pixels_at_once(texts: list[str], layout: Layout) -> Pixels | None:
+    """What `_pixel` says of each text, uint8 (784,); None where it might object to one of them."""
+    if layout.scale == "255":
+        try:
+            return np.array([_PIXEL_VALUES[text] for text in texts], np.uint8)
+        except KeyError:
+            pass
+    together = "\n".join(texts)
+    if not together.isascii() or "_" in together or (layout.decimal == "," and "." in together):
+        return None
+    if layout.decimal == ",":
+        texts = [text.replace(",", ".") for text in texts]
+    try:
+        values = np.array(list(map(float, texts)))
+    except ValueError:
+        return None
+    if layout.scale == "1":
+        values = np.rint(np.where((values >= 0) & (values <= 1), values, np.nan) * _MAX_PIXEL)
+    is_pixel = (values >= 0) & (values <= _MAX_PIXEL) & (values == np.floor(values))
+    return values.astype(np.uint8) if is_pixel.all() else None
+
+
+def _pixel(text: str, layout: Layout, column: str) -> int:
+    shown, expected = text.strip()[:40], f"0-{layout.scale}"
+    if not shown:
+        raise BadRecord(Reason.MISSING_VALUE, f"{column} is empty, expected {expected}", column)
+    value = number(text, layout.decimal)
+    if value is None:
+        raise BadRecord(Reason.NOT_A_NUMBER, f"{column} is {shown!r}, expected {expected}", column)
+    if not 0 <= value <= float(layout.scale):
+        raise BadRecord(Reason.OUT_OF_RANGE, f"{column} is {shown}, expected {expected}", column)
+    if layout.scale == "1":
+        return round(value * _MAX_PIXEL)
+    if not value.is_integer():
+        raise BadRecord(Reason.NOT_AN_INTEGER, f"{column} is {shown}, expected a whole number {expected}", column)
+    return int(value)

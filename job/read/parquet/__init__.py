@@ -1,0 +1,1 @@
+"""Parquet: a run of row groups -> batches."""

@@ -1,0 +1,158 @@
+"""Which columns of a Parquet file are the pixels, the label, and the ones to keep: decided by its schema alone.
+
+Pixels are 784 columns, which `layout` finds by name, or one column of images, found here by its type.
+"""
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from job.contract import PIXELS
+from job.errors import LayoutError
+from job.read.arrow_values import is_number
+from job.read.layout import LABEL_NAMES, from_names
+from job.read.parquet.types import BYTES_FIELD, can_be_image, is_text, leaf_type, storage_type, width_bytes
+from job.settings import ReadSettings
+
+IMAGE_NAMES: Final = ("image", "pixels", "features", "img")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns to read.
+
+    pixels: the names of 784 columns, row-major; or of one column of images. is_image says which. file_order: the
+    places of these names, in the order in which the file has the columns. label: the label's column, or None.
+    kept: the columns to carry through; empty if there are none. is_float: whether the pixels are floating-point
+    numbers, at least in part. is_transposed: images are stored column by column. row_bytes: about how much memory a
+    row of all of them takes, apart from text and raw bytes. others: the columns that are passed over.
+    """
+
+    pixels: tuple[str, ...]
+    file_order: tuple[int, ...]
+    label: str | None
+    kept: pa.Schema
+    is_float: bool
+    is_transposed: bool
+    row_bytes: int
+    reader_names: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the pixels are one column of images."""
+        return len(self.pixels) == 1
+
+    @property
+    def names_beside(self) -> tuple[str, ...]:
+        """The columns to read beside the pixels: the label and the kept ones."""
+        return tuple(dict.fromkeys([*([] if self.label is None else [self.label]), *self.kept.names]))
+
+    def kept_in(self, records: pa.RecordBatch) -> pa.RecordBatch | None:
+        """The kept columns of some rows, or None if there are none."""
+        if not len(self.kept):
+            return None
+        columns = [records.column(name) for name in self.kept.names]
+        plain = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]
+        return pa.RecordBatch.from_arrays(plain, schema=self.kept)
+
+
+def choose_columns(schema: pa.Schema, settings: ReadSettings, where: str) -> Columns:
+    """Settle which column is what. `where` names the file in errors. Raises LayoutError."""
+    image = _image_column(schema, settings, where) if len(schema) < PIXELS else None
+    if image is not None:
+        _check_unique(schema.names, where)
+        label = _label_beside(image, schema, settings, where)
+        pixels: tuple[str, ...] = (image,)
+    else:
+        layout = from_names(schema.names, settings, where)
+        label = None if layout.label_field is None else schema.names[layout.label_field]
+        pixels = tuple(schema.names[field] for field in layout.pixel_fields)
+        for field in layout.pixel_fields:
+            _check_number(schema.field(field), where)
+    if label is not None:
+        _check_label(schema.field(label), where)
+    kept = pa.schema([_kept_field(schema, name, where) for name in dict.fromkeys(settings.keep)])
+    fields = {field.name: field for field in schema}  # looking one up in a schema takes time with each of its columns
+    types = [fields[name].type for name in (*pixels, *kept.names)]
+    names = [*pixels, *([] if label is None else [label]), *kept.names]
+    place = {name: index for index, name in enumerate(schema.names)}
+    return Columns(
+        pixels,
+        tuple(sorted(range(len(pixels)), key=lambda pixel: place[pixels[pixel]])),
+        label,
+        kept,
+        is_float=any(pa.types.is_floating(leaf_type(type_)) for type_ in types[: len(pixels)]),
+        is_transposed=settings.is_transposed,
+        row_bytes=sum(map(width_bytes, types)),
+        reader_names=tuple(dict.fromkeys(_reader_name(fields[name]) for name in names)),
+        others=tuple(name for name in schema.names if name not in {*names}),
+    )
+
+
+def _reader_name(field: pa.Field) -> str:
+    """What to ask Arrow's reader for: of a struct, only what is looked at."""
+    return f"{field.name}.{BYTES_FIELD}" if pa.types.is_struct(field.type) else field.name
+
+
+def _image_column(schema: pa.Schema, settings: ReadSettings, where: str) -> str | None:
+    taken = {settings.label_column, *settings.keep}
+    found = [field.name for field in schema if field.name not in taken and can_be_image(field.type)]
+    named = [name for name in found if name.strip().lower() in IMAGE_NAMES]
+    if len(found) > 1 and len(named) != 1:
+        raise LayoutError(
+            f"{where}: {', '.join(named or found)} could each be the images; "
+            f"expected one such column, or one named {', '.join(IMAGE_NAMES[:-1])} or {IMAGE_NAMES[-1]}"
+        )
+    return next(iter(named or found), None)
+
+
+def _label_beside(image: str, schema: pa.Schema, settings: ReadSettings, where: str) -> str | None:
+    if settings.is_label_ignored:
+        return None
+    if settings.label_column is not None:
+        _check_known(settings.label_column, schema.names, where)
+        return settings.label_column
+    found = [name for name in schema.names if name != image and name.strip().lower() in LABEL_NAMES]
+    if len(found) > 1:
+        raise LayoutError(
+            f"{where}: {', '.join(found)} could each be the label; say which with --label-column NAME or --no-label"
+        )
+    return found[0] if found else None
+
+
+def _kept_field(schema: pa.Schema, name: str, where: str) -> pa.Field:
+    _check_known(name, schema.names, where)
+    type_ = schema.field(name).type
+    if pa.types.is_dictionary(type_):  # a way to store values, and not the same one in every row group
+        type_ = type_.value_type
+    if pa.types.is_nested(storage_type(type_)):
+        raise LayoutError(f"{where}: column {name!r} is of type {type_}, which cannot be kept; expected a flat column")
+    return pa.field(name, type_)
+
+
+def _check_known(name: str, names: list[str], where: str) -> None:
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else f"; found {', '.join(names)[:100]}"
+        raise LayoutError(f"{where}: has no column {name!r}{meant}")
+
+
+def _check_unique(names: list[str], where: str) -> None:
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise LayoutError(f"{where}: column {name!r} appears {times} times; names must be unique")
+
+
+def _check_number(field: pa.Field, where: str) -> None:
+    if not is_number(field.type):
+        raise LayoutError(f"{where}: pixel column {field.name!r} is of type {field.type}, expected a number")
+
+
+def _check_label(field: pa.Field, where: str) -> None:
+    type_ = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if not (is_number(type_) or is_text(type_)):
+        raise LayoutError(f"{where}: label column {field.name!r} is of type {field.type}, expected a number or text")

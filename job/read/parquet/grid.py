@@ -1,0 +1,64 @@
+"""784 columns of numbers -> uint8 (n, 784): the hot loop of the Parquet reader.
+
+Columns lie one after another, images one below another: what costs is turning the one into the other. Columns are put
+into a matrix of their own as they are decoded, as pixels already; its transpose, some thousand rows at a time, is the
+images.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from job.contract import PIXELS, Pixels, Reject
+from job.read.arrow_values import validity, values
+from job.read.ink import FullInk, pixel_reject, to_pixels
+
+_LINE_BYTES: Final = 64
+
+
+class Grid:
+    """At most n rows of 784 columns of any numeric types, whose names are in pixel order; takes 784 n bytes."""
+
+    def __init__(self, rows: int, names: Sequence[str], full_ink: FullInk) -> None:
+        # Columns that lie a power of two apart would all compete for the same lines of the processor's cache; those
+        # an odd number of lines apart do not.
+        lines = -(-rows // _LINE_BYTES) | 1
+        self._matrix = np.empty((PIXELS, lines * _LINE_BYTES), np.uint8)
+        self._is_bad = np.zeros(rows, np.bool_)
+        self._bad: dict[int, tuple[int, Any]] = {}
+        self._names = names
+        self._full_ink = full_ink
+
+    def clear(self) -> None:
+        """Make room for other rows."""
+        self._is_bad[:] = False
+        self._bad.clear()
+
+    def put(self, pixel: int, column: pa.Array, start: int) -> None:
+        """Take a column's numbers for the rows from `start`. Of a row's bad values, the one put first is told."""
+        numbers, stop = values(column), start + len(column)
+        place = self._matrix[pixel, start:stop]
+        if numbers.dtype == np.uint8 and self._full_ink != 1 and not column.null_count:
+            place[:] = numbers
+            return
+        place[:], is_pixel = to_pixels(numbers, self._full_ink)
+        if column.null_count:
+            is_pixel &= validity(column)
+        if not is_pixel.all():
+            is_bad = self._is_bad[start:stop]
+            for row in np.flatnonzero(~is_pixel & ~is_bad).tolist():
+                self._bad[start + row] = (pixel, column[row].as_py())
+            is_bad |= ~is_pixel
+
+    def rows(self, start: int, stop: int) -> tuple[Pixels, dict[int, Reject]]:
+        """The images [start, stop), and by row within them what is wrong; their pixels are 0."""
+        pixels: Pixels = np.ascontiguousarray(self._matrix[:, start:stop].T)
+        rejects = {}
+        for row in np.flatnonzero(self._is_bad[start:stop]).tolist():
+            pixel, value = self._bad[start + row]
+            name = self._names[pixel]
+            rejects[row] = pixel_reject(row, name, name, value, self._full_ink)
+            pixels[row] = 0
+        return pixels, rejects

@@ -1,0 +1,37 @@
+"""A column of labels -> int8 (n,): numbers, text, or categories of either."""
+
+import numpy as np
+import pyarrow as pa
+
+from job.contract import CLASSES, NO_LABEL, Labels, Reason, Reject
+from job.read.arrow_values import is_number, validity, values
+from job.read.csv.record import BadRecord, parse_label
+
+
+def read_labels(column: pa.Array, name: str) -> tuple[Labels, dict[int, Reject]]:
+    """int8 (n,), -1 where there is none, and by row what is wrong with labels other than 0-9."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return _from_numbers(column, name) if is_number(column.type) else _from_text(column, name)
+
+
+def _from_numbers(column: pa.Array, name: str) -> tuple[Labels, dict[int, Reject]]:
+    numbers = values(column)
+    is_given = validity(column) & ~np.isnan(numbers)
+    with np.errstate(invalid="ignore"):
+        digits = numbers.astype(np.int8)
+    is_label = is_given & (digits == numbers) & (digits >= 0) & (digits < CLASSES)
+    labels: Labels = np.where(is_label, digits, np.int8(NO_LABEL))
+    bad = np.flatnonzero(is_given & ~is_label).tolist()
+    return labels, {row: Reject(row, Reason.BAD_LABEL, f"{name} is {column[row]}, expected 0-9", name) for row in bad}
+
+
+def _from_text(column: pa.Array, name: str) -> tuple[Labels, dict[int, Reject]]:
+    labels = np.full(len(column), NO_LABEL, np.int8)
+    rejects = {}
+    for row, text in enumerate(column.to_pylist()):
+        try:
+            labels[row] = parse_label(text or "", name)
+        except BadRecord as problem:
+            rejects[row] = Reject(row, problem.reason, str(problem), name)
+    return labels, rejects

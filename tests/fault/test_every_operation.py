@@ -1,0 +1,210 @@
+"""Every operation on a file fails once, in turn, and nothing is lost: as SQLite tests itself, without sampling.
+
+A small complete run - two CSV files, one with bad records, and a Parquet file, in several parts - is repeated with its
+1st, 2nd, 3rd ... operation broken, until one finishes untouched.
+"""
+
+import itertools
+import re
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from support.faulty_file_system import Dead, FaultyFileSystem, die, nothing, with_error
+from support.files import csv_text, make_digits, write_csv
+from support.models import write_model
+from support.runs import files_below, score, stable_files
+
+from job.errors import ResourceExhausted, StorageError
+from job.model.bundle import open_bundle
+from job.storage import LocalStorage
+
+PART_BYTES = 30_000
+TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Three files, five parts, two rejected records."""
+    folder = tmp_path_factory.mktemp("inputs")
+    digits = make_digits(24)
+    lines = csv_text(digits).splitlines()
+    lines[4:4] = ["1,2,3", "1" + ",999" * 784]
+    (folder / "bad.csv").write_text("\n".join(lines))
+    (folder / "sub").mkdir()
+    write_csv(folder / "sub/plain.csv", digits[:5], has_header=False)
+    images = pa.array([row.tobytes() for row in digits.pixels[:9]], pa.binary(784))
+    pq.write_table(pa.table({"image": images, "label": digits.labels[:9]}), folder / "images.parquet", row_group_size=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(inputs, model, tmp_path_factory):
+    """What the run leaves when nothing happens to it."""
+    output = tmp_path_factory.mktemp("undisturbed") / "out"
+    score(inputs, output, model, part_bytes=PART_BYTES)
+    return stable_files(output)
+
+
+def is_temporary(path):
+    """Whether a path below an output folder is that of a file not yet under its final name."""
+    return bool(TEMPORARY.search(path))
+
+
+def state_of(folder):
+    """What stands in a folder, but for what differs from run to run: temporary names, and the manifest's times."""
+    files = files_below(folder) if folder.exists() else {}
+    return frozenset(
+        (TEMPORARY.sub(".tmp", path), b"" if path.endswith("manifest.json") else content)
+        for path, content in files.items()
+    )
+
+
+def assert_promises_hold(output, undisturbed):
+    """Every file under its final name is whole, and `_SUCCESS` stands beside all the others only."""
+    found = {
+        path: content
+        for path, content in (stable_files(output) if output.exists() else {}).items()
+        if not path.startswith("_parts/")
+    }
+    assert not [path for path in found if is_temporary(path)]
+    assert found.items() <= undisturbed.items()
+    assert "_SUCCESS" not in found or found == undisturbed
+
+
+class Campaign:
+    """A run repeated with one operation after the other broken; `points` counts them."""
+
+    def __init__(self, inputs, model, undisturbed, folder, **settings):
+        self._inputs, self._model, self._undisturbed, self._folder = inputs, model, undisturbed, folder
+        self._settings = {"part_bytes": PART_BYTES, "threads": 1, **settings}
+        self._seen = set()
+        self.points = 0
+
+    def strike_all(self, fault, *, only=None, before=lambda _output: None):
+        """Yields (output folder, error or None, file system) after each point; then runs again and compares.
+
+        before: prepares the output folder. The same state on disk is run again once: what a new process makes of it
+        depends on nothing else.
+        """
+        for at in itertools.count(1):
+            output = self._folder / str(at)
+            before(output)
+            system = FaultyFileSystem(fault, at, only=only)
+            error = self._error_of(output, LocalStorage(system))
+            if not system.was_struck:
+                assert error is None
+                assert stable_files(output) == self._undisturbed
+                return
+            self.points += 1
+            yield output, error, system
+            state = state_of(output)
+            if state not in self._seen:
+                self._seen.add(state)
+                score(self._inputs, output, self._model, **self._settings)
+                assert stable_files(output) == self._undisturbed, system.log[-5:]
+            shutil.rmtree(output, ignore_errors=True)
+
+    def _error_of(self, output, storage):
+        try:
+            score(self._inputs, output, self._model, storage=storage, **self._settings)
+        except (StorageError, ResourceExhausted, Dead) as error:
+            return error
+        return None
+
+
+@pytest.fixture
+def campaign(inputs, model, undisturbed, tmp_path):
+    """A run into an empty place."""
+    return Campaign(inputs, model, undisturbed, tmp_path)
+
+
+def test_every_operation_fails_once_with_an_error(campaign, undisturbed, figure):
+    """The run ends with one line that names a file, or goes on to the same bytes; a second run completes."""
+    ended = 0
+    for output, error, system in campaign.strike_all(with_error()):
+        assert_promises_hold(output, undisturbed)
+        if error is None:
+            # Only what is done after all is done may fail in silence: taking the parts away.
+            assert stable_files(output).items() >= undisturbed.items(), system.log[-5:]
+            continue
+        ended += 1
+        assert isinstance(error, StorageError)
+        assert re.fullmatch(r"/[^\n]+: Input/output error", str(error)), error
+        operation, path = system.log[-1]
+        assert operation == "unlink" or not [each for each in files_below(output) if is_temporary(each)], (
+            operation,
+            path,
+        )
+    figure(f"{campaign.points} operations failed, {ended} of which ended the run; nothing was lost")
+    assert campaign.points > 150
+
+
+def test_every_operation_is_the_last_before_the_process_dies(campaign, undisturbed, figure):
+    """Wherever the process stops, what it leaves is whole as far as it goes; a second run completes."""
+    for output, error, _ in campaign.strike_all(die):
+        assert isinstance(error, Dead)
+        assert_promises_hold(output, undisturbed)
+    figure(f"{campaign.points} deaths; nothing was lost")
+    assert campaign.points > 150
+
+
+def test_every_write_is_short_once(campaign, undisturbed, figure):
+    """A write that takes half of its bytes is gone on with; nobody can tell."""
+    for output, error, _ in campaign.strike_all(nothing, only="write"):
+        assert error is None
+        assert stable_files(output) == undisturbed
+    figure(f"{campaign.points} short writes; nothing was lost")
+    assert campaign.points > 10
+
+
+@pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
+def test_every_operation_fails_while_other_output_is_replaced(
+    inputs, undisturbed, tmp_path, tmp_path_factory, model, fault, figure
+):
+    """With --overwrite the old output is whole, or no longer says so; never are old and new files taken for one run."""
+    other = tmp_path_factory.mktemp("other")
+    score(inputs / "sub", other / "out", write_model(other / "model", seed=5))
+    old = stable_files(other / "out")
+    campaign = Campaign(inputs, model, undisturbed, tmp_path, is_overwriting=True)
+    for output, _, _ in campaign.strike_all(fault, before=lambda output: shutil.copytree(other / "out", output)):
+        found = stable_files(output)
+        if "_SUCCESS" in found:
+            whole = old if found["_SUCCESS"] == old["_SUCCESS"] else undisturbed
+            assert found.items() >= whole.items()
+    figure(f"{campaign.points} operations failed while output was replaced; nothing was mixed")
+
+
+class WithoutExchange(FaultyFileSystem):
+    """A file system that cannot swap two names in one step."""
+
+    def exchange(self, _one, other):
+        """See FileSystem."""
+        self.count("exchange", other)
+        return False
+
+
+@pytest.mark.parametrize("system_class", [FaultyFileSystem, WithoutExchange], ids=["exchange", "two steps"])
+@pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
+def test_a_model_is_replaced_whole_or_not_at_all(tmp_path, system_class, fault, figure):
+    """Whatever fails as a new model takes an old one's place, the one or the other can be opened, and none is lost."""
+    old, new = (write_model(tmp_path / name, seed=seed) for name, seed in (("old", 1), ("new", 2)))
+    digests = {open_bundle(LocalStorage(), str(each)).digest for each in (old, new)}
+    for at in itertools.count(1):
+        folder = tmp_path / f"{at}"
+        shutil.copytree(old, folder / "model")
+        shutil.copytree(new, folder / "staging")
+        system = system_class(fault, at)
+        try:
+            LocalStorage(system).commit_folder(str(folder / "staging"), str(folder / "model"))
+        except (StorageError, Dead):
+            assert system.was_struck
+        bundles = [open_bundle(LocalStorage(), str(each.parent)).digest for each in folder.glob("**/model.json")]
+        is_between_two_steps = system_class is WithoutExchange and fault is die and not (folder / "model").exists()
+        assert set(bundles) == digests if is_between_two_steps else (folder / "model/model.json").exists()
+        if not system.was_struck:
+            break
+    assert [path.name for path in folder.iterdir()] == ["model"]
+    assert open_bundle(LocalStorage(), str(folder / "model")).digest == open_bundle(LocalStorage(), str(new)).digest
+    figure(f"{at - 1} operations failed while a model was replaced")

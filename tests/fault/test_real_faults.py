@@ -1,0 +1,454 @@
+"""Faults of the real world: each ends with its code and a message, nothing half-done, and is forgotten once lifted."""
+
+import ctypes
+import errno
+import gzip
+import io
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from support.files import Digits, csv_text, make_digits, write_csv, write_idx
+from support.models import write_model
+from support.outcome import assert_told, call, measured
+from support.runs import score, stable_files
+
+from job.filesystem import LocalFileSystem
+from job.storage import LocalStorage
+
+DIGITS = make_digits(24)
+PART_BYTES = 16_000
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """One file of each kind that is cut into parts, and one that is packed; read-only."""
+    folder = tmp_path_factory.mktemp("template")
+    write_csv(folder / "a.csv", DIGITS)
+    (folder / "b.csv.gz").write_bytes(gzip.compress(csv_text(DIGITS).encode()))
+    images = [row.tobytes() for row in DIGITS.pixels]
+    pq.write_table(pa.table({"image": images, "label": DIGITS.labels}), folder / "c.parquet", row_group_size=12)
+    write_idx(folder, DIGITS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recorder(template, model, tmp_path_factory):
+    """An undisturbed run: its steps and what it leaves."""
+    output, system = tmp_path_factory.mktemp("undisturbed") / "out", Failing("read")
+    score(template, output, model, storage=LocalStorage(system), threads=1, part_bytes=PART_BYTES)
+    system.files = stable_files(output)
+    return system
+
+
+@pytest.fixture(scope="module")
+def expected(recorder):
+    """What the command leaves where nothing happens."""
+    return recorder.files
+
+
+@pytest.fixture
+def inputs(template, tmp_path):
+    return shutil.copytree(template, tmp_path / "in")
+
+
+def arguments(inputs, output, model):
+    """The command that a fault hits."""
+    return [
+        "score", "--input", inputs, "--output", output, "--model", model, "--threads", "1", "--part-bytes", PART_BYTES
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def command(inputs, model, tmp_path):
+    return arguments(inputs, tmp_path / "out", model)
+
+
+def assert_nothing_is_half_done(output, expected):
+    """What stands under a final name is whole, and `_SUCCESS` means all of it."""
+    found = {name: content for name, content in stable_files(output).items() if not name.startswith("_parts/")}
+    assert found.items() <= expected.items()
+    assert "_SUCCESS" not in found or found == expected
+
+
+# Operations that fail
+
+
+class Failing(LocalFileSystem):
+    """Lets the nth operation of one kind fail, and keeps a list of all. Files are written through it byte by byte.
+
+    below: only paths that hold these characters count. Files are read byte by byte where reading is to fail.
+    """
+
+    def __init__(self, verb, number=-1, error=None, below=""):
+        self.verb, self.number, self.error, self.below = verb, number, error, below
+        self.steps = []
+
+    def step(self, verb, path):
+        """An operation is about to be done."""
+        self.steps.append((verb, path))
+        if (verb, self.count(verb, self.below)) == (self.verb, self.number + 1) and self.below in path:
+            raise self.error
+
+    def count(self, verb, below=""):
+        """How many operations of a kind there were."""
+        return sum(done == verb and below in path for done, path in self.steps)
+
+    def open(self, path):
+        self.step("open", path)
+        return pa.PythonFile(_Read(path, self), "r") if self.verb == "read" else super().open(path)
+
+    def create(self, path):
+        self.step("create", path)
+        return _Written(path, self)
+
+    def sync(self, file):
+        self.step("sync", file.name)
+        super().sync(file)
+
+
+def _failing(verb):
+    def operation(self, path, *others, **more):
+        self.step(verb, path)
+        return getattr(LocalFileSystem, verb)(self, path, *others, **more)
+
+    return operation
+
+
+for each in ("make_folder", "sync_path", "rename", "link", "stat", "names"):
+    setattr(Failing, each, _failing(each))
+
+
+class _Read(io.FileIO):
+    def __init__(self, path, system):
+        super().__init__(os.fsencode(path), "r")
+        self._path, self._system = path, system
+
+    def read(self, size=-1):
+        self._system.step("read", self._path)
+        return super().read(size)
+
+
+class _Written(io.FileIO):
+    def __init__(self, path, system):
+        super().__init__(path, "x")
+        self._system = system
+
+    def write(self, content):
+        self._system.step("write", self.name)
+        return super().write(content)
+
+
+def disturbed(capfd, monkeypatch, system, command):
+    """How the command ends on a file system."""
+    with monkeypatch.context() as patch:
+        patch.setattr("job.storage.LocalFileSystem", lambda: system)
+        return call(capfd, *command)
+
+
+@pytest.mark.parametrize("place", [0.5, 0.9], ids=["midway", "late"])
+@pytest.mark.parametrize(
+    ("verb", "number"),
+    [
+        ("write", errno.EIO), ("write", errno.ENOSPC), ("sync", errno.EIO), ("sync", errno.EDQUOT),
+        ("rename", errno.EIO), ("create", errno.EROFS), ("make_folder", errno.EACCES), ("sync_path", errno.EIO),
+        ("link", errno.EIO), ("open", errno.EMFILE), ("open", errno.ESTALE), ("read", errno.EIO),
+    ],
+    ids=lambda value: errno.errorcode.get(value, value),
+)  # fmt: skip
+def test_an_operation_that_fails(capfd, monkeypatch, command, expected, recorder, tmp_path, verb, number, place):
+    """Whichever operation fails, the run ends with 74 or 75, and the next one ends well."""
+    failing = Failing(verb, int(place * recorder.count(verb)), OSError(number, os.strerror(number)))
+    result = disturbed(capfd, monkeypatch, failing, command)
+    code = 75 if number in {errno.ENOSPC, errno.EDQUOT, errno.EMFILE} else 74
+    assert_told(result, code, str(tmp_path), os.strerror(number))
+    assert_nothing_is_half_done(tmp_path / "out", expected)
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.csv.gz", "c.parquet", "images", "labels", "000006.arrow", "model.onnx"])
+def test_an_error_while_reading_names_what_was_read(capfd, monkeypatch, command, recorder, name):
+    """A read that fails midway is told of the file that it was of, and not of the one being written."""
+    failing = Failing("read", recorder.count("read", name) - 1, OSError(errno.EIO, os.strerror(errno.EIO)), below=name)
+    result = disturbed(capfd, monkeypatch, failing, command)
+    assert_told(result, 74, name, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.csv.gz", "c.parquet", "images", "000006.arrow"])
+def test_no_memory_while_reading(capfd, monkeypatch, command, expected, recorder, tmp_path, name):
+    """A file that there is no memory for is not called damaged: 75, and the next run, with more, ends well."""
+    failing = Failing("read", recorder.count("read", name) - 1, MemoryError(), below=name)
+    assert_told(disturbed(capfd, monkeypatch, failing, command), 75, "out of memory")
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(tmp_path / "out") == expected
+
+
+def test_no_more_threads(capfd, monkeypatch, command, expected, tmp_path):
+    """A system that refuses a thread has run out of something: 75."""
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "_start_new_thread", refuse)
+        assert_told(call(capfd, *command), 75, "cannot start 1 threads")
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(tmp_path / "out") == expected
+
+
+# Things that happen meanwhile
+
+
+class Meanwhile(LocalFileSystem):
+    """Lets something happen to the files as the nth part is begun."""
+
+    def __init__(self, number, act):
+        self._begun, self._number, self._act = itertools.count(), number, act
+
+    def create(self, path):
+        # The first file is run.json.
+        if next(self._begun) == self._number:
+            self._act()
+        return super().create(path)
+
+
+def _shrink(path):
+    os.truncate(path, path.stat().st_size * 2 // 3)
+
+
+def _grow(path):
+    with path.open("ab") as file:
+        file.write(b"1,2,3\n")
+
+
+def _touch(path):
+    other = path.with_name(".other")
+    other.write_bytes(path.read_bytes())
+    os.replace(other, path)
+
+
+CHANGED = ["a.csv", "b.csv.gz", "c.parquet", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+
+
+@pytest.mark.parametrize("change", [_shrink, _grow, _touch])
+@pytest.mark.parametrize("name", CHANGED)
+def test_an_input_that_changes_meanwhile(capfd, monkeypatch, inputs, model, expected, tmp_path, name, change):
+    """Shorter, longer or another: the run ends with 74, mixes nothing, and is not in the way of the next one."""
+    images = inputs / "t10k-images-idx3-ubyte"
+    source = images if "ubyte" in name else inputs / name
+    number = 2 if name in {"a.csv", "c.parquet"} or "ubyte" in name else 1
+    command = [*arguments(source, tmp_path / "out", model), "--max-rejects", "100%"]
+    whole = inputs / name
+    before = whole.read_bytes()
+    result = disturbed(capfd, monkeypatch, Meanwhile(number, lambda: change(whole)), command)
+    assert_told(result, 74, str(whole), "was changed while it was being read")
+    assert not list((tmp_path / "out").glob("*"))
+    whole.write_bytes(before)
+    assert_told(call(capfd, *command), 0)
+    found, kind = stable_files(tmp_path / "out"), f"predictions/{source.name}"
+    assert [found[each] for each in found if each.startswith(kind)] == [
+        expected[each] for each in expected if each.startswith(kind)
+    ]
+    assert "_SUCCESS" in found
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 6])
+def test_an_input_folder_that_vanishes(capfd, monkeypatch, command, inputs, expected, tmp_path, number):
+    """What was committed stays until the input, as it was, is back."""
+    away = tmp_path / "away"
+    result = disturbed(capfd, monkeypatch, Meanwhile(number, lambda: inputs.rename(away)), command)
+    assert_told(result, 74, str(inputs))
+    assert len(list((tmp_path / "out/_parts").glob("*.arrow"))) == number - 1
+    assert_told(call(capfd, *command), 66, "found no file there")
+    away.rename(inputs)
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 9, 12])
+def test_an_output_folder_that_vanishes(capfd, monkeypatch, command, expected, tmp_path, number):
+    """The run ends with 74, or where nothing was lost with 0; the next one has the same bytes."""
+    output = tmp_path / "out"
+    result = disturbed(
+        capfd, monkeypatch, Meanwhile(number, lambda: shutil.rmtree(output, ignore_errors=True)), command
+    )
+    assert_told(result, 74, str(output))
+    assert_nothing_is_half_done(output, expected)
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(output) == expected
+
+
+def test_corrected_labels_are_another_run(capfd, command, inputs):
+    """The file of labels is part of the input: with other labels, finished output is not taken for done."""
+    assert_told(call(capfd, *command), 0)
+    write_idx(inputs, Digits(DIGITS.pixels, DIGITS.labels[::-1]))
+    assert_told(call(capfd, *command), 73, "holds a finished run over other inputs")
+
+
+# Damaged files
+
+
+def _damage(path, change):
+    """Change a file's content behind its back: its modification time says that nothing happened."""
+    times = path.stat()
+    content = path.read_bytes()
+    path.write_bytes(change(content))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return lambda: _damage(path, lambda _: content)
+
+
+def _flipped(share):
+    def change(content):
+        place = int(share * len(content))
+        return content[:place] + bytes(255 - byte for byte in content[place : place + 30]) + content[place + 30 :]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("c.parquet", lambda content: content[: len(content) // 2]),
+        ("c.parquet", lambda content: content[:-1]),
+        ("c.parquet", lambda content: content[:3]),
+        ("c.parquet", _flipped(0.01)),
+        ("c.parquet", _flipped(0.6)),
+        ("b.csv.gz", lambda content: content[: len(content) // 2]),
+        ("b.csv.gz", lambda content: content[:-1]),
+        ("b.csv.gz", lambda content: content[:11]),
+        ("b.csv.gz", _flipped(0.5)),
+        ("b.csv.gz", lambda content: content[:-8] + bytes(8)),
+        ("b.csv.gz", lambda content: content + b"rubbish"),
+        ("t10k-images-idx3-ubyte", lambda content: content[:-1]),
+        ("t10k-labels-idx1-ubyte", lambda content: content[:-1]),
+    ],
+)
+def test_a_damaged_file(capfd, command, inputs, expected, tmp_path, name, change):
+    """Damage ends with 65 and names the file; the same command, once it is mended, gives the same bytes."""
+    command = [*command, "--overwrite"]
+    mend = _damage(inputs / name, change)
+    assert_told(call(capfd, *command), 65, str(inputs / name))
+    assert_nothing_is_half_done(tmp_path / "out", expected)
+    mend()
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.json"])
+def test_a_damaged_model(capfd, inputs, tmp_path, name):
+    """A model that is cut off ends with 78 before any output; restored, it scores."""
+    model = write_model(tmp_path / "model")
+    mend = _damage(model / name, lambda content: content[:-10])
+    assert_told(call(capfd, *arguments(inputs, tmp_path / "out", model)), 78, str(model / name))
+    assert not (tmp_path / "out").exists()
+    mend()
+    assert_told(call(capfd, *arguments(inputs, tmp_path / "out", model)), 0)
+
+
+# The machine's own
+
+
+def _without_privileges():
+    """Take from root what lets it pass over permissions, which from a new program on it cannot do any more."""
+    libc = ctypes.CDLL(None)
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, from linux/capability.h
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP, from linux/prctl.h
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root's privileges are taken away as Linux has them")
+@pytest.mark.parametrize("closed", ["in/a.csv", "in", "out", "model/model.onnx"])
+def test_no_permission(capfd, inputs, expected, tmp_path, closed):
+    """What may not be read or written is named, with 74; with permission, the same command ends well."""
+    model = write_model(tmp_path / "model")
+    (tmp_path / "out").mkdir()
+    command = arguments(inputs, tmp_path / "out", model)
+    mode = (tmp_path / closed).stat().st_mode
+    (tmp_path / closed).chmod(0o555 if closed == "out" else 0)
+    try:
+        result = measured(tmp_path, *command, preexec_fn=_without_privileges)
+        assert_told(result, 74, str(tmp_path / closed), "Permission denied")
+        assert not list((tmp_path / "out").iterdir())
+    finally:
+        (tmp_path / closed).chmod(mode)
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(tmp_path / "out") == expected
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system with hardly any room; a function gives it more."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options):
+        return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False)  # noqa: S607  # wherever it is
+
+    if shutil.which("mount") is None or mount("size=4k").returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield place, lambda kib: mount(f"remount,size={kib}k")
+    subprocess.run(["umount", place], check=True)  # noqa: S607  # as above
+
+
+@pytest.mark.parametrize("kib", [4, 8, 24, 48])
+def test_a_full_disk(capfd, inputs, model, expected, small_disk, kib):
+    """A disk that fills up ends with 75 and leaves nothing half-done; with more room the same command goes on."""
+    place, resize = small_disk
+    resize(kib)
+    command = arguments(inputs, place / "out", model)
+    assert_told(call(capfd, *command), 75, str(place), "No space left on device")
+    assert_nothing_is_half_done(place / "out", expected)
+    resize(10_000)
+    assert_told(call(capfd, *command), 0)
+    assert stable_files(place / "out") == expected
+
+
+# Standard streams
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+
+
+@needs_full
+def test_results_that_cannot_be_printed(command, tmp_path):
+    """A full standard output ends with 75 and says so, though all files are there."""
+    with open("/dev/full", "w") as full:
+        result = measured(tmp_path, *command, stdout=full)
+    assert_told(result, 75, "standard output: No space left on device")
+    assert (tmp_path / "out/_SUCCESS").exists()
+
+
+def test_a_reader_of_the_results_who_leaves(command, tmp_path):
+    """A pipe that nobody reads from any more ends with 74."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = measured(tmp_path, *command, stdout=writer)
+    os.close(writer)
+    assert_told(result, 74, "standard output: Broken pipe")
+
+
+@needs_full
+@pytest.mark.parametrize(("source", "code"), [("in", 0), ("nothing", 66)])
+def test_a_log_that_cannot_be_written(command, tmp_path, source, code):
+    """A full standard error changes neither the exit code nor the results."""
+    command[2] = tmp_path / source
+    with open("/dev/full", "w") as full:
+        result = measured(tmp_path, *command, stderr=full)
+    assert result.returncode == code
+    assert bool(result.stdout) == (code == 0)
+    assert (tmp_path / "out/_SUCCESS").exists() == (code == 0)
+
+
+@pytest.mark.parametrize(("source", "code"), [("in", 0), ("nothing", 66)])
+def test_closed_standard_streams(command, expected, tmp_path, source, code):
+    """Without any of the three, a run ends as it should, and no file of results takes their place."""
+    command[2] = tmp_path / source
+    result = measured(tmp_path, *command, preexec_fn=lambda: os.closerange(0, 3))
+    assert result.returncode == code
+    assert code or stable_files(tmp_path / "out") == expected

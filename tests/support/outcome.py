@@ -1,0 +1,76 @@
+"""How a command ended: in the test's own process, which is quick, or in one of its own, whose memory is measured."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from job.cli import main
+
+MOST_MIB = 400
+
+# What getrusage says of a child includes the memory of the process that started it; this is the child's own.
+_MEASURED = """
+import atexit, os
+
+def tell():
+    with open("/proc/self/status") as status, open(os.environ["PEAK_FILE"], "w") as file:
+        file.write(status.read().split("VmHWM:")[1].split()[0])
+
+atexit.register(tell)
+from job.cli import main
+main()
+"""
+
+
+def assert_told(result, code, *words):
+    """The exit code, and nothing on standard error but warnings and an error of at most two lines with these words."""
+    said = result.stderr.splitlines()
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+    assert all(line.startswith(("error: ", "warning: ")) or "scor" in line or "resuming" in line for line in said), said
+    errors = [line for line in said if line.startswith("error: ")]
+    assert len(errors) == (1 if code else 0), said
+    for word in words:
+        assert word in errors[0]
+
+
+def call(capfd, *arguments):
+    """A `digit-job ...` that ran in this process, from the command line to the exit code, logging text."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    capfd.readouterr()
+    environment = {"DIGIT_JOB_LOG_FORMAT": "text"}
+    try:
+        with patch.object(sys, "argv", ["digit-job", *map(str, arguments)]), patch.dict(os.environ, environment):
+            main()
+    except SystemExit as ended:
+        code = ended.code
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    stdout, stderr = capfd.readouterr()
+    return subprocess.CompletedProcess(arguments, code, stdout, stderr)
+
+
+def measured(folder, *arguments, seconds=30, **how):
+    """A `digit-job ...` in a process of its own, which must end in time and in less than `MOST_MIB`.
+
+    folder: where it may leave what it measures. how: passed on to subprocess.
+    """
+    peak = Path(folder) / "peak"
+    # As it is for users: a buffer that cannot be written is found out at the end.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    result = subprocess.run(
+        [sys.executable, "-c", _MEASURED, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        env={**clean, "DIGIT_JOB_LOG_FORMAT": "text", "PEAK_FILE": str(peak)},
+        timeout=seconds,
+        check=False,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **how},
+    )
+    mib = int(peak.read_text()) / 1024
+    assert mib < MOST_MIB
+    return result

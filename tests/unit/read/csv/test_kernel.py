@@ -1,0 +1,193 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from support.batches import assert_same
+from support.files import PIXEL_NAMES, csv_lines, make_digits
+
+from job.read.csv.block import Records, Text, find_records, parse_block
+from job.read.csv.record import MAX_RECORD_BYTES
+from job.read.csv.scan import scan_records
+from job.read.layout import from_names, without_names
+from job.settings import ReadSettings
+
+LABELLED = without_names(785, ReadSettings(), "")
+UNLABELLED = without_names(785, ReadSettings(is_label_ignored=True), "")
+MIXED = from_names(["note", *PIXEL_NAMES[:400], "label", *PIXEL_NAMES[:399:-1], "source"], ReadSettings(), "")
+KEPT = from_names(["note", *PIXEL_NAMES, "label", "source"], ReadSettings(keep=("source", "note")), "")
+FRACTIONS = replace(LABELLED, scale="1")
+COMMAS = replace(FRACTIONS, delimiter=";", decimal=",")
+DIGITS = make_digits(4, seed=7)
+
+
+def _content(layout):
+    """Four records as bytes, in the order of a layout's columns."""
+    lines = []
+    for pixels, label in zip(DIGITS.pixels, DIGITS.labels, strict=True):
+        fields = ["text"] * layout.field_count
+        for value, field in zip(pixels, layout.pixel_fields, strict=True):
+            number = str(value) if layout.scale == "255" else repr(int(value) / 255)
+            fields[field] = number.replace(".", layout.decimal)
+        if layout.label_field is not None:
+            fields[layout.label_field] = str(label)
+        lines.append(layout.delimiter.join(fields))
+    return "\r\n".join(lines).encode() + b"\n"
+
+
+LAYOUTS = {
+    "labelled": LABELLED, "unlabelled": UNLABELLED, "mixed": MIXED, "kept": KEPT, "fractions": FRACTIONS,
+    "decimal commas": COMMAS,
+}  # fmt: skip
+CONTENTS = {layout: _content(layout) for layout in LAYOUTS.values()}
+
+
+def _both(content, layout, *, is_final=True, limit=10**9, rows=10):
+    text = Text(bytearray(content), 0, len(content), limit, is_final)
+    return [parse_block(text, 0, layout, scan, rows) for scan in (find_records, scan_records)]
+
+
+def _assert_agreement(content, layout, **more):
+    (plain, plain_position), (compiled, compiled_position) = _both(content, layout, **more)
+    assert compiled_position == plain_position
+    assert_same(compiled, plain)
+
+
+@pytest.mark.parametrize("layout", CONTENTS, ids=LAYOUTS.keys())
+def test_plain_records_are_parsed_at_once(layout):
+    """Records of nothing but small numbers need no patience, and give their pixels and labels."""
+    content = CONTENTS[layout]
+    records = Records.room_for(10, len(layout.kept_fields))
+    scanned = scan_records(Text(bytearray(content), 0, len(content), 10**9, is_final=True), layout, records)
+    assert scanned.rows == 4
+    assert not records.needs_patience.any()
+    np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
+    if layout.label_field is not None:
+        np.testing.assert_array_equal(records.labels[:4], DIGITS.labels)
+
+
+FIELDS = [
+    "", " ", "0", "00", "000", "0000", "9", "10", "255", "256", "999", "1000", "007", "7.0", "7.", ".5", "1e2", "+5",
+    "-0", "-1", "nan", "inf", "1_0", '"7"', '"', '""', "7\r", "\r", "\0", "\t7", "7\t", "ä", "٣", "x", "/", ":", ",",
+    "7.00", "00255.000", "255.0000000000000000000000000000001", "256.0", "2.55e2", "2.55E+02", "2.551e2", "25500e-2",
+    "1e-400", "1e400", "1e", "1e+", "e5", "1.2.3", "1,5", "0.5", "0,5", "0.00392156862745098", "0.0039215688593685627",
+    "1.0", "1.000000000000000000000001", "0.99999999999999999999", "0.001960784313725490196", "9.9607843137254902e-01",
+    "3.9215686274509803e-3", "000000000000000000000000000001", "100000000000000000000000e-23", "0e99999", "-0.0",
+    "0x1p3", "7,7", "\x7f", "\x80", '"a,b"', '"a', "/1", ":1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=ascii)
+@pytest.mark.parametrize("layout", CONTENTS, ids=LAYOUTS.keys())
+def test_every_kind_of_field_means_the_same(layout, field):
+    """Whatever a field holds, wherever it stands, both scanners give the same batch."""
+    lines = CONTENTS[layout].split(b"\r\n")
+    delimiter = layout.delimiter.encode()
+    fields = lines[1].split(delimiter)
+    for place in (0, 1, 401, 784, -1):
+        changed = list(fields)
+        changed[place] = field.encode("latin-1" if field == "\x80" else "utf-8")
+        _assert_agreement(b"\r\n".join([lines[0], delimiter.join(changed), *lines[2:]]), layout)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    layout=some.sampled_from([LABELLED, FRACTIONS, COMMAS]),
+    value=some.one_of(some.integers(0, 300), some.integers(0, 512).map(lambda n: n / 510), some.floats(0, 300)),
+    form=some.sampled_from(
+        ["{}", "{:.0f}", "{:.4f}", "{:.16g}", "{:.17g}", "{:.18e}", "{:.25f}", "{:.7e}", "{:09.3f}"]
+    ),
+    place=some.integers(0, 784),
+)
+def test_numbers_in_any_form_mean_the_same(layout, value, form, place):
+    """However a number is written and rounded, both scanners read the same from it."""
+    lines = CONTENTS[layout].split(b"\r\n")
+    fields = lines[1].decode().split(layout.delimiter)
+    fields[place] = form.format(value).replace(".", layout.decimal)
+    _assert_agreement(b"\r\n".join([lines[0], layout.delimiter.join(fields).encode(), *lines[2:]]), layout)
+
+
+@pytest.mark.parametrize(
+    ("layout", "form"),
+    [
+        (LABELLED, "{}.0"), (LABELLED, "{:.18e}"), (FRACTIONS, "{!r}"), (FRACTIONS, "{:.4f}"), (FRACTIONS, "{:.18e}"),
+        (COMMAS, "{:.15g}"),
+    ],
+)  # fmt: skip
+def test_common_forms_of_numbers_need_no_patience(layout, form):
+    """What pandas, NumPy and R write is parsed at once."""
+    values = DIGITS.pixels.astype(int) / (255 if layout.scale == "1" else 1)
+    if form == "{}.0":
+        values = DIGITS.pixels
+    lines = [
+        layout.delimiter.join(["3", *(form.format(value).replace(".", layout.decimal) for value in row.tolist())])
+        for row in values
+    ]
+    content = bytearray("\n".join(lines).encode())
+    records = Records.room_for(10)
+    assert scan_records(Text(content, 0, len(content), len(content), is_final=True), layout, records).rows == 4
+    assert not records.needs_patience[:4].any()
+    np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
+    assert records.labels[:4].tolist() == [3] * 4
+
+
+_piece = some.one_of(
+    some.binary(min_size=1, max_size=3),
+    some.sampled_from([field.encode() for field in FIELDS] + [b"\n", b"\r\n", b"\r", b"\n\n", b",,", b",\n"]),
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    layout=some.sampled_from(list(CONTENTS)),
+    changes=some.lists(some.tuples(some.floats(0, 1), some.integers(0, 3), _piece), min_size=1, max_size=4),
+    end=some.floats(0, 1),
+    is_final=some.booleans(),
+    limit=some.integers(0, 10_000),
+    rows=some.integers(1, 5),
+)
+def test_mutated_bytes_mean_the_same(layout, changes, end, is_final, limit, rows):
+    """However a text is damaged and wherever it is cut, both scanners find and reject the same."""
+    content = bytearray(CONTENTS[layout])
+    for place, removed, piece in changes:
+        start = int(place * len(content))
+        content[start : start + removed] = piece
+    content = content[: int(end * len(content)) + 1]
+    _assert_agreement(content, layout, is_final=is_final, limit=limit, rows=rows)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(some.lists(some.sampled_from([b"1", b",", b"\n", b"\r", b'"', b"x", b"\xff"]), max_size=30).map(b"".join))
+def test_short_rubbish_means_the_same(content):
+    """Text that is nothing like a record is cut into the same lines and rejected alike."""
+    _assert_agreement(content, LABELLED)
+
+
+@pytest.mark.parametrize("size", [MAX_RECORD_BYTES, MAX_RECORD_BYTES + 1])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"], ids=["no end", "LF", "CRLF"])
+def test_longest_record_means_the_same(size, end):
+    """Both scanners draw the line between a long and an over-long record at the same byte."""
+    layout = from_names(["note", *PIXEL_NAMES], ReadSettings(), "")
+    pixels = csv_lines(DIGITS[:1], has_labels=False)[0].encode()
+    content = b"x" * (size - len(pixels) - 1) + b"," + pixels + end
+    (plain, _), _ = _both(content, layout)
+    assert len(plain.rejects) == (size > MAX_RECORD_BYTES)
+    _assert_agreement(content, layout)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", " "])
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_any_delimiter_means_the_same(delimiter, has_labels):
+    """Files with another delimiter go the same way, and a line with a comma in it is left to patience."""
+    layout = replace(without_names(784 + has_labels, ReadSettings(), ""), delimiter=delimiter)
+    digits = make_digits(40, seed=11)
+    lines = [line.replace(",", delimiter) for line in csv_lines(digits, has_labels=has_labels)]
+    lines[7] = lines[7].replace(delimiter, ",", 1)
+    content = bytearray("\r\n".join(lines).encode())
+    text = Text(content, 0, len(content), len(content), is_final=True)
+    records = Records.room_for(50)
+    assert scan_records(text, layout, records).rows == 40
+    assert np.flatnonzero(records.needs_patience[:40]).tolist() == [7]
+    good = np.arange(40) != 7
+    np.testing.assert_array_equal(records.pixels[:40][good], digits.pixels[good])

@@ -1,0 +1,90 @@
+"""Machine code is made once, kept, and never trusted blindly."""
+
+import subprocess
+import sys
+
+import pytest
+
+from job import machine_code
+
+KERNEL = ("job.read.csv.kernel", "scan")
+
+
+@pytest.fixture
+def compilations(monkeypatch, tmp_path):
+    """A fresh pair of folders for code, and how often it was compiled; the code itself is a stand-in."""
+    count = []
+
+    def compiled(_module, _function, level):
+        count.append(level)
+        return b"code for " + level.encode()
+
+    monkeypatch.setattr(machine_code, "_compiled", compiled)
+    monkeypatch.setattr(machine_code, "_folders", lambda _module: iter([tmp_path / "beside", tmp_path / "cache"]))
+    return count
+
+
+def test_code_is_compiled_once(compilations, tmp_path):
+    """The second run finds what the first has kept, and nothing temporary lies about."""
+    first = machine_code._object_code(*KERNEL)
+    assert machine_code._object_code(*KERNEL) == first
+    assert len(compilations) == 1
+    assert [path.suffix for path in (tmp_path / "beside").iterdir()] == [".o"]
+    assert not (tmp_path / "cache").exists()
+
+
+def test_code_goes_to_the_cache_folder_where_none_can_be_kept_beside_the_source(compilations, tmp_path):
+    """An install that cannot be written, as in a container, still compiles but once."""
+    (tmp_path / "beside").write_text("a file, so no folder can be made here")
+    machine_code._object_code(*KERNEL)
+    machine_code._object_code(*KERNEL)
+    assert len(compilations) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_code_that_cannot_be_kept_is_still_code(compilations, tmp_path):
+    """Where no folder can be written, each run compiles for itself."""
+    for name in ("beside", "cache"):
+        (tmp_path / name).write_text("a file")
+    assert machine_code._object_code(*KERNEL) == machine_code._object_code(*KERNEL)
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda code: code[:-1], lambda code: code[:-1] + b"?", lambda _: b""])
+def test_damaged_code_is_made_again(compilations, tmp_path, damage):
+    """A file that was cut or changed is never run."""
+    good = machine_code._object_code(*KERNEL)
+    (path,) = (tmp_path / "beside").iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    assert machine_code._object_code(*KERNEL) == good
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize("change", ["_level", "_origin"])
+def test_code_for_another_processor_or_from_other_sources_is_made_anew(compilations, monkeypatch, change):
+    """What is kept is told apart by what it was made for and from."""
+    machine_code._object_code(*KERNEL)
+    monkeypatch.setattr(machine_code, change, lambda *_: "other")
+    machine_code._object_code(*KERNEL)
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize("level", ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
+def test_kernels_compile_for_every_level(level):
+    """Code for other processors than this one can be made here, and needs no symbol from outside."""
+    assert machine_code._compiled(*KERNEL, level)
+
+
+@pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
+def test_deformations_compile_for_the_oldest_processors():
+    """Which have no instruction for much of what vectors are made of."""
+    assert machine_code._compiled("job.train.deform_kernel", "deform", "x86-64")
+
+
+def test_numba_is_not_imported_where_code_is_kept():
+    """A run that finds its code compiled pays for llvmlite alone."""
+    script = "import sys; from job.read.csv.scan import prepare; prepare(); print('numba' in sys.modules)"
+    command = [sys.executable, "-c", script]
+    outputs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2)]
+    assert outputs[1] == "False\n"
