@@ -16,8 +16,12 @@ from typing import Any, Final
 # epoch of 54,000 deformed images takes 1.55 s with both of two cores, 1.3 s with one, and 0.9 s with one and oneDNN,
 # which knows the processor's vectors (medians of 9 epochs). So weights do not depend on the number of cores, either.
 _ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-# How lines begin that say nothing of an error: that oneDNN is on, and that logging is not set up yet.
-_NOTICES: Final = (b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
+# How lines begin that say nothing of an error: that oneDNN is on, that logging is not set up yet, what TFLite's
+# interpreter runs on, and what its converter was asked for.
+_NOTICES: Final = (
+    b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()", b"INFO: Created TensorFlow Lite ",
+    b"fully_quantize: ",
+)  # fmt: skip
 _STANDARD_ERROR: Final = 2
 _CHATTY_LOGGERS: Final = ("absl", "tensorflow", "tf2onnx", "h5py")
 
@@ -28,7 +32,7 @@ def import_keras() -> Any:
         os.environ.setdefault(name, value)
     # The user's environment may name another backend for other work; export needs this one.
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _without_notices() if "tensorflow" not in sys.modules else nullcontext():
+    with without_notices() if "tensorflow" not in sys.modules else nullcontext():
         import keras  # noqa: PLC0415  # seconds
         import tensorflow as tf  # noqa: F401, PLC0415  # sets its loggers up at import, so they are quietened after it
 
@@ -48,7 +52,7 @@ def fix_seed(seed: int) -> None:
 
 
 @contextmanager
-def _without_notices() -> Iterator[None]:
+def without_notices() -> Iterator[None]:
     """Leave notices out of what is written to the process's standard error meanwhile, by whatever language."""
     error = os.dup(_STANDARD_ERROR)
     with tempfile.TemporaryFile() as written:

@@ -16,7 +16,7 @@ from job.train.backend import import_keras
 from job.train.dataset import Dataset
 from job.train.evaluate import Evaluation
 from job.train.fit import Epoch
-from job.train.parity import Parity
+from job.train.parity import Comparison
 
 GOLDEN_ROWS: Final = 16
 _LIBRARIES: Final = ("digit-job", "keras", "numpy", "onnx", "onnxruntime", "scikit-learn")
@@ -55,14 +55,22 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
     }
 
 
-def results(
-    validation: Evaluation, test: Evaluation, history: Sequence[Epoch], parity: Mapping[str, Parity]
-) -> dict[str, Any]:
+def results(validation: Evaluation, test: Evaluation, history: Sequence[Epoch]) -> dict[str, Any]:
     """The part about how the training went and what came out."""
     return {
         "metrics": {"validation": validation.figures, "test": test.figures},
         "history": [asdict(epoch) for epoch in history],
-        "export": {name: each.to_json() for name, each in parity.items()},
+    }
+
+
+def export_section(said: Comparison, signatures: Mapping[str, dict[str, Any]], labels: Labels) -> dict[str, Any]:
+    """The part about the exports: how each agrees with the network on the test split, and what it takes and gives.
+
+    said: of the test split, whose digits are int8 (n,) `labels`. signatures: what each takes and gives, by name.
+    """
+    correct = {name: int((each.argmax(axis=1) == labels).sum()) for name, each in said.exports.items()}
+    return {
+        name: {**parity.to_json(), "correct": correct[name], **signatures[name]} for name, parity in said.parity.items()
     }
 
 

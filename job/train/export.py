@@ -1,28 +1,30 @@
-"""A network -> the files of a model folder: Keras's own, and ONNX for the scorer.
+"""A network -> the files of a model folder: Keras's own, ONNX for the scorer, TFLite for devices.
 
 Goes through temporary folders of this machine, because Keras reads and writes paths only; `storage` gets the bytes.
 """
 
 import logging
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from job.contract import PIXELS, Pixels
-from job.errors import ModelInvalid, Stopped
-from job.model.bundle import CUT_NAME, KERAS_NAME, ONNX_NAME, Golden, Predictor, write_card
+from job.contract import CLASSES, PIXELS, Pixels
+from job.errors import ModelInvalid
+from job.model.bundle import CUT_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME, Golden, Predictor, write_card
 from job.model.predictor import OnnxPredictor, SparsePredictor
 from job.storage import Storage, join
 from job.train.card import golden_rows, identity
 from job.train.foreign import behind_pixels, load_foreign
+from job.train.keras_export import exported_by_keras
 from job.train.origin import find_images
 from job.train.parity import Parity, compare
 from job.train.split import Split
+from job.train.tflite import TflitePredictor, to_tflite
 
 if TYPE_CHECKING:
     import keras
@@ -30,26 +32,39 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _NOISE_IMAGES = 256
+# What the scorer feeds networks with, and reads from them.
+_SIGNATURE = {
+    "input": {"dtype": "uint8", "shape": [PIXELS], "range": [0, 255]},
+    "output": {"dtype": "float32", "shape": [CLASSES]},
+}
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What the scorer may run: the network as ONNX, and cut behind its first layer, if that is a dense one."""
+    """A network in the formats of others. files: their content, by their names in a model folder."""
 
-    onnx: bytes
-    cut: bytes | None
+    files: dict[str, bytes]
+
+    @cached_property
+    def predictors(self) -> dict[str, Predictor]:
+        """Each, ready to run, by the name of its file."""
+        return {name: _predictor(name, content) for name, content in self.files.items()}
 
     @property
-    def predictors(self) -> dict[str, Predictor]:
-        """Each, by the name of its file; the last is what the scorer will choose."""
-        whole: dict[str, Predictor] = {ONNX_NAME: OnnxPredictor(self.onnx, ONNX_NAME)}
-        return whole if self.cut is None else {**whole, CUT_NAME: SparsePredictor(self.cut, CUT_NAME)}
+    def scorer(self) -> str:
+        """The name of the one that the scorer will choose."""
+        return CUT_NAME if CUT_NAME in self.files else ONNX_NAME
+
+    @property
+    def signatures(self) -> dict[str, dict[str, Any]]:
+        """What each takes and gives, by the name of its file, for the model's card."""
+        return {name: getattr(each, "signature", _SIGNATURE) for name, each in self.predictors.items()}
 
 
 def export(storage: Storage, model: "keras.Model", folder: str) -> Exported:
-    """Write a network's formats into a folder: `model.keras`, `model.onnx` and, where it can be cut, `model.npz`."""
-    exported = for_scoring(model)
-    _write_formats(storage, folder, _to_keras(model), exported)
+    """Write a network's formats into a folder: `model.keras`, `.onnx`, `.tflite` and, where it can be cut, `.npz`."""
+    exported = Exported({**for_scoring(model).files, TFLITE_NAME: to_tflite(model)})
+    _write(storage, folder, {KERAS_NAME: _to_keras(model), **exported.files})
     return exported
 
 
@@ -66,37 +81,36 @@ def convert(storage: Storage, keras_path: str, folder: str) -> None:
     original = load_foreign(content, path)
     digits = find_images(storage, "digits").images
     model = behind_pixels(original, digits.pixels, path)
-    exported = for_scoring(model)
-    parity, by_keras = compare(model, exported.predictors, _probes(digits))
-    right = float((by_keras[: len(digits)].argmax(axis=1) == digits.labels).mean())
+    scorable = for_scoring(model)
+    said = compare(model, scorable.predictors, _probes(digits))
+    right = float((said.original[: len(digits)].argmax(axis=1) == digits.labels).mean())
     _log.info("%s: converted; names %.1f %% of scikit-learn's digits right", path, 100 * right)
-    _write_formats(storage, folder, content, exported)
+    _write(storage, folder, {KERAS_NAME: content, **scorable.files})
     rows = golden_rows(digits.labels)
-    write_card(storage, folder, _foreign_card(original, path, parity), Golden(digits.pixels[rows], by_keras[rows]))
+    golden = Golden(digits.pixels[rows], said.original[rows])
+    write_card(storage, folder, _foreign_card(original, path, said.parity), golden)
 
 
 def for_scoring(model: "keras.Model") -> Exported:
-    """A network of uint8 (n, 784) -> float32 (n, 10), exported; the same network always gives the same bytes.
+    """What the scorer may run: a network of uint8 (n, 784) -> float32 (n, 10) as ONNX, and cut where it can be.
 
-    Raises ModelInvalid if it holds something that ONNX has no operator for.
+    The same network always gives the same bytes. Raises ModelInvalid if it holds something that ONNX has no operator
+    for.
     """
     from job.train.onnx_cut import cut  # noqa: PLC0415  # imports onnx
     from job.train.onnx_fold import fold_rescaling  # noqa: PLC0415  # imports onnx
     from job.train.onnx_graph import canonical  # noqa: PLC0415  # imports onnx
 
-    # Keras exports only what has been called.
-    model(np.zeros((1, PIXELS), np.uint8))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        path = Path(folder, ONNX_NAME)
-        try:
-            model.export(path, format="onnx", verbose=False)
-        except (Stopped, ImportError, MemoryError):
-            raise
-        except Exception as error:  # tf2onnx raises whatever its converters run into
-            raise ModelInvalid(f"{model.name}: cannot be exported to ONNX: {error!r:.200}") from error
+    with exported_by_keras(model, ONNX_NAME, "onnx") as path:
         onnx = canonical(fold_rescaling(path.read_bytes()))
-    return Exported(onnx, cut(onnx))
+    cut_off = cut(onnx)
+    return Exported({ONNX_NAME: onnx} if cut_off is None else {ONNX_NAME: onnx, CUT_NAME: cut_off})
+
+
+def _predictor(name: str, content: bytes) -> Predictor:
+    if name == ONNX_NAME:
+        return OnnxPredictor(content, name)
+    return SparsePredictor(content, name) if name == CUT_NAME else TflitePredictor(content)
 
 
 def _to_keras(model: "keras.Model") -> bytes:
@@ -106,12 +120,11 @@ def _to_keras(model: "keras.Model") -> bytes:
         return path.read_bytes()
 
 
-def _write_formats(storage: Storage, folder: str, keras_file: bytes, exported: Exported) -> None:
+def _write(storage: Storage, folder: str, files: Mapping[str, bytes]) -> None:
     """Write the files of a model folder that the card vouches for."""
-    for name, content in ((KERAS_NAME, keras_file), (ONNX_NAME, exported.onnx), (CUT_NAME, exported.cut)):
-        if content is not None:
-            with storage.commit(join(folder, name)) as file:
-                file.write(content)
+    for name, content in files.items():
+        with storage.commit(join(folder, name)) as file:
+            file.write(content)
 
 
 def _foreign_card(model: "keras.Model", path: str, parity: Mapping[str, Parity]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 
 from job.contract import CLASSES, SIDE, Labels, Pixels, Probabilities
+from job.model.bundle import CUT_NAME, ONNX_NAME, TFLITE_NAME
 from job.report.metrics import wilson_interval
 from job.train.evaluate import Evaluation
 
@@ -22,6 +23,11 @@ _MOST_PAIRS: Final = 5
 _COLUMNS: Final = 10
 _MAGNIFIED: Final = 3
 _GAP: Final = 2
+_USES: Final = {
+    ONNX_NAME: "ONNX Runtime",
+    CUT_NAME: "`digit-job score`",
+    TFLITE_NAME: "LiteRT (TensorFlow Lite), in float32",
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ def model_card(card: dict[str, Any], test: Evaluation, mistakes: list[Mistake]) 
         pairs=_confused(test.confusion_matrix),
         columns=_COLUMNS,
         picture=PICTURE_NAME,
+        uses=_USES,
     )
 
 

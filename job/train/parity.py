@@ -30,15 +30,24 @@ class Parity:
         return asdict(self)
 
 
-def compare(
-    model: "keras.Model", exported: Mapping[str, Predictor], pixels: Pixels
-) -> tuple[dict[str, Parity], Probabilities]:
-    """Run a network and its exports, by file name, over uint8 (n, 784) images: how each compares, what Keras says.
+@dataclass(frozen=True)
+class Comparison:
+    """What a network and its exports, by file name, say of the same images, float32 (n, 10), and how they compare."""
+
+    original: Probabilities
+    exports: dict[str, Probabilities]
+    parity: dict[str, Parity]
+
+
+def compare(model: "keras.Model", exported: Mapping[str, Predictor], pixels: Pixels) -> Comparison:
+    """Run a network and its exports, by file name, over uint8 (n, 784) images.
 
     Raises ModelInvalid; see `check_parity`.
     """
-    by_keras = predict(model, pixels)
-    return {name: check_parity(by_keras, each.predict(pixels), name) for name, each in exported.items()}, by_keras
+    original = predict(model, pixels)
+    exports = {name: each.predict(pixels) for name, each in exported.items()}
+    parity = {name: check_parity(original, each, name) for name, each in exports.items()}
+    return Comparison(original, exports, parity)
 
 
 def check_parity(model_probabilities: Probabilities, export_probabilities: Probabilities, name: str) -> Parity:

@@ -21,7 +21,7 @@ from job.storage import Storage, join
 from job.train import network
 from job.train.backend import fix_seed
 from job.train.calibrate import calibrate
-from job.train.card import golden_rows, identity, provenance, results
+from job.train.card import export_section, golden_rows, identity, provenance, results
 from job.train.dataset import Dataset, load
 from job.train.evaluate import Evaluation, evaluate
 from job.train.export import export
@@ -195,24 +195,24 @@ def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
     """Write a model folder for a trained network."""
     calibration = calibrate(fitted.model, dataset)
     exported = export(storage, fitted.model, folder)
-    parity, by_keras = compare(fitted.model, exported.predictors, dataset.test.pixels)
+    said = compare(fitted.model, exported.predictors, dataset.test.pixels)
     # Judged as the scorer will run it.
-    *_, scorers = exported.predictors.values()
-    probabilities = scorers.predict(dataset.test.pixels)
+    probabilities, scorer = said.exports[exported.scorer], exported.predictors[exported.scorer]
     test = evaluate(probabilities, dataset.test.labels)
-    validation = evaluate(scorers.predict(dataset.validation.pixels), dataset.validation.labels)
+    validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
     verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
     card = {
         **identity(f"dense-{recipe.name}", recipe.name, network.architecture(), fitted.model.count_params()),
         "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
         "training": asdict(recipe),
         "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
-        **results(validation, test, fitted.history, parity),
+        **results(validation, test, fitted.history),
+        "export": export_section(said, exported.signatures, dataset.test.labels),
         "calibration": calibration.to_json(),
         "gate": verdict.to_json(),
     }
     rows = golden_rows(dataset.test.labels)
-    write_card(storage, folder, card, Golden(dataset.test.pixels[rows], by_keras[rows]))
+    write_card(storage, folder, card, Golden(dataset.test.pixels[rows], said.original[rows]))
     _describe(storage, folder, card, test, surest_mistakes(probabilities, dataset.test.labels), dataset.test.pixels)
     if not verdict.is_blessed:
         mark(storage, folder, verdict.shortfalls)

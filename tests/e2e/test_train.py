@@ -27,7 +27,7 @@ def test_training_says_what_it_did(trained):
     assert summary < matrix < table < path
     assert "epoch 3 of 3" in result.stderr
     described = {"MODEL.md", "mistakes.png", "model.json"}
-    assert set(files_below(folder)) == {*described, "model.keras", "model.npz", "model.onnx"}
+    assert set(files_below(folder)) == {*described, "model.keras", "model.npz", "model.onnx", "model.tflite"}
 
 
 def test_a_sample_of_the_model_s_own_data_scores_as_the_card_says(trained, tmp_path):

@@ -263,7 +263,7 @@ def test_files_that_are_not_run_still_make_another_model(folder, other, storage)
     "name",
     [
         "../secret", "../model/model.onnx", "/etc/passwd", "a/b", "./model.onnx", ".", "", "model.onnx\0",
-        "model.tflite", "MODEL.ONNX", "C:\\model.onnx",
+        "model.pt", "MODEL.ONNX", "C:\\model.onnx",
     ],
 )  # fmt: skip
 def test_names_that_lead_elsewhere_are_not_followed(folder, refusal, name):

@@ -29,8 +29,8 @@ def test_errors_while_tensorflow_comes_in_are_told():
     """Only notices are left out of what is written below Python, not what may be wrong."""
     code = """
 import os
-from job.train.backend import _without_notices
-with _without_notices():
+from job.train.backend import without_notices
+with without_notices():
     os.write(2, b"I0000 00:00:1 port.cc:153] oneDNN custom operations are on.\\nsomething is wrong\\n")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

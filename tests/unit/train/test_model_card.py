@@ -46,6 +46,9 @@ def test_the_card_of_a_trained_model_tells_people_what_they_need(trained):
     assert f"| test | {100 * test['accuracy']:.2f} % of 360 |" in text
     assert "| 12 | 4 | 9 | 98.77 % |" in text
     assert "![The test images that were named wrong most surely](mistakes.png)" in text
+    exports = trained.result.card["export"]
+    assert len(exports) == text.count("| 360 of 360 |") == 3
+    assert f"| model.tflite | LiteRT (TensorFlow Lite), in float32 | float32 | {100 * test['accuracy']:.2f} % |" in text
     assert "{{" not in text
     assert "\n\n\n" not in text
 

@@ -52,7 +52,7 @@ def test_the_folder_is_a_model_that_opens_and_checks(storage, trained):
     bundle = open_bundle(storage, trained.result.path)
     bundle.check(predictor_of(bundle))
     described = ["MODEL.md", "mistakes.png", "model.json"]
-    assert storage.list(trained.result.path) == [*described, "model.keras", "model.npz", "model.onnx"]
+    assert storage.list(trained.result.path) == [*described, "model.keras", "model.npz", "model.onnx", "model.tflite"]
 
 
 def test_the_network_learns(trained):
@@ -86,10 +86,12 @@ def test_the_card_tells_the_whole_story(trained):
     assert card["metrics"]["test"] == trained.result.test.figures
     assert card["metrics"]["validation"] == trained.result.validation.figures
     assert [epoch["epoch"] for epoch in card["history"]] == [1, 2]
-    assert set(card["export"]) == {"model.onnx", "model.npz"}
-    for parity in card["export"].values():
-        assert parity["same_digits"] == parity["rows"] == 360
-        assert parity["max_difference"] <= 1e-5
+    assert set(card["export"]) == {"model.onnx", "model.npz", "model.tflite"} == set(card["files"]) - {"model.keras"}
+    for export in card["export"].values():
+        assert export["same_digits"] == export["rows"] == 360
+        assert export["max_difference"] <= 1e-5
+        assert export["correct"] == trained.result.test.correct
+    assert card["export"]["model.tflite"]["input"] == {"dtype": "uint8", "shape": [784], "range": [0, 255]}
     assert {"python", "digit-job", "tensorflow", "keras", "numpy", "onnxruntime", "onnx", "scikit-learn"} == set(
         card["versions"]
     )
@@ -140,7 +142,7 @@ def test_a_new_model_replaces_the_old_one(storage, settings, tmp_path):
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("name", ["OnnxPredictor", "SparsePredictor"])
+@pytest.mark.parametrize("name", ["OnnxPredictor", "SparsePredictor", "TflitePredictor"])
 @pytest.mark.usefixtures("no_fit")
 def test_an_unfaithful_export_is_never_saved(storage, settings, monkeypatch, is_untouched, name):
     """Training fails, and the older model stays."""
@@ -156,7 +158,7 @@ def test_an_unfaithful_export_is_never_saved(storage, settings, monkeypatch, is_
     assert is_untouched()
 
 
-@pytest.mark.parametrize("step", ["model.keras", "model.onnx", "model.json", "commit_folder"])
+@pytest.mark.parametrize("step", ["model.keras", "model.onnx", "model.tflite", "model.json", "commit_folder"])
 @pytest.mark.usefixtures("no_fit")
 def test_a_failing_disk_leaves_the_old_model(settings, is_untouched, step):
     """Whichever write it is that fails."""

@@ -1,0 +1,41 @@
+"""Keras's own exporters, which write paths only: what they make, while it is looked at, and their errors as ours."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from job.contract import PIXELS
+from job.errors import ModelInvalid, Stopped
+from job.train.backend import without_notices
+
+if TYPE_CHECKING:
+    import keras
+
+ExportFormat = Literal["onnx", "litert"]
+_WORDS: dict[str, str] = {"onnx": "ONNX", "litert": "TFLite"}
+
+
+@contextmanager
+def exported_by_keras(model: "keras.Model", name: str, format_: ExportFormat, **options: Any) -> Iterator[Path]:
+    """The path, ending in `name`, of a network of uint8 (n, 784) exported in some format; it is gone after the block.
+
+    options: what else the exporter of that format takes. Raises ModelInvalid where the format has no words for it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        with warnings.catch_warnings(), without_notices():
+            warnings.simplefilter("ignore")
+            try:
+                # Keras exports only what has been called.
+                model(np.zeros((1, PIXELS), np.uint8))
+                model.export(path, format=format_, verbose=False, **options)
+            except (Stopped, ImportError, MemoryError):
+                raise
+            except Exception as error:  # converters raise whatever they run into
+                raise ModelInvalid(f"{model.name}: cannot be exported to {_WORDS[format_]}: {error!r:.200}") from error
+        yield path
