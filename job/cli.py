@@ -23,12 +23,16 @@ from job.errors import (
     Interrupted,
     ModelFellShort,
     ResourceExhausted,
+    SettingsInvalid,
     Stopped,
     Terminated,
     UsageError,
 )
 from job.settings import (
     DEFAULT_PART_BYTES,
+    Activation,
+    ClassWeights,
+    Optimizer,
     OutputFormat,
     ReadSettings,
     Recipe,
@@ -36,7 +40,9 @@ from job.settings import (
     Scale,
     ScoreSettings,
     TrainSettings,
+    parse_widths,
 )
+from job.settings_file import read_settings
 from job.storage import storage_at, translated_errors
 
 if TYPE_CHECKING:
@@ -48,6 +54,9 @@ _log = logging.getLogger("job")
 _MOST_DRAWN = 5
 # How C++ libraries and the system's loader word that there is no memory to load them into.
 _NO_MEMORY = ("bad_alloc", "failed to map segment", "annot allocate memory")
+
+# Flags that a file of settings cannot hold.
+_NO_SETTINGS = {"settings_file", "help"}
 
 app = typer.Typer(
     name="digit-job",
@@ -100,6 +109,22 @@ ScaleFlag = Annotated[
     Scale, _option("--scale", "Value of full ink: 255, or 1 for fractions; `auto`: as the first records show.")
 ]
 TransposeFlag = Annotated[bool, _option("--transpose", "Images are stored column by column, as in EMNIST; turn them.")]
+
+
+def _take_settings(context: typer.Context, value: str | None) -> str | None:
+    """Make the settings in a file the defaults of the command's other flags."""
+    if value is None or context.resilient_parsing:
+        return value
+    logs.set_up("auto")  # the flag for it is not read yet
+    flags = {each.opts[0].removeprefix("--"): each for each in context.command.params if each.name not in _NO_SETTINGS}
+    found = read_settings(storage_at(value), value, list(flags))
+    for name, text in found.items():
+        try:
+            flags[name].process_value(context, text)
+        except typer.BadParameter as error:
+            raise SettingsInvalid(f"{value}: {name} is {text!r:.50}: {error.message}") from error
+    context.default_map = {flags[name].name: text for name, text in found.items()}
+    return value
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001  # the library calls it so
@@ -222,6 +247,18 @@ def inspect(
 
 @app.command()
 def train(
+    *,
+    settings_file: Annotated[
+        str | None,
+        _option(
+            "--settings",
+            "A JSON or TOML file of settings, named as these flags are without their dashes in front; a flag or "
+            "variable that is given goes before it.",
+            metavar="FILE",
+            is_eager=True,
+            callback=_take_settings,
+        ),
+    ] = None,
     data: Annotated[
         str,
         _option(
@@ -237,6 +274,37 @@ def train(
     ] = "accurate",
     epochs: Annotated[int | None, _option("--epochs", "Instead of the recipe's own number.", min=1)] = None,
     batch_size: Annotated[int | None, _option("--batch-size", "Instead of the recipe's own.", min=1)] = None,
+    learning_rate: Annotated[
+        float | None, _option("--learning-rate", "The step size, at first, instead of the recipe's own.")
+    ] = None,
+    optimizer: Annotated[
+        Optimizer | None, _option("--optimizer", "Instead of the recipe's own; `sgd` has Nesterov momentum of 0.9.")
+    ] = None,
+    weight_decay: Annotated[float | None, _option("--weight-decay", "Of `adamw`, instead of the recipe's own.")] = None,
+    hidden: Annotated[
+        str | None,
+        _option("--hidden", "Widths of the hidden layers, such as 128,128,128, the default.", metavar="N,N,..."),
+    ] = None,
+    activation: Annotated[
+        Activation | None, _option("--activation", "Of the hidden layers; the default is `relu`.")
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        _option("--dropout", "Share of each hidden layer's outputs left out of a training step; none by default."),
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        _option(
+            "--early-stopping",
+            "End after so many epochs without a lower loss on the validation images, and keep the best epoch's "
+            "weights; never by default.",
+            min=1,
+        ),
+    ] = None,
+    class_weights: Annotated[
+        ClassWeights | None,
+        _option("--class-weights", "`balanced`: digits count alike, however many images of each there are; or `none`."),
+    ] = None,
     augment: Annotated[
         bool | None,
         _option("--augment/--no-augment", "Whether to deform the images at random; the default is the recipe's own."),
@@ -268,18 +336,27 @@ def train(
 
     Example: `digit-job train --data train.csv --model model`
     """
+    del settings_file  # its callback is all there is to it
     logs.set_up(log_format)
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
     settings = TrainSettings(
-        data,
-        model,
-        recipe,
-        epochs,
-        batch_size,
-        validation_split,
-        seed,
-        read,
+        data=data,
+        model=model,
+        recipe=recipe,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation_share=validation_split,
+        seed=seed,
+        read=read,
         is_augmented=augment,
+        learning_rate=learning_rate,
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        hidden=parse_widths(hidden) if hidden is not None else None,
+        activation=activation,
+        dropout=dropout,
+        early_stopping=early_stopping,
+        class_weights=class_weights,
         min_accuracy=min_accuracy,
         compare_to=compare_to,
     )

@@ -12,7 +12,8 @@ DigitJobError
 ├── StorageError        74   reading or writing failed                                    (a retry can help)
 │   └── InputChanged    74   an input was replaced or resized while it was read           (a retry can help)
 ├── ResourceExhausted   75   memory, disk or another resource ran out                     (a retry can help)
-├── ModelInvalid        78   the model or the settings cannot be trusted or used
+├── ModelInvalid        78   the model cannot be trusted or used
+├── SettingsInvalid     78   the file of settings cannot be used
 └── Stopped                  asked to stop; committed parts stay                          (a retry can help)
     ├── Interrupted    130   SIGINT
     └── Terminated     143   SIGTERM
@@ -96,6 +97,12 @@ class ResourceExhausted(DigitJobError):
 
 class ModelInvalid(DigitJobError):
     """The model, or a setting that goes with it, cannot be trusted or used."""
+
+    exit_code = 78
+
+
+class SettingsInvalid(DigitJobError):
+    """The file of settings is not there, or cannot be used as one."""
 
     exit_code = 78
 

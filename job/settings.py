@@ -12,6 +12,9 @@ DEFAULT_PART_BYTES: Final = 32 * MIB
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
 Scale = Literal["auto", "255", "1"]
 Recipe = Literal["accurate", "baseline"]
+Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
+Activation = Literal["relu", "leaky_relu", "elu", "silu", "tanh"]
+ClassWeights = Literal["none", "balanced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,9 @@ class TrainSettings:
     """One run of the train stage.
 
     data: where the images come from (see `train.dataset`). read: what its files hold.
-    validation_share: of the training images, in (0, 1). epochs, batch_size, is_augmented (whether images are deformed):
-    None for the recipe's own. min_accuracy: what the gate asks of the accuracy on the test split, in 0-1. compare_to: a
-    model folder that the new one must not be significantly worse than.
+    validation_share: of the training images, in (0, 1). min_accuracy: what the gate asks of the accuracy on the test
+    split, in 0-1. compare_to: a model folder that the new one must not be significantly worse than. What can be None
+    besides is then the recipe's own, see `train.recipe`; is_augmented: whether images are deformed.
     """
 
     data: str
@@ -113,6 +116,14 @@ class TrainSettings:
     seed: int = 1
     read: ReadSettings = ReadSettings()
     is_augmented: bool | None = None
+    learning_rate: float | None = None
+    optimizer: Optimizer | None = None
+    weight_decay: float | None = None
+    hidden: tuple[int, ...] | None = None
+    activation: Activation | None = None
+    dropout: float | None = None
+    early_stopping: int | None = None
+    class_weights: ClassWeights | None = None
     min_accuracy: float | None = None
     compare_to: str | None = None
 
@@ -124,3 +135,11 @@ class TrainSettings:
             )
         if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
             raise UsageError(f"--min-accuracy {self.min_accuracy}: expected a share of at most 1, such as 0.99")
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Widths of hidden layers: `128,128,128`. Raises UsageError."""
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--hidden {text}: expected widths of layers, such as 128,128,128") from error

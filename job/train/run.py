@@ -25,10 +25,11 @@ from job.train.card import export_section, golden_rows, identity, provenance, re
 from job.train.dataset import Dataset, load
 from job.train.evaluate import Evaluation, evaluate
 from job.train.export import export
-from job.train.fit import DEFORMATIONS, RECIPES, Epoch, FitResult, Recipe, fit
+from job.train.fit import Epoch, FitResult, fit
 from job.train.gate import Gate, Verdict
 from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_card, picture, surest_mistakes
 from job.train.parity import compare
+from job.train.recipe import Recipe, recipe_of
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def train(
     target = storage.resolve(settings.model)
     _refuse_occupied(storage, target)
     gate = Gate(storage, settings.min_accuracy, settings.compare_to)
-    recipe = _recipe(settings)
+    recipe = recipe_of(settings)
     dataset = load(
         storage,
         settings.data,
@@ -122,15 +123,6 @@ def _model_files(storage: Storage, folder: str) -> set[str]:
         return set()
 
 
-def _recipe(settings: TrainSettings) -> Recipe:
-    recipe = RECIPES[settings.recipe]
-    changes: dict[str, Any] = {"epochs": settings.epochs, "batch_size": settings.batch_size}
-    recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
-    if settings.is_augmented is None:
-        return recipe
-    return replace(recipe, deformations=DEFORMATIONS if settings.is_augmented else None)
-
-
 def _sizes(dataset: Dataset) -> tuple[str, ...]:
     return tuple(f"{len(split):,}" for split in (dataset.train, dataset.validation, dataset.test))
 
@@ -144,7 +136,7 @@ def _fitted(
 ) -> FitResult:
     # Before building too, because the first weights are drawn there.
     fix_seed(seed)
-    model = network.dense()
+    model = network.dense(recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
     on_text(network.summary(model))
 
     interval = math.ceil(recipe.epochs / _MOST_LINES)
@@ -202,9 +194,11 @@ def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
     validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
     verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
     card = {
-        **identity(f"dense-{recipe.name}", recipe.name, network.architecture(), fitted.model.count_params()),
+        **identity(
+            f"dense-{recipe.name}", recipe.name, network.architecture(recipe.hidden), fitted.model.count_params()
+        ),
         "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
-        "training": asdict(recipe),
+        "training": {**asdict(recipe), "kept_epoch": fitted.kept_epoch},
         "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
         **results(validation, test, fitted.history),
         "export": export_section(said, exported.signatures, dataset.test.labels),

@@ -79,6 +79,35 @@ def test_wrong_commands_end_with_their_exit_code_and_leave_nothing(tmp_path, arg
     assert [path.name for path in tmp_path.iterdir()] == ["unlabelled.csv"]
 
 
+def test_settings_come_from_a_file_and_flags_go_before_them(tmp_path):
+    """Then variables, then the file; the model's card has what was used."""
+    (tmp_path / "best.json").write_text('{"hidden": [64, 32], "dropout": 0.1, "epochs": 7, "batch-size": 999}')
+    arguments = ["train", "--data", "digits", "--model", tmp_path / "model", "--settings", tmp_path / "best.json"]
+    result = digit_job(*arguments, "--epochs", "1", DIGIT_JOB_BATCH_SIZE="100")
+    assert result.returncode == 0, result.stderr
+    card = json.loads((tmp_path / "model/model.json").read_text())
+    expected = {"hidden": [64, 32], "dropout": 0.1, "epochs": 1, "batch_size": 100, "name": "accurate"}
+    assert {name: card["training"][name] for name in expected} == expected
+    assert card["architecture"] == "784-64-32-10"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        ('{"epoch": 1}', 78, "there is no setting 'epoch'; did you mean 'epochs'?"),
+        ('{"epochs": 1.5}', 78, "epochs is '1.5': "),
+        ('{"settings": "other.json"}', 78, "there is no setting 'settings'"),
+        ('{"dropout": 2}', 2, "--dropout 2.0: expected a share"),
+    ],
+)
+def test_a_file_with_wrong_settings_is_refused(tmp_path, content, code, message):
+    """Before any work, in one line with the file's name."""
+    (tmp_path / "best.json").write_text(content)
+    result = digit_job("train", "--data", "nowhere", "--settings", tmp_path / "best.json", "--log-format", "text")
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False)
+    assert message in result.stderr
+
+
 @pytest.mark.parametrize("flag", [["--scale", "1"], ["--transpose"], ["--label-column", "label"]])
 def test_flags_about_files_reach_the_reader(tmp_path, flag):
     """What is said of files where there are none is wrong usage."""

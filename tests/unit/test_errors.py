@@ -19,6 +19,7 @@ EXIT_CODES = {
     "InputChanged": 74,
     "ResourceExhausted": 75,
     "ModelInvalid": 78,
+    "SettingsInvalid": 78,
     "Interrupted": 130,
     "Terminated": 143,
 }

@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from job.errors import UsageError
-from job.settings import ReadSettings, RejectLimit, ScoreSettings, TrainSettings
+from job.settings import ReadSettings, RejectLimit, ScoreSettings, TrainSettings, parse_widths
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,16 @@ def test_settings_are_frozen(settings):
     """Settings are read once and cannot change under a running job."""
     with pytest.raises(FrozenInstanceError):
         settings.model = "another"
+
+
+def test_widths_are_numbers_between_commas():
+    """As many as there are hidden layers."""
+    assert parse_widths("128") == (128,)
+    assert parse_widths("128, 64,32") == (128, 64, 32)
+
+
+@pytest.mark.parametrize("text", ["", "128,", "wide", "12.5", "128;64"])
+def test_widths_that_are_none_are_refused(text):
+    """With an example."""
+    with pytest.raises(UsageError, match="expected widths of layers, such as 128,128,128"):
+        parse_widths(text)

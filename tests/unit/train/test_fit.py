@@ -3,11 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from job.errors import UsageError
+from job.errors import ModelInvalid
+from job.train import fit as fit_module
 from job.train.backend import fix_seed
 from job.train.dataset import load
-from job.train.fit import RECIPES, fit
+from job.train.fit import balanced_weights, fit
 from job.train.network import dense
+from job.train.recipe import RECIPES
 
 TINY = replace(RECIPES["baseline"], epochs=2, batch_size=16)
 DEFORMING = replace(RECIPES["accurate"], epochs=2, batch_size=16, epoch_images=1000)
@@ -124,8 +126,62 @@ def test_progress_ends_at_the_total(batches):
     assert {total for _, total in batches} == {50}
 
 
-@pytest.mark.parametrize(("change", "flag"), [({"epochs": 0}, "--epochs 0"), ({"batch_size": -1}, "--batch-size -1")])
-def test_impossible_recipes_are_refused(change, flag):
-    """By the flag that asks for them."""
-    with pytest.raises(UsageError, match=flag):
-        replace(TINY, **change)
+@pytest.mark.parametrize(
+    ("change", "name", "expected"),
+    [
+        ({}, "Adam", {}),
+        ({"optimizer": "adamw", "weight_decay": 0.25}, "AdamW", {"weight_decay": 0.25}),
+        ({"optimizer": "rmsprop"}, "RMSprop", {}),
+        ({"optimizer": "sgd"}, "SGD", {"momentum": 0.9, "nesterov": True}),
+    ],
+)
+def test_optimizers_are_the_ones_asked_for(change, name, expected):
+    """At the recipe's step size."""
+    optimizer = fit_module._optimizer(replace(TINY, **change), TINY.plan(400))
+    found = optimizer.get_config()
+    assert type(optimizer).__name__ == name
+    assert {each: found[each] for each in expected} == expected
+    assert found["learning_rate"] == pytest.approx(1e-3)
+
+
+def test_without_early_stopping_the_last_epoch_is_kept(first):
+    """Whatever came before it."""
+    assert first.kept_epoch == 2
+
+
+def test_early_stopping_keeps_the_best_weights(dataset):
+    """Two epochs without a lower loss on the validation images end the training; what was best then, is what stays."""
+    recipe = replace(TINY, epochs=30, learning_rate=0.05, early_stopping=2)
+    stopped = _fitted(dataset, 1, recipe=recipe)
+    losses = [epoch.validation_loss for epoch in stopped.history]
+    assert len(losses) < 30
+    assert losses.index(min(losses)) + 1 == stopped.kept_epoch == len(losses) - 2
+    same = _fitted(dataset, 1, recipe=replace(recipe, epochs=stopped.kept_epoch, early_stopping=None))
+    assert _weights(stopped).tobytes() == _weights(same).tobytes()
+
+
+def test_balanced_digits_count_alike(dataset):
+    """However many images of each there are; an image counts 1 in the mean."""
+    rows = np.flatnonzero((dataset.train.labels != 3) | (np.arange(400) % 4 == 0))
+    few = dataset.train.rows(rows)
+    weights = balanced_weights(few)
+    assert {round(weights[digit] * count, 9) for digit, count in enumerate(few.class_counts)} == {len(few) / 10}
+    assert np.mean([weights[label] for label in few.labels]) == pytest.approx(1)
+
+
+def test_balance_changes_what_is_learned(dataset):
+    """A digit with few images is thought likelier."""
+    few = np.flatnonzero((dataset.train.labels != 3) | (np.arange(400) % 10 == 0))
+    unbalanced = replace(dataset, train=dataset.train.rows(few))
+    likely = []
+    for class_weights in ("none", "balanced"):
+        model = _fitted(unbalanced, 1, recipe=replace(DEFORMING, class_weights=class_weights)).model
+        likely.append(float(model.predict(dataset.test.pixels, verbose=0)[:, 3].mean()))
+    assert 1.5 * likely[0] < likely[1]
+
+
+def test_a_loss_that_is_no_number_ends_the_training(dataset):
+    """At once, and with what helps."""
+    recipe = replace(TINY, epochs=50, optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(ModelInvalid, match=r"training diverged: the loss of epoch 1 is nan.* --learning-rate below 1e"):
+        _fitted(dataset, 1, recipe=recipe)

@@ -1,6 +1,15 @@
-import numpy as np
+import typing
 
+import numpy as np
+import pytest
+from support.files import make_digits
+
+from job.model.predictor import SparsePredictor
+from job.settings import Activation
+from job.train.backend import fix_seed
+from job.train.export import for_scoring
 from job.train.network import architecture, dense, summary
+from job.train.parity import compare
 
 
 def test_the_default_network_is_the_one_that_is_documented():
@@ -25,3 +34,29 @@ def test_the_summary_is_text_with_every_layer():
     text = summary(dense((32,)))
     assert all(name in text for name in ("pixels", "rescaling", "hidden_1", "probabilities", "25,450"))
     assert text == text.strip("\n")
+
+
+def test_dropout_follows_each_hidden_layer_and_only_training_sees_it():
+    """Two calls for an answer give the same, two in training do not."""
+    fix_seed(1)
+    model = dense((16, 8), dropout=0.5)
+    assert [layer.name for layer in model.layers if layer.name.startswith("dropout")] == ["dropout_1", "dropout_2"]
+    pixels = make_digits(4).pixels
+    assert np.array_equal(model(pixels), model(pixels))
+    assert not np.array_equal(model(pixels, training=True), model(pixels, training=True))
+
+
+SHAPES = [*(((128, 32), each, 0.0) for each in typing.get_args(Activation)), ((100,), "relu", 0.5),
+          ((300, 64, 32, 16, 8), "relu", 0.2), ((8,), "relu", 0.2)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("hidden", "activation", "dropout"), SHAPES)
+def test_every_network_that_can_be_asked_for_can_be_exported(hidden, activation, dropout):
+    """And says the same there; cut behind its first layer, where that is not narrow."""
+    fix_seed(1)
+    model = dense(hidden, activation=activation, dropout=dropout)
+    for layer in model.layers:
+        layer.set_weights([np.random.default_rng(0).normal(0, 0.2, each.shape) for each in layer.get_weights()])
+    exported = for_scoring(model)
+    assert isinstance(list(exported.predictors.values())[-1], SparsePredictor) == (hidden[0] >= 64)
+    compare(model, exported.predictors, make_digits(300).pixels)

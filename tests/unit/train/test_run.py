@@ -13,9 +13,10 @@ from job.settings import TrainSettings
 from job.storage import LocalStorage
 from job.train import export as module
 from job.train import run
-from job.train.backend import fix_seed
-from job.train.fit import DEFORMATIONS, RECIPES, FitResult
+from job.train.backend import fix_seed, import_keras
+from job.train.fit import FitResult
 from job.train.network import dense
+from job.train.recipe import RECIPES, recipe_of
 
 
 def _train(settings, storage, on_batch=lambda _done, _total: None):
@@ -33,7 +34,7 @@ def settings(tmp_path, balanced):
 @pytest.fixture
 def no_fit(monkeypatch):
     """Leaves training out."""
-    monkeypatch.setattr(run, "fit", lambda model, *_args, **_kwargs: FitResult(model, ()))
+    monkeypatch.setattr(run, "fit", lambda model, *_args, **_kwargs: FitResult(model, (), 0))
 
 
 @pytest.fixture
@@ -73,7 +74,9 @@ def test_the_card_tells_the_whole_story(trained):
     with open(f"{trained.result.path}/model.json") as file:
         card = json.load(file)
     assert (card["name"], card["recipe"]) == ("dense-accurate", "accurate")
-    assert card["training"] == json.loads(json.dumps(asdict(replace(RECIPES["accurate"], epochs=2))))
+    assert card["training"] == json.loads(
+        json.dumps({**asdict(replace(RECIPES["accurate"], epochs=2)), "kept_epoch": 2})
+    )
     assert card["seeds"] == {"split": 3, "weights": 3, "shuffle": 3, "deformations": 3}
     assert (card["architecture"], card["parameters"]) == ("784-128-128-128-10", 134_794)
     assert card["input"] == {"dtype": "uint8", "shape": [784], "range": [0, 255], "background": 0}
@@ -109,29 +112,24 @@ def test_golden_rows_are_test_images_of_every_digit(storage, trained):
     assert {labels[pixels.tobytes()] for pixels in golden.pixels} == set(range(10))
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"recipe": "accurate"}, {}),
-        ({"recipe": "accurate", "batch_size": 32}, {"batch_size": 32}),
-        ({"recipe": "accurate", "is_augmented": True}, {}),
-        ({"recipe": "accurate", "is_augmented": False}, {"deformations": None}),
-        ({"recipe": "baseline"}, {}),
-        ({"recipe": "baseline", "is_augmented": True}, {"deformations": DEFORMATIONS}),
-    ],
-)
-def test_flags_go_before_the_recipe(storage, settings, monkeypatch, change, expected):
-    """What is trained by is what the card tells of."""
+def test_flags_go_before_the_recipe(storage, settings, monkeypatch):
+    """What is built and trained by is what the card tells of."""
     used = []
 
     def fit(model, recipe, *_args, **_kwargs):
         used.append(recipe)
-        return FitResult(model, ())
+        return FitResult(model, (), 1)
 
     monkeypatch.setattr(run, "fit", fit)
-    card = _train(replace(settings, **change), storage).card
-    assert used[0] == replace(RECIPES[change["recipe"]], epochs=1, **expected)
-    assert card["training"] == asdict(used[0])
+    changes = {"hidden": (64, 32), "activation": "tanh", "dropout": 0.25, "optimizer": "sgd", "learning_rate": 0.5}
+    card = _train(replace(settings, **changes), storage).card
+    assert used[0] == recipe_of(replace(settings, **changes))
+    assert card["training"] == {**asdict(used[0]), "kept_epoch": 1}
+    assert card["architecture"] == "784-64-32-10"
+    assert {name: card["training"][name] for name in changes} == changes
+    model = import_keras().models.load_model(f"{settings.model}/model.keras")
+    assert [layer.rate for layer in model.layers if "dropout" in layer.name] == [0.25, 0.25]
+    assert model.get_layer("hidden_2").activation.__name__ == "tanh"
 
 
 @pytest.mark.usefixtures("no_fit")
