@@ -34,6 +34,7 @@ from job.settings import (
     ClassWeights,
     Optimizer,
     OutputFormat,
+    Quantization,
     ReadSettings,
     Recipe,
     RejectLimit,
@@ -327,6 +328,10 @@ def train(
             metavar="DIR",
         ),
     ] = None,
+    quantize: Annotated[
+        Quantization | None,
+        _option("--quantize", "Save the network in integers, too: `int8`, as `model.int8.tflite`; not by default."),
+    ] = None,
     label_column: LabelColumnFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
@@ -359,6 +364,7 @@ def train(
         class_weights=class_weights,
         min_accuracy=min_accuracy,
         compare_to=compare_to,
+        quantize=quantize,
     )
     stop = _StopOnSignals(at_once=True)
     with _train_extra(), logs.train_progress() as progress:

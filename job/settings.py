@@ -15,6 +15,7 @@ Recipe = Literal["accurate", "baseline"]
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Activation = Literal["relu", "leaky_relu", "elu", "silu", "tanh"]
 ClassWeights = Literal["none", "balanced"]
+Quantization = Literal["int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,9 @@ class TrainSettings:
 
     data: where the images come from (see `train.dataset`). read: what its files hold.
     validation_share: of the training images, in (0, 1). min_accuracy: what the gate asks of the accuracy on the test
-    split, in 0-1. compare_to: a model folder that the new one must not be significantly worse than. What can be None
-    besides is then the recipe's own, see `train.recipe`; is_augmented: whether images are deformed.
+    split, in 0-1. compare_to: a model folder that the new one must not be significantly worse than. quantize: the kind
+    of numbers of a further export, or None. What can be None besides is then the recipe's own, see `train.recipe`;
+    is_augmented: whether images are deformed.
     """
 
     data: str
@@ -126,6 +128,7 @@ class TrainSettings:
     class_weights: ClassWeights | None = None
     min_accuracy: float | None = None
     compare_to: str | None = None
+    quantize: Quantization | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range."""
@@ -135,6 +138,9 @@ class TrainSettings:
             )
         if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
             raise UsageError(f"--min-accuracy {self.min_accuracy}: expected a share of at most 1, such as 0.99")
+        if self.quantize and self.activation == "elu":
+            # Better said before training than found after it.
+            raise UsageError(f"--quantize {self.quantize}: TFLite knows no elu in integers; take another --activation")
 
 
 def parse_widths(text: str) -> tuple[int, ...]:

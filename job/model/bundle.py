@@ -3,7 +3,7 @@
     model/
       model.keras   the source of truth          model.onnx   what the scorer runs
       model.npz     the same, cut behind a dense first layer; what the scorer runs where it is there
-      model.tflite  the same for phones and boards
+      model.tflite  the same for phones and boards; model.int8.tflite: in whole numbers, where that was asked for
       NOT_BLESSED   where the model fell short of what was asked of it: in what
       model.json    the card: provenance, metrics, SHA-256 of each file and of the card itself, golden rows
 
@@ -30,12 +30,13 @@ KERAS_NAME: Final = "model.keras"
 ONNX_NAME: Final = "model.onnx"
 CUT_NAME: Final = "model.npz"
 TFLITE_NAME: Final = "model.tflite"
+INT8_NAME: Final = "model.int8.tflite"
 MARKER_NAME: Final = "NOT_BLESSED"
 # 2: the card carries its own digest.
 FORMAT: Final = 2
 # Another processor's vector units may round differently; a wrong or damaged network is off by far more.
 GOLDEN_TOLERANCE: Final = 1e-4
-_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, CUT_NAME, TFLITE_NAME)
+_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, CUT_NAME, TFLITE_NAME, INT8_NAME)
 # A card of a thousand epochs takes a fiftieth of this.
 _MAX_CARD_BYTES: Final = 16 << 20
 _DIGEST: Final = "sha256"

@@ -15,7 +15,7 @@ import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels
 from job.errors import ModelInvalid
-from job.model.bundle import CUT_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME, Golden, Predictor, write_card
+from job.model.bundle import CUT_NAME, INT8_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME, Golden, Predictor, write_card
 from job.model.predictor import OnnxPredictor, SparsePredictor
 from job.storage import Storage, join
 from job.train.card import golden_rows, identity
@@ -23,6 +23,7 @@ from job.train.foreign import behind_pixels, load_foreign
 from job.train.keras_export import exported_by_keras
 from job.train.origin import find_images
 from job.train.parity import Parity, compare
+from job.train.quantize import to_int8
 from job.train.split import Split
 from job.train.tflite import TflitePredictor, to_tflite
 
@@ -61,9 +62,14 @@ class Exported:
         return {name: getattr(each, "signature", _SIGNATURE) for name, each in self.predictors.items()}
 
 
-def export(storage: Storage, model: "keras.Model", folder: str) -> Exported:
-    """Write a network's formats into a folder: `model.keras`, `.onnx`, `.tflite` and, where it can be cut, `.npz`."""
-    exported = Exported({**for_scoring(model).files, TFLITE_NAME: to_tflite(model)})
+def export(storage: Storage, model: "keras.Model", folder: str, *, quantized_by: Pixels | None = None) -> Exported:
+    """Write a network's formats into a folder: `model.keras`, `.onnx`, `.tflite` and, where it can be cut, `.npz`.
+
+    quantized_by: training images, uint8 (n, 784), to make `model.int8.tflite` by, too; see `quantize`. Raises
+    ModelInvalid where a format has no words for the network.
+    """
+    in_integers = {} if quantized_by is None else {INT8_NAME: to_int8(model, quantized_by)}
+    exported = Exported({**for_scoring(model).files, TFLITE_NAME: to_tflite(model), **in_integers})
     _write(storage, folder, {KERAS_NAME: _to_keras(model), **exported.files})
     return exported
 

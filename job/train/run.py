@@ -186,7 +186,8 @@ def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
 ) -> TrainResult:
     """Write a model folder for a trained network."""
     calibration = calibrate(fitted.model, dataset)
-    exported = export(storage, fitted.model, folder)
+    quantized_by = dataset.train.pixels if settings.quantize else None
+    exported = export(storage, fitted.model, folder, quantized_by=quantized_by)
     said = compare(fitted.model, exported.predictors, dataset.test.pixels)
     # Judged as the scorer will run it.
     probabilities, scorer = said.exports[exported.scorer], exported.predictors[exported.scorer]

@@ -49,6 +49,11 @@ class TflitePredictor:
         self._rows = 0
 
     @property
+    def has_floats(self) -> bool:
+        """Whether anything in it is computed with floats."""
+        return any(np.issubdtype(each["dtype"], np.floating) for each in self._interpreter.get_tensor_details())
+
+    @property
     def signature(self) -> dict[str, Any]:
         """What it takes and gives, for the model's card."""
         return {
@@ -71,8 +76,12 @@ class TflitePredictor:
                 self._interpreter.allocate_tensors()
         self._interpreter.set_tensor(self._input["index"], pixels)
         self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output["index"]), np.float32)
+        given = self._interpreter.get_tensor(self._output["index"])
+        scale, zero = self._output["quantization"]
+        return np.asarray((given - np.float32(zero)) * np.float32(scale) if scale else given, np.float32)
 
 
 def _described(tensor: dict[str, Any], width: int) -> dict[str, Any]:
-    return {"dtype": np.dtype(tensor["dtype"]).name, "shape": [width]}
+    scale, zero = tensor["quantization"]
+    steps = {"scale": scale, "zero_point": zero} if scale else {}
+    return {"dtype": np.dtype(tensor["dtype"]).name, "shape": [width], **steps}

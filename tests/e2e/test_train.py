@@ -12,7 +12,8 @@ from support.runs import files_below
 def trained(tmp_path_factory):
     """A model trained on scikit-learn's digits, and what the command said."""
     folder = tmp_path_factory.mktemp("trained") / "model"
-    result = digit_job("train", "--data", "digits", "--model", folder, "--epochs", "3", "--log-format", "text")
+    asked = ["--data", "digits", "--model", folder, "--epochs", "3", "--quantize", "int8"]
+    result = digit_job("train", *asked, "--log-format", "text")
     assert result.returncode == 0, result.stderr
     return folder, result
 
@@ -27,7 +28,8 @@ def test_training_says_what_it_did(trained):
     assert summary < matrix < table < path
     assert "epoch 3 of 3" in result.stderr
     described = {"MODEL.md", "mistakes.png", "model.json"}
-    assert set(files_below(folder)) == {*described, "model.keras", "model.npz", "model.onnx", "model.tflite"}
+    networks = {"model.keras", "model.npz", "model.onnx", "model.tflite", "model.int8.tflite"}
+    assert set(files_below(folder)) == described | networks
 
 
 def test_a_sample_of_the_model_s_own_data_scores_as_the_card_says(trained, tmp_path):

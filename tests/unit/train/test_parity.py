@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from job.errors import ModelInvalid
-from job.train.parity import check_parity
+from job.train.parity import QUANTIZED, check_parity
 
 
 @pytest.fixture
@@ -42,3 +42,16 @@ def test_nan_is_not(said):
     """Not a number is never near enough."""
     with pytest.raises(ModelInvalid):
         check_parity(said, np.where(said > 0.15, np.nan, said), "model.onnx")
+
+
+@pytest.mark.parametrize(("others", "is_enough"), [(0, True), (2, True), (3, False), (200, False)])
+def test_whole_numbers_may_name_one_digit_in_a_hundred_otherwise(others, is_enough):
+    """And be as far off as they like in the probabilities of the rest."""
+    digits = np.arange(200) % 10
+    floats = np.eye(10, dtype=np.float32)[digits]
+    whole = np.eye(10, dtype=np.float32)[np.where(np.arange(200) < others, (digits + 1) % 10, digits)] / 2
+    if is_enough:
+        assert check_parity(floats, whole, "model.int8.tflite", QUANTIZED).same_digits == 200 - others
+        return
+    with pytest.raises(ModelInvalid, match=rf"for {200 - others} of 200 images.*expected 99 % of them, and 1 at most"):
+        check_parity(floats, whole, "model.int8.tflite", QUANTIZED)

@@ -156,6 +156,34 @@ def test_an_unfaithful_export_is_never_saved(storage, settings, monkeypatch, is_
     assert is_untouched()
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_network_in_integers_is_saved_where_it_is_asked_for(storage, settings, monkeypatch, is_untouched, shift):
+    """And nothing at all, where it names other digits than the network."""
+    right = run.compare
+
+    def compare(model, exported, pixels):
+        class Wrong:
+            def predict(self, pixels):
+                return np.roll(exported["model.int8.tflite"].predict(pixels), shift, axis=1)
+
+        return right(model, {**exported, "model.int8.tflite": Wrong()}, pixels)
+
+    monkeypatch.setattr(run, "compare", compare)
+    asked = replace(settings, data="digits", epochs=2, quantize="int8")
+    if shift:
+        with pytest.raises(ModelInvalid, match=r"model\.int8\.tflite: names the same digit .*expected 99 % of them"):
+            _train(asked, storage)
+        assert is_untouched()
+        return
+    card = _train(asked, storage).card
+    assert card["export"]["model.int8.tflite"]["output"] == {
+        "dtype": "uint8", "shape": [10], "scale": 1 / 256, "zero_point": 0,
+    }  # fmt: skip
+    text = storage.read(f"{settings.model}/MODEL.md").decode()
+    assert "| model.int8.tflite | LiteRT (TensorFlow Lite), in integers alone | uint8, of 256 |" in text
+    assert "model.int8.tflite" in json.loads(storage.read(f"{settings.model}/model.json"))["files"]
+
+
 @pytest.mark.parametrize("step", ["model.keras", "model.onnx", "model.tflite", "model.json", "commit_folder"])
 @pytest.mark.usefixtures("no_fit")
 def test_a_failing_disk_leaves_the_old_model(settings, is_untouched, step):
