@@ -7,6 +7,7 @@ source, or in the user's cache folder, by a name that says for which processors 
 """
 
 import ctypes
+import functools
 import hashlib
 import importlib
 import importlib.metadata
@@ -25,8 +26,11 @@ _log = logging.getLogger(__name__)
 
 _DIGEST_BYTES: Final = 32
 
-# What a processor must have for each level of the x86-64 psABI, as LLVM names it; the best first.
+# x86-64-v4 with instructions that pack bytes: Intel's server processors since 2019, AMD's since 2022.
+PACKING: Final = "x86-64-v4-vbmi2"
+# What a processor must have for each level of the x86-64 psABI, as LLVM names it, and for one above; the best first.
 _LEVELS: Final = {
+    PACKING: ("avx512vbmi", "avx512vbmi2"),
     "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
     "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
     "x86-64-v2": ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"),
@@ -48,6 +52,11 @@ def kernel(module: str, function: str) -> Callable[..., None]:
         if name not in _loaded:
             _loaded[name] = _callable(_load(_object_code(module, function), function))
         return _loaded[name]
+
+
+def can_pack() -> bool:
+    """Whether this processor, and the code made for it, can pack bytes in one instruction."""
+    return _level() == PACKING
 
 
 def _object_code(module: str, function: str) -> bytes:
@@ -111,6 +120,7 @@ def _write(path: Path, code: bytes) -> bool:
     return True
 
 
+@functools.cache
 def _level() -> str:
     """The best set of instructions that this processor has."""
     if platform.machine().lower() not in {"x86_64", "amd64"}:
@@ -133,7 +143,9 @@ def _llvm() -> Any:
 
 def _machine(llvm: Any, level: str) -> Any:
     # LLVM would keep to 256 bits on processors that once slowed down for more; measured, 512 are faster.
-    features = "-prefer-256-bit" if level == "x86-64-v4" else ""
+    features = "-prefer-256-bit" if level in {PACKING, "x86-64-v4"} else ""
+    if level == PACKING:
+        level, features = "x86-64-v4", ",".join([features, *(f"+{feature}" for feature in _LEVELS[PACKING])])
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=level, features=features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
     )

@@ -69,7 +69,7 @@ def test_code_for_another_processor_or_from_other_sources_is_made_anew(compilati
     assert len(compilations) == 2
 
 
-@pytest.mark.parametrize("level", ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("level", ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", machine_code.PACKING])
 @pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
 def test_kernels_compile_for_every_level(level):
     """Code for other processors than this one can be made here, and needs no symbol from outside."""

@@ -4,9 +4,7 @@ Compiled by Numba, kept and loaded by `machine_code`. It accepts only what is pl
 sign or space, LF or CRLF - and flags every other record for `record`, whose results it must match. Two ways through a
 record's fields:
 
-- `_parse_run`, where the 784 pixels stand in order, as nearly always, and are integers: 64 bytes at a time. One
-  comparison counts the background pixels ahead (four in five of MNIST's are 0); where there is ink, one comparison
-  finds the ends of all fields in 64 bytes, and each field becomes a number without a branch on its length.
+- `run_kernel`, where the 784 pixels stand in order, as nearly always, and are integers: 64 bytes at a time.
 - `_parse`, byte by byte, for labels, kept columns, fractions and every other order, and for what the first does not
   understand.
 """
@@ -22,18 +20,8 @@ from numba import carray, types
 
 from job.contract import CLASSES, PIXELS
 from job.read.csv.record import MAX_RECORD_BYTES
+from job.read.csv.run_kernel import LOOK_BEHIND, parse_run, parse_run_at_once
 from job.read.csv.scan import IGNORED, KEPT, LABEL
-from job.read.csv.vector import (
-    PAIRS,
-    WIDTH,
-    equal_bytes,
-    first_bit,
-    leading_zero_fields,
-    load_word,
-    non_digits,
-    store_byte,
-    store_zeros,
-)
 
 _LINE_FEED: Final = ord("\n")
 _CARRIAGE_RETURN: Final = ord("\r")
@@ -44,7 +32,7 @@ _QUOTE: Final = ord('"')
 _LOWER_CASE: Final = 0x20
 _EXPONENT: Final = ord("e")
 _MAX_ASCII: Final = 127
-_MAX_DIGITS: Final = 3
+_MAX_POWER_DIGITS: Final = 3
 _MAX_PIXEL: Final = 255
 
 # Below 2**53 every integer is a double, and so is every power of ten up to 10**22; a quotient or product of two such
@@ -57,7 +45,7 @@ _UNSURE: Final = 1e-6
 
 _BYTES, _LONGS = types.CPointer(types.uint8), types.CPointer(types.int64)
 SIGNATURE: Final = types.void(
-    _BYTES, *[types.int64] * 4, _LONGS, *[types.int64] * 6,
+    _BYTES, *[types.int64] * 4, _LONGS, *[types.int64] * 7,
     _BYTES, types.CPointer(types.int8), _LONGS, _LONGS, _LONGS, _LONGS, types.CPointer(types.boolean),
     types.int64, _LONGS,
 )  # fmt: skip
@@ -65,13 +53,13 @@ SIGNATURE: Final = types.void(
 
 @numba.njit
 def scan(
-    content, begin, end, limit, is_final, purposes, fields, run, kept_fields, delimiter, decimal, is_fraction,
+    content, begin, end, limit, is_final, purposes, fields, run, kept_fields, delimiter, decimal, is_fraction, can_pack,
     pixels, labels, kept, starts, stops, lines, needs_patience, rows, result,
 ):  # fmt: skip
     """Fill Records from a Text, both as addresses, and what `block.Scanned` holds into `result`. See `scan_records`."""
     found, position, passed = _scan(
         carray(content, end), begin, end, limit, is_final != 0, carray(purposes, fields), run,
-        delimiter, decimal, is_fraction != 0,
+        delimiter, decimal, is_fraction != 0, can_pack != 0,
         carray(pixels, (rows, PIXELS)), carray(labels, rows), carray(kept, (rows, kept_fields, 2)),
         carray(starts, rows), carray(stops, rows), carray(lines, rows), carray(needs_patience, rows),
     )  # fmt: skip
@@ -82,7 +70,7 @@ def scan(
 
 @numba.njit
 def _scan(
-    buffer, begin, end, limit, is_final, purposes, run, delimiter, decimal, is_fraction,
+    buffer, begin, end, limit, is_final, purposes, run, delimiter, decimal, is_fraction, can_pack,
     pixels, labels, kept, starts, stops, lines, needs_patience,
 ):  # fmt: skip
     """Returns (records, position after the last of them, lines passed)."""
@@ -94,7 +82,7 @@ def _scan(
         # The fast way may write some bytes into the row after this one, so the last row is not its to parse.
         understood, stop = _parse(
             buffer, position, end, purposes, run if rows < last_row else -1, delimiter, decimal, is_fraction,
-            pixels[rows], labels, kept, rows,
+            can_pack, pixels[rows], labels, kept, rows,
         )  # fmt: skip
         if not understood:
             while stop < end and buffer[stop] != _LINE_FEED:
@@ -116,57 +104,8 @@ def _scan(
 
 
 @numba.njit
-def _parse_run(address, end_address, delimiter, row_address, fields):
-    """Parse `fields` numbers 0-255 of one to three digits with a delimiter between them, from `address` on.
-
-    Writes them from `row_address` on, and up to 96 bytes of rubbish behind them. Returns the address of the byte after
-    the last one, or 0 where something is not as said, or where fewer than 64 bytes are left to look at.
-    """
-    field = 0
-    is_bad = False
-    while address + WIDTH <= end_address:
-        zeros = min(leading_zero_fields(address, delimiter), fields - field)
-        if zeros:
-            store_zeros(row_address + field)
-            field += zeros
-            address += 2 * zeros
-            if field == fields:
-                return 0 if is_bad else address - 1
-            if zeros == PAIRS:
-                continue
-            if address + WIDTH > end_address:
-                return 0
-        ends = non_digits(address)
-        delimiters = equal_bytes(address, delimiter)
-        start = 0
-        while ends != 0:
-            stop = first_bit(ends)
-            length = stop - start
-            # Three bytes, right-aligned: what stands in front of a shorter number is shifted in as zeros.
-            digits = (load_word(address + start) << np.uint64((8 * (_MAX_DIGITS - length)) & 63)) & np.uint64(0x0F0F0F)
-            hundreds, tens = digits & np.uint64(0xFF), (digits >> np.uint64(8)) & np.uint64(0xFF)
-            value = hundreds * np.uint64(100) + tens * np.uint64(10) + (digits >> np.uint64(16))
-            is_bad |= (value > _MAX_PIXEL) | (length < 1) | (length > _MAX_DIGITS)
-            store_byte(row_address + field, value)
-            field += 1
-            if field == fields:
-                return 0 if is_bad else address + stop
-            if (delimiters >> np.uint64(stop)) & np.uint64(1) == 0:
-                return 0
-            start = stop + 1
-            ends &= ends - np.uint64(1)
-            # Where one background pixel is, there are more: let them be counted rather than walked through.
-            if value == 0:
-                break
-        if start == 0:
-            return 0
-        address += start
-    return 0
-
-
-@numba.njit
 def _parse(
-    buffer, cursor, end, purposes, run, delimiter, decimal, is_fraction, pixels, labels, kept, row
+    buffer, cursor, end, purposes, run, delimiter, decimal, is_fraction, can_pack, pixels, labels, kept, row
 ):  # fmt: skip
     """Parse the record at `cursor`; returns (understood, a position at or before its line end)."""
     base = buffer.ctypes.data
@@ -174,7 +113,11 @@ def _parse(
     while True:
         stop = 0
         if field == run and not is_fraction:
-            stop = _parse_run(base + cursor, base + end, delimiter, pixels.ctypes.data, PIXELS)
+            # It looks at what stands before the first field, too.
+            if can_pack and cursor >= LOOK_BEHIND:
+                stop = parse_run_at_once(base + cursor, base + end, delimiter, pixels.ctypes.data, PIXELS)
+            else:
+                stop = parse_run(base + cursor, base + end, delimiter, pixels.ctypes.data, PIXELS)
         if stop != 0:
             cursor = stop - base
             field += PIXELS
@@ -250,7 +193,7 @@ def _power(buffer, cursor, end):
         cursor += 1
     first = cursor
     power = 0
-    while cursor < end and _ZERO <= buffer[cursor] <= _ZERO + 9 and cursor - first < _MAX_DIGITS:
+    while cursor < end and _ZERO <= buffer[cursor] <= _ZERO + 9 and cursor - first < _MAX_POWER_DIGITS:
         power = power * 10 + (buffer[cursor] - _ZERO)
         cursor += 1
     return (-power if is_negative else power), cursor - first, cursor

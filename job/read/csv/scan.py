@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import PIXELS
-from job.machine_code import kernel
+from job.machine_code import can_pack, kernel
 from job.read.csv.block import Records, Scanned, Text
 from job.read.layout import Layout
 
@@ -37,7 +37,7 @@ def scan_records(text: Text, layout: Layout, records: Records) -> Scanned:
     kernel("job.read.csv.kernel", "scan")(
         content.ctypes.data, text.begin, text.end, text.limit, text.is_final,
         purposes.ctypes.data, len(purposes), run, len(layout.kept_fields),
-        ord(layout.delimiter), ord(layout.decimal), layout.scale == "1",
+        ord(layout.delimiter), ord(layout.decimal), layout.scale == "1", can_pack(),
         records.pixels.ctypes.data, records.labels.ctypes.data, records.kept.ctypes.data,
         records.starts.ctypes.data, records.stops.ctypes.data, records.lines.ctypes.data,
         records.needs_patience.ctypes.data, len(records.starts), result.ctypes.data,

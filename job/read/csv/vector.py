@@ -12,6 +12,7 @@ from typing import Final
 
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
 WIDTH: Final = 64
@@ -72,6 +73,17 @@ def first_bit(_context, mask):
 
 
 @intrinsic
+def last_bit(_context, mask):
+    """The place of the highest bit that is set; undefined for 0."""
+
+    def codegen(_target, builder, _signature, arguments):
+        zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.sub(ir.Constant(_MASK, WIDTH - 1), zeros)
+
+    return types.int64(mask), codegen
+
+
+@intrinsic
 def count_bits(_context, mask):
     """How many bits are set."""
 
@@ -115,6 +127,55 @@ def store_zeros(_context, address):
         return target.get_dummy_value()
 
     return types.void(types.int64), codegen
+
+
+@intrinsic
+def pack_numbers(_context, address, ends, has_two, has_three, target):
+    """Write the numbers that end before the places whose bits are set in `ends`, one byte each, and rubbish up to 64.
+
+    A number is the digit before its end, the one before that where `has_two`, and the one before these where
+    `has_three`. Reads from three bytes before `address` on. Returns a bit for each place: whether its number is over
+    255, if one ends there.
+    """
+
+    def codegen(_target, builder, _signature, arguments):
+        address, ends, has_two, has_three, target = arguments
+        ones, tens, hundreds = (
+            builder.sub(text, _constant(text.type, _ZERO))
+            for text in (
+                _loaded(builder, builder.sub(address, ir.Constant(_MASK, behind)), _BYTE) for behind in (1, 2, 3)
+            )
+        )
+        none = _constant(ones.type, 0)
+        twice = builder.add(tens, tens)
+        four_times = builder.add(twice, twice)
+        ten_times = builder.add(builder.add(four_times, four_times), twice)
+        below = builder.add(ones, builder.select(_as_bits(builder, has_two), ten_times, none))
+        hundreds = builder.select(_as_bits(builder, has_three), hundreds, none)
+        is_one, is_two = (builder.icmp_unsigned("==", hundreds, _constant(ones.type, each)) for each in (1, 2))
+        value = builder.add(below, builder.select(is_one, _constant(ones.type, 100), none))
+        value = builder.add(value, builder.select(is_two, _constant(ones.type, 200), none))
+        _pack(builder, value, ends, target)
+        is_over = builder.or_(
+            builder.icmp_unsigned(">", hundreds, _constant(ones.type, 2)),
+            builder.and_(is_two, builder.icmp_unsigned(">", below, _constant(ones.type, 55))),
+        )
+        return _as_mask(builder, is_over, WIDTH)
+
+    return types.uint64(types.int64, types.uint64, types.uint64, types.uint64, types.int64), codegen
+
+
+def _pack(builder, values, wanted, target):
+    """Store those of 64 bytes whose bits are set, one behind another, and whatever behind them."""
+    bits = _as_bits(builder, wanted)
+    kind = ir.FunctionType(values.type, [values.type, bits.type, values.type])
+    pack = get_or_insert_function(builder.module, kind, f"llvm.experimental.vector.compress.v{WIDTH}i8")
+    packed = builder.call(pack, [values, bits, ir.Constant(values.type, ir.Undefined)])
+    builder.store(packed, builder.inttoptr(target, packed.type.as_pointer())).align = 1
+
+
+def _as_bits(builder, mask):
+    return builder.bitcast(mask, ir.VectorType(ir.IntType(1), WIDTH))
 
 
 def _loaded(builder, address, element):

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -43,23 +44,34 @@ LAYOUTS = {
 CONTENTS = {layout: _content(layout) for layout in LAYOUTS.values()}
 
 
-def _both(content, layout, *, is_final=True, limit=10**9, rows=10):
+def _packing(text, layout, records):
+    """The scanner as it is where a processor can pack bytes; it computes the same, slowly, where one cannot."""
+    with patch("job.read.csv.scan.can_pack", return_value=True):
+        return scan_records(text, layout, records)
+
+
+def _walking(text, layout, records):
+    """The scanner as it is where a processor cannot."""
+    with patch("job.read.csv.scan.can_pack", return_value=False):
+        return scan_records(text, layout, records)
+
+
+def _assert_agreement(content, layout, *, is_final=True, limit=10**9, rows=10):
     text = Text(bytearray(content), 0, len(content), limit, is_final)
-    return [parse_block(text, 0, layout, scan, rows) for scan in (find_records, scan_records)]
+    plain, plain_position = parse_block(text, 0, layout, find_records, rows)
+    for scan in (_packing, _walking):
+        compiled, compiled_position = parse_block(text, 0, layout, scan, rows)
+        assert compiled_position == plain_position
+        assert_same(compiled, plain)
 
 
-def _assert_agreement(content, layout, **more):
-    (plain, plain_position), (compiled, compiled_position) = _both(content, layout, **more)
-    assert compiled_position == plain_position
-    assert_same(compiled, plain)
-
-
+@pytest.mark.parametrize("scan", [_packing, _walking])
 @pytest.mark.parametrize("layout", CONTENTS, ids=LAYOUTS.keys())
-def test_plain_records_are_parsed_at_once(layout):
+def test_plain_records_are_parsed_at_once(layout, scan):
     """Records of nothing but small numbers need no patience, and give their pixels and labels."""
     content = CONTENTS[layout]
     records = Records.room_for(10, len(layout.kept_fields))
-    scanned = scan_records(Text(bytearray(content), 0, len(content), 10**9, is_final=True), layout, records)
+    scanned = scan(Text(bytearray(content), 0, len(content), 10**9, is_final=True), layout, records)
     assert scanned.rows == 4
     assert not records.needs_patience.any()
     np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
@@ -171,7 +183,8 @@ def test_longest_record_means_the_same(size, end):
     layout = from_names(["note", *PIXEL_NAMES], ReadSettings(), "")
     pixels = csv_lines(DIGITS[:1], has_labels=False)[0].encode()
     content = b"x" * (size - len(pixels) - 1) + b"," + pixels + end
-    (plain, _), _ = _both(content, layout)
+    text = Text(bytearray(content), 0, len(content), 10**9, is_final=True)
+    plain, _ = parse_block(text, 0, layout, find_records, 10)
     assert len(plain.rejects) == (size > MAX_RECORD_BYTES)
     _assert_agreement(content, layout)
 
