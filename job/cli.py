@@ -56,6 +56,8 @@ _MOST_DRAWN = 5
 # How C++ libraries and the system's loader word that there is no memory to load them into.
 _NO_MEMORY = ("bad_alloc", "failed to map segment", "annot allocate memory")
 
+_GO_ON = "what is committed stays, run the same command again to go on"
+_GO_ON_TRAINING = "run the same command with --resume to go on behind the last epoch"
 # Flags that a file of settings cannot hold.
 _NO_SETTINGS = {"settings_file", "help"}
 
@@ -316,6 +318,14 @@ def train(
     seed: Annotated[
         int, _option("--seed", "Fixes splits, initial weights, the order of the images and their deformations.", min=0)
     ] = 1,
+    resume: Annotated[
+        bool,
+        _option(
+            "--resume",
+            "Go on behind the last epoch of a training into the same folder that was stopped or killed; the model is "
+            "the same as if it had not been. Start, if there was none.",
+        ),
+    ] = False,
     min_accuracy: Annotated[
         float | None,
         _option("--min-accuracy", "The least share of the test images to name right, such as 0.99; see exit code 3."),
@@ -365,8 +375,9 @@ def train(
         min_accuracy=min_accuracy,
         compare_to=compare_to,
         quantize=quantize,
+        is_resuming=resume,
     )
-    stop = _StopOnSignals(at_once=True)
+    stop = _StopOnSignals(_GO_ON_TRAINING, at_once=True)
     with _train_extra(), logs.train_progress() as progress:
         from job.train.run import train as run  # noqa: PLC0415  # only this command needs it
 
@@ -460,9 +471,10 @@ def _ran_out_of_memory(error: BaseException) -> bool:
 class _StopOnSignals:
     """SIGINT and SIGTERM end the command in good order; a second one ends it at once."""
 
-    def __init__(self, *, at_once: bool = False) -> None:
-        """at_once: raise in the main thread as soon as the signal comes, not at the next `check`."""
+    def __init__(self, advice: str = _GO_ON, *, at_once: bool = False) -> None:
+        """advice: how to go on. at_once: raise in the main thread as the signal comes, not at the next `check`."""
         self._error: Stopped | None = None
+        self._advice = advice
         self._at_once = at_once
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -475,9 +487,9 @@ class _StopOnSignals:
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         self._error = (
-            Interrupted("interrupted; what is committed stays, run the same command again to go on")
+            Interrupted(f"interrupted; {self._advice}")
             if number == signal.SIGINT
-            else Terminated("terminated; what is committed stays, run the same command again to go on")
+            else Terminated(f"terminated; {self._advice}")
         )
         if self._at_once:
             raise self._error

@@ -3,20 +3,18 @@
 After Simard, Steinkraus and Platt, Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis
 (ICDAR 2003): affine maps and elastic displacements, drawn anew each time an image is shown; and Ciresan, Meier,
 Gambardella and Schmidhuber, Deep, Big, Simple Neural Nets for Handwritten Digit Recognition (2010), who trained dense
-networks so. Knows nothing of networks; `fit` feeds one with it. The hot loop is `deform_kernel`'s.
+networks so. Which image is shown when is `stream`'s business; the hot loop is `deform_kernel`'s.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from job.contract import PIXELS, SIDE, Labels, Pixels
+from job.contract import PIXELS, SIDE, Pixels
 from job.machine_code import kernel
-from job.train.split import Split
 
 # Control points of the elastic displacement along one side.
 POINTS: Final = 6
@@ -48,37 +46,6 @@ class Deformations:
     shear: float
     shift_pixels: float
     elastic_pixels: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How many images are shown: epochs of groups of batches of `batch_size` images."""
-
-    epochs: int
-    groups: int
-    batches_per_group: int
-    batch_size: int
-
-    @property
-    def batches(self) -> int:
-        """In one epoch."""
-        return self.groups * self.batches_per_group
-
-
-def deformed_groups(
-    images: Split, deformations: Deformations, plan: Plan, *, seed: int
-) -> Iterator[tuple[Pixels, Labels]]:
-    """All that a training run is shown: uint8 (batches_per_group, batch_size, 784) and int8 labels, group by group.
-
-    Each epoch shows the images in random order, over and over if they are fewer than its places, each deformed anew.
-    All of it follows from the arguments: the same seed, epoch and place give the same image, deformed in the same way.
-    """
-    shape = (plan.batches_per_group, plan.batch_size)
-    for epoch in range(plan.epochs):
-        random = np.random.default_rng([seed, epoch])
-        for group in _order(len(images), plan.batches * plan.batch_size, random).reshape(plan.groups, -1):
-            pixels = deformed(images.pixels, group, *draw(deformations, len(group), random))
-            yield pixels.reshape(*shape, PIXELS), images.labels[group].reshape(shape)
 
 
 def draw(deformations: Deformations, rows: int, random: np.random.Generator) -> tuple[_Floats, _Floats]:
@@ -114,11 +81,6 @@ def deformed(images: Pixels, order: npt.NDArray[np.int64], affine: _Floats, coef
         pixels, positions, len(order), maps, controls, _SPLINES.ctypes.data, scratch.ctypes.data, result.ctypes.data
     )
     return result
-
-
-def _order(images: int, places: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Which image is shown in each place: one permutation after the other, the last one cut."""
-    return np.concatenate([random.permutation(images) for _ in range(0, places, images)])[:places]
 
 
 def _matrices(entries: list[list[npt.NDArray[np.float64]]]) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ from job.settings import ReadSettings
 from job.train.backend import import_keras
 from job.train.dataset import Dataset
 from job.train.evaluate import Evaluation
-from job.train.fit import Epoch
+from job.train.history import Epoch
 from job.train.parity import Comparison
 
 GOLDEN_ROWS: Final = 16
@@ -32,7 +32,7 @@ def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict
         "parameters": parameters,
         "input": {"dtype": "uint8", "shape": [PIXELS], "range": [0, 255], "background": 0},
         "classes": list(CLASS_NAMES),
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -81,7 +81,8 @@ def golden_rows(labels: Labels) -> npt.NDArray[np.intp]:
     return np.array(sorted(firsts + others[: GOLDEN_ROWS - len(firsts)]), np.intp)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Those of Python and of the libraries that training uses."""
     import_keras()
     # Its distribution has several names (tensorflow, tensorflow-cpu), the module has one.
     import tensorflow as tf  # noqa: PLC0415  # seconds

@@ -4,6 +4,7 @@ import functools
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,30 +12,22 @@ import numpy as np
 
 from job.contract import CLASSES, PIXELS
 from job.errors import ModelInvalid
-from job.train.augment import Plan, deformed_groups
 from job.train.backend import fix_seed, import_keras
+from job.train.backup import backup, early_stopping
+from job.train.checkpoint import Checkpoint, State
 from job.train.dataset import Dataset
+from job.train.history import Epoch
 from job.train.recipe import BATCHES_PER_CALL, Recipe
 from job.train.split import Split
+from job.train.stream import Plan, shown_groups
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 _GROUPS_AHEAD: Final = 2
 _VALIDATION_ROWS: Final = 1024
 _MOMENTUM: Final = 0.9
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training images: its number from 1, mean cross-entropy, accuracy in 0-1, wall-clock seconds."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class FitResult:
     kept_epoch: int
 
 
-def fit(  # noqa: PLR0913  # what to train, how, on what, and whom to tell
+def fit(  # noqa: PLR0913  # what to train, how, on what, from where, and whom to tell
     model: "keras.Model",
     recipe: Recipe,
     dataset: Dataset,
@@ -54,11 +47,14 @@ def fit(  # noqa: PLR0913  # what to train, how, on what, and whom to tell
     seed: int,
     on_epoch: Callable[[Epoch], None],
     on_batch: Callable[[int, int], None],
+    checkpoint: Checkpoint | None = None,
+    state: State | None = None,
 ) -> FitResult:
     """Train a network in place; the same start, recipe, data and seed give the same weights bit for bit.
 
     on_epoch: called after each epoch. on_batch: called some ten times a second with (batches done, batches in all).
-    Raises ModelInvalid where the loss is no number any more.
+    checkpoint: where to keep the state after each epoch. state: what an earlier part of the same run kept there; the
+    weights become those of a run in one part. Raises ModelInvalid where the loss is no number any more.
     """
     fix_seed(seed)
     plan = recipe.plan(len(dataset.train))
@@ -66,18 +62,26 @@ def fit(  # noqa: PLR0913  # what to train, how, on what, and whom to tell
         optimizer=_optimizer(recipe, plan),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        steps_per_execution=BATCHES_PER_CALL if recipe.deformations is None else plan.batches_per_group,
+        steps_per_execution=plan.batches_per_group,
     )
-    history: list[Epoch] = []
-    model.fit(
-        **_shown(recipe, dataset, plan, seed),
-        epochs=recipe.epochs,
-        verbose=0,
-        validation_data=(dataset.validation.pixels, dataset.validation.labels),
-        validation_batch_size=_VALIDATION_ROWS,
-        class_weight=balanced_weights(dataset.train) if recipe.class_weights == "balanced" else None,
-        callbacks=_callbacks(recipe, plan, [history.append, on_epoch], on_batch),
-    )
+    history = list(state.history) if state else []
+    with ExitStack() as stack:
+        callbacks = [_calls(recipe, plan, history, on_epoch, on_batch)]
+        stopping = None if recipe.early_stopping is None else early_stopping(recipe.early_stopping, state)
+        callbacks += [] if stopping is None else [stopping]
+        if checkpoint is not None:
+            callbacks.append(stack.enter_context(backup(checkpoint, state, history, stopping)))
+        model.fit(
+            _shown(recipe, dataset, plan, seed, len(history)),
+            steps_per_epoch=plan.batches,
+            epochs=len(history) if _is_over(recipe, history) else recipe.epochs,
+            shuffle=False,
+            verbose=0,
+            validation_data=(dataset.validation.pixels, dataset.validation.labels),
+            validation_batch_size=_VALIDATION_ROWS,
+            class_weight=balanced_weights(dataset.train) if recipe.class_weights == "balanced" else None,
+            callbacks=callbacks,
+        )
     return FitResult(model, tuple(history), _kept_epoch(recipe, history))
 
 
@@ -89,7 +93,12 @@ def balanced_weights(images: Split) -> dict[int, float]:
 def _kept_epoch(recipe: Recipe, history: list[Epoch]) -> int:
     if recipe.early_stopping is None:
         return len(history)
-    return int(np.argmin([epoch.validation_loss for epoch in history])) + 1
+    return int(np.argmin([epoch.validation_loss for epoch in history])) + 1 if history else 0
+
+
+def _is_over(recipe: Recipe, history: list[Epoch]) -> bool:
+    """Whether early stopping has ended the training."""
+    return recipe.early_stopping is not None and len(history) - _kept_epoch(recipe, history) >= recipe.early_stopping
 
 
 def _optimizer(recipe: Recipe, plan: Plan) -> "keras.optimizers.Optimizer":
@@ -106,49 +115,45 @@ def _optimizer(recipe: Recipe, plan: Plan) -> "keras.optimizers.Optimizer":
     return makers[recipe.optimizer](rate)
 
 
-def _shown(recipe: Recipe, dataset: Dataset, plan: Plan, seed: int) -> dict[str, Any]:
-    """What Keras is to train on, as arguments of `fit`."""
-    if recipe.deformations is None:
-        return {"x": dataset.train.pixels, "y": dataset.train.labels, "batch_size": recipe.batch_size}
+def _shown(recipe: Recipe, dataset: Dataset, plan: Plan, seed: int, epochs_done: int) -> "tf.data.Dataset":
+    """What is left of what the network is to see, batch by batch."""
     import tensorflow as tf  # noqa: PLC0415  # seconds
 
-    deform = functools.partial(deformed_groups, dataset.train, recipe.deformations, plan, seed=seed)
+    show = functools.partial(shown_groups, dataset.train, recipe.deformations, plan, seed=seed, epochs_done=epochs_done)
     shape = (plan.batches_per_group, plan.batch_size)
     signature = (tf.TensorSpec((*shape, PIXELS), tf.uint8), tf.TensorSpec(shape, tf.int8))
-    groups = tf.data.Dataset.from_generator(deform, output_signature=signature)
+    groups = tf.data.Dataset.from_generator(show, output_signature=signature)
     # One dataset for all epochs, so that images of the next are made while the network learns from those of the last.
     batches = groups.prefetch(_GROUPS_AHEAD).flat_map(lambda *group: tf.data.Dataset.from_tensor_slices(group))
-    return {"x": batches.prefetch(BATCHES_PER_CALL), "steps_per_epoch": plan.batches, "shuffle": False}
+    return batches.prefetch(BATCHES_PER_CALL)
 
 
-def _callbacks(
+def _calls(
     recipe: Recipe,
     plan: Plan,
-    on_epoch: list[Callable[[Epoch], None]],
+    history: list[Epoch],
+    on_epoch: Callable[[Epoch], None],
     on_batch: Callable[[int, int], None],
-) -> list["keras.callbacks.Callback"]:
-    """Keras's events as plain calls."""
+) -> "keras.callbacks.Callback":
+    """Keras's events as plain calls; each new epoch goes into the history."""
     batches = plan.batches
-    started: dict[int, float] = {}
+    started = [0.0]
 
     def begin_epoch(index: int, logs: dict[str, Any]) -> None:  # noqa: ARG001  # Keras passes it by name
-        started[index] = time.monotonic()
+        started[0] = time.monotonic()
 
     def end_batch(index: int, logs: dict[str, Any]) -> None:  # noqa: ARG001
-        done_epochs = len(started) - 1
-        on_batch(done_epochs * batches + min(index + 1, batches), recipe.epochs * batches)
+        on_batch(len(history) * batches + index + 1, recipe.epochs * batches)
 
     def end_epoch(index: int, logs: dict[str, Any]) -> None:
-        epoch = _epoch(index, logs, time.monotonic() - started[index])
+        epoch = _epoch(index, logs, time.monotonic() - started[0])
         _check_loss(recipe, epoch)
-        for call in on_epoch:
-            call(epoch)
+        history.append(epoch)
+        on_epoch(epoch)
 
-    callbacks = import_keras().callbacks
-    calls = [callbacks.LambdaCallback(on_epoch_begin=begin_epoch, on_epoch_end=end_epoch, on_train_batch_end=end_batch)]
-    if recipe.early_stopping is not None:
-        calls.append(callbacks.EarlyStopping("val_loss", patience=recipe.early_stopping, restore_best_weights=True))
-    return calls
+    return import_keras().callbacks.LambdaCallback(
+        on_epoch_begin=begin_epoch, on_epoch_end=end_epoch, on_train_batch_end=end_batch
+    )
 
 
 def _check_loss(recipe: Recipe, epoch: Epoch) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from job.errors import UsageError
 from job.settings import Activation, ClassWeights, Optimizer, TrainSettings
-from job.train.augment import Deformations, Plan
+from job.train.augment import Deformations
+from job.train.stream import Plan
 
 # Measured on 2 cores: an epoch of 54,000 images takes 1.7 s with one return to Python per 50 batches and 4.0 s with one
 # per batch, for the same weights. It also sets how often progress is told: about ten times a second. XLA is not to be
@@ -68,9 +69,8 @@ class Recipe:
 
     def plan(self, images: int) -> Plan:
         """How a run over so many images goes; a group is what is done in one call of TensorFlow."""
-        if self.deformations is None:
-            return Plan(self.epochs, 1, math.ceil(images / self.batch_size), self.batch_size)
-        batches = math.ceil(max(images, self.epoch_images) / self.batch_size)
+        least = 0 if self.deformations is None else self.epoch_images
+        batches = math.ceil(max(images, least) / self.batch_size)
         groups = math.ceil(batches / BATCHES_PER_CALL)
         return Plan(self.epochs, groups, math.ceil(batches / groups), self.batch_size)
 

@@ -21,12 +21,14 @@ from job.storage import Storage, join
 from job.train import network
 from job.train.backend import fix_seed
 from job.train.calibrate import calibrate
-from job.train.card import export_section, golden_rows, identity, provenance, results
+from job.train.card import export_section, golden_rows, identity, provenance, results, versions
+from job.train.checkpoint import Checkpoint, State
 from job.train.dataset import Dataset, load
 from job.train.evaluate import Evaluation, evaluate
 from job.train.export import export
-from job.train.fit import Epoch, FitResult, fit
+from job.train.fit import FitResult, fit
 from job.train.gate import Gate, Verdict
+from job.train.history import Epoch
 from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_card, picture, surest_mistakes
 from job.train.parity import compare
 from job.train.recipe import Recipe, recipe_of
@@ -61,6 +63,7 @@ def train(
 ) -> TrainResult:
     """Train a network and save it; on any failure or interruption the target stays as it was.
 
+    After each epoch a checkpoint is kept beside the target, until training ends well or fails for good.
     mnist_dir: where `--data auto` looks first. on_text: given the network's summary, before training.
     on_batch: called with (batches done, batches in all). Raises OutputOccupied, and ModelInvalid for a model to compare
     with, before any work; NoInput, DataError, UsageError, and ModelInvalid where the export does not say the same as
@@ -79,12 +82,40 @@ def train(
         mnist_dir=mnist_dir,
     )
     _log.info("%s: %s images to train on, %s to validate, %s to test", dataset.source, *_sizes(dataset))
-    fitted = _fitted(recipe, dataset, settings.seed, on_text, on_batch)
-    with _staging(storage, target) as staging:
-        result = _saved(storage, settings, recipe, dataset, fitted, gate, staging)
-        target = _place(storage, target, result.verdict)
-        storage.commit_folder(staging, target)
+    checkpoint = Checkpoint(storage, target, _decisive(settings, recipe, dataset))
+    state = _state(checkpoint, settings)
+    with checkpoint.needed_until_done():
+        fitted = _fitted(recipe, dataset, settings.seed, checkpoint, state, on_text, on_batch)
+        with _staging(storage, target) as staging:
+            result = _saved(storage, settings, recipe, dataset, fitted, gate, staging)
+            target = _place(storage, target, result.verdict)
+            storage.commit_folder(staging, target)
     return replace(result, path=target)
+
+
+def _decisive(settings: TrainSettings, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """All that decides which weights come out, by words for people: for a checkpoint to be one of the same run."""
+    return {
+        **{name.removeprefix("is_").replace("_", "-"): value for name, value in asdict(recipe).items()},
+        "validation-split": settings.validation_share,
+        "seed": settings.seed,
+        "data": f"{dataset.name}, fingerprint {dataset.fingerprint[:16]}",
+        **versions(),
+    }
+
+
+def _state(checkpoint: Checkpoint, settings: TrainSettings) -> State | None:
+    """What the run is to begin with."""
+    if not settings.is_resuming:
+        if checkpoint.is_there:
+            _log.info("%s: an earlier training was not finished; starting over, --resume goes on", checkpoint.path)
+        return None
+    state = checkpoint.load()
+    if state is None:
+        _log.info("%s: there is no training to go on with; starting one", checkpoint.path)
+    else:
+        _log.info("%s: going on behind epoch %d", checkpoint.path, len(state.history))
+    return state
 
 
 def _place(storage: Storage, target: str, verdict: Verdict) -> str:
@@ -127,10 +158,12 @@ def _sizes(dataset: Dataset) -> tuple[str, ...]:
     return tuple(f"{len(split):,}" for split in (dataset.train, dataset.validation, dataset.test))
 
 
-def _fitted(
+def _fitted(  # noqa: PLR0913, PLR0917  # what to train, how, on what, from where, and whom to tell
     recipe: Recipe,
     dataset: Dataset,
     seed: int,
+    checkpoint: Checkpoint,
+    state: State | None,
     on_text: Callable[[str], None],
     on_batch: Callable[[int, int], None],
 ) -> FitResult:
@@ -148,7 +181,9 @@ def _fitted(
                 epoch.epoch, recipe.epochs, epoch.loss, epoch.accuracy, epoch.validation_accuracy, epoch.seconds,
             )  # fmt: skip
 
-    return fit(model, recipe, dataset, seed=seed, on_epoch=log_epoch, on_batch=on_batch)
+    return fit(
+        model, recipe, dataset, seed=seed, on_epoch=log_epoch, on_batch=on_batch, checkpoint=checkpoint, state=state
+    )
 
 
 @contextmanager

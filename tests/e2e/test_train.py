@@ -1,9 +1,10 @@
 import json
+import signal
 import subprocess
 import sys
 
 import pytest
-from support.command import digit_job
+from support.command import digit_job, start
 from support.files import make_digits, write_csv
 from support.runs import files_below
 
@@ -30,6 +31,25 @@ def test_training_says_what_it_did(trained):
     described = {"MODEL.md", "mistakes.png", "model.json"}
     networks = {"model.keras", "model.npz", "model.onnx", "model.tflite", "model.int8.tflite"}
     assert set(files_below(folder)) == described | networks
+
+
+def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_model(trained, tmp_path):
+    """What was killed leaves no folder; what is saved at the end is the same, bit for bit."""
+    arguments = ["train", "--data", "digits", "--model", tmp_path / "model", "--epochs", "3"]
+    process = start(*arguments, "--log-format", "text")
+    assert any("epoch 2 of 3" in line for line in process.stderr)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "model").exists()
+    assert (tmp_path / ".model.checkpoint").exists()
+    result = digit_job(*arguments, "--resume", "--log-format", "text")
+    assert result.returncode == 0, result.stderr
+    assert "going on behind epoch" in result.stderr
+    folder, _ = trained
+    for name in ("model.onnx", "model.npz"):
+        assert (tmp_path / "model" / name).read_bytes() == (folder / name).read_bytes()
+    assert not (tmp_path / ".model.checkpoint").exists()
 
 
 def test_a_sample_of_the_model_s_own_data_scores_as_the_card_says(trained, tmp_path):

@@ -206,7 +206,7 @@ def test_a_failing_disk_leaves_the_old_model(settings, is_untouched, step):
 
 
 def test_an_interruption_leaves_the_old_model(storage, settings, is_untouched):
-    """Ctrl-C in the middle of training."""
+    """Ctrl-C in the middle of the first epoch."""
 
     def interrupt(_done, _total):
         raise KeyboardInterrupt
@@ -214,6 +214,38 @@ def test_an_interruption_leaves_the_old_model(storage, settings, is_untouched):
     with pytest.raises(KeyboardInterrupt):
         _train(settings, storage, interrupt)
     assert is_untouched()
+
+
+def test_what_an_interrupted_training_came_to_is_used_or_made_anew(storage, settings, tmp_path, caplog):
+    """It lies hidden beside the older model; another run does not take it, and one that ends well removes it."""
+
+    def interrupt(done, total):
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    caplog.set_level("INFO")
+    settings = replace(settings, epochs=2, hidden=(16,), is_augmented=False)
+    names = [".mine.checkpoint", "mine"]
+    for again in (settings, settings, replace(settings, is_resuming=True)):
+        with pytest.raises(KeyboardInterrupt):
+            _train(again, storage, interrupt)
+        assert sorted(path.name for path in (tmp_path / "models").iterdir()) == names
+        assert open_bundle(LocalStorage(), settings.model).name == "linear-0"
+    assert "starting over, --resume goes on" in caplog.text
+    assert "going on behind epoch 1" in caplog.text
+    with pytest.raises(OutputOccupied, match=r"\(seed: 1 then, 2 now\)"):
+        _train(replace(settings, is_resuming=True, seed=2), storage)
+    result = _train(replace(settings, is_resuming=True), storage)
+    assert [epoch["epoch"] for epoch in result.card["history"]] == [1, 2]
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_resuming_what_was_never_begun_begins_it(storage, settings, caplog):
+    """So that the same command can be run until it ends well."""
+    caplog.set_level("INFO")
+    _train(replace(settings, is_resuming=True), storage)
+    assert "there is no training to go on with; starting one" in caplog.text
 
 
 def test_unusable_data_leaves_the_old_model(storage, settings, tmp_path, balanced, is_untouched):
