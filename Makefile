@@ -46,7 +46,7 @@ $(INSTALLED): pyproject.toml .lock/dev.txt
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib job
 	@$(BIN)/python -m job.machine_code job.read.csv.kernel.scan job.read.csv.count_kernel.count_lines \
-	  job.model.sparse_kernel.add_products job.train.deform_kernel.deform
+	  job.model.dense_kernel.run_layers job.train.deform_kernel.deform
 	@touch $@
 
 train: $(INSTALLED) ## Train MODEL from DATA by RECIPE

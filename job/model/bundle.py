@@ -2,7 +2,7 @@
 
     model/
       model.keras   the source of truth          model.onnx   what the scorer runs
-      model.npz     the same, cut behind a dense first layer; what the scorer runs where it is there
+      model.npz     its layers, where all of them are dense; what the scorer then runs
       model.tflite  the same for phones and boards; model.int8.tflite: in whole numbers, where that was asked for
       NOT_BLESSED   where the model fell short of what was asked of it: in what
       model.json    the card: provenance, metrics, SHA-256 of each file and of the card itself, golden rows
@@ -28,7 +28,7 @@ from job.storage import Storage, join
 CARD_NAME: Final = "model.json"
 KERAS_NAME: Final = "model.keras"
 ONNX_NAME: Final = "model.onnx"
-CUT_NAME: Final = "model.npz"
+DENSE_NAME: Final = "model.npz"
 TFLITE_NAME: Final = "model.tflite"
 INT8_NAME: Final = "model.int8.tflite"
 MARKER_NAME: Final = "NOT_BLESSED"
@@ -36,7 +36,7 @@ MARKER_NAME: Final = "NOT_BLESSED"
 FORMAT: Final = 2
 # Another processor's vector units may round differently; a wrong or damaged network is off by far more.
 GOLDEN_TOLERANCE: Final = 1e-4
-_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, CUT_NAME, TFLITE_NAME, INT8_NAME)
+_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME)
 # A card of a thousand epochs takes a fiftieth of this.
 _MAX_CARD_BYTES: Final = 16 << 20
 _DIGEST: Final = "sha256"
@@ -81,7 +81,7 @@ class Bundle:
 
     digest: SHA-256 over the names and digests of its files; it changes when any of them does.
     about: the whole card, for reports.
-    onnx: the content of model.onnx. cut: that of model.npz, or None where the network has no dense first layer.
+    onnx: the content of model.onnx. dense: that of model.npz, or None where the network has other layers, too.
     """
 
     path: str
@@ -89,7 +89,7 @@ class Bundle:
     about: dict[str, Any]
     golden: Golden
     onnx: bytes
-    cut: bytes | None
+    dense: bytes | None
 
     @property
     def name(self) -> str:
@@ -99,7 +99,7 @@ class Bundle:
     @property
     def network_path(self) -> str:
         """The file that the scorer runs."""
-        return join(self.path, ONNX_NAME if self.cut is None else CUT_NAME)
+        return join(self.path, ONNX_NAME if self.dense is None else DENSE_NAME)
 
     def check(self, predictor: Predictor) -> None:
         """Raise ModelInvalid unless the network says of the golden rows what it said when it was saved."""
@@ -151,7 +151,7 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
         raise ModelInvalid(f"{folder}: the model is not blessed: {reasons}; train a better one, or --allow-unblessed")
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
     listing = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
-    return Bundle(folder, _sha256(listing.encode()), about, golden, contents[ONNX_NAME], contents.get(CUT_NAME))
+    return Bundle(folder, _sha256(listing.encode()), about, golden, contents[ONNX_NAME], contents.get(DENSE_NAME))
 
 
 def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str, str], Golden]:

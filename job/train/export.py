@@ -15,8 +15,9 @@ import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels
 from job.errors import ModelInvalid
-from job.model.bundle import CUT_NAME, INT8_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME, Golden, Predictor, write_card
-from job.model.predictor import OnnxPredictor, SparsePredictor
+from job.model.bundle import DENSE_NAME, INT8_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME, Golden, Predictor, write_card
+from job.model.dense import DensePredictor
+from job.model.onnx_predictor import OnnxPredictor
 from job.storage import Storage, join
 from job.train.card import golden_rows, identity
 from job.train.foreign import behind_pixels, load_foreign
@@ -54,7 +55,7 @@ class Exported:
     @property
     def scorer(self) -> str:
         """The name of the one that the scorer will choose."""
-        return CUT_NAME if CUT_NAME in self.files else ONNX_NAME
+        return DENSE_NAME if DENSE_NAME in self.files else ONNX_NAME
 
     @property
     def signatures(self) -> dict[str, dict[str, Any]]:
@@ -63,7 +64,7 @@ class Exported:
 
 
 def export(storage: Storage, model: "keras.Model", folder: str, *, quantized_by: Pixels | None = None) -> Exported:
-    """Write a network's formats into a folder: `model.keras`, `.onnx`, `.tflite` and, where it can be cut, `.npz`.
+    """Write a network's formats into a folder: `model.keras`, `.onnx`, `.tflite`, and `.npz` if all layers are dense.
 
     quantized_by: training images, uint8 (n, 784), to make `model.int8.tflite` by, too; see `quantize`. Raises
     ModelInvalid where a format has no words for the network.
@@ -98,25 +99,25 @@ def convert(storage: Storage, keras_path: str, folder: str) -> None:
 
 
 def for_scoring(model: "keras.Model") -> Exported:
-    """What the scorer may run: a network of uint8 (n, 784) -> float32 (n, 10) as ONNX, and cut where it can be.
+    """What the scorer may run: a network of uint8 (n, 784) -> float32 (n, 10) as ONNX, and as layers if all are dense.
 
     The same network always gives the same bytes. Raises ModelInvalid if it holds something that ONNX has no operator
     for.
     """
-    from job.train.onnx_cut import cut  # noqa: PLC0415  # imports onnx
     from job.train.onnx_fold import fold_rescaling  # noqa: PLC0415  # imports onnx
     from job.train.onnx_graph import canonical  # noqa: PLC0415  # imports onnx
+    from job.train.onnx_layers import dense_layers  # noqa: PLC0415  # imports onnx
 
     with exported_by_keras(model, ONNX_NAME, "onnx") as path:
         onnx = canonical(fold_rescaling(path.read_bytes()))
-    cut_off = cut(onnx)
-    return Exported({ONNX_NAME: onnx} if cut_off is None else {ONNX_NAME: onnx, CUT_NAME: cut_off})
+    layers = dense_layers(onnx)
+    return Exported({ONNX_NAME: onnx} if layers is None else {ONNX_NAME: onnx, DENSE_NAME: layers})
 
 
 def _predictor(name: str, content: bytes) -> Predictor:
     if name == ONNX_NAME:
         return OnnxPredictor(content, name)
-    return SparsePredictor(content, name) if name == CUT_NAME else TflitePredictor(content)
+    return DensePredictor(content, name) if name == DENSE_NAME else TflitePredictor(content)
 
 
 def _to_keras(model: "keras.Model") -> bytes:

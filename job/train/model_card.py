@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 
 from job.contract import CLASSES, SIDE, Labels, Pixels, Probabilities
-from job.model.bundle import CUT_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME
+from job.model.bundle import DENSE_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME
 from job.report.metrics import wilson_interval
 from job.train.evaluate import Evaluation
 
@@ -25,7 +25,7 @@ _MAGNIFIED: Final = 3
 _GAP: Final = 2
 _USES: Final = {
     ONNX_NAME: "ONNX Runtime",
-    CUT_NAME: "`digit-job score`",
+    DENSE_NAME: "`digit-job score`",
     TFLITE_NAME: "LiteRT (TensorFlow Lite), in float32",
     INT8_NAME: "LiteRT (TensorFlow Lite), in integers alone",
 }

@@ -20,19 +20,21 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from support.files import write_csv, write_parquet
-from support.models import change_card, dense_onnx, linear_onnx, write_cut_model, write_model
+from support.models import change_card, dense_onnx, linear_onnx, write_dense_model, write_model
 from support.runs import score
 
 from job.errors import ModelInvalid
 from job.filesystem import LocalFileSystem
-from job.model.bundle import CARD_NAME, CUT_NAME, KERAS_NAME, ONNX_NAME, Bundle, Golden, open_bundle, write_card
-from job.model.first_layer import CutNetwork
-from job.model.predictor import OnnxPredictor, SparsePredictor, predictor_of
+from job.model.bundle import CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME, Bundle, Golden, open_bundle, write_card
+from job.model.dense import DenseNetwork, DensePredictor
+from job.model.onnx_predictor import OnnxPredictor
+from job.model.predictor import predictor_of
 from job.storage import LocalStorage
-from job.train.onnx_cut import cut
+from job.train.onnx_layers import dense_layers
 
 PLACES = [0.0, 0.2, 0.5, 0.8, 0.999]
 WEIGHTS, BIAS = np.ones((784, 64), np.float32), np.ones(64, np.float32)
+LAST = np.ones((64, 10), np.float32), np.ones(10, np.float32)
 
 
 class WatchedFileSystem(LocalFileSystem):
@@ -66,7 +68,7 @@ class WatchedFileSystem(LocalFileSystem):
 def whole(tmp_path_factory):
     """Two model folders with all four files, made by the same hand; treat as read-only."""
     folder = tmp_path_factory.mktemp("models")
-    return write_cut_model(folder / "one", seed=0), write_cut_model(folder / "other", seed=1)
+    return write_dense_model(folder / "one", seed=0), write_dense_model(folder / "other", seed=1)
 
 
 @pytest.fixture
@@ -113,10 +115,10 @@ def replace_file(folder, name, content):
     change_card(folder, lambda card: card["files"].update({name: digest}))
 
 
-def drop_cut(folder):
+def drop_dense(folder):
     """Make a model folder one whose ONNX file is what the scorer runs."""
-    (folder / CUT_NAME).unlink()
-    change_card(folder, lambda card: card["files"].pop(CUT_NAME))
+    (folder / DENSE_NAME).unlink()
+    change_card(folder, lambda card: card["files"].pop(DENSE_NAME))
 
 
 def flipped(content, place, bit=0):
@@ -135,7 +137,7 @@ def message_of(function, *arguments):
     return None
 
 
-@pytest.mark.parametrize("write", [write_model, write_cut_model])
+@pytest.mark.parametrize("write", [write_model, write_dense_model])
 def test_all_is_checked_before_an_input_is_looked_at(tmp_path, source, monkeypatch, write):
     """The card, every file that it lists, then the golden rows; only then the first look at an input."""
     folder = write(tmp_path / "model")
@@ -156,7 +158,7 @@ def test_all_is_checked_before_an_input_is_looked_at(tmp_path, source, monkeypat
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("name", [CARD_NAME, CUT_NAME, KERAS_NAME, ONNX_NAME])
+@pytest.mark.parametrize("name", [CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME])
 def test_a_flipped_bit_in_any_file_ends_the_run(folder, refusal, name, place):
     """Wherever it is, in whichever file; the message names the file."""
     path = folder / name
@@ -203,7 +205,7 @@ def test_a_card_of_an_earlier_version_is_refused(folder, refusal):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-@pytest.mark.parametrize("name", [CARD_NAME, CUT_NAME, KERAS_NAME, ONNX_NAME])
+@pytest.mark.parametrize("name", [CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME])
 def test_a_file_cut_short_ends_the_run(folder, refusal, name, share):
     """Such as a copy that was broken off leaves."""
     path = folder / name
@@ -211,7 +213,7 @@ def test_a_file_cut_short_ends_the_run(folder, refusal, name, share):
     assert refusal().startswith(f"{path}: ")
 
 
-@pytest.mark.parametrize("name", [CARD_NAME, CUT_NAME, KERAS_NAME, ONNX_NAME])
+@pytest.mark.parametrize("name", [CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME])
 def test_a_missing_file_ends_the_run(folder, refusal, name):
     """The message names it."""
     (folder / name).unlink()
@@ -220,7 +222,7 @@ def test_a_missing_file_ends_the_run(folder, refusal, name):
     assert message.startswith(str(folder))
 
 
-@pytest.mark.parametrize("name", [CUT_NAME, KERAS_NAME, ONNX_NAME])
+@pytest.mark.parametrize("name", [DENSE_NAME, KERAS_NAME, ONNX_NAME])
 def test_a_file_of_another_model_ends_the_run(folder, other, refusal, name):
     """It is whole, but not the one that the card lists."""
     shutil.copy(other / name, folder / name)
@@ -235,11 +237,11 @@ def test_the_card_of_another_model_ends_the_run(folder, other, refusal):
     assert refusal().endswith("its SHA-256 is not the one in model.json; it was changed or damaged: train again")
 
 
-@pytest.mark.parametrize("name", [CUT_NAME, ONNX_NAME])
+@pytest.mark.parametrize("name", [DENSE_NAME, ONNX_NAME])
 def test_a_network_of_another_model_ends_the_run_whatever_the_digests_say(folder, other, refusal, name):
     """The golden rows tell: the network does not say of them what the card says it does."""
     if name == ONNX_NAME:
-        drop_cut(folder)
+        drop_dense(folder)
     replace_file(folder, name, (other / name).read_bytes())
     message = refusal()
     assert message.startswith(f"{folder / name}: its answers to the golden rows in model.json are off by up to ")
@@ -326,7 +328,7 @@ def test_a_number_that_is_too_large_for_a_probability_is_refused(folder, refusal
 )
 def test_a_network_of_another_shape_ends_the_run(folder, refusal, content):
     """What it takes and gives is told."""
-    drop_cut(folder)
+    drop_dense(folder)
     replace_file(folder, ONNX_NAME, content)
     assert refusal().startswith(f"{folder / ONNX_NAME}: takes and gives [")
 
@@ -334,15 +336,16 @@ def test_a_network_of_another_shape_ends_the_run(folder, refusal, content):
 @pytest.mark.parametrize(
     "network",
     [
-        CutNetwork(WEIGHTS[:783], BIAS, linear_onnx()), CutNetwork(WEIGHTS, BIAS[:63], linear_onnx()),
-        CutNetwork(WEIGHTS, BIAS, linear_onnx()), CutNetwork(WEIGHTS.astype(np.float64), BIAS, linear_onnx()),
+        DenseNetwork(((WEIGHTS[:783], BIAS), LAST)), DenseNetwork(((WEIGHTS, BIAS[:63]), LAST)),
+        DenseNetwork(((WEIGHTS, BIAS), (WEIGHTS, BIAS))), DenseNetwork(((WEIGHTS.astype(np.float64), BIAS), LAST)),
+        DenseNetwork(((WEIGHTS * np.float32("nan"), BIAS), LAST)), DenseNetwork(((WEIGHTS, BIAS),)),
     ],
-    ids=["783 pixels", "bias", "rest", "double"],
+    ids=["783 pixels", "bias", "another layer", "double", "no numbers", "one layer"],
 )  # fmt: skip
-def test_a_cut_network_of_another_shape_ends_the_run(folder, refusal, network):
+def test_a_dense_network_of_another_shape_ends_the_run(folder, refusal, network):
     """Its own pieces must fit each other, too."""
-    replace_file(folder, CUT_NAME, network.to_bytes())
-    assert refusal().startswith(f"{folder / CUT_NAME}: ")
+    replace_file(folder, DENSE_NAME, network.to_bytes())
+    assert refusal().startswith(f"{folder / DENSE_NAME}: ")
 
 
 class Trap:
@@ -366,12 +369,12 @@ def test_pickled_objects_are_not_loaded(folder, refusal, tmp_path):
     sprung = tmp_path / "sprung"
     trap = np.array([Trap(sprung)], dtype=object)
     for content in (
-        _archive(weights=trap, bias=BIAS, rest=np.zeros(1, np.uint8)),
-        _archive(weights=WEIGHTS, bias=BIAS, rest=trap),
+        _archive(weights0=trap, bias0=BIAS),
+        _archive(weights0=WEIGHTS, bias0=BIAS, weights1=WEIGHTS, bias1=trap),
         pickle.dumps(Trap(sprung)),
     ):
-        replace_file(folder, CUT_NAME, content)
-        assert refusal().startswith(f"{folder / CUT_NAME}: is no network cut behind its first layer: ")
+        replace_file(folder, DENSE_NAME, content)
+        assert refusal().startswith(f"{folder / DENSE_NAME}: is no network of dense layers: ")
     assert not sprung.exists()
 
 
@@ -381,17 +384,18 @@ def test_an_array_that_claims_more_memory_than_there_is(folder, refusal):
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 50,)})
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("weights.npy", header.getvalue())
-    replace_file(folder, CUT_NAME, content.getvalue())
-    assert refusal().startswith(f"{folder / CUT_NAME}: is no network cut behind its first layer: ")
+        archive.writestr("weights0.npy", header.getvalue())
+        archive.writestr("bias0.npy", b"")
+    replace_file(folder, DENSE_NAME, content.getvalue())
+    assert refusal().startswith(f"{folder / DENSE_NAME}: is no network of dense layers: ")
 
 
-def test_no_damage_to_a_cut_network_is_anything_but_a_refusal():
+def test_no_damage_to_a_dense_network_is_anything_but_a_refusal():
     """Whatever NumPy's header parser and the zip reader run into, where no digest stands before them."""
-    content = cut(dense_onnx(64))
+    content = dense_layers(dense_onnx(64))
     heads = [place for place in range(len(content)) if place < 200 or place > len(content) - 200]
     damaged = [flipped(content, place, bit=(place + shift) % 8) for place in heads for shift in (0, 3)]
-    messages = [message_of(SparsePredictor, each, "m/model.npz") for each in damaged]
+    messages = [message_of(DensePredictor, each, "m/model.npz") for each in damaged]
     assert all(message.startswith("m/model.npz: ") for message in messages if message)
     assert messages.count(None) < len(damaged) / 2
 
@@ -450,7 +454,7 @@ def test_weights_that_lie_in_another_file_are_not_loaded(folder, refusal, monkey
         (place / "weights.bin").write_bytes(bytes(784 * 10 * 4))
     monkeypatch.chdir(folder)
     content = _with_weights_elsewhere(location.format(folder / "weights.bin"), is_constant=is_constant)
-    drop_cut(folder)
+    drop_dense(folder)
     replace_file(folder, ONNX_NAME, content)
     assert refusal().startswith(f"{folder / ONNX_NAME}: ONNX Runtime cannot load it: ")
 
@@ -467,7 +471,7 @@ def _unknown_operator(model):
 @pytest.mark.parametrize("change", [_own_operator, _unknown_operator])
 def test_operators_that_onnx_does_not_have_end_the_run(folder, refusal, change):
     """There is no place that code for them would be loaded from."""
-    drop_cut(folder)
+    drop_dense(folder)
     replace_file(folder, ONNX_NAME, _changed(change))
     assert refusal().startswith(f"{folder / ONNX_NAME}: ONNX Runtime cannot load it: ")
 
@@ -483,7 +487,7 @@ def _reshaped(model):
 
 def test_a_network_that_cannot_be_run_ends_the_run(folder, refusal):
     """It loads; the golden rows are where it fails, and not the first part."""
-    drop_cut(folder)
+    drop_dense(folder)
     replace_file(folder, ONNX_NAME, _changed(_reshaped))
     assert refusal().startswith(f"{folder / ONNX_NAME}: ONNX Runtime cannot run it: ")
 
@@ -503,6 +507,7 @@ def test_telemetry_is_off_before_a_network_is_loaded(folder, storage, monkeypatc
 
     monkeypatch.setattr(ort, "InferenceSession", load)
     monkeypatch.setattr(ort, "disable_telemetry_events", be_quiet)
+    drop_dense(folder)
     predictor_of(open_bundle(storage, str(folder)))
     assert calls == ["be quiet", "load"]
 

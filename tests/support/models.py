@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from job.model.bundle import CARD_NAME, CUT_NAME, KERAS_NAME, ONNX_NAME, Golden, card_digest, write_card
-from job.model.predictor import OnnxPredictor
+from job.model.bundle import CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME, Golden, card_digest, write_card
+from job.model.onnx_predictor import OnnxPredictor
 from job.storage import LocalStorage
-from job.train.onnx_cut import cut
+from job.train.onnx_layers import dense_layers
 
 
 class IntegerPredictor:
@@ -85,8 +85,8 @@ def write_model(folder, seed=0):
     return _written(folder, linear_onnx(seed), f"linear-{seed}")
 
 
-def write_cut_model(folder, seed=0):
-    """A whole model folder around `dense_onnx`, with the cut network that the scorer runs. Returns the folder."""
+def write_dense_model(folder, seed=0):
+    """A whole model folder around `dense_onnx`, with its layers, which the scorer runs. Returns the folder."""
     return _written(folder, dense_onnx(64, seed), f"dense-{seed}")
 
 
@@ -95,8 +95,8 @@ def _written(folder, content, name):
     folder.mkdir(parents=True)
     (folder / ONNX_NAME).write_bytes(content)
     (folder / KERAS_NAME).write_bytes(f"{name}, not opened by the scorer".encode())
-    if cut_off := cut(content):
-        (folder / CUT_NAME).write_bytes(cut_off)
+    if layers := dense_layers(content):
+        (folder / DENSE_NAME).write_bytes(layers)
     pixels = np.random.default_rng(1).integers(0, 256, (4, 784), dtype=np.uint8)
     golden = Golden(pixels, OnnxPredictor(content, "test").predict(pixels))
     write_card(LocalStorage(), str(folder), {"name": name}, golden)

@@ -28,7 +28,7 @@ from support.runs import score
 import job
 from job import cli
 from job.errors import DataError, DigitJobError, InternalError, ModelInvalid, ResourceExhausted, StorageError
-from job.model.predictor import OnnxPredictor
+from job.model.onnx_predictor import OnnxPredictor
 from job.read import compression
 from job.read.parquet.source import parquet_source
 from job.read.png import SIGNATURE, BadPicture, decode_png

@@ -20,7 +20,7 @@ from job.model.bundle import (
     open_bundle,
     write_card,
 )
-from job.model.predictor import OnnxPredictor
+from job.model.onnx_predictor import OnnxPredictor
 from job.storage import LocalStorage
 
 

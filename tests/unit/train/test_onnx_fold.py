@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from job.model.predictor import OnnxPredictor
+from job.model.onnx_predictor import OnnxPredictor
 from job.train.onnx_fold import fold_rescaling
 
 

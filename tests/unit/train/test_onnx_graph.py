@@ -4,7 +4,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from support.models import linear_onnx
 
-from job.model.predictor import OnnxPredictor
+from job.model.onnx_predictor import OnnxPredictor
 from job.train.onnx_graph import canonical
 
 

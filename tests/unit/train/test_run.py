@@ -140,7 +140,7 @@ def test_a_new_model_replaces_the_old_one(storage, settings, tmp_path):
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("name", ["OnnxPredictor", "SparsePredictor", "TflitePredictor"])
+@pytest.mark.parametrize("name", ["OnnxPredictor", "DensePredictor", "TflitePredictor"])
 @pytest.mark.usefixtures("no_fit")
 def test_an_unfaithful_export_is_never_saved(storage, settings, monkeypatch, is_untouched, name):
     """Training fails, and the older model stays."""

@@ -6,7 +6,7 @@ from support.files import make_digits
 from support.models import linear_onnx
 
 from job.errors import ModelInvalid
-from job.model.predictor import BATCH_ROWS, OnnxPredictor
+from job.model.onnx_predictor import BATCH_ROWS, OnnxPredictor
 
 
 @pytest.fixture(scope="module")
