@@ -6,6 +6,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 DATA ?= auto
 RECIPE ?= accurate
+ARCH ?= dense
 MODEL ?= build/model
 INPUT ?=
 OUTPUT ?= build/output
@@ -21,7 +22,7 @@ SAMPLE := build/sample
 # A plain Keras file is a model by itself; a model folder is known by its card.
 CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
-TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)"
+TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)"
 
 .PHONY: help setup train score sample test coverage soak bench fuzz lint type check lock clean distclean
 
@@ -30,7 +31,7 @@ help: ## List what make can do
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  DATA=$(DATA) RECIPE=$(RECIPE) MODEL=$(MODEL) INPUT=$(INPUT) OUTPUT=$(OUTPUT) PYTHON=$(PYTHON)"
+	@echo "  DATA=$(DATA) RECIPE=$(RECIPE) ARCH=$(ARCH) MODEL=$(MODEL) INPUT=$(INPUT) OUTPUT=$(OUTPUT) PYTHON=$(PYTHON)"
 	@echo "  ROWS=$(ROWS) SECONDS=$(SECONDS)"
 
 setup: $(INSTALLED) ## Make .venv with everything, so that .venv/bin/digit-job works
@@ -49,11 +50,11 @@ $(INSTALLED): pyproject.toml .lock/dev.txt
 	  job.model.dense_kernel.run_layers job.train.deform_kernel.deform
 	@touch $@
 
-train: $(INSTALLED) ## Train MODEL from DATA by RECIPE
+train: $(INSTALLED) ## Train MODEL from DATA by RECIPE, of dense layers or ARCH=cnn
 	@mkdir -p $(dir $(TRAINED))
-	@if [ -f "$(CARD)" ] && [ "$$(cat $(TRAINED) 2>/dev/null)" = "$(DATA) $(RECIPE)" ] && ! [ "$(DATA)" -nt "$(CARD)" ]; \
-	then echo "$(MODEL) is trained already from DATA=$(DATA) by RECIPE=$(RECIPE); remove it to train it again"; \
-	else $(TRAIN) && echo "$(DATA) $(RECIPE)" > $(TRAINED); fi
+	@if [ -f "$(CARD)" ] && [ "$$(cat $(TRAINED) 2>/dev/null)" = "$(DATA) $(RECIPE) $(ARCH)" ] && ! [ "$(DATA)" -nt "$(CARD)" ]; \
+	then echo "$(MODEL) is trained already from DATA=$(DATA) by RECIPE=$(RECIPE) as ARCH=$(ARCH); remove it to train it again"; \
+	else $(TRAIN) && echo "$(DATA) $(RECIPE) $(ARCH)" > $(TRAINED); fi
 
 $(CARD): | $(INSTALLED)
 	$(TRAIN)

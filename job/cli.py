@@ -31,6 +31,7 @@ from job.errors import (
 from job.settings import (
     DEFAULT_PART_BYTES,
     Activation,
+    Architecture,
     ClassWeights,
     Optimizer,
     OutputFormat,
@@ -275,6 +276,14 @@ def train(
     recipe: Annotated[
         Recipe, _option("--recipe", "How to train: `accurate` takes minutes, `baseline` less than one.")
     ] = "accurate",
+    arch: Annotated[
+        Architecture,
+        _option(
+            "--arch",
+            "`dense`: dense layers alone. `cnn`: convolutions, which know that a digit is a picture; more accurate, "
+            "slower to train and to score with.",
+        ),
+    ] = "dense",
     epochs: Annotated[int | None, _option("--epochs", "Instead of the recipe's own number.", min=1)] = None,
     batch_size: Annotated[int | None, _option("--batch-size", "Instead of the recipe's own.", min=1)] = None,
     learning_rate: Annotated[
@@ -286,7 +295,11 @@ def train(
     weight_decay: Annotated[float | None, _option("--weight-decay", "Of `adamw`, instead of the recipe's own.")] = None,
     hidden: Annotated[
         str | None,
-        _option("--hidden", "Widths of the hidden layers, such as 128,128,128, the default.", metavar="N,N,..."),
+        _option(
+            "--hidden",
+            "Widths of the dense hidden layers; 128,128,128 by default, or none where there are convolutions.",
+            metavar="N,N,...",
+        ),
     ] = None,
     activation: Annotated[
         Activation | None, _option("--activation", "Of the hidden layers; the default is `relu`.")
@@ -358,6 +371,7 @@ def train(
         data=data,
         model=model,
         recipe=recipe,
+        arch=arch,
         epochs=epochs,
         batch_size=batch_size,
         validation_share=validation_split,

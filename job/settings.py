@@ -12,6 +12,7 @@ DEFAULT_PART_BYTES: Final = 32 * MIB
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
 Scale = Literal["auto", "255", "1"]
 Recipe = Literal["accurate", "baseline"]
+Architecture = Literal["dense", "cnn"]
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Activation = Literal["relu", "leaky_relu", "elu", "silu", "tanh"]
 ClassWeights = Literal["none", "balanced"]
@@ -112,6 +113,7 @@ class TrainSettings:
     data: str
     model: str
     recipe: Recipe = "accurate"
+    arch: Architecture = "dense"
     epochs: int | None = None
     batch_size: int | None = None
     validation_share: float = 0.1

@@ -15,7 +15,8 @@ from typing import Any, Final
 # Read once, by TensorFlow's C++ side, at import. The dense network's matrices are too small to share among threads: an
 # epoch of 54,000 deformed images takes 1.55 s with both of two cores, 1.3 s with one, and 0.9 s with one and oneDNN,
 # which knows the processor's vectors (medians of 9 epochs). So weights do not depend on the number of cores, either.
-_ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+_THREADS: Final = "TF_NUM_INTRAOP_THREADS"
+_ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", _THREADS: "1"}
 # How lines begin that say nothing of an error: that oneDNN is on, that logging is not set up yet, what TFLite's
 # interpreter runs on, and what its converter was asked for.
 _NOTICES: Final = (
@@ -40,6 +41,14 @@ def import_keras() -> Any:
         logging.getLogger(name).setLevel(logging.ERROR)
     keras.utils.disable_interactive_logging()
     return keras
+
+
+def use_threads(threads: int) -> None:
+    """Let operations use so many threads, however many cores there are; of use before `import_keras` only.
+
+    The number is part of what decides the weights, for sums are made in another order. The user's own goes before it.
+    """
+    os.environ.setdefault(_THREADS, str(threads))
 
 
 def fix_seed(seed: int) -> None:

@@ -19,7 +19,7 @@ from job.model.bundle import CARD_NAME, MARKER_NAME, Golden, is_blessed, mark, w
 from job.settings import TrainSettings
 from job.storage import Storage, join
 from job.train import network
-from job.train.backend import fix_seed
+from job.train.backend import fix_seed, use_threads
 from job.train.calibrate import calibrate
 from job.train.card import export_section, golden_rows, identity, provenance, results, versions
 from job.train.checkpoint import Checkpoint, State
@@ -31,7 +31,7 @@ from job.train.gate import Gate, Verdict
 from job.train.history import Epoch
 from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_card, picture, surest_mistakes
 from job.train.parity import compare
-from job.train.recipe import Recipe, recipe_of
+from job.train.recipe import THREADS, Recipe, recipe_of
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ def train(
     _refuse_occupied(storage, target)
     gate = Gate(storage, settings.min_accuracy, settings.compare_to)
     recipe = recipe_of(settings)
+    use_threads(THREADS[recipe.arch])
     dataset = load(
         storage,
         settings.data,
@@ -169,7 +170,7 @@ def _fitted(  # noqa: PLR0913, PLR0917  # what to train, how, on what, from wher
 ) -> FitResult:
     # Before building too, because the first weights are drawn there.
     fix_seed(seed)
-    model = network.dense(recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
+    model = network.build(recipe.arch, recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
     on_text(network.summary(model))
 
     interval = math.ceil(recipe.epochs / _MOST_LINES)
@@ -231,7 +232,10 @@ def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
     verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
     card = {
         **identity(
-            f"dense-{recipe.name}", recipe.name, network.architecture(recipe.hidden), fitted.model.count_params()
+            f"{recipe.arch}-{recipe.name}",
+            recipe.name,
+            network.architecture(recipe.hidden, recipe.arch),
+            fitted.model.count_params(),
         ),
         "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
         "training": {**asdict(recipe), "kept_epoch": fitted.kept_epoch},

@@ -45,7 +45,7 @@ def test_the_card_of_a_trained_model_tells_people_what_they_need(trained):
     assert "134,794 parameters (784-128-128-128-10)" in text
     assert f"| test | {100 * test['accuracy']:.2f} % of 360 |" in text
     assert "| 12 | 4 | 9 | 98.77 % |" in text
-    assert "| hidden layers | 128, 128, 128 wide, relu |" in text
+    assert "| network | dense, hidden layers 128, 128, 128 wide, relu |" in text
     assert "| epochs | 2 of at most 2 |" in text
     assert "| steps | adamw, step size 0.002 falling to 0, batches of 128, weight decay 0.1 |" in text
     assert "| images | deformed at random, anew in each epoch |" in text

@@ -1,6 +1,7 @@
 import typing
 
 import numpy as np
+import onnx
 import pytest
 from support.files import make_digits
 
@@ -8,7 +9,7 @@ from job.model.predictor import DensePredictor
 from job.settings import Activation
 from job.train.backend import fix_seed
 from job.train.export import for_scoring
-from job.train.network import architecture, dense, summary
+from job.train.network import architecture, cnn, dense, summary
 from job.train.parity import compare
 
 
@@ -27,6 +28,8 @@ def test_the_architecture_is_told_in_one_word():
     """Widths from pixels to classes."""
     assert architecture() == "784-128-128-128-10"
     assert architecture((32,)) == "784-32-10"
+    assert architecture((), "cnn") == "784-24c6s2-48c3-64c4s2-96c3-10"
+    assert architecture((64,), "cnn") == "784-24c6s2-48c3-64c4s2-96c3-64-10"
 
 
 def test_the_summary_is_text_with_every_layer():
@@ -46,6 +49,24 @@ def test_dropout_follows_each_hidden_layer_and_only_training_sees_it():
     assert not np.array_equal(model(pixels, training=True), model(pixels, training=True))
 
 
+def test_convolutions_see_the_whole_picture():
+    """120,458 parameters; no pixel is without weight, the last line and column included."""
+    model = cnn()
+    assert model.count_params() == 120_458
+    assert (model.input.dtype, model.input.shape, model.output.shape) == ("uint8", (None, 784), (None, 10))
+    blank = np.zeros((1, 784), np.uint8)
+    dots = np.diag(np.full(784, 255, np.uint8))
+    assert (np.abs(np.asarray(model(dots)) - np.asarray(model(blank))).max(axis=1) > 0).all()
+
+
+def test_a_network_of_convolutions_can_have_hidden_layers_and_dropout():
+    """Both behind its convolutions."""
+    model = cnn((32,), activation="silu", dropout=0.25)
+    names = [layer.name for layer in model.layers][-5:]
+    assert names == ["features", "dropout_0", "hidden_1", "dropout_1", "probabilities"]
+    assert model.get_layer("activation_4").activation.__name__ == "silu"
+
+
 SHAPES = [*(((128, 32), each, 0.0) for each in typing.get_args(Activation)), ((100,), "relu", 0.5),
           ((300, 64, 32, 16, 8), "relu", 0.2), ((8,), "relu", 0.2)]  # fmt: skip
 
@@ -59,4 +80,18 @@ def test_every_network_that_can_be_asked_for_can_be_exported(hidden, activation,
         layer.set_weights([np.random.default_rng(0).normal(0, 0.2, each.shape) for each in layer.get_weights()])
     exported = for_scoring(model)
     assert isinstance(list(exported.predictors.values())[-1], DensePredictor) == (activation == "relu")
+    compare(model, exported.predictors, make_digits(300).pixels)
+
+
+@pytest.mark.parametrize(("hidden", "activation", "dropout"), [((), "relu", 0.0), ((80, 20), "silu", 0.3)])
+def test_networks_of_convolutions_can_be_exported_too(hidden, activation, dropout):
+    """And say the same there, whole; normalisation goes into the convolutions."""
+    fix_seed(1)
+    model = cnn(hidden, activation=activation, dropout=dropout)
+    model(make_digits(100).pixels, training=True)
+    exported = for_scoring(model)
+    assert list(exported.files) == ["model.onnx"]
+    assert "BatchNormalization" not in {
+        node.op_type for node in onnx.load_from_string(exported.files["model.onnx"]).graph.node
+    }
     compare(model, exported.predictors, make_digits(300).pixels)

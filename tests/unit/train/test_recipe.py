@@ -39,6 +39,14 @@ def test_what_the_user_says_goes_before_the_recipe(change, expected):
     assert recipe_of(settings) == replace(RECIPES[change["recipe"]], **expected)
 
 
+def test_convolutions_have_recipes_of_their_own():
+    """With no hidden layers unless asked for."""
+    accurate, baseline = (recipe_of(TrainSettings("digits", "model", recipe=each, arch="cnn")) for each in RECIPES)
+    assert accurate == replace(RECIPES["accurate"], arch="cnn", hidden=(), epochs=40)
+    assert baseline == replace(RECIPES["baseline"], arch="cnn", hidden=())
+    assert recipe_of(TrainSettings("digits", "model", arch="cnn", hidden=(64,))).hidden == (64,)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

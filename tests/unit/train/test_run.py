@@ -132,6 +132,19 @@ def test_flags_go_before_the_recipe(storage, settings, monkeypatch):
     assert model.get_layer("hidden_2").activation.__name__ == "tanh"
 
 
+def test_a_network_of_convolutions_is_a_model_like_any_other(storage, tmp_path):
+    """Trained, calibrated, exported and checked; the scorer runs it whole. The same seed gives the same network."""
+    settings = TrainSettings("digits", str(tmp_path / "model"), arch="cnn", recipe="baseline", epochs=1)
+    result = _train(settings, storage)
+    assert (result.card["name"], result.card["parameters"]) == ("cnn-baseline", 120_458)
+    assert result.test.accuracy > 0.2  # guessing: 0.1
+    bundle = open_bundle(storage, result.path)
+    bundle.check(predictor_of(bundle))
+    assert bundle.network_path.endswith("model.onnx")
+    again = open_bundle(storage, _train(replace(settings, model=str(tmp_path / "again")), storage).path)
+    assert again.onnx == bundle.onnx
+
+
 @pytest.mark.usefixtures("no_fit")
 def test_a_new_model_replaces_the_old_one(storage, settings, tmp_path):
     """Whole, and nothing else stays in the folder above."""
