@@ -17,6 +17,7 @@ Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Activation = Literal["relu", "leaky_relu", "elu", "silu", "tanh"]
 ClassWeights = Literal["none", "balanced"]
 Quantization = Literal["int8"]
+ExportFormat = Literal["tflite", "onnx", "saved-model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,37 @@ class TrainSettings:
         if self.quantize and self.activation == "elu":
             # Better said before training than found after it.
             raise UsageError(f"--quantize {self.quantize}: TFLite knows no elu in integers; take another --activation")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """One export of a saved network.
+
+    model: a model folder or a `.keras` file. output: where to write; None: beside the model. quantize: the kind of
+    numbers, or None for floats. data: images to compare on, and to quantize by; None: what the model comes with.
+    read: what the files of data hold. allows_unblessed: also a model that its gate did not let pass.
+    """
+
+    model: str
+    to: ExportFormat
+    output: str | None = None
+    quantize: Quantization | None = None
+    data: str | None = None
+    read: ReadSettings = ReadSettings()
+    is_overwriting: bool = False
+    allows_unblessed: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where settings contradict each other."""
+        if self.quantize and self.to != "tflite":
+            raise UsageError(f"--quantize {self.quantize}: is for --to tflite; --to {self.to} is in float32")
+        if self.read != ReadSettings() and self.data is None:
+            raise UsageError("--label-column, --scale and --transpose are for the files that --data names")
+        if self.quantize and self.data is None and self.model.endswith(".keras"):
+            raise UsageError(
+                f"--quantize {self.quantize}: a .keras file brings no images to measure its values on; name some like "
+                "those it was trained on with --data"
+            )
 
 
 def parse_widths(text: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ runs a network: see `predictor`.
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
@@ -80,16 +80,24 @@ class Bundle:
     """An opened and verified model folder.
 
     digest: SHA-256 over the names and digests of its files; it changes when any of them does.
-    about: the whole card, for reports.
-    onnx: the content of model.onnx. dense: that of model.npz, or None where the network has other layers, too.
+    about: the whole card, for reports. files: the content of each file that the card lists, by its name.
     """
 
     path: str
     digest: str
     about: dict[str, Any]
     golden: Golden
-    onnx: bytes
-    dense: bytes | None
+    files: Mapping[str, bytes]
+
+    @property
+    def onnx(self) -> bytes:
+        """The content of model.onnx."""
+        return self.files[ONNX_NAME]
+
+    @property
+    def dense(self) -> bytes | None:
+        """The content of model.npz; None where the network has other layers, too."""
+        return self.files.get(DENSE_NAME)
 
     @property
     def name(self) -> str:
@@ -103,11 +111,14 @@ class Bundle:
 
     def check(self, predictor: Predictor) -> None:
         """Raise ModelInvalid unless the network says of the golden rows what it said when it was saved."""
-        found = predictor.predict(self.golden.pixels)
+        self.check_answers(predictor.predict(self.golden.pixels), self.network_path)
+
+    def check_answers(self, found: Probabilities, path: str) -> None:
+        """The same for what a network said of the golden rows, float32 (n, 10). path: the file that it is in."""
         difference = float(np.abs(found - self.golden.probabilities).max())
         if not difference <= GOLDEN_TOLERANCE:
             raise ModelInvalid(
-                f"{self.network_path}: its answers to the golden rows in {CARD_NAME} are off by up to {difference:.2g} "
+                f"{path}: its answers to the golden rows in {CARD_NAME} are off by up to {difference:.2g} "
                 f"(allowed: {GOLDEN_TOLERANCE:g}); one of the two belongs to another model: train it again"
             )
 
@@ -151,7 +162,7 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
         raise ModelInvalid(f"{folder}: the model is not blessed: {reasons}; train a better one, or --allow-unblessed")
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
     listing = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
-    return Bundle(folder, _sha256(listing.encode()), about, golden, contents[ONNX_NAME], contents.get(DENSE_NAME))
+    return Bundle(folder, _sha256(listing.encode()), about, golden, contents)
 
 
 def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str, str], Golden]:

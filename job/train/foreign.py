@@ -82,12 +82,16 @@ def _first_sentence(error: Exception) -> str:
 def _fed_with_pixels(model: "keras.Model", path: str) -> "keras.Model":
     keras = import_keras()
     entry = model.inputs[0]
-    pixels = keras.Input((PIXELS,), dtype="uint8", name=INPUT_NAME)
-    values: Any = keras.ops.cast(pixels, entry.dtype)
-    if _takes_raw_pixels(model):
+    takes_raw_pixels = _takes_raw_pixels(model)
+    if takes_raw_pixels:
         _log.info("%s: fed with pixels of 0-255, for it rescales them itself or takes whole numbers", path)
     else:
         _log.info("%s: has no Rescaling layer; fed with pixels / 255", path)
+    if (entry.dtype, tuple(entry.shape[1:])) == ("uint8", (PIXELS,)):
+        return model
+    pixels = keras.Input((PIXELS,), dtype="uint8", name=INPUT_NAME)
+    values: Any = keras.ops.cast(pixels, entry.dtype)
+    if not takes_raw_pixels:
         values = values / 255.0
     outputs = model(keras.ops.reshape(values, (-1, *entry.shape[1:])))
     return keras.Model(pixels, keras.ops.cast(outputs, "float32"), name=model.name)

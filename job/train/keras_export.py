@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from job.train.backend import without_notices
 if TYPE_CHECKING:
     import keras
 
-ExportFormat = Literal["onnx", "litert"]
-_WORDS: dict[str, str] = {"onnx": "ONNX", "litert": "TFLite"}
+KerasFormat = Literal["onnx", "litert", "tf_saved_model"]
+_WORDS: Final[dict[KerasFormat, str]] = {"onnx": "ONNX", "litert": "TFLite", "tf_saved_model": "a SavedModel"}
 
 
 @contextmanager
-def exported_by_keras(model: "keras.Model", name: str, format_: ExportFormat, **options: Any) -> Iterator[Path]:
+def exported_by_keras(model: "keras.Model", name: str, format_: KerasFormat, **options: Any) -> Iterator[Path]:
     """The path, ending in `name`, of a network of uint8 (n, 784) exported in some format; it is gone after the block.
 
     options: what else the exporter of that format takes. Raises ModelInvalid where the format has no words for it.

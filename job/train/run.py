@@ -6,15 +6,12 @@ load -> build -> fit -> calibrate -> export -> compare -> evaluate -> judge -> c
 import json
 import logging
 import math
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 from job.contract import Pixels
-from job.errors import DigitJobError, OutputOccupied
+from job.errors import OutputOccupied
 from job.model.bundle import CARD_NAME, MARKER_NAME, Golden, is_blessed, mark, write_card
 from job.settings import TrainSettings
 from job.storage import Storage, join
@@ -25,13 +22,14 @@ from job.train.card import export_section, golden_rows, identity, provenance, re
 from job.train.checkpoint import Checkpoint, State
 from job.train.dataset import Dataset, load
 from job.train.evaluate import Evaluation, evaluate
-from job.train.export import export
 from job.train.fit import FitResult, fit
+from job.train.formats import write_formats
 from job.train.gate import Gate, Verdict
 from job.train.history import Epoch
 from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_card, picture, surest_mistakes
 from job.train.parity import compare
 from job.train.recipe import THREADS, Recipe, recipe_of
+from job.train.staging import staged_folder
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +85,7 @@ def train(
     state = _state(checkpoint, settings)
     with checkpoint.needed_until_done():
         fitted = _fitted(recipe, dataset, settings.seed, checkpoint, state, on_text, on_batch)
-        with _staging(storage, target) as staging:
+        with staged_folder(storage, target) as staging:
             result = _saved(storage, settings, recipe, dataset, fitted, gate, staging)
             target = _place(storage, target, result.verdict)
             storage.commit_folder(staging, target)
@@ -187,19 +185,6 @@ def _fitted(  # noqa: PLR0913, PLR0917  # what to train, how, on what, from wher
     )
 
 
-@contextmanager
-def _staging(storage: Storage, target: str) -> Iterator[str]:
-    """The path of a folder beside the target to build the new one in; removed if the block does not end well."""
-    path = PurePosixPath(target)
-    staging = str(path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp"))
-    try:
-        yield staging
-    except BaseException:  # raised again: a signal, too, must leave nothing behind
-        with suppress(DigitJobError):  # the first error is the one to tell
-            storage.remove(staging)
-        raise
-
-
 def _describe(  # noqa: PLR0913, PLR0917  # where, and what of
     storage: Storage, folder: str, card: dict[str, Any], test: Evaluation, mistakes: list[Mistake], pixels: Pixels
 ) -> None:
@@ -223,7 +208,7 @@ def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
     """Write a model folder for a trained network."""
     calibration = calibrate(fitted.model, dataset)
     quantized_by = dataset.train.pixels if settings.quantize else None
-    exported = export(storage, fitted.model, folder, quantized_by=quantized_by)
+    exported = write_formats(storage, fitted.model, folder, quantized_by=quantized_by)
     said = compare(fitted.model, exported.predictors, dataset.test.pixels)
     # Judged as the scorer will run it.
     probabilities, scorer = said.exports[exported.scorer], exported.predictors[exported.scorer]

@@ -1,7 +1,6 @@
 """A model's test images as files to score: what a newcomer tries the scorer with."""
 
-import logging
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -9,14 +8,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from job.contract import PIXELS
-from job.errors import ModelInvalid, NoInput
-from job.model.bundle import CARD_NAME, open_bundle
-from job.settings import ReadSettings
+from job.model.bundle import open_bundle
 from job.storage import Storage, join
-from job.train.dataset import Dataset, load
+from job.train.reread import read_again
 from job.train.split import Split
-
-_log = logging.getLogger(__name__)
 
 _CSV_NAME: Final = "test.csv"
 _PARQUET_NAME: Final = "test.parquet"
@@ -29,30 +24,9 @@ def write_sample(storage: Storage, model_location: str, output: str, mnist_dir: 
     was, or else from `mnist_dir`; a warning is logged if it is not what the model was trained on.
     Raises ModelInvalid, NoInput, DataError.
     """
-    about = open_bundle(storage, model_location, allows_unblessed=True).about
-    data = about.get("data")
-    if not data:
-        raise ModelInvalid(
-            f"{model_location}: its {CARD_NAME} names no data; only models trained by digit-job have test images"
-        )
-    dataset = _loaded_again(storage, data, mnist_dir)
-    if dataset.fingerprint != data["fingerprint"]:
-        _log.warning(
-            "%s: is not what the model was trained on; its test images may have been trained on", dataset.source
-        )
+    bundle = open_bundle(storage, model_location, allows_unblessed=True)
+    dataset = read_again(storage, bundle, mnist_dir)
     return _written(storage, _table(dataset.test), storage.resolve(output))
-
-
-def _loaded_again(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
-    # A card of an earlier version says nothing of how its files were read: there was one way.
-    read = ReadSettings(**{name: data[name] for name in ("label_column", "scale", "is_transposed") if name in data})
-    choices = {"seed": data["seed"], "validation_share": data["validation_share"]}
-    try:
-        return load(storage, data["source"], read, **choices)
-    except NoInput:
-        if not mnist_dir:
-            raise
-        return load(storage, mnist_dir, read, **choices)
 
 
 def _table(images: Split) -> pa.Table:

@@ -6,7 +6,7 @@ import pytest
 TRAIN_EXTRA = ["tensorflow", "keras", "sklearn", "scipy", "pandas", "onnx", "tf2onnx", "matplotlib"]
 
 
-@pytest.mark.parametrize("module", ["run", "sample", "export"])
+@pytest.mark.parametrize("module", ["run", "sample", "export", "convert"])
 def test_nothing_slow_is_imported_before_it_is_needed(module):
     """A command's modules load without TensorFlow and its company."""
     code = f"import sys, job.train.{module}; print([name for name in {TRAIN_EXTRA} if name in sys.modules])"
@@ -17,7 +17,7 @@ def test_nothing_slow_is_imported_before_it_is_needed(module):
 def test_tensorflow_comes_in_silently():
     """Importing, building, running and exporting say nothing on either stream."""
     code = """
-from job.train.export import for_scoring
+from job.train.formats import for_scoring
 from job.train.network import dense
 for_scoring(dense((8,)))
 """

@@ -1,254 +1,319 @@
-import ast
-import hashlib
-import io
-import json
-import os
-import pickle
-import subprocess
-import sys
-import zipfile
+import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+from support.files import write_csv
+from support.models import change_card, write_model
 
-import job
-from job.errors import ModelInvalid
-from job.model.bundle import open_bundle
-from job.model.predictor import predictor_of
+from job.errors import ModelInvalid, NoInput, OutputOccupied, StorageError, UsageError
+from job.model.bundle import mark
+from job.model.onnx_predictor import OnnxPredictor
+from job.settings import ExportSettings, ReadSettings
+from job.storage import LocalStorage
+from job.train import export as module
 from job.train.backend import fix_seed, import_keras
-from job.train.export import convert, for_scoring
-from job.train.network import dense
+from job.train.export import export
 from job.train.origin import find_images
+from job.train.parity import QUANTIZED, predict
+from job.train.saved_model import SavedModelPredictor
+from job.train.tflite import TflitePredictor
 
 
-@pytest.fixture(scope="module")
-def layers():
-    fix_seed(1)
-    return import_keras().layers
+def _export(storage, settings):
+    return export(storage, settings, mnist_dir=None)
+
+
+def _files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _runs(path):
+    """Whatever was exported, as its own runtime has it."""
+    if path.is_dir():
+        return SavedModelPredictor(_files(path))
+    content = path.read_bytes()
+    return OnnxPredictor(content, str(path)) if path.suffix == ".onnx" else TflitePredictor(content)
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Scikit-learn's digits."""
+    return find_images(LocalStorage(), "digits").images
 
 
 @pytest.fixture
-def converted(storage, tmp_path):
-    """Saves a stack of layers as a .keras file and converts it: the opened bundle."""
-
-    def run(*stack):
-        import_keras().Sequential(list(stack)).save(tmp_path / "mine.keras")
-        convert(storage, str(tmp_path / "mine.keras"), str(tmp_path / "model"))
-        return open_bundle(storage, str(tmp_path / "model"))
-
-    return run
+def folder(trained, tmp_path):
+    """A trained model folder that may be changed."""
+    return shutil.copytree(trained.result.path, tmp_path / "models/mine")
 
 
-def _answers(bundle, pixels):
-    return predictor_of(bundle).predict(pixels)
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory, images):
+    """A plain .keras file, of 28x28 floats and logits, rescaling left to the caller; and what it says of the digits."""
+    fix_seed(2)
+    keras = import_keras()
+    layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(16, "relu"), keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    floats = images.pixels.reshape(-1, 28, 28) / np.float32(255)
+    model.fit(floats, images.labels, epochs=10, verbose=0)
+    path = tmp_path_factory.mktemp("plain") / "mine.keras"
+    model.save(path)
+    return path, keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(floats, verbose=0)))
 
 
-def test_exporting_twice_gives_the_same_bytes():
-    """tf2onnx numbers its names on through the life of a process; what is saved does not show it."""
-    model = dense((16,))
-    assert for_scoring(model) == for_scoring(model)
+@pytest.mark.parametrize("to", ["tflite", "onnx", "saved-model"])
+def test_a_model_folder_is_exported_beside_itself(storage, folder, images, to):
+    """Named after it; whatever runs the file says what the folder's own network says."""
+    result = _export(storage, ExportSettings(str(folder), to))
+    assert result.path == str(folder.with_name(f"mine.{to.replace('-', '_')}"))
+    model = import_keras().saving.load_model(folder / "model.keras")
+    said = _runs(Path(result.path)).predict(images.pixels)
+    assert np.allclose(said, predict(model, images.pixels), atol=1e-5)
+    assert (result.parity.rows, result.parity.same_digits) == (16, 16)
+    assert sorted(path.name for path in folder.parent.iterdir()) == sorted(["mine", Path(result.path).name])
 
 
-def test_a_convolutional_network_is_converted(tmp_path, converted, layers):
-    """28x28x1 floats in, as most notebooks have it: the bundle opens, checks, and says what it is."""
-    bundle = converted(
-        layers.Input((28, 28, 1)),
-        layers.Conv2D(4, 3, activation="relu"),
-        layers.MaxPooling2D(),
-        layers.Flatten(),
-        layers.Dense(10, activation="softmax"),
-    )
-    bundle.check(predictor_of(bundle))
-    assert (bundle.name, bundle.about["recipe"]) == ("mine", "converted")
-    assert bundle.about["architecture"] == "Conv2D-MaxPooling2D-Flatten-Dense"
-    assert bundle.about["export"]["model.onnx"]["same_digits"] == bundle.about["export"]["model.onnx"]["rows"] > 1797
-    assert (tmp_path / "model/model.keras").read_bytes() == (tmp_path / "mine.keras").read_bytes()
-    assert len(bundle.golden.pixels) == 16
+@pytest.mark.parametrize(("to", "name"), [("tflite", "model.tflite"), ("onnx", "model.onnx")])
+def test_what_a_folder_holds_already_is_exported_as_it_is(storage, folder, tmp_path, to, name):
+    """The file that the card vouches for, byte by byte; one that it lacks is made anew."""
+    first = _export(storage, ExportSettings(str(folder), to, str(tmp_path / "out/first")))
+    assert Path(first.path).read_bytes() == (folder / name).read_bytes()
+    assert first.size_bytes == (folder / name).stat().st_size
+    if name == "model.tflite":
+        (folder / name).unlink()
+        change_card(folder, lambda card: card["files"].pop(name))
+        _export(storage, ExportSettings(str(folder), to, str(tmp_path / "out/second")))
+        assert (tmp_path / "out/second").stat().st_size == pytest.approx(first.size_bytes, rel=0.01)
 
 
-@pytest.mark.parametrize("shape", [(784,), (28, 28)])
-def test_without_a_rescaling_layer_pixels_are_divided_by_255(converted, layers, caplog, shape):
-    """As training code outside of the network would have done; the log says so."""
-    caplog.set_level("INFO")
-    stack = [layers.Input(shape), layers.Flatten(), layers.Dense(10, activation="softmax")]
-    bundle = converted(*stack)
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 784), np.uint8)
-    expected = np.asarray(import_keras().Sequential(stack)(pixels.reshape(-1, *shape) / np.float32(255)))
-    assert np.allclose(_answers(bundle, pixels), expected, atol=1e-5)
-    assert "fed with pixels / 255" in caplog.text
+def test_integers_come_from_the_model_s_own_data(storage, folder, images):
+    """Its training images are read again to measure values on, its test images to compare on."""
+    result = _export(storage, ExportSettings(str(folder), "tflite", quantize="int8"))
+    assert result.path == str(folder.with_name("mine.int8.tflite"))
+    assert result.parity.rows == 360
+    assert result.parity.same_digits >= QUANTIZED.same_digits * 360
+    predictor = _runs(Path(result.path))
+    assert not predictor.has_floats
+    model = import_keras().saving.load_model(folder / "model.keras")
+    same = predictor.predict(images.pixels).argmax(axis=1) == predict(model, images.pixels).argmax(axis=1)
+    assert same.mean() > 0.98
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
-def test_with_a_rescaling_layer_pixels_are_fed_as_they_are(converted, layers, caplog, dtype):
-    """Also where it stands inside a network within the network."""
-    caplog.set_level("INFO")
-    inner = import_keras().Sequential([layers.Rescaling(1 / 255), layers.Dense(8, activation="relu")])
-    stack = [layers.Input((784,), dtype=dtype), inner, layers.Dense(10, activation="softmax")]
-    bundle = converted(*stack)
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 784), np.uint8)
-    expected = np.asarray(import_keras().Sequential(stack)(pixels.astype(dtype)))
-    assert np.allclose(_answers(bundle, pixels), expected, atol=1e-5)
-    assert "fed with pixels of 0-255" in caplog.text
+def test_data_that_is_gone_asks_for_other_data(storage, folder, tmp_path):
+    """A model trained elsewhere may know a path that does not exist here."""
+    change_card(folder, lambda card: card["data"].update(source=str(tmp_path / "gone")))
+    asked = ExportSettings(str(folder), "tflite", quantize="int8")
+    with pytest.raises(NoInput, match="gone: found no file there"):
+        _export(storage, asked)
+    assert export(storage, asked, mnist_dir="digits").parity.rows == 360
 
 
-def test_logits_become_probabilities(converted, layers):
-    """A network trained with from_logits=True gets the softmax that it lacks."""
-    bundle = converted(layers.Input((784,)), layers.Dense(10))
-    answers = _answers(bundle, np.eye(3, 784, dtype=np.uint8) * 255)
-    assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
-    assert answers.min() > 0
+def test_given_images_are_measured_and_compared_on(storage, folder, tmp_path, images):
+    """Read as the user says: here stored column by column."""
+    turned = images.rows(np.arange(300))
+    turned.pixels[:] = turned.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
+    source = str(write_csv(tmp_path / "turned.csv", turned))
+    asked = {"data": source, "read": ReadSettings(is_transposed=True), "quantize": "int8"}
+    result = _export(storage, ExportSettings(str(folder), "tflite", str(tmp_path / "out.tflite"), **asked))
+    assert result.parity.rows == 300
+    assert result.samples.are_given
+    assert np.array_equal(result.samples.to_quantize_by, images.pixels[:300])
 
 
-def test_the_source_of_truth_converts_to_the_same_answers(storage, tmp_path, trained):
-    """A model.keras of a model folder, given by itself, answers like the folder."""
-    folder = trained.result.path
-    convert(storage, f"{folder}/model.keras", str(tmp_path / "model"))
-    original, again = open_bundle(storage, folder), open_bundle(storage, str(tmp_path / "model"))
-    pixels = find_images(storage, "digits").images.pixels
-    assert np.allclose(_answers(original, pixels), _answers(again, pixels), atol=1e-5)
+@pytest.mark.parametrize("to", ["tflite", "onnx", "saved-model"])
+def test_a_plain_keras_file_takes_pixels_afterwards(storage, plain, tmp_path, images, to):
+    """Rescaling, shape and softmax go into the export, as they do for `score`."""
+    path, expected = plain
+    result = _export(storage, ExportSettings(str(path), to, str(tmp_path / f"out.{to}")))
+    assert np.allclose(_runs(Path(result.path)).predict(images.pixels), expected, atol=1e-5)
+    assert result.parity.rows > len(images)
 
 
-def test_another_process_converts_to_the_same_digest(storage, tmp_path, converted, layers):
-    """So that pods that convert for themselves agree on the model."""
-    here = converted(layers.Input((28, 28)), layers.Flatten(), layers.Dense(10, activation="softmax"))
-    code = f"""
-from job.storage import LocalStorage
-from job.train.export import convert
-convert(LocalStorage(), {str(tmp_path / "mine.keras")!r}, {str(tmp_path / "there")!r})
-"""
-    environment = {**os.environ, "PYTHONHASHSEED": "7"}
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
-    assert open_bundle(storage, str(tmp_path / "there")).digest == here.digest
-    digest = hashlib.sha256((tmp_path / "there/model.onnx").read_bytes()).hexdigest()
-    assert json.loads((tmp_path / "model/model.json").read_text())["files"]["model.onnx"] == digest
-
-
-def test_code_in_a_model_is_not_run(tmp_path, converted, layers):
-    """A Lambda layer is refused, and nothing is written."""
-    with pytest.raises(ModelInvalid, match=r"mine\.keras: Keras cannot load it safely .*Lambda") as error:
-        converted(layers.Input((784,)), layers.Lambda(lambda x: x), layers.Dense(10, activation="softmax"))
-    assert error.value.exit_code == 78
-    assert not (tmp_path / "model").exists()
-
-
-class _Trap:
-    """An object that makes a file when it is loaded from a pickle."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def __reduce__(self):
-        return Path.touch, (self._path,)
-
-
-def _repacked(path, change):
-    """A .keras file's bytes after a function changed the content of its members, by name."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    change(members)
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, member in members.items():
-            archive.writestr(name, member)
-    return content.getvalue()
-
-
-def _with_layer(**entries):
-    def change(members):
-        config = json.loads(members["config.json"])
-        config["config"]["layers"][-1].update(entries)
-        members["config.json"] = json.dumps(config).encode()
-
-    return change
-
-
-def _with_pickled_weights(sprung):
-    def change(members):
-        del members["model.weights.h5"]
-        weights = io.BytesIO()
-        np.savez(weights, dense=np.array([_Trap(sprung)], dtype=object))
-        members["model.weights.npz"] = weights.getvalue()
-
-    return change
-
-
-def test_nothing_that_a_keras_file_names_is_run(storage, tmp_path, layers):
-    """Neither pickled weights, nor a function of some module as a layer, nor a layer of the author's own."""
-    path, sprung = tmp_path / "mine.keras", tmp_path / "sprung"
-    import_keras().Sequential([layers.Input((784,)), layers.Dense(10)]).save(path)
-    touch = {"module": "os", "class_name": "mkdir", "registered_name": None, "config": {"path": str(sprung)}}
-    own = {"module": "theirs", "class_name": "Own", "registered_name": "theirs>Own"}
-    contents = [
-        _repacked(path, each) for each in (_with_pickled_weights(sprung), _with_layer(**touch), _with_layer(**own))
-    ]
-    contents.append(pickle.dumps(_Trap(sprung)))
-    for content in contents:
-        path.write_bytes(content)
-        with pytest.raises(ModelInvalid, match=rf"^{path}: (Keras cannot load it safely|is no \.keras file)") as error:
-            convert(storage, str(path), str(tmp_path / "model"))
-        assert "\n" not in str(error.value)
-    assert not sprung.exists()
-    assert not (tmp_path / "model").exists()
-
-
-def test_keras_files_are_opened_in_one_place_and_in_safe_mode():
-    """Only where a network comes in from elsewhere, in the train stage."""
-    found = {}
-    for source in Path(job.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-                ("load_model", "enable_unsafe_deserialization")
-            ):
-                found[f"{source.parent.name}/{source.name}"] = ast.unparse(node)
-    assert found == {"train/foreign.py": "keras.saving.load_model(local, compile=False, safe_mode=True)"}
-
-
-@pytest.mark.parametrize("owner", ["saving", "Model"])
-def test_lack_of_memory_is_no_invalid_model(converted, layers, monkeypatch, owner):
-    """While a network is loaded or exported, as anywhere."""
-
-    def fail(*_arguments, **_named):
-        raise MemoryError("no room")
-
-    target = import_keras().saving if owner == "saving" else import_keras().Model
-    monkeypatch.setattr(target, "load_model" if owner == "saving" else "export", fail)
-    with pytest.raises(MemoryError, match="no room"):
-        converted(layers.Input((784,)), layers.Dense(10, activation="softmax"))
-
-
-def test_a_network_that_onnx_has_no_words_for_is_refused(converted, layers, monkeypatch):
-    """Whatever its converter runs into."""
-
-    def fail(*_arguments, **_named):
-        raise NotImplementedError("no operator for this")
-
-    monkeypatch.setattr(import_keras().Model, "export", fail)
-    with pytest.raises(
-        ModelInvalid, match=r"cannot be exported to ONNX: NotImplementedError\('no operator for this'\)"
-    ):
-        converted(layers.Input((784,)), layers.Dense(10, activation="softmax"))
+def test_a_plain_keras_file_is_quantized_by_given_images(storage, plain, tmp_path, images):
+    """It brings none; its suffix is not part of the new name."""
+    path = str(shutil.copy(plain[0], tmp_path / "mine.keras"))
+    result = _export(storage, ExportSettings(path, "tflite", quantize="int8", data="digits"))
+    assert result.path == str(tmp_path / "mine.int8.tflite")
+    said = _runs(Path(result.path)).predict(images.pixels)
+    assert (said.argmax(axis=1) == plain[1].argmax(axis=1)).mean() >= 0.99
+    with pytest.raises(UsageError, match=r"brings no images .* name some .* with --data"):
+        ExportSettings(path, "tflite", quantize="int8")
 
 
 @pytest.mark.parametrize(
-    ("shape", "outputs", "found"),
-    [((32, 32, 3), 10, r"takes \[\(32, 32, 3\)\]"), ((784,), 1, r"gives \[\(1,\)\]")],
+    "asked",
+    [
+        {"to": "onnx", "quantize": "int8"},
+        {"to": "saved-model", "quantize": "int8"},
+        {"to": "onnx", "read": ReadSettings(is_transposed=True)},
+    ],
 )
-def test_other_shapes_are_refused(converted, layers, shape, outputs, found):
-    """With what was found and what was expected."""
-    with pytest.raises(ModelInvalid, match=found + ".*expected one input of 784, 28x28 or 28x28x1"):
-        converted(layers.Input(shape), layers.Flatten(), layers.Dense(outputs))
+def test_settings_that_do_not_go_together_are_refused(asked):
+    """Before anything is opened."""
+    with pytest.raises(UsageError, match=r"--quantize int8: is for --to tflite|are for the files that --data names"):
+        ExportSettings("model", **asked)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n and so on"])
-def test_another_kind_of_file_is_refused(storage, tmp_path, content):
-    """Whatever it calls itself."""
-    (tmp_path / "mine.keras").write_bytes(content)
-    with pytest.raises(ModelInvalid, match=r"is no \.keras file"):
-        convert(storage, str(tmp_path / "mine.keras"), str(tmp_path / "model"))
+@pytest.mark.parametrize("to", ["tflite", "saved-model"])
+def test_what_is_there_already_is_replaced_on_request_only(storage, folder, tmp_path, to):
+    """By a whole one; nothing is left beside it."""
+    target = tmp_path / "out"
+    asked = ExportSettings(str(folder), to, str(target))
+    _export(storage, asked)
+    before = _files(target) if to == "saved-model" else target.read_bytes()
+    with pytest.raises(OutputOccupied, match=r"out: is there already; .* --overwrite"):
+        _export(storage, asked)
+    assert before == (_files(target) if to == "saved-model" else target.read_bytes())
+    _export(storage, ExportSettings(str(folder), to, str(target), is_overwriting=True))
+    _runs(target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "out"]
 
 
-def test_no_file_is_refused(storage, tmp_path):
-    """As an invalid model, which no retry will mend."""
-    with pytest.raises(ModelInvalid, match="there is no such file"):
-        convert(storage, str(tmp_path / "none.keras"), str(tmp_path / "model"))
+def _a_folder(target):
+    target.mkdir()
+    (target / "thesis.tex").write_text("precious")
+
+
+def _a_file(target):
+    target.write_text("precious")
+
+
+@pytest.mark.parametrize(
+    ("to", "occupy", "expected"),
+    [("tflite", _a_folder, "a file"), ("saved-model", _a_folder, "a SavedModel"), ("saved-model", _a_file, "a folder")],
+)
+def test_what_is_something_else_is_never_replaced(storage, folder, tmp_path, to, occupy, expected):
+    """Not even on request."""
+    occupy(tmp_path / "out")
+    before = list(tmp_path.rglob("*"))
+    with pytest.raises(OutputOccupied, match=f"expected {expected}"):
+        _export(storage, ExportSettings(str(folder), to, str(tmp_path / "out"), is_overwriting=True))
+    assert list(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_folder_is_a_fine_target_for_a_saved_model(storage, folder, tmp_path):
+    """As Docker makes one for a volume."""
+    (tmp_path / "out").mkdir()
+    _runs(Path(_export(storage, ExportSettings(str(folder), "saved-model", str(tmp_path / "out"))).path))
+
+
+def test_a_model_folder_stays_what_its_card_says(storage, folder):
+    """No export goes into it, and none replaces one of its files."""
+    for name in ("more.tflite", "model.tflite"):
+        with pytest.raises(OutputOccupied, match="is in a model folder"):
+            _export(storage, ExportSettings(str(folder), "tflite", str(folder / name), is_overwriting=True))
+
+
+def test_another_process_may_be_faster(storage, folder, tmp_path, monkeypatch):
+    """Its file stays."""
+    right = module.compare
+
+    def compare(*arguments):
+        (tmp_path / "out.onnx").write_text("theirs")
+        return right(*arguments)
+
+    monkeypatch.setattr(module, "compare", compare)
+    with pytest.raises(OutputOccupied, match="is there already"):
+        _export(storage, ExportSettings(str(folder), "onnx", str(tmp_path / "out.onnx")))
+    assert (tmp_path / "out.onnx").read_text() == "theirs"
+
+
+def test_a_damaged_model_is_not_exported(storage, folder):
+    """Whichever of its files is damaged."""
+    content = bytearray((folder / "model.keras").read_bytes())
+    content[1000] ^= 1
+    (folder / "model.keras").write_bytes(content)
+    with pytest.raises(ModelInvalid, match=r"model\.keras: its SHA-256 is not the one"):
+        _export(storage, ExportSettings(str(folder), "onnx"))
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+def test_an_exchanged_network_is_not_exported(storage, folder):
+    """One whose digests fit, and which answers the golden rows otherwise."""
+    import hashlib
+
+    fix_seed(5)
+    from job.train.network import dense
+
+    dense((8,)).save(folder / "model.keras")
+    digest = hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest()
+    change_card(folder, lambda card: card["files"].update({"model.keras": digest}))
+    with pytest.raises(ModelInvalid, match=r"model\.keras: its answers to the golden rows in model\.json are off"):
+        _export(storage, ExportSettings(str(folder), "onnx"))
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("none", "is not a model folder"),
+        ("none.keras", r"there is no such file; expected a \.keras file or"),
+        ("linear", r"is no \.keras file"),
+        ("unlisted", r"lists no model\.keras"),
+    ],
+)
+def test_what_is_no_model_is_refused(storage, tmp_path, location, message):
+    """With what was expected."""
+    write_model(tmp_path / "linear")
+    change_card(write_model(tmp_path / "unlisted"), lambda card: card["files"].pop("model.keras"))
+    with pytest.raises(ModelInvalid, match=f"{location}.*{message}"):
+        _export(storage, ExportSettings(str(tmp_path / location), "onnx"))
+
+
+def test_a_model_that_fell_short_is_exported_on_request_only(storage, folder):
+    """As it is scored with on request only."""
+    mark(storage, str(folder), ["it is bad"])
+    with pytest.raises(ModelInvalid, match="the model is not blessed"):
+        _export(storage, ExportSettings(str(folder), "onnx"))
+    assert _export(storage, ExportSettings(str(folder), "onnx", allows_unblessed=True)).parity.rows == 16
+
+
+@pytest.mark.parametrize("to", ["tflite", "onnx", "saved-model"])
+def test_an_unfaithful_export_is_never_written(storage, folder, monkeypatch, to):
+    """Nothing appears, under any name."""
+    right = module._converted
+
+    def converted(*arguments):
+        files, predictor = right(*arguments)
+
+        class Wrong:
+            def predict(self, pixels):
+                return np.roll(predictor.predict(pixels), 1, axis=1)
+
+        return files, Wrong()
+
+    monkeypatch.setattr(module, "_converted", converted)
+    with pytest.raises(ModelInvalid, match="nothing was saved"):
+        _export(storage, ExportSettings(str(folder), to))
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("step", ["saved_model.pb", "variables.index", "commit_folder"])
+def test_a_failing_disk_leaves_nothing(folder, step):
+    """Whichever write it is that fails."""
+
+    class Failing(LocalStorage):
+        def commit(self, path, *, beside=None):
+            if path.endswith(step):
+                raise StorageError(f"{path}: no")
+            return super().commit(path, beside=beside)
+
+        def commit_folder(self, staging, target):
+            if step == "commit_folder":
+                raise StorageError(f"{target}: no")
+            super().commit_folder(staging, target)
+
+    with pytest.raises(StorageError):
+        _export(Failing(), ExportSettings(str(folder), "saved-model"))
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+def test_an_exported_onnx_file_is_of_any_onnx_runtime(storage, folder):
+    """Its input and output have the names and types that the README tells."""
+    result = _export(storage, ExportSettings(str(folder), "onnx"))
+    session = ort.InferenceSession(result.path, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    assert (given.name, given.type, given.shape) == ("pixels", "tensor(uint8)", ["rows", 784])
+    assert session.get_outputs()[0].name == "probabilities"

@@ -8,7 +8,7 @@ from support.files import make_digits
 from job.model.predictor import DensePredictor
 from job.settings import Activation
 from job.train.backend import fix_seed
-from job.train.export import for_scoring
+from job.train.formats import for_scoring
 from job.train.network import architecture, cnn, dense, summary
 from job.train.parity import compare
 

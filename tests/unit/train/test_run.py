@@ -11,7 +11,7 @@ from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.settings import TrainSettings
 from job.storage import LocalStorage
-from job.train import export as module
+from job.train import formats as module
 from job.train import run
 from job.train.backend import fix_seed, import_keras
 from job.train.fit import FitResult
