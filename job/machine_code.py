@@ -76,9 +76,16 @@ def _object_code(module: str, function: str) -> bytes:
 
 
 def _origin(module: str) -> str:
-    """What code is made from, in one word: the sources of the kernel and its neighbours, and the compilers."""
+    """What code is made from, in one word: sources in the kernel's folder and the one above, and the compilers."""
     digest = hashlib.sha256()
-    for path in sorted({*_source(module).parent.glob("*.py"), Path(__file__), Path(__file__).with_name("contract.py")}):
+    folder = _source(module).parent
+    origins = {
+        *folder.glob("*.py"),
+        *folder.parent.glob("*.py"),
+        Path(__file__),
+        Path(__file__).with_name("contract.py"),
+    }
+    for path in sorted(origins):
         digest.update(path.read_bytes())
     for package in ("numba", "llvmlite"):
         digest.update(importlib.metadata.version(package).encode())

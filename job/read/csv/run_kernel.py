@@ -26,12 +26,11 @@ from job.read.csv.vector import (
     first_bit,
     last_bit,
     leading_zero_fields,
-    load_word,
     non_digits,
     pack_numbers,
-    store_byte,
     store_zeros,
 )
+from job.read.memory import load_word, store_byte
 
 _MAX_DIGITS: Final = 3
 _MAX_PIXEL: Final = 255

@@ -94,29 +94,6 @@ def count_bits(_context, mask):
 
 
 @intrinsic
-def load_word(_context, address):
-    """The four bytes at `address`, the first of them lowest, as uint64."""
-
-    def codegen(_target, builder, _signature, arguments):
-        word = builder.load(builder.inttoptr(arguments[0], _WORD.as_pointer()), typ=_WORD)
-        word.align = 1
-        return builder.zext(word, _MASK)
-
-    return types.uint64(types.int64), codegen
-
-
-@intrinsic
-def store_byte(_context, address, value):
-    """Write the lowest byte of `value`."""
-
-    def codegen(target, builder, _signature, arguments):
-        builder.store(builder.trunc(arguments[1], _BYTE), builder.inttoptr(arguments[0], _BYTE.as_pointer()))
-        return target.get_dummy_value()
-
-    return types.void(types.int64, types.uint64), codegen
-
-
-@intrinsic
 def store_zeros(_context, address):
     """Write 32 zero bytes."""
 

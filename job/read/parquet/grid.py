@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from job.contract import PIXELS, Pixels, Reject
+from job.machine_code import kernel
 from job.read.arrow_values import validity, values
 from job.read.ink import FullInk, pixel_reject, to_pixels
 
@@ -30,11 +31,16 @@ class Grid:
         self._bad: dict[int, tuple[int, Any]] = {}
         self._names = names
         self._full_ink = full_ink
+        self._transpose = kernel("job.read.parquet.grid_kernel", "transpose")
 
     def clear(self) -> None:
         """Make room for other rows."""
         self._is_bad[:] = False
         self._bad.clear()
+
+    def column(self, pixel: int, start: int, stop: int) -> Pixels:
+        """Where a pixel of the rows [start, stop) lies, uint8 (stop - start,), for who writes it there itself."""
+        return self._matrix[pixel, start:stop]
 
     def put(self, pixel: int, column: pa.Array, start: int) -> None:
         """Take a column's numbers for the rows from `start`. Of a row's bad values, the one put first is told."""
@@ -54,7 +60,8 @@ class Grid:
 
     def rows(self, start: int, stop: int) -> tuple[Pixels, dict[int, Reject]]:
         """The images [start, stop), and by row within them what is wrong; their pixels are 0."""
-        pixels: Pixels = np.ascontiguousarray(self._matrix[:, start:stop].T)
+        pixels: Pixels = np.empty((stop - start, PIXELS), np.uint8)
+        self._transpose(self._matrix.ctypes.data + start, self._matrix.strides[0], stop - start, pixels.ctypes.data)
         rejects = {}
         for row in np.flatnonzero(self._is_bad[start:stop]).tolist():
             pixel, value = self._bad[start + row]

@@ -22,7 +22,7 @@ from job.read.layout import in_words
 from job.read.parquet.columns import Columns, choose_columns
 from job.read.parquet.images import Images, numbers_in
 from job.read.parquet.labels import read_labels
-from job.read.parquet.window import Windows, stripes
+from job.read.parquet.window import Opened, Windows, stripes
 from job.settings import MIB, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, is_of_the_machine, translated_errors
 
@@ -101,10 +101,10 @@ class ParquetSource:
         Raises DataError if the file is damaged, InputChanged if it cannot be read because it is another one by now.
         """
         # Two readers, because one cannot go through a row group in two ways at the same time.
-        with _opened(storage, self.file) as parquet, _opened(storage, self.file) as other:
+        with _opened(storage, self.file) as file, _opened(storage, self.file) as other:
             for group in range(*span):
                 found = 0
-                for pixels, rejects, beside in self._images(parquet, other, group, block_rows):
+                for pixels, rejects, beside in self._images(file.parquet, other, group, block_rows):
                     found += len(pixels)
                     labels = None
                     if self.columns.label is not None:
@@ -119,7 +119,7 @@ class ParquetSource:
                     )
 
     def _images(
-        self, parquet: pq.ParquetFile, other: pq.ParquetFile, group: int, block_rows: int
+        self, parquet: pq.ParquetFile, other: Opened, group: int, block_rows: int
     ) -> Iterator[tuple[Pixels, dict[int, Reject], pa.RecordBatch]]:
         """A row group in runs of rows: images, by row what is wrong with them, and the columns beside them."""
         columns = self.columns
@@ -159,7 +159,8 @@ def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> 
 
     Where pixels are floating-point numbers and the user does not say on which scale, look at the first rows, too.
     """
-    with _opened(storage, file) as parquet:
+    with _opened(storage, file) as opened:
+        parquet = opened.parquet
         footer = parquet.metadata
         groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
         if any(group.num_rows < 0 for group in groups):
@@ -195,7 +196,7 @@ def _footer(storage: Storage, file: FileInfo) -> pq.FileMetaData:
 
 
 @contextmanager
-def _opened(storage: Storage, file: FileInfo) -> Iterator[pq.ParquetFile]:
+def _opened(storage: Storage, file: FileInfo) -> Iterator[Opened]:
     with translated_errors(file.path):
         try:
             with (
@@ -208,7 +209,7 @@ def _opened(storage: Storage, file: FileInfo) -> Iterator[pq.ParquetFile]:
                     page_checksum_verification=True,
                 ) as parquet,
             ):
-                yield parquet
+                yield Opened(parquet, raw)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not look at names of columns
             if is_of_the_machine(error):
                 raise

@@ -1,5 +1,7 @@
 """The rows of a row group of 784 columns, a window of them in memory at a time.
 
+Columns are read one by one where their pages are plain (see `pages`), and by Arrow where they are not.
+
 Arrow decodes a column page by page, and keeps the page. Read side by side, 784 columns keep 784 pages, up to a gigabyte
 however few rows are asked for, and 784 buffers that grow. So columns are read a few at a time, from end to end of the
 window, which is faster, too. A row group of more rows than a window is decoded from its beginning once for each of its
@@ -7,6 +9,7 @@ windows: its time grows with their number, its memory does not.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -16,6 +19,7 @@ from job.contract import PIXELS, Pixels, Reject
 from job.read.ink import FullInk
 from job.read.parquet.columns import Columns
 from job.read.parquet.grid import Grid
+from job.read.parquet.pages import PlainPages
 from job.settings import MIB
 
 # Two threads with a window each leave the process below 400 MB. The row groups that DuckDB writes fit into one.
@@ -29,11 +33,20 @@ _STRIPE_BYTES: Final = 2 * MIB
 _DECODED_BYTES: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A Parquet file that is open, and the plain file below, to be read at any place."""
+
+    parquet: pq.ParquetFile
+    raw: pa.NativeFile
+
+
 class Windows:
     """A row group's images, asked for in order."""
 
-    def __init__(self, parquet: pq.ParquetFile, group: int, columns: Columns, full_ink: FullInk, step: int) -> None:
+    def __init__(self, file: Opened, group: int, columns: Columns, full_ink: FullInk, step: int) -> None:
         """step: how many rows are asked for at once, mostly."""
+        parquet = file.parquet
         self._parquet = parquet
         self._group = group
         self._rows: int = parquet.metadata.row_group(group).num_rows
@@ -41,6 +54,8 @@ class Windows:
         self._window_rows = min(self._rows, window_rows(self._rows, step))
         self._grid = Grid(self._window_rows, columns.pixels, full_ink)
         self._start = self._stop = 0
+        # Numbers that are no bytes yet are for Arrow.
+        self._pages = PlainPages(file.raw, parquet.metadata, group, columns.pixels) if full_ink != 1 else None
 
     def rows(self, start: int, stop: int) -> tuple[Pixels, dict[int, Reject]]:
         """The images [start, stop), and by row within them what is wrong. Raises ArrowInvalid if damaged."""
@@ -53,7 +68,7 @@ class Windows:
     def _load(self, start: int) -> None:
         self._start, self._stop = start, min(start + self._window_rows, self._rows)
         self._grid.clear()
-        for pixels in stripes(self._columns.file_order, self._rows):
+        for pixels in stripes([each for each in self._columns.file_order if not self._is_plain(each)], self._rows):
             names = [self._columns.pixels[pixel] for pixel in pixels]
             at = 0
             for records in self._records(names):
@@ -64,6 +79,14 @@ class Windows:
                 raise pa.ArrowInvalid(
                     f"row group {self._group}, column {names[0]}: {start + at} rows, and the footer says {self._rows}"
                 )
+
+    def _is_plain(self, pixel: int) -> bool:
+        """Put a column into the grid without Arrow; whether that could be done."""
+        if self._pages is None:
+            return False
+        return self._pages.put(
+            self._columns.pixels[pixel], self._start, self._grid.column(pixel, 0, self._stop - self._start)
+        )
 
     def _records(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Some columns of the window, decoded from the row group's beginning."""
