@@ -333,6 +333,14 @@ def train(
     seed: Annotated[
         int, _option("--seed", "Fixes splits, initial weights, the order of the images and their deformations.", min=0)
     ] = 1,
+    tensorboard: Annotated[
+        str | None,
+        _option(
+            "--tensorboard",
+            "A folder for TensorBoard's events; each training gets one of its own in it.",
+            metavar="DIR",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         _option(
@@ -392,6 +400,7 @@ def train(
         compare_to=compare_to,
         quantize=quantize,
         is_resuming=resume,
+        tensorboard=tensorboard,
     )
     stop = _StopOnSignals(_GO_ON_TRAINING, at_once=True)
     with _train_extra(), logs.train_progress() as progress:
@@ -399,7 +408,11 @@ def train(
 
         stop.check()
         result = run(
-            settings, storage_at(model), mnist_dir=os.environ.get("MNIST_DIR"), on_text=_print, on_batch=progress
+            settings,
+            storage_at(model, tensorboard or model),
+            mnist_dir=os.environ.get("MNIST_DIR"),
+            on_text=_print,
+            on_batch=progress,
         )
     _print(result.test.text)
     _say(f"Model:    {result.path}")

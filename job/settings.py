@@ -107,8 +107,9 @@ class TrainSettings:
     data: where the images come from (see `train.dataset`). read: what its files hold.
     validation_share: of the training images, in (0, 1). min_accuracy: what the gate asks of the accuracy on the test
     split, in 0-1. compare_to: a model folder that the new one must not be significantly worse than. quantize: the kind
-    of numbers of a further export, or None. is_resuming: go on where an earlier run was stopped. What can be None
-    besides is then the recipe's own, see `train.recipe`; is_augmented: whether images are deformed.
+    of numbers of a further export, or None. is_resuming: go on where an earlier run was stopped. tensorboard:
+    the folder for a folder of events, or None. What can be None besides is then the recipe's own, see `train.recipe`;
+    is_augmented: whether images are deformed.
     """
 
     data: str
@@ -133,6 +134,7 @@ class TrainSettings:
     compare_to: str | None = None
     quantize: Quantization | None = None
     is_resuming: bool = False
+    tensorboard: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range."""

@@ -3,7 +3,7 @@
 import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -49,12 +49,14 @@ def fit(  # noqa: PLR0913  # what to train, how, on what, from where, and whom t
     on_batch: Callable[[int, int], None],
     checkpoint: Checkpoint | None = None,
     state: State | None = None,
+    callbacks: "Sequence[keras.callbacks.Callback]" = (),
 ) -> FitResult:
     """Train a network in place; the same start, recipe, data and seed give the same weights bit for bit.
 
     on_epoch: called after each epoch. on_batch: called some ten times a second with (batches done, batches in all).
     checkpoint: where to keep the state after each epoch. state: what an earlier part of the same run kept there; the
-    weights become those of a run in one part. Raises ModelInvalid where the loss is no number any more.
+    weights become those of a run in one part. callbacks: others of Keras's, who look on. Raises ModelInvalid where the
+    loss is no number any more.
     """
     fix_seed(seed)
     plan = recipe.plan(len(dataset.train))
@@ -66,11 +68,11 @@ def fit(  # noqa: PLR0913  # what to train, how, on what, from where, and whom t
     )
     history = list(state.history) if state else []
     with ExitStack() as stack:
-        callbacks = [_calls(recipe, plan, history, on_epoch, on_batch)]
+        calls = [_calls(recipe, plan, history, on_epoch, on_batch), *callbacks]
         stopping = None if recipe.early_stopping is None else early_stopping(recipe.early_stopping, state)
-        callbacks += [] if stopping is None else [stopping]
+        calls += [] if stopping is None else [stopping]
         if checkpoint is not None:
-            callbacks.append(stack.enter_context(backup(checkpoint, state, history, stopping)))
+            calls.append(stack.enter_context(backup(checkpoint, state, history, stopping)))
         model.fit(
             _shown(recipe, dataset, plan, seed, len(history)),
             steps_per_epoch=plan.batches,
@@ -80,7 +82,7 @@ def fit(  # noqa: PLR0913  # what to train, how, on what, from where, and whom t
             validation_data=(dataset.validation.pixels, dataset.validation.labels),
             validation_batch_size=_VALIDATION_ROWS,
             class_weight=balanced_weights(dataset.train) if recipe.class_weights == "balanced" else None,
-            callbacks=callbacks,
+            callbacks=calls,
         )
     return FitResult(model, tuple(history), _kept_epoch(recipe, history))
 

@@ -6,9 +6,12 @@ load -> build -> fit -> calibrate -> export -> compare -> evaluate -> judge -> c
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
 
 from job.contract import Pixels
 from job.errors import OutputOccupied
@@ -30,6 +33,10 @@ from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_ca
 from job.train.parity import compare
 from job.train.recipe import THREADS, Recipe, recipe_of
 from job.train.staging import staged_folder
+from job.train.tensorboard import tensorboard
+
+if TYPE_CHECKING:
+    import keras
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +91,8 @@ def train(
     checkpoint = Checkpoint(storage, target, _decisive(settings, recipe, dataset))
     state = _state(checkpoint, settings)
     with checkpoint.needed_until_done():
-        fitted = _fitted(recipe, dataset, settings.seed, checkpoint, state, on_text, on_batch)
+        with _watched(storage, settings, recipe, dataset) as callbacks:
+            fitted = _fitted(recipe, dataset, settings.seed, checkpoint, state, callbacks, on_text, on_batch)
         with staged_folder(storage, target) as staging:
             result = _saved(storage, settings, recipe, dataset, fitted, gate, staging)
             target = _place(storage, target, result.verdict)
@@ -115,6 +123,21 @@ def _state(checkpoint: Checkpoint, settings: TrainSettings) -> State | None:
     else:
         _log.info("%s: going on behind epoch %d", checkpoint.path, len(state.history))
     return state
+
+
+@contextmanager
+def _watched(
+    storage: Storage, settings: TrainSettings, recipe: Recipe, dataset: Dataset
+) -> Iterator[list["keras.callbacks.Callback"]]:
+    """What tells TensorBoard of the training, if that was asked for."""
+    if settings.tensorboard is None:
+        yield []
+        return
+    name = f"{PurePosixPath(settings.model).name}-{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}"
+    folder = join(storage.resolve(settings.tensorboard), name)
+    _log.info("%s: the training's events; `tensorboard --logdir %s` shows them", folder, settings.tensorboard)
+    with tensorboard(folder, dataset.validation, recipe.epochs) as callbacks:
+        yield callbacks
 
 
 def _place(storage: Storage, target: str, verdict: Verdict) -> str:
@@ -163,6 +186,7 @@ def _fitted(  # noqa: PLR0913, PLR0917  # what to train, how, on what, from wher
     seed: int,
     checkpoint: Checkpoint,
     state: State | None,
+    callbacks: "Sequence[keras.callbacks.Callback]",
     on_text: Callable[[str], None],
     on_batch: Callable[[int, int], None],
 ) -> FitResult:
@@ -181,7 +205,15 @@ def _fitted(  # noqa: PLR0913, PLR0917  # what to train, how, on what, from wher
             )  # fmt: skip
 
     return fit(
-        model, recipe, dataset, seed=seed, on_epoch=log_epoch, on_batch=on_batch, checkpoint=checkpoint, state=state
+        model,
+        recipe,
+        dataset,
+        seed=seed,
+        on_epoch=log_epoch,
+        on_batch=on_batch,
+        checkpoint=checkpoint,
+        state=state,
+        callbacks=callbacks,
     )
 
 
