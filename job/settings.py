@@ -90,7 +90,7 @@ class ScoreSettings:
     max_rejects: RejectLimit = RejectLimit(Decimal(1), is_percent=True)
     threads: int = 1
     part_bytes: int = DEFAULT_PART_BYTES
-    block_rows: int = 4096
+    block_rows: int = 2048
     is_overwriting: bool = False
     allows_unblessed: bool = False
 

@@ -29,7 +29,7 @@ from job.read.layout import Layout, in_words
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
-_BUFFER_BYTES: Final = 16 * MAX_RECORD_BYTES
+_BUFFER_BYTES: Final = 8 * MAX_RECORD_BYTES
 # Always more than the longest record that is read whole, and enough for a usual block.
 _REFILL_BELOW_BYTES: Final = _BUFFER_BYTES // 2
 
