@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from job import __version__, logs
+from job.cores import available_cores
 from job.errors import (
     OUT_OF_MEMORY,
     DigitJobError,
@@ -177,7 +178,12 @@ def score(
         str, _option("--max-rejects", "Fail if more records are rejected: a number, or a share of all.", metavar="N|P%")
     ] = "1%",
     threads: Annotated[
-        int | None, _option("--threads", "Worker threads; the default is one per available core.", min=1)
+        int | None,
+        _option(
+            "--threads",
+            "Worker threads; the default is one per core that process and container may use.",
+            min=1,
+        ),
     ] = None,
     part_bytes: Annotated[
         int, _option("--part-bytes", "Size of the parts that are scored, committed and resumed on their own.", min=4096)
@@ -208,7 +214,7 @@ def score(
             read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
             has_probabilities=probabilities,
             max_rejects=RejectLimit.parse(max_rejects),
-            threads=threads or _available_cores(),
+            threads=threads or available_cores(),
             part_bytes=part_bytes,
             is_overwriting=overwrite,
             allows_unblessed=allow_unblessed,
@@ -607,10 +613,6 @@ def _train_extra() -> Iterator[None]:
     except ModuleNotFoundError as error:
         message = f"this needs the train extra ({error.name} is not installed): pip install 'digit-job[train]'"
         raise UsageError(message) from error
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _print_inspection(inspection: "Inspection") -> None:
