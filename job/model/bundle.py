@@ -4,6 +4,7 @@
       model.keras   the source of truth          model.onnx   what the scorer runs
       model.npz     its layers, where all of them are dense; what the scorer then runs
       model.tflite  the same for phones and boards; model.int8.tflite: in whole numbers, where that was asked for
+      history.csv   how it was trained, epoch by epoch; curves.png: the same, drawn
       NOT_BLESSED   where the model fell short of what was asked of it: in what
       model.json    the card: provenance, metrics, SHA-256 of each file and of the card itself, golden rows
 
@@ -31,12 +32,14 @@ ONNX_NAME: Final = "model.onnx"
 DENSE_NAME: Final = "model.npz"
 TFLITE_NAME: Final = "model.tflite"
 INT8_NAME: Final = "model.int8.tflite"
+HISTORY_NAME: Final = "history.csv"
+CURVES_NAME: Final = "curves.png"
 MARKER_NAME: Final = "NOT_BLESSED"
 # 2: the card carries its own digest.
 FORMAT: Final = 2
 # Another processor's vector units may round differently; a wrong or damaged network is off by far more.
 GOLDEN_TOLERANCE: Final = 1e-4
-_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME)
+_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME, HISTORY_NAME, CURVES_NAME)
 # A card of a thousand epochs takes a fiftieth of this.
 _MAX_CARD_BYTES: Final = 16 << 20
 _DIGEST: Final = "sha256"

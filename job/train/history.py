@@ -4,9 +4,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
-from typing import Final
-
-HISTORY_NAME: Final = "history.csv"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from job.contract import Pixels
 from job.errors import OutputOccupied
-from job.model.bundle import CARD_NAME, MARKER_NAME, Golden, is_blessed, mark, write_card
+from job.model.bundle import CARD_NAME, CURVES_NAME, HISTORY_NAME, MARKER_NAME, Golden, is_blessed, mark, write_card
 from job.settings import TrainSettings
 from job.storage import Storage, join
 from job.train import network
@@ -23,12 +23,13 @@ from job.train.backend import fix_seed, use_threads
 from job.train.calibrate import calibrate
 from job.train.card import export_section, golden_rows, identity, provenance, results, versions
 from job.train.checkpoint import Checkpoint, State
+from job.train.curves import curves
 from job.train.dataset import Dataset, load
 from job.train.evaluate import Evaluation, evaluate
 from job.train.fit import FitResult, fit
 from job.train.formats import write_formats
 from job.train.gate import Gate, Verdict
-from job.train.history import Epoch
+from job.train.history import Epoch, as_csv
 from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_card, picture, surest_mistakes
 from job.train.parity import compare
 from job.train.recipe import THREADS, Recipe, recipe_of
@@ -228,6 +229,14 @@ def _describe(  # noqa: PLR0913, PLR0917  # where, and what of
             file.write(picture(pixels[[each.row for each in mistakes]]))
 
 
+def _record(storage: Storage, folder: str, fitted: FitResult, recipe: Recipe) -> None:
+    """Write how a model was trained."""
+    drawn = curves(fitted.history, fitted.kept_epoch, is_augmented=recipe.deformations is not None)
+    for name, content in ((HISTORY_NAME, as_csv(fitted.history)), (CURVES_NAME, drawn)):
+        with storage.commit(join(folder, name)) as file:
+            file.write(content)
+
+
 def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
     storage: Storage,
     settings: TrainSettings,
@@ -262,6 +271,7 @@ def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
         "calibration": calibration.to_json(),
         "gate": verdict.to_json(),
     }
+    _record(storage, folder, fitted, recipe)
     rows = golden_rows(dataset.test.labels)
     write_card(storage, folder, card, Golden(dataset.test.pixels[rows], said.original[rows]))
     _describe(storage, folder, card, test, surest_mistakes(probabilities, dataset.test.labels), dataset.test.pixels)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import asdict, replace
 
@@ -15,6 +16,7 @@ from job.train import formats as module
 from job.train import run
 from job.train.backend import fix_seed, import_keras
 from job.train.fit import FitResult
+from job.train.history import Epoch, as_csv
 from job.train.network import dense
 from job.train.recipe import RECIPES, recipe_of
 
@@ -52,7 +54,7 @@ def test_the_folder_is_a_model_that_opens_and_checks(storage, trained):
     """Digests and golden rows hold."""
     bundle = open_bundle(storage, trained.result.path)
     bundle.check(predictor_of(bundle))
-    described = ["MODEL.md", "mistakes.png", "model.json"]
+    described = ["MODEL.md", "curves.png", "history.csv", "mistakes.png", "model.json"]
     assert storage.list(trained.result.path) == [*described, "model.keras", "model.npz", "model.onnx", "model.tflite"]
 
 
@@ -89,7 +91,8 @@ def test_the_card_tells_the_whole_story(trained):
     assert card["metrics"]["test"] == trained.result.test.figures
     assert card["metrics"]["validation"] == trained.result.validation.figures
     assert [epoch["epoch"] for epoch in card["history"]] == [1, 2]
-    assert set(card["export"]) == {"model.onnx", "model.npz", "model.tflite"} == set(card["files"]) - {"model.keras"}
+    assert set(card["export"]) == {"model.onnx", "model.npz", "model.tflite"}
+    assert set(card["files"]) == {*card["export"], "model.keras", "history.csv", "curves.png"}
     for export in card["export"].values():
         assert export["same_digits"] == export["rows"] == 360
         assert export["max_difference"] <= 1e-5
@@ -99,6 +102,15 @@ def test_the_card_tells_the_whole_story(trained):
         card["versions"]
     )
     assert card["gate"] == {"verdict": "not_gated", "shortfalls": [], "min_accuracy": None, "compared_to": None}
+
+
+def test_the_history_is_a_table_and_a_picture(trained, storage):
+    """What the card says of each epoch; the card has the digests of both."""
+    table = storage.read(f"{trained.result.path}/history.csv")
+    assert table == as_csv([Epoch(**epoch) for epoch in trained.result.card["history"]])
+    files = open_bundle(storage, trained.result.path).about["files"]
+    assert files["history.csv"] == hashlib.sha256(table).hexdigest()
+    assert files["curves.png"] == hashlib.sha256(storage.read(f"{trained.result.path}/curves.png")).hexdigest()
 
 
 def test_golden_rows_are_test_images_of_every_digit(storage, trained):
