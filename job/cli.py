@@ -200,11 +200,11 @@ def score(
     Example: `digit-job score --input digits.csv --output results --model model`
     """
     logs.set_up(log_format)
+    stop = _StopOnSignals(at_once=True)
     from job.score.run import run  # noqa: PLC0415  # only this command needs it
 
     if not inputs:
         raise UsageError("there is nothing to score: name a file, a folder or a pattern with --input")
-    stop = _StopOnSignals()
     with ExitStack() as stack:
         settings = ScoreSettings(
             inputs=tuple(inputs),
@@ -220,6 +220,7 @@ def score(
             allows_unblessed=allow_unblessed,
         )
         progress = stack.enter_context(logs.score_progress())
+        stop.wait_for_check()
         result = run(settings, storage_at(*inputs, output, model), progress, stop.check)
     _print_score(result)
 
@@ -581,6 +582,11 @@ class _StopOnSignals:
         """Raises Interrupted or Terminated after such a signal."""
         if self._error:
             raise self._error
+
+    def wait_for_check(self) -> None:
+        """From now on, and for a signal that came already, raise at a `check` only."""
+        self._at_once = False
+        self.check()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)

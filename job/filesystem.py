@@ -6,10 +6,8 @@ of them fail. Errors are the operating system's own; `storage` translates them.
 
 import ctypes
 import errno
-import glob
 import io
 import os
-from collections.abc import Iterable
 from typing import Final, Protocol
 
 import pyarrow as pa
@@ -29,10 +27,6 @@ class FileSystem(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """The names in a folder, in any order."""
-        ...
-
-    def matches(self, pattern: str) -> Iterable[str]:
-        """The paths that a pattern (`*`, `?`, `[..]`, `**`) matches, in any order."""
         ...
 
     def open(self, path: str) -> pa.NativeFile:
@@ -86,10 +80,6 @@ class LocalFileSystem:
     def names(self, folder: str) -> list[str]:
         """See FileSystem."""
         return os.listdir(folder)
-
-    def matches(self, pattern: str) -> Iterable[str]:
-        """See FileSystem."""
-        return glob.iglob(pattern, recursive=True)
 
     def open(self, path: str) -> pa.NativeFile:
         """See FileSystem."""

@@ -7,13 +7,12 @@ here as `StorageError`, `ResourceExhausted` or `NoInput`; nothing else of theirs
 """
 
 import errno
-import glob
 import io
 import os
 import stat
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -23,12 +22,15 @@ import pyarrow as pa
 
 from job.errors import OUT_OF_MEMORY, InputChanged, NoInput, ResourceExhausted, StorageError, UsageError
 from job.filesystem import FileSystem, LocalFileSystem
+from job.search import files_below, is_folder, matches, status_at
 
 _EXHAUSTED = {
     errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOBUFS, errno.ENOLCK,
 }  # fmt: skip
+_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_HIDDEN = (".", "_")
+# While another process puts files into a folder that is being removed, and no longer.
+_REMOVAL_TRIES = 100
 _BUFFER_BYTES = 1 << 17
 
 
@@ -61,7 +63,8 @@ class Storage(Protocol):
 
         Names that begin with `.` or `_` are passed over, except where they are named outright; so are, in folders and
         patterns, pipes and devices, and links to folders. A link to a file is that file under the link's name.
-        Raises NoInput where there is none, StorageError for a link to nothing, UsageError for a pipe named outright.
+        Raises NoInput where there is none, StorageError for a link to nothing and for a folder that cannot be looked
+        into, UsageError for a pipe named outright.
         """
         ...
 
@@ -139,16 +142,16 @@ class LocalStorage:
         """See Storage."""
         path = self.resolve(location)
         with translated_errors(path):
-            status = self._status(path)
+            status = status_at(self._system, path)
             if status is None:
-                paths = self._matches(path)
+                paths = matches(self._system, path)
             elif stat.S_ISDIR(status.st_mode):
-                paths = self._files_below(path)
+                paths = files_below(self._system, path)
             elif stat.S_ISREG(status.st_mode):
                 paths = iter((path,))
             else:
                 raise UsageError(f"{location}: is a pipe or a device, which cannot be read twice; write it to a file")
-            found = [info for each in sorted(paths) if (info := self._found(each))]
+            found = [info for each in sorted(set(paths)) if (info := self._found(each))]
         if not found:
             raise NoInput(f"{location}: found no file there (looked at {path})")
         return found
@@ -156,7 +159,7 @@ class LocalStorage:
     def is_folder(self, path: str) -> bool:
         """See Storage."""
         with translated_errors(path):
-            return self._is_folder(path)
+            return is_folder(self._system, path)
 
     def stat(self, path: str) -> FileInfo | None:
         """See Storage."""
@@ -165,8 +168,9 @@ class LocalStorage:
 
     def list(self, folder: str) -> list[str]:
         """See Storage."""
-        with translated_errors(folder):
-            return sorted(self._system.names(folder)) if self._is_folder(folder) else []
+        with translated_errors(folder), suppress(FileNotFoundError, NotADirectoryError):
+            return sorted(self._system.names(folder))
+        return []
 
     def open(self, path: str) -> pa.NativeFile:
         """See Storage."""
@@ -207,11 +211,11 @@ class LocalStorage:
         """See Storage."""
         parent, name = os.path.split(target)
         with translated_errors(target):
-            for file in self._files_below(staging):
+            for file in files_below(self._system, staging):
                 self._system.sync_path(file)
             self._system.sync_path(staging)
             # Only this keeps a folder under the name at every moment.
-            if self._status(target, follows_links=False) and self._system.exchange(staging, target):
+            if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
                 retired = staging
             else:
                 retired = os.path.join(parent, f".{name}.{uuid.uuid4().hex}.old")
@@ -222,25 +226,14 @@ class LocalStorage:
     def remove(self, path: str) -> None:
         """See Storage."""
         with translated_errors(path):
-            status = self._status(path, follows_links=False)
+            status = status_at(self._system, path, follows_links=False)
             if status and stat.S_ISDIR(status.st_mode):
                 self._remove_folder(path)
             elif status:
                 self._unlink(path)
 
-    def _status(self, path: str, *, follows_links: bool = True) -> os.stat_result | None:
-        """What stands at a path; None where nothing does. Any other trouble is trouble: it says nothing of the file."""
-        try:
-            return self._system.stat(path, follows_links=follows_links)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def _is_folder(self, path: str) -> bool:
-        status = self._status(path)
-        return status is not None and stat.S_ISDIR(status.st_mode)
-
     def _file(self, path: str) -> FileInfo | None:
-        status = self._status(path)
+        status = status_at(self._system, path)
         if status is None or not stat.S_ISREG(status.st_mode):
             return None
         return FileInfo(path, status.st_size, str(status.st_mtime_ns))
@@ -251,42 +244,20 @@ class LocalStorage:
             self._system.stat(path)
             return self._file(path)
 
-    def _files_below(self, folder: str) -> Iterator[str]:
-        """The files in a folder and in those below it, without hidden names; links to folders are not followed."""
-        for name in sorted(self._system.names(folder)):
-            path = os.path.join(folder, name)
-            if name.startswith(_HIDDEN):
-                continue
-            if not self._is_folder(path):
-                yield path
-            elif not self._is_link(path):
-                yield from self._files_below(path)
-
-    def _is_link(self, path: str) -> bool:
-        status = self._status(path, follows_links=False)
-        return status is not None and stat.S_ISLNK(status.st_mode)
-
-    def _matches(self, pattern: str) -> Iterator[str]:
-        """What a pattern matches, without hidden names where the pattern does not spell them out."""
-        parts = pattern.split("/")
-        spelled_out = next((depth for depth, part in enumerate(parts) if glob.has_magic(part)), len(parts))
-        for match in self._system.matches(pattern):
-            if not any(name.startswith(_HIDDEN) for name in match.split("/")[spelled_out:]):
-                yield match
-
     def _make_folders(self, folder: str) -> None:
         """Make a folder and those above it that are missing, each on the device before anything is put into it."""
-        if self._is_folder(folder):
-            return
-        parent = os.path.dirname(folder)
-        self._make_folders(parent)
-        try:
-            self._system.make_folder(folder)
-        except FileExistsError:
-            # Another process was faster; a file in the way is an error.
-            if not self._is_folder(folder):
-                raise
-        self._system.sync_path(parent)
+        missing: list[str] = []
+        while not is_folder(self._system, folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for each in reversed(missing):
+            try:
+                self._system.make_folder(each)
+            except FileExistsError:
+                # Another process was faster; a file in the way is an error.
+                if not is_folder(self._system, each):
+                    raise
+            self._system.sync_path(os.path.dirname(each))
 
     @contextmanager
     def _temporary(self, folder: str) -> Iterator[str]:
@@ -330,14 +301,14 @@ class LocalStorage:
             self._unlink(source)
             return True
         # Some mounts (SMB, FUSE) have no links. Between this look and the rename another process may be faster.
-        if self._status(target, follows_links=False):
+        if status_at(self._system, target, follows_links=False):
             self._unlink(source)
             return False
         self._system.rename(source, target)
         return True
 
     def _rename_in_two_steps(self, staging: str, target: str, retired: str) -> None:
-        is_there = self._status(target, follows_links=False) is not None
+        is_there = status_at(self._system, target, follows_links=False) is not None
         if is_there:
             self._system.rename(target, retired)
         try:
@@ -348,16 +319,35 @@ class LocalStorage:
             raise
 
     def _remove_folder(self, folder: str) -> None:
-        # Two processes may remove the same folder at once; what the other one took first is no error.
+        """Remove a folder with all in it, however deep, though another process may do the same, or put files there."""
+        left, tries = [folder], _REMOVAL_TRIES
+        while left:
+            if inner := self._emptied(left[-1]):
+                left += inner
+                continue
+            try:
+                self._system.remove_folder(left[-1])
+            except FileNotFoundError:
+                pass  # another process took it first
+            except OSError as error:
+                tries -= 1
+                if error.errno not in _NOT_EMPTY or not tries:
+                    raise
+                continue
+            left.pop()
+
+    def _emptied(self, folder: str) -> Sequence[str]:
+        """Remove the files in a folder; the folders in it are left."""
+        folders: list[str] = []
         with suppress(FileNotFoundError):
             for name in self._system.names(folder):
                 path = os.path.join(folder, name)
-                status = self._status(path, follows_links=False)
+                status = status_at(self._system, path, follows_links=False)
                 if status and stat.S_ISDIR(status.st_mode):
-                    self._remove_folder(path)
+                    folders.append(path)
                 elif status:
                     self._unlink(path)
-            self._system.remove_folder(folder)
+        return folders
 
     def _unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):

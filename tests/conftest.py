@@ -8,6 +8,17 @@ from support.models import write_model
 from job.storage import LocalStorage
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _device_that_is_not_waited_for():
+    """No test pulls the machine's plug: what is asked of the disk is held by test_storage, and not done here.
+
+    Commands that tests start are processes of their own, and do it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _file: None)
+        yield
+
+
 @pytest.fixture
 def storage():
     return LocalStorage()

@@ -7,18 +7,20 @@ Whatever is wrong with it is a DataError for whoever reads; nothing behind the d
 import bz2
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import BinaryIO, Final, Protocol, cast
+from typing import Any, BinaryIO, Final, Protocol, cast
 
 import pyarrow as pa
 from isal import igzip_lib
 
 from job.errors import DataError
+from job.read.stop import CheckStop, Watched, go_on
 from job.storage import FileInfo, Storage, is_of_the_machine, translated_errors
 
 COMPRESSED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -26,11 +28,13 @@ COMPRESSED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _MAGIC_BYTES: Final = 6
 _PACKED_BYTES: Final = 1 << 16
 _PIECE_BYTES: Final = 1 << 20
-# `xz -9` needs 65 MiB; a header may ask for 4 GiB.
-_XZ_MEMORY_BYTES: Final = 256 << 20
+# `xz -9` needs 65 MiB; a header may ask for 4 GiB, as may that of a member of a zip archive.
+_LZMA_MEMORY_BYTES: Final = 256 << 20
+# An archive of one file lists it, its comments included, in less than this. zipfile reads the list whole.
+_ZIP_LIST_BYTES: Final = 1 << 20
 _DAMAGE: Final = (
     OSError, EOFError, ValueError, IndexError, NotImplementedError, pa.ArrowException, zlib.error, lzma.LZMAError,
-    zipfile.BadZipFile,
+    zipfile.BadZipFile, struct.error,
     cast("type[Exception]", igzip_lib.error),  # typed as an instance by its author
 )  # fmt: skip
 _IS_ENCRYPTED: Final = 0x1
@@ -73,18 +77,20 @@ class Opened:
     """A file being read. stream: its plain content. raw: its bytes as stored, read ahead of the stream."""
 
     stream: BinaryIO
-    raw: pa.NativeFile
+    raw: Watched
     compression: Compression
 
 
 @contextmanager
-def opened(storage: Storage, file: FileInfo) -> Iterator[Opened]:
+def opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> Iterator[Opened]:
     """Open a file, whatever it is packed with.
 
-    Reading raises DataError where compressed data is damaged, StorageError where the storage fails. A zip archive
-    must hold one file, which is not encrypted: DataError otherwise.
+    check_stop: called with every read of the stored bytes, and every piece of those unpacked. Reading raises DataError
+    where compressed data is damaged, StorageError where the storage fails. A zip archive must hold one file, which is
+    not encrypted: DataError otherwise.
     """
-    with translated_errors(file.path), closing(storage.open(file.path)) as raw:
+    with translated_errors(file.path), closing(storage.open(file.path)) as stored:
+        raw = Watched(stored, check_stop)
         compression = recognise(raw.read(_MAGIC_BYTES))
         raw.seek(0)
         if compression is Compression.NONE:
@@ -109,11 +115,13 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, /, max_length: int = -1) -> bytes: ...
 
 
-def _checked_pieces(raw: pa.NativeFile, compression: Compression, path: str) -> Iterator[bytes]:
+def _checked_pieces(raw: Watched, compression: Compression, path: str) -> Iterator[bytes]:
     """The plain content in pieces, from the file's beginning; every unpacker's ways to fail folded into one."""
     raw.seek(0)
     try:
-        yield from _UNPACKERS[compression](raw)
+        for piece in _UNPACKERS[compression](raw):
+            raw.check_stop()
+            yield piece
     except _UnusableArchive as error:
         raise DataError(f"{path}: {error}") from error
     except _DAMAGE as error:
@@ -123,7 +131,7 @@ def _checked_pieces(raw: pa.NativeFile, compression: Compression, path: str) -> 
         raise DataError(f"{path}: the {compression.value} data is damaged or cut off ({said})") from error
 
 
-def _members(raw: pa.NativeFile, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
+def _members(raw: Watched, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
     """The content of packed members, one behind the other; zeros may pad the end of each."""
     packed = raw.read(_PACKED_BYTES)
     while packed:
@@ -142,19 +150,19 @@ def _members(raw: pa.NativeFile, new: Callable[[], _Decompressor]) -> Iterator[b
             packed = more.lstrip(b"\0")
 
 
-def _gzip(raw: pa.NativeFile) -> Iterator[bytes]:
+def _gzip(raw: Watched) -> Iterator[bytes]:
     return _members(raw, lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP))
 
 
-def _bzip2(raw: pa.NativeFile) -> Iterator[bytes]:
+def _bzip2(raw: Watched) -> Iterator[bytes]:
     return _members(raw, bz2.BZ2Decompressor)
 
 
-def _xz(raw: pa.NativeFile) -> Iterator[bytes]:
-    return _members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES))
+def _xz(raw: Watched) -> Iterator[bytes]:
+    return _members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY_BYTES))
 
 
-def _zstd(raw: pa.NativeFile) -> Iterator[bytes]:
+def _zstd(raw: Watched) -> Iterator[bytes]:
     stream = pa.CompressedInputStream(pa.PythonFile(_Borrowed(raw), "r"), "zstd")
     while piece := stream.read(_PIECE_BYTES):
         yield piece
@@ -163,7 +171,7 @@ def _zstd(raw: pa.NativeFile) -> Iterator[bytes]:
 class _Borrowed(io.RawIOBase):
     """A file lent to Arrow, whose streams would close what is below them."""
 
-    def __init__(self, raw: pa.NativeFile) -> None:
+    def __init__(self, raw: Watched) -> None:
         self._raw = raw
 
     def readable(self) -> bool:
@@ -177,8 +185,23 @@ class _UnusableArchive(Exception):
     """A whole zip archive that does not hold just one plain file."""
 
 
-def _zip(raw: pa.NativeFile) -> Iterator[bytes]:
-    with zipfile.ZipFile(raw) as archive:
+class _Archive:
+    """A zip archive as zipfile reads it: in short pieces, but for the list of its members."""
+
+    def __init__(self, raw: Watched) -> None:
+        self._raw = raw
+
+    def read(self, size: int | None = None) -> bytes:
+        if (size or 0) > _ZIP_LIST_BYTES:
+            raise _UnusableArchive("the zip archive lists too many files, expected one; unpack it, name what to read")
+        return self._raw.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+def _zip(raw: Watched) -> Iterator[bytes]:
+    with zipfile.ZipFile(cast("BinaryIO", _Archive(raw))) as archive:
         # macOS puts a file of its own beside each that it packs.
         members = [
             each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")
@@ -194,12 +217,28 @@ def _zip(raw: pa.NativeFile) -> Iterator[bytes]:
             raise _UnusableArchive(f"the zip archive is encrypted ({members[0].filename}); unpack it first")
         if min(each.header_offset for each in archive.infolist()):
             raise zipfile.BadZipFile("something stands before the archive")
+        if members[0].compress_type == zipfile.ZIP_LZMA:
+            _check_lzma_memory(raw, members[0])
         with archive.open(members[0]) as stream:
             while piece := stream.read(_PIECE_BYTES):
                 yield piece
 
 
-_UNPACKERS: Final[dict[Compression, Callable[[pa.NativeFile], Iterator[bytes]]]] = {
+def _check_lzma_memory(raw: Watched, member: zipfile.ZipInfo) -> None:
+    """Refuse a dictionary that would fill the machine's memory.
+
+    APPNOTE 4.3.7 and 5.8.8: a header of 30 bytes, name, extra field; then two bytes of version, two of size, and LZMA's
+    properties, whose last four are the dictionary's size.
+    """
+    raw.seek(member.header_offset)
+    header = raw.read(30)
+    raw.seek(sum(struct.unpack("<26xHH", header)), io.SEEK_CUR)
+    (size,) = struct.unpack("<5xI", raw.read(9))
+    if size > _LZMA_MEMORY_BYTES:
+        raise _UnusableArchive(f"the zip archive asks for {size} bytes of memory to unpack it; unpack it first")
+
+
+_UNPACKERS: Final[dict[Compression, Callable[[Watched], Iterator[bytes]]]] = {
     Compression.GZIP: _gzip,
     Compression.BZIP2: _bzip2,
     Compression.XZ: _xz,

@@ -17,6 +17,7 @@ from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Pi
 from job.errors import DataError, LayoutError
 from job.read.compression import COMPRESSED_SUFFIXES, Compression, opened
 from job.read.ink import FullInk, pixel_reject, to_pixels
+from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -72,17 +73,22 @@ class IdxSource:
         step = max(1, part_bytes // PIXELS) if self.compression is Compression.NONE else max(1, self.rows)
         return [(start, min(start + step, self.rows)) for start in range(0, self.rows, step)] or [(0, 0)]
 
-    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
+    def read(
+        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
+    ) -> Iterator[PixelBatch]:
         """The images of a span in order, at most `block_rows` at a time. Raises DataError where the file is short."""
         start, stop = span
         counts = [min(block_rows, stop - first) for first in range(start, stop, block_rows)]
-        labels = self._label_blocks(storage, start, counts)
-        for stored, beside in zip(self._image_blocks(storage, start, counts), labels, strict=True):
+        images = self._image_blocks(storage, start, counts, check_stop)
+        labels = self._label_blocks(storage, start, counts, check_stop)
+        for stored, beside in zip(images, labels, strict=True):
             yield self._batch(self._oriented(stored), beside)
 
-    def _image_blocks(self, storage: Storage, start: int, counts: Sequence[int]) -> Iterator[Pixels]:
+    def _image_blocks(
+        self, storage: Storage, start: int, counts: Sequence[int], check_stop: CheckStop
+    ) -> Iterator[Pixels]:
         """So many images at a time, from the image `start` on."""
-        with opened(storage, self.file) as content:
+        with opened(storage, self.file, check_stop) as content:
             stream = content.stream
             stream.seek(_IMAGES_HEADER + start * PIXELS)
             for count in counts:
@@ -122,12 +128,14 @@ class IdxSource:
             pixels[row] = 0
         return pixels, rejects
 
-    def _label_blocks(self, storage: Storage, start: int, counts: Sequence[int]) -> Iterator[_RawLabels | None]:
+    def _label_blocks(
+        self, storage: Storage, start: int, counts: Sequence[int], check_stop: CheckStop
+    ) -> Iterator[_RawLabels | None]:
         """The labels of as many images; None for each block where there are none."""
         if self.labels is None:
             yield from [None] * len(counts)
             return
-        with opened(storage, self.labels) as content:
+        with opened(storage, self.labels, check_stop) as content:
             stream = content.stream
             expected = LABELS_MAGIC + struct.pack(">I", self.rows)
             header = stream.read(_LABELS_HEADER)

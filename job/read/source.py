@@ -5,6 +5,7 @@ locations --files_at--> files --look--> sources --read--> PixelBatch
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Final, Protocol
 
@@ -17,8 +18,9 @@ from job.read.csv.source import csv_source
 from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, IdxSource, idx_source
 from job.read.parquet.source import MAGIC as PARQUET_MAGIC
 from job.read.parquet.source import parquet_source
+from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
-from job.storage import FileInfo, Storage
+from job.storage import FileInfo, Storage, check_unchanged
 
 _log = logging.getLogger(__name__)
 
@@ -76,8 +78,13 @@ class Source(Protocol):
         """The file cut into ranges of about `part_bytes`, in order and without gap; at least one."""
         ...
 
-    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
-        """The rows of one range, in order, at most `block_rows` at a time."""
+    def read(
+        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
+    ) -> Iterator[PixelBatch]:
+        """The rows of one range, in order, at most `block_rows` at a time.
+
+        check_stop: called at least a few times a second, also where no batch comes out for long; raises to stop.
+        """
         ...
 
 
@@ -100,28 +107,35 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     return [found[path] for path in sorted(found)]
 
 
-def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) -> list[Source]:
+def look(
+    storage: Storage, files: Sequence[FileInfo], settings: ReadSettings, check_stop: CheckStop = go_on
+) -> list[Source]:
     """Recognise files by content and settle each one's layout, before any work. Raises LayoutError, DataError.
 
     Files of IDX labels are no input of their own: they go with their images.
     """
-    heads = {file.path: _head(storage, file) for file in files}
+    heads = {file.path: _head(storage, file, check_stop) for file in files}
     expected_bytes = sum(file.size * (_PACKED_RATIO if heads[file.path][1] else 1) for file in files)
     is_compiled = expected_bytes >= _COMPILED_PAYS_FROM_BYTES
     sources: list[Source] = []
     labels: list[FileInfo] = []
     for file in files:
+        check_stop()
         head, is_packed = heads[file.path]
         if head.startswith(LABELS_MAGIC):
             labels.append(file)
-        elif head.startswith(PARQUET_MAGIC):
-            if is_packed:
-                raise LayoutError(f"{file.path}: is a packed Parquet file, which only text and IDX may be; unpack it")
-            sources.append(parquet_source(storage, file, settings))
-        elif head.startswith(IMAGES_MAGIC):
-            sources.append(idx_source(storage, file, settings))
-        else:
-            sources.append(csv_source(storage, file, settings, is_compiled=is_compiled))
+            continue
+        with _meant_as_it_is(storage, file):
+            if head.startswith(PARQUET_MAGIC):
+                if is_packed:
+                    raise LayoutError(
+                        f"{file.path}: is a packed Parquet file, which only text and IDX may be; unpack it"
+                    )
+                sources.append(parquet_source(storage, file, settings))
+            elif head.startswith(IMAGES_MAGIC):
+                sources.append(idx_source(storage, file, settings))
+            else:
+                sources.append(csv_source(storage, file, settings, is_compiled=is_compiled, check_stop=check_stop))
     if not sources:
         raise DataError(
             f"{files[0].path}: holds IDX labels only; name the file of images, and keep the labels beside it"
@@ -133,9 +147,19 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
     return sources
 
 
-def _head(storage: Storage, file: FileInfo) -> tuple[bytes, bool]:
+@contextmanager
+def _meant_as_it_is(storage: Storage, file: FileInfo) -> Iterator[None]:
+    """A file that is being written or copied still looks damaged, and is not: InputChanged instead of DataError."""
+    try:
+        yield
+    except DataError:
+        check_unchanged(storage, file)
+        raise
+
+
+def _head(storage: Storage, file: FileInfo, check_stop: CheckStop) -> tuple[bytes, bool]:
     """A file's first four bytes, unpacked, and whether it is compressed."""
-    with opened(storage, file) as content:
+    with _meant_as_it_is(storage, file), opened(storage, file, check_stop) as content:
         return content.stream.read(4), content.compression is not Compression.NONE
 
 

@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from job.errors import InternalError, TooManyRejects
+from job.errors import InternalError, StorageError, TooManyRejects
 from job.model.bundle import Bundle
 from job.report.page import render
 from job.report.tally import Tally
@@ -46,6 +46,7 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
     manifest = manifest_of(plan, tallies, written, settings, bundle)
     _write(joiner, written, "manifest.json", _json({**manifest, "timings": timings}))
+    _check_written(joiner, written)
     output.finish(plan)
     return report
 
@@ -87,6 +88,15 @@ def _check_limit(limit: RejectLimit, report: dict[str, Any], output: Output, exa
 def _write(joiner: Joiner, written: list[Written], path: str, content: bytes) -> None:
     with joiner.written(path, written) as file:
         file.write(content)
+
+
+def _check_written(joiner: Joiner, written: list[Written]) -> None:
+    """Make sure that nobody has taken away meanwhile what `_SUCCESS` is to stand beside. Raises StorageError."""
+    for each in written:
+        path = joiner.output.path(each.path)
+        found = joiner.storage.stat(path)
+        if found is None or found.size != each.bytes:
+            raise StorageError(f"{path}: was removed or changed while the run was writing; run the same command again")
 
 
 def _json(content: dict[str, Any]) -> bytes:

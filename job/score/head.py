@@ -7,6 +7,7 @@ import numpy as np
 
 from job.contract import PIXELS, Labels, PixelBatch, Pixels
 from job.read.source import Source
+from job.read.stop import CheckStop, go_on
 from job.read.suspicion import HEAD_ROWS
 from job.storage import Storage
 
@@ -52,10 +53,10 @@ class Head:
         return np.concatenate(self._labels) if self._labels else None
 
 
-def head_of(source: Source, storage: Storage) -> Head:
+def head_of(source: Source, storage: Storage, check_stop: CheckStop = go_on) -> Head:
     """Read an input's first records, and no more of it. Raises DataError, StorageError."""
     head = Head()
-    for batch in source.read(storage, source.spans(sys.maxsize)[0], HEAD_ROWS):
+    for batch in source.read(storage, source.spans(sys.maxsize)[0], HEAD_ROWS, check_stop):
         head.add(batch)
         if head.is_full:
             break

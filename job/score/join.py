@@ -74,8 +74,7 @@ class Joiner:
     @contextmanager
     def written(self, path: str, files: list[Written]) -> Iterator[BinaryIO]:
         """A file of the output to write; once it is committed, its digest is added to `files`."""
-        # The temporary file lies among the parts, so that whatever a killed process leaves goes away with them.
-        with self.storage.commit(self.output.path(path), beside=self.output.parts) as file:
+        with self.output.commit(self.output.path(path)) as file:
             hashed = _Hashed(file)
             yield cast("BinaryIO", hashed)
         files.append(Written(path, hashed.bytes, hashed.hash.hexdigest()))

@@ -5,15 +5,17 @@ OUT/ predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS
 """
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from job.errors import OutputOccupied, StorageError
 from job.score.plan import Part, Plan
 from job.storage import Storage, join
 
-_OURS: Final = ("_SUCCESS", "manifest.json", "report.json", "report.html", "predictions", "rejects", "_parts")
+_RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_SUCCESS")
+_OURS: Final = ("_parts", *_RESULTS)
 # What an empty volume may hold all the same.
 _HARMLESS: Final = ("lost+found",)
 
@@ -38,14 +40,15 @@ class Output:
         self.manifest = join(self.folder, "manifest.json")
         self.success = join(self.folder, "_SUCCESS")
         self._run = join(self.parts, "run.json")
+        self._claim: dict[str, Any] | None = None
 
     def path(self, relative: str) -> str:
         """The path of a file named relative to the output folder."""
         return join(self.folder, relative)
 
     def holds(self, path: str) -> bool:
-        """Whether a path lies in the output folder, as it may where that is inside the input folder."""
-        return path.startswith(f"{self.folder}/")
+        """Whether a path is one that runs write to, as it may where the output folder is in the input folder."""
+        return any(path.startswith(f"{self.path(name)}/") or path == self.path(name) for name in _OURS)
 
     def part(self, part: Part) -> str:
         """The path of a committed part."""
@@ -58,9 +61,9 @@ class Output:
 
     def claim(self, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> State:
         """Make the folder this run's own, or find that it is. Raises OutputOccupied where it holds something else."""
-        run = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
+        run = self._claim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
         unfinished = self._unfinished_run()
-        found = [name for name in self._storage.list(self.folder) if not _is_harmless(name)]
+        found = self._found()
         # Asked last: an identical run that finishes meanwhile writes _SUCCESS before it takes the parts away.
         if self.is_finished(plan):
             self.tidy()
@@ -70,26 +73,76 @@ class Output:
         if found and not self._is_being_begun(found):
             if not is_overwriting:
                 raise self._occupied(_what_stands_there(found, unfinished, plan))
-            # _SUCCESS comes first: from then on the folder no longer claims to be whole.
-            for name in _OURS:
-                self._storage.remove(self.path(name))
-        if self._storage.create(self._run, json.dumps(run).encode() + b"\n"):
-            return State.BEGIN
-        if self._unfinished_run() != run:
-            raise self._occupied("was taken by another run just now")
-        return State.RESUME
+            self._clear()
+        try:
+            return self._begin(run, is_overwriting=is_overwriting)
+        except (StorageError, OutputOccupied):
+            # An identical run may have been here meanwhile from its start to its end.
+            if not self.is_finished(plan):
+                raise
+            self.tidy()
+            return State.DONE
+
+    def _begin(self, run: dict[str, Any], *, is_overwriting: bool) -> State:
+        """Lay claim to a folder that was empty, or find that the same run has done so."""
+        if not self._storage.create(self._run, json.dumps(run).encode() + b"\n"):
+            self.check_claim()
+            return State.RESUME
+        # Another run may have come and gone since the folder was looked at; none can be at work here any more.
+        if is_overwriting:
+            self._remove(_RESULTS)
+        elif found := [name for name in self._found() if name != "_parts"]:
+            self.tidy()
+            raise self._occupied(f"is not empty any more ({', '.join(found[:3])})")
+        return State.BEGIN
+
+    def _found(self) -> list[str]:
+        return [name for name in self._storage.list(self.folder) if not _is_harmless(name)]
+
+    def _clear(self) -> None:
+        """Remove what runs leave here.
+
+        `_SUCCESS` comes first: from then on the folder no longer claims to be whole. Then the parts, and with them the
+        claim, without which a run that is still at work here commits nothing any more; then what it did until then.
+        """
+        self._remove(("_SUCCESS", "_parts", *_RESULTS))
+
+    def _remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._storage.remove(self.path(name))
+
+    def check_claim(self) -> None:
+        """Raise OutputOccupied where another run has taken the folder, StorageError where the claim is gone."""
+        found = self._unfinished_run()
+        if found is None:
+            raise StorageError(f"{self._run}: is gone while the run was writing; run the same command again")
+        if found != self._claim:
+            raise self._occupied("was taken by another run meanwhile")
+
+    @contextmanager
+    def commit(self, path: str) -> Iterator[BinaryIO]:
+        """A file of this run's output, committed as `Storage.commit` does it. Raises as `check_claim` does.
+
+        The temporary file lies among the parts. So what a killed process leaves goes away with them. And a run that
+        overwrites, which removes the parts before it claims the folder, either takes the temporary file away, or has
+        taken run.json away by the time of the look at it: two runs are never mixed.
+        """
+        with self._storage.commit(path, beside=self.parts) as file:
+            yield file
+            self.check_claim()
 
     def finish(self, plan: Plan) -> None:
         """Declare the output whole, then tidy up."""
-        with self._storage.commit(self.success, beside=self.parts) as file:
+        with self.commit(self.success) as file:
             file.write(plan.fingerprint.encode() + b"\n")
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove the parts of a finished run."""
+        """Remove the parts of a run that is done with them, unless another run's are there by now."""
         # An identical run beside this one may be writing there still; it will find this one's _SUCCESS and tidy up.
         with suppress(StorageError):
-            self._storage.remove(self.parts)
+            if self._unfinished_run() in (None, self._claim):
+                self._storage.remove(self.parts)
 
     def is_finished(self, plan: Plan) -> bool:
         """Whether this very run, perhaps by another process, has finished."""
@@ -111,11 +164,12 @@ class Output:
 
     def _content_of(self, path: str) -> str | None:
         try:
-            return self._storage.read(path).decode(errors="replace").strip()
+            content = self._storage.read(path)
         except StorageError:
             if self._storage.stat(path) is None:
                 return None
-            raise
+            content = self._storage.read(path)  # it may have come in between
+        return content.decode(errors="replace").strip()
 
 
 def _what_stands_there(found: list[str], unfinished: dict[str, Any] | None, plan: Plan) -> str:

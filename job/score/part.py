@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_sche
 from job.errors import DataError, InternalError
 from job.model.bundle import Predictor
 from job.read.source import Source
+from job.read.stop import CheckStop
 from job.read.suspicion import suspicions
 from job.report.tally import Tally
 from job.score.head import Head, head_of
@@ -28,13 +31,17 @@ _DECIMALS = 6
 class PartScorer:
     """Scores parts of a run, one call per part, from any thread.
 
-    on_batch: called after each batch with its rows, its rejected rows and the bytes read for it. It may raise, to stop.
+    commit: opens the file that a part is written to, see `Output.commit`. on_batch: called after each batch with its
+    rows, its rejected rows and the bytes read for it. check_stop: called before, while and after it is read; it raises
+    to stop.
     """
 
     storage: Storage
+    commit: Callable[[str], AbstractContextManager[BinaryIO]]
     predictor: Predictor
     settings: ScoreSettings
     on_batch: Callable[[int, int, int], None]
+    check_stop: CheckStop
 
     def score(self, part: Part, source: Source, path: str) -> None:
         """Score a part of a source and commit it at `path`."""
@@ -45,7 +52,7 @@ class PartScorer:
         )
         tally, lines = Tally.zero(), 0
         head = Head()
-        with self.storage.commit(path) as file:
+        with self.commit(path) as file:
             writer = PartWriter(file, schema)
             for batch in self._batches(part, source):
                 if part.is_first:
@@ -56,6 +63,7 @@ class PartScorer:
                 counted = Tally.of(scored)
                 tally, lines = tally + counted, lines + batch.lines
                 self.on_batch(counted.read, counted.rejected, batch.size_bytes)
+                self.check_stop()
             if tally.read != tally.scored + tally.rejected:
                 raise InternalError(
                     f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected"
@@ -66,7 +74,7 @@ class PartScorer:
 
     def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
         try:
-            yield from source.read(self.storage, part.span, self.settings.block_rows)
+            yield from source.read(self.storage, part.span, self.settings.block_rows, self.check_stop)
         except (DataError, InternalError):
             # A file that is written to while it is read looks damaged, and is not.
             self._check_unchanged(source)
@@ -79,7 +87,7 @@ class PartScorer:
     def _warnings(self, part: Part, source: Source, head: Head) -> list[str]:
         """What is odd about the input's first records, however few of them its first part holds."""
         if not head.is_full and not part.is_last:
-            head = head_of(source, self.storage)
+            head = head_of(source, self.storage, self.check_stop)
         found = suspicions(head.pixels, head.labels)
         for each in found:
             _log.warning("%s: %s", source.file.path, each)

@@ -1,5 +1,6 @@
 """Inputs -> parts, and the run's fingerprint. Pure: the same inputs and settings give the same plan everywhere."""
 
+import bisect
 import hashlib
 import json
 from collections.abc import Sequence
@@ -42,9 +43,13 @@ class Input:
     rejects: str
 
 
+def _source_of(part: Part) -> int:
+    return part.source
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do."""
+    """What a run will do. parts: in the order of their indices, and so of their inputs."""
 
     inputs: tuple[Input, ...]
     parts: tuple[Part, ...]
@@ -52,7 +57,8 @@ class Plan:
 
     def parts_of(self, index: int) -> list[Part]:
         """The parts of one input, in order."""
-        return [part for part in self.parts if part.source == index]
+        start, stop = (bisect.bisect_left(self.parts, each, key=_source_of) for each in (index, index + 1))
+        return list(self.parts[start:stop])
 
 
 def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: str) -> Plan:

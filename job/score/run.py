@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from job.errors import InputChanged, NoInput, ResourceExhausted, Stopped, StorageError
+from job.errors import InputChanged, InternalError, NoInput, ResourceExhausted, Stopped, StorageError
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.read.source import files_at, look
@@ -53,7 +54,7 @@ class RunResult:
 def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_stop: Callable[[], None]) -> RunResult:
     """Score everything `settings` names; resume or do nothing where that was done before.
 
-    check_stop: raises Stopped when the user wants the run to end; called between batches.
+    check_stop: raises Stopped when the user wants the run to end; called a few times a second.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     bundle = open_bundle(storage, settings.model, allows_unblessed=settings.allows_unblessed)
@@ -63,7 +64,7 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
-    sources = look(storage, files, settings.read)
+    sources = look(storage, files, settings.read, check_stop)
     plan = make_plan(sources, settings, bundle.digest)
     state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
     if state is State.DONE:
@@ -72,8 +73,8 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
         return RunResult(output.folder, report, was_done=True, rows=0, seconds=time.monotonic() - clock)
 
     engine = _Engine(progress, check_stop)
-    scorer = PartScorer(storage, predictor, settings, engine.on_batch)
-    committed = output.committed(plan)
+    scorer = PartScorer(storage, output.commit, predictor, settings, engine.on_batch, engine.check_stop)
+    committed = {*output.committed(plan)}
     if state is State.RESUME:
         _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts))
     try:
@@ -84,9 +85,11 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
         # What was committed is of no input that there is; in the way of the next run it would need --overwrite.
         output.tidy()
         raise
-    except StorageError:
-        # An identical run beside this one may have finished first and tidied the parts away.
+    except (StorageError, InternalError):
+        # An identical run beside this one may have finished first and tidied the parts away; or one that overwrites.
         if not output.is_finished(plan):
+            with suppress(StorageError):  # the first error is the one to tell
+                output.check_claim()
             raise
         output.tidy()
         report = read_report(storage, output, settings)
@@ -98,15 +101,17 @@ class _Engine:
 
     def __init__(self, progress: Progress, check_stop: Callable[[], None]) -> None:
         self._progress = progress
-        self._check_stop = check_stop
+        self._is_asked_to_stop = check_stop
         self._lock = threading.Lock()
         self._has_failed = threading.Event()
         self.rows = 0
 
-    def on_batch(self, rows: int, rejected: int, size_bytes: int) -> None:
+    def check_stop(self) -> None:
         if self._has_failed.is_set():
             raise Stopped("stopped, because another part failed")
-        self._check_stop()
+        self._is_asked_to_stop()
+
+    def on_batch(self, rows: int, rejected: int, size_bytes: int) -> None:
         self._progress.advance(rows, rejected, size_bytes)
         with self._lock:
             self.rows += rows

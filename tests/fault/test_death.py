@@ -1,33 +1,45 @@
 """A run may die at any moment; the same command run again finishes it, and nobody can tell."""
 
+import os
 import resource
 import shutil
 import signal
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from support.command import digit_job, start
-from support.files import csv_text, make_digits, write_parquet
-from support.runs import files_below, stable_files
+from support.command import digit_job, start, start_signalled, start_signalled_at_import
+from support.files import csv_text, make_digits
+from support.runs import files_below, score, stable_files
+
+# More than any machine takes, however busy: only a process that hangs takes longer.
+PATIENCE_S = 300
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """A CSV and a Parquet file that keep one thread busy for a second or two."""
+    """A CSV and a Parquet file of fifty parts in all."""
     folder = tmp_path_factory.mktemp("inputs")
-    digits = make_digits(1000)
-    text = csv_text(digits, has_header=False)
-    (folder / "long.csv").write_text(text.replace("\n", "\n1,2,3\n", 5) * 15)
-    write_parquet(folder / "long.parquet", digits, row_group_size=50)
+    digits = make_digits(900)
+    (folder / "long.csv").write_text(csv_text(digits, has_header=False).replace("\n", "\n1,2,3\n", 5))
+    images = [row.tobytes() for row in digits.pixels]
+    pq.write_table(pa.table({"image": images, "label": digits.labels}), folder / "long.parquet", row_group_size=100)
     return folder
 
 
 @pytest.fixture
-def arguments(inputs, model, tmp_path):
+def output(tmp_path):
+    """Where the command under attack writes."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def arguments(inputs, model, output):
     """The command under attack."""
     return [
-        "score", "--input", inputs, "--output", tmp_path / "out", "--model", model,
-        "--part-bytes", "100000", "--threads", "2", "--max-rejects", "100%",
+        "score", "--input", inputs, "--output", output, "--model", model,
+        "--part-bytes", "40000", "--threads", "2", "--max-rejects", "100%",
     ]  # fmt: skip
 
 
@@ -35,8 +47,7 @@ def arguments(inputs, model, tmp_path):
 def undisturbed(inputs, model, tmp_path_factory):
     """What the command leaves when nothing happens to it."""
     output = tmp_path_factory.mktemp("undisturbed") / "out"
-    result = digit_job("score", "--input", inputs, "--output", output, "--model", model, "--max-rejects", "100%")
-    assert result.returncode == 0, result.stderr
+    score(inputs, output, model)
     return stable_files(output)
 
 
@@ -45,65 +56,84 @@ def parts_in(output):
     return sorted(output.glob("_parts/*.arrow"))
 
 
-def wait_for_parts(process, output, count):
-    """Until so many parts are committed."""
-    deadline = time.monotonic() + 60
-    while len(parts_in(output)) < count:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+def ended(process):
+    """What a process said on standard error; it must end."""
+    return process.communicate(timeout=PATIENCE_S)[1]
 
 
-@pytest.mark.parametrize("parts", [1, 30, 100])
-def test_a_killed_run_is_finished_by_the_same_command(arguments, tmp_path, undisturbed, parts):
+def killed(tmp_path, arguments, at):
+    """Run the command and kill it once so many parts and files are committed."""
+    process = start_signalled(signal.SIGKILL, at, tmp_path / "when", *arguments)
+    stderr = ended(process)
+    assert process.returncode == -signal.SIGKILL, stderr
+
+
+@pytest.mark.parametrize("parts", [1, 40])
+def test_a_killed_run_is_finished_by_the_same_command(arguments, output, tmp_path, undisturbed, parts):
     """After kill -9 nothing half-done is visible; the next run keeps what is committed and ends with the same bytes."""
-    output = tmp_path / "out"
-    process = start(*arguments)
-    wait_for_parts(process, output, parts)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    killed(tmp_path, arguments, parts)
     assert not (output / "_SUCCESS").exists()
     assert not (output / "predictions").exists()
     committed = len(parts_in(output))
+    assert committed >= parts
     result = digit_job(*arguments)
     assert result.returncode == 0, result.stderr
     assert f"resuming, {committed} of " in result.stderr
     assert stable_files(output) == undisturbed
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_run_leaves_in_good_order(arguments, tmp_path, undisturbed, number, code):
-    """A signal ends the run within two seconds, with its exit code and no temporary file; it can be resumed."""
-    output = tmp_path / "out"
-    process = start(*arguments)
-    wait_for_parts(process, output, 5)
-    process.send_signal(number)
-    started = time.monotonic()
-    _, stderr = process.communicate(timeout=10)
-    assert time.monotonic() - started < 2
+def seconds_to_stop(number, at, code, arguments, output, tmp_path):
+    """How long a run takes to end in good order after a signal."""
+    process = start_signalled(number, at, tmp_path / "when", *arguments)
+    stderr = ended(process)
+    seconds = time.monotonic() - float((tmp_path / "when").read_text())
     assert process.returncode == code, stderr
     assert "Traceback" not in stderr
     assert not [path for path in files_below(output) if path.endswith(".tmp")]
+    return seconds
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_leaves_in_good_order(arguments, output, tmp_path, undisturbed, number, code):
+    """A signal ends the run within two seconds, with its exit code and no temporary file; it can be resumed.
+
+    What else the machine does may hold up one attempt, or two; the third, too, must find committed what was before.
+    """
+    for _ in range(3):
+        before = len(parts_in(output))
+        seconds = seconds_to_stop(number, 5, code, arguments, output, tmp_path)
+        assert len(parts_in(output)) >= before + 5
+        if seconds < 2:
+            break
+    assert seconds < 2
     assert digit_job(*arguments).returncode == 0
     assert stable_files(output) == undisturbed
 
 
-def test_what_a_kill_leaves_behind_goes_away(arguments, tmp_path, undisturbed):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("module", ["onnxruntime", "job.train.convert"])
+def test_a_run_stopped_while_it_starts(arguments, output, tmp_path, module, number, code):
+    """Before the first part, too, a signal ends it in good order: loading libraries, or turning to a Keras file."""
+    keras = ["--model", tmp_path / "a.keras"] if "train" in module else []
+    process = start_signalled_at_import(number, module, *arguments, *keras)
+    stderr = ended(process)
+    assert process.returncode == code, stderr
+    assert "run the same command again to go on" in stderr
+    assert "Traceback" not in stderr
+    assert not output.exists()
+
+
+def test_what_a_kill_leaves_behind_goes_away(arguments, output, tmp_path, undisturbed):
     """A temporary file of a killed run does not outlive the run that finishes."""
-    output = tmp_path / "out"
-    process = start(*arguments)
-    wait_for_parts(process, output, 3)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    killed(tmp_path, arguments, 3)
     (output / "_parts/.000099.arrow.0123.tmp").write_bytes(b"half a part")
     assert digit_job(*arguments).returncode == 0
     assert stable_files(output) == undisturbed
 
 
-def test_a_run_killed_before_tidying_up_is_done(arguments, tmp_path, undisturbed):
+def test_a_run_killed_before_tidying_up_is_done(arguments, inputs, model, output, undisturbed):
     """Parts that remain beside _SUCCESS are removed by the next run, which has nothing else to do."""
-    output = tmp_path / "out"
-    assert digit_job(*arguments).returncode == 0
+    score(inputs, output, model)
     (output / "_parts").mkdir()
     (output / "_parts/000000.arrow").write_bytes(b"left over")
     result = digit_job(*arguments)
@@ -111,31 +141,53 @@ def test_a_run_killed_before_tidying_up_is_done(arguments, tmp_path, undisturbed
     assert stable_files(output) == undisturbed
 
 
-def test_two_identical_runs_at_once_both_end_well(arguments, tmp_path, undisturbed):
+def test_two_identical_runs_at_once_both_end_well(arguments, output, undisturbed):
     """Two processes that score the same into the same folder do not harm each other."""
     first, second = start(*arguments), start(*arguments)
-    errors = [process.communicate(timeout=120)[1] for process in (first, second)]
+    errors = [ended(process) for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), errors
-    assert stable_files(tmp_path / "out") == undisturbed
+    assert stable_files(output) == undisturbed
 
 
-def test_two_different_runs_at_once_are_not_mixed(arguments, tmp_path, undisturbed):
-    """Of two processes that score differently into the same folder, one is refused and the other is not disturbed."""
-    first, second = start(*arguments), start(*arguments, "--probabilities")
-    errors = [process.communicate(timeout=120)[1] for process in (first, second)]
-    assert sorted((first.returncode, second.returncode)) == [0, 73], errors
-    found = stable_files(tmp_path / "out")
-    assert found.keys() == undisturbed.keys()
-    assert (found == undisturbed) == (first.returncode == 0)
+class Frozen:
+    """A run that stands still once so many parts and files are committed, until `go_on`, which gives its exit code."""
+
+    def __init__(self, at, note, arguments):
+        self._process = start_signalled(signal.SIGSTOP, at, note, *arguments)
+        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+
+    def go_on(self):
+        self._process.send_signal(signal.SIGCONT)
+        self.stderr = ended(self._process)
+        assert "Traceback" not in self.stderr
+        return self._process.returncode
 
 
-def test_two_runs_that_overwrite_at_once_leave_one_run_or_none(arguments, tmp_path, undisturbed, inputs, model):
+# For each moment, and for runs that overwrite each other, see test_another_run_meanwhile.
+def test_two_different_runs_at_once_are_not_mixed(arguments, output, tmp_path, undisturbed):
+    """Of two processes that score differently into the same folder, the second is refused, the first not disturbed."""
+    frozen = Frozen(20, tmp_path / "when", arguments)
+    assert digit_job(*arguments, "--probabilities").returncode == 73
+    assert frozen.go_on() == 0, frozen.stderr
+    assert stable_files(output) == undisturbed
+
+
+def test_a_run_whose_folder_another_takes_is_told_so(arguments, output, tmp_path):
+    """A process that was thought dead, and was not, ends with 73 and leaves the other's files alone."""
+    frozen = Frozen(20, tmp_path / "when", arguments)
+    killed(tmp_path, [*arguments, "--overwrite", "--probabilities"], 10)
+    before = files_below(output)
+    assert frozen.go_on() == 73, frozen.stderr
+    assert "was taken by another run meanwhile" in frozen.stderr
+    assert files_below(output) == before
+
+
+def test_two_runs_that_overwrite_at_once_leave_one_run_or_none(arguments, inputs, model, output, undisturbed):
     """Both may end well, or one may be in the other's way and say so; never is old or other output left behind."""
-    output = tmp_path / "out"
-    other = digit_job("score", "--input", inputs / "long.parquet", "--output", output, "--model", model)
-    assert other.returncode == 0, other.stderr
+    score(inputs / "long.parquet", output, model)
     processes = [start(*arguments, "--overwrite") for _ in range(2)]
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = [ended(process) for process in processes]
     assert {process.returncode for process in processes} <= {0, 73, 74}, errors
     assert not any("Traceback" in error for error in errors), errors
     result = digit_job(*arguments)
@@ -152,16 +204,15 @@ def limited(mebibytes):
 KILLED_BY_THE_LOADER = 127
 
 
-def test_a_run_out_of_memory_says_so_and_is_finished_by_the_same_command(arguments, tmp_path, undisturbed):
+def test_a_run_out_of_memory_says_so_and_is_finished_by_the_same_command(arguments, output, undisturbed):
     """Under a limit that is too low the run ends with 75, or is ended by a library that cannot go on; nothing is lost.
 
     From a limit that Python alone starts with, in small steps, to one that is enough.
     """
-    output = tmp_path / "out"
     codes = []
-    for mebibytes in range(360, 2400, 40):
+    for mebibytes in range(360, 2400, 20):
         process = start(*arguments, preexec_fn=limited(mebibytes))
-        _, stderr = process.communicate(timeout=60)
+        stderr = ended(process)
         codes.append(process.returncode)
         assert process.returncode in {0, 75, -signal.SIGABRT, -signal.SIGSEGV, KILLED_BY_THE_LOADER}, stderr
         if process.returncode == 0:
@@ -175,9 +226,8 @@ def test_a_run_out_of_memory_says_so_and_is_finished_by_the_same_command(argumen
 
 
 @pytest.mark.soak
-def test_thirty_kills_at_any_moment(arguments, tmp_path, undisturbed, figure):
+def test_forty_kills_at_any_moment(arguments, output, undisturbed, figure):
     """Killed at moments spread over the whole of a run, from its start to its end, and started again each time."""
-    output = tmp_path / "out"
     started = time.monotonic()
     assert digit_job(*arguments).returncode == 0
     seconds = time.monotonic() - started

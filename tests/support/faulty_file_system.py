@@ -10,7 +10,7 @@ import pyarrow as pa
 from job.filesystem import LocalFileSystem
 
 _COUNTED = (
-    "stat", "names", "matches", "make_folder", "sync_path", "rename", "exchange", "link", "unlink", "remove_folder",
+    "stat", "names", "make_folder", "sync_path", "rename", "exchange", "link", "unlink", "remove_folder",
 )  # fmt: skip
 
 

@@ -254,7 +254,7 @@ def test_what_onnx_runtime_raises(monkeypatch, verb, error, meaning):
     """A network that cannot be loaded or run is invalid, unless it was memory that it lacked; its file is named."""
     predictor = OnnxPredictor(linear_onnx(), "m/model.onnx")
     monkeypatch.setattr(ort, "InferenceSession", raises(error))
-    monkeypatch.setattr(predictor._session._session, "run", raises(error))
+    monkeypatch.setattr(predictor._session, "run", raises(error))
     with pytest.raises(DigitJobError) as found:
         OnnxPredictor(b"", "m/model.onnx") if verb == "load" else predictor.predict(make_digits(1).pixels)
     assert type(found.value) is meaning

@@ -1,6 +1,9 @@
 import errno
+import inspect
 import os
+import shutil
 import stat
+import sys
 
 import pytest
 
@@ -183,6 +186,76 @@ def test_find_takes_a_link_for_the_file_behind_it(storage, tmp_path):
     (tmp_path / "in/folder").symlink_to(tmp_path / "in")
     found = storage.find(str(tmp_path / "in"))
     assert [(file.name, file.size) for file in found] == [("b.csv", 1), ("linked.csv", 5)]
+
+
+@pytest.mark.parametrize("location", ["in/**/*.csv", "in/**", "in/*/*.csv", "in/*/*/*.csv", "in/*"])
+def test_find_a_pattern_follows_no_link_to_a_folder(storage, tmp_path, location):
+    """Or links that lead in circles, or out of the folder, would bring files twice, or without end."""
+    _write(tmp_path / "elsewhere/out/b.csv")
+    _write(tmp_path / "in/sub/deep/a.csv")
+    _write(tmp_path / "in/sub/a.csv")
+    _write(tmp_path / "in/a.csv")
+    for name in ("one", "other", "sub/another"):
+        (tmp_path / "in" / name).symlink_to(tmp_path / "in")
+    (tmp_path / "in/elsewhere").symlink_to(tmp_path / "elsewhere")
+    found = [file.path.removeprefix(f"{tmp_path}/in/") for file in storage.find(str(tmp_path / location))]
+    depths = {"in/*": {0}, "in/*/*.csv": {1}, "in/*/*/*.csv": {2}}.get(location, {0, 1, 2})
+    assert found == sorted(name for name in ("a.csv", "sub/a.csv", "sub/deep/a.csv") if name.count("/") in depths)
+
+
+def test_find_a_pattern_behind_a_link_that_is_named(storage, tmp_path):
+    """A link to a folder that the user spells out is meant."""
+    _write(tmp_path / "folder/sub/a.csv")
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    assert [file.path for file in storage.find(f"{tmp_path}/link/**/*.csv")] == [f"{tmp_path}/link/sub/a.csv"]
+
+
+@pytest.mark.parametrize("location", ["**/*.csv", "*/*.csv", "**", "."])
+def test_find_does_not_pass_over_a_folder_that_cannot_be_looked_into(storage, tmp_path, monkeypatch, location):
+    """What is in it would be left out in silence."""
+    _write(tmp_path / "in/a.csv")
+    _write(tmp_path / "in/closed/b.csv")
+    names = os.listdir
+
+    def refuse(folder):
+        if folder.endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return names(folder)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(StorageError, match="Permission denied"):
+        storage.find(os.path.normpath(tmp_path / "in" / location))
+
+
+def test_find_passes_over_what_comes_with_a_volume(storage, tmp_path, monkeypatch):
+    """A new volume's `lost+found` is nobody's, and closed to all but root."""
+    _write(tmp_path / "a.csv")
+    (tmp_path / "lost+found").mkdir()
+    names = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: names(folder) if folder == str(tmp_path) else _failing(1)())
+    assert [file.name for file in storage.find(str(tmp_path))] == ["a.csv"]
+    assert [file.name for file in storage.find(f"{tmp_path}/**/*.csv")] == ["a.csv"]
+
+
+@pytest.fixture
+def _few_frames():
+    """Let functions call each other only a hundred deep."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("_few_frames")
+def test_folders_in_folders_without_end(storage, tmp_path):
+    """However deep a folder is, it can be made, what is in it is found, and it is removed."""
+    path = str(tmp_path.joinpath(*["d"] * 200, "a.csv"))
+    with storage.commit(path) as file:
+        file.write(b"1")
+    for location in (tmp_path, f"{tmp_path}/**/*.csv"):
+        assert [file.path for file in storage.find(str(location))] == [path]
+    storage.remove(str(tmp_path / "d"))
+    assert _names(tmp_path) == []
 
 
 def test_find_does_not_pass_over_a_link_to_nothing(storage, tmp_path):
@@ -407,7 +480,7 @@ def test_first_error_of_a_commit_is_the_one_told(storage, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("verb", "step"),
     [
-        ("find", "stat"), ("stat", "stat"), ("list", "stat"), ("is_folder", "stat"), ("remove", "stat"),
+        ("find", "stat"), ("stat", "stat"), ("is_folder", "stat"), ("remove", "stat"),
         ("find", "listdir"), ("list", "listdir"), ("remove", "listdir"), ("remove", "unlink"), ("remove", "rmdir"),
     ],
 )  # fmt: skip
@@ -494,6 +567,45 @@ def test_remove_does_not_follow_links(storage, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "kept")
     storage.remove(str(tmp_path / "link"))
     assert _names(tmp_path) == ["kept", "kept/a"]
+
+
+def test_remove_a_folder_into_which_another_process_writes(storage, tmp_path, monkeypatch):
+    """What comes in while the rest is removed, goes, too."""
+    _write(tmp_path / "folder/a")
+    rmdir, late = os.rmdir, iter(("b", "sub/c"))
+
+    def meanwhile(folder):
+        if name := next(late, None):
+            _write(tmp_path / "folder" / name)
+        rmdir(folder)
+
+    monkeypatch.setattr(os, "rmdir", meanwhile)
+    storage.remove(str(tmp_path / "folder"))
+    assert _names(tmp_path) == []
+
+
+def test_remove_a_folder_that_does_not_get_empty(storage, tmp_path, monkeypatch):
+    """A process that never ends to write there ends the removal with an error."""
+    _write(tmp_path / "folder/a")
+    monkeypatch.setattr(os, "rmdir", _failing(errno.ENOTEMPTY))
+    with pytest.raises(StorageError, match="folder: Directory not empty"):
+        storage.remove(str(tmp_path / "folder"))
+
+
+@pytest.mark.parametrize("step", ["listdir", "rmdir"])
+def test_remove_a_folder_that_another_process_removes(storage, tmp_path, monkeypatch, step):
+    """What the other took first is no error."""
+    _write(tmp_path / "folder/sub/a")
+    operation = getattr(os, step)
+
+    def beaten(folder):
+        monkeypatch.undo()
+        shutil.rmtree(tmp_path / "folder")
+        return operation(folder)
+
+    monkeypatch.setattr(os, step, beaten)
+    storage.remove(str(tmp_path / "folder"))
+    assert _names(tmp_path) == []
 
 
 # Creating

@@ -26,6 +26,7 @@ from job.read.csv.record import MAX_RECORD_BYTES, BadRecord
 from job.read.csv.scan import can_scan, prepare, scan_records
 from job.read.kept import kept_batch, kept_schema
 from job.read.layout import Layout, in_words
+from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -95,7 +96,9 @@ class CsvSource:
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
-    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
+    def read(
+        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
+    ) -> Iterator[PixelBatch]:
         """The records that begin in a span, in order, at most `block_rows` at a time."""
         start, stop = span
         is_first = start == self.data_start
@@ -103,7 +106,7 @@ class CsvSource:
             # Before the file is opened: trouble with the compiler is no trouble with the file.
             prepare()
             account.prepare()
-        with opened(storage, self.file) as file:
+        with opened(storage, self.file, check_stop) as file:
             window = _Window(file.stream, start if is_first else start - 1, _most_bytes(self.file, self.compression))
             if not is_first:
                 window.skip_line()
@@ -140,12 +143,14 @@ class CsvSource:
         return scan_records if self.is_compiled and can_scan(self.layout) else find_records
 
 
-def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_compiled: bool) -> CsvSource:
+def csv_source(
+    storage: Storage, file: FileInfo, settings: ReadSettings, *, is_compiled: bool, check_stop: CheckStop = go_on
+) -> CsvSource:
     """Look at a CSV file's head. Raises LayoutError where it is not the start of a file of digits.
 
     is_compiled: whether its records go through the compiled scanner, which the whole input must be worth.
     """
-    with opened(storage, file) as content:
+    with opened(storage, file, check_stop) as content:
         window = _Window(content.stream, 0, _most_bytes(file, content.compression))
         window.fill()
     head = understand(bytes(window.content[: window.end]), settings, file.path, is_whole=window.is_final)

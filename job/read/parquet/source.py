@@ -23,6 +23,7 @@ from job.read.parquet.columns import Columns, choose_columns
 from job.read.parquet.images import Images, numbers_in
 from job.read.parquet.labels import read_labels
 from job.read.parquet.window import Opened, Windows, stripes
+from job.read.stop import CheckStop, go_on
 from job.settings import MIB, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, is_of_the_machine, translated_errors
 
@@ -95,13 +96,15 @@ class ParquetSource:
             filled += size
         return [*spans, (start, len(self.group_bytes))]
 
-    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
+    def read(
+        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
+    ) -> Iterator[PixelBatch]:
         """The rows of a run of row groups, in order, at most `block_rows` at a time.
 
         Raises DataError if the file is damaged, InputChanged if it cannot be read because it is another one by now.
         """
         # Two readers, because one cannot go through a row group in two ways at the same time.
-        with _opened(storage, self.file) as file, _opened(storage, self.file) as other:
+        with _opened(storage, self.file) as file, _opened(storage, self.file, check_stop) as other:
             for group in range(*span):
                 found = 0
                 for pixels, rejects, beside in self._images(file.parquet, other, group, block_rows):
@@ -196,7 +199,7 @@ def _footer(storage: Storage, file: FileInfo) -> pq.FileMetaData:
 
 
 @contextmanager
-def _opened(storage: Storage, file: FileInfo) -> Iterator[Opened]:
+def _opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> Iterator[Opened]:
     with translated_errors(file.path):
         try:
             with (
@@ -209,7 +212,7 @@ def _opened(storage: Storage, file: FileInfo) -> Iterator[Opened]:
                     page_checksum_verification=True,
                 ) as parquet,
             ):
-                yield Opened(parquet, raw)
+                yield Opened(parquet, raw, check_stop)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not look at names of columns
             if is_of_the_machine(error):
                 raise

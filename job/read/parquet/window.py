@@ -20,6 +20,7 @@ from job.read.ink import FullInk
 from job.read.parquet.columns import Columns
 from job.read.parquet.grid import Grid
 from job.read.parquet.pages import PlainPages
+from job.read.stop import CheckStop
 from job.settings import MIB
 
 # Two threads with a window each leave the process below 400 MB. The row groups that DuckDB writes fit into one.
@@ -35,10 +36,14 @@ _DECODED_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A Parquet file that is open, and the plain file below, to be read at any place."""
+    """A Parquet file that is open, and the plain file below, to be read at any place.
+
+    check_stop: called with every piece that is decoded.
+    """
 
     parquet: pq.ParquetFile
     raw: pa.NativeFile
+    check_stop: CheckStop
 
 
 class Windows:
@@ -47,6 +52,7 @@ class Windows:
     def __init__(self, file: Opened, group: int, columns: Columns, full_ink: FullInk, step: int) -> None:
         """step: how many rows are asked for at once, mostly."""
         parquet = file.parquet
+        self._check_stop = file.check_stop
         self._parquet = parquet
         self._group = group
         self._rows: int = parquet.metadata.row_group(group).num_rows
@@ -84,6 +90,7 @@ class Windows:
         """Put a column into the grid without Arrow; whether that could be done."""
         if self._pages is None:
             return False
+        self._check_stop()
         return self._pages.put(
             self._columns.pixels[pixel], self._start, self._grid.column(pixel, 0, self._stop - self._start)
         )
@@ -94,6 +101,7 @@ class Windows:
         for records in self._parquet.iter_batches(
             _RUN_ROWS, row_groups=[self._group], columns=names, use_threads=False
         ):
+            self._check_stop()
             first, at = at, at + len(records)
             if at > self._start:
                 skipped = max(0, self._start - first)

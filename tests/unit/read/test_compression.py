@@ -1,5 +1,6 @@
 import gzip
 import lzma
+import struct
 import zipfile
 from contextlib import ExitStack, suppress
 
@@ -164,9 +165,27 @@ def test_zip_behind_another(stream):
 
 def test_xz_that_asks_for_too_much_memory(stream, monkeypatch):
     """A dictionary beyond the limit is refused, instead of filling the machine's memory."""
-    monkeypatch.setattr("job.read.compression._XZ_MEMORY_BYTES", 1 << 20)
+    monkeypatch.setattr("job.read.compression._LZMA_MEMORY_BYTES", 1 << 20)
     with pytest.raises(DataError, match="the xz data is damaged or cut off"):
         stream(lzma.compress(TEXT, preset=9)).read()
+
+
+def test_zip_that_asks_for_too_much_memory(stream):
+    """The same in a zip archive, whose header is as easily made up."""
+    content = bytearray(zip_of({"__MACOSX/a": b"", "a.csv": TEXT}, zipfile.ZIP_LZMA))
+    size = content.index(b"a.csv") + len("a.csv") + 5
+    content[size : size + 4] = (1 << 30).to_bytes(4, "little")
+    with pytest.raises(DataError, match=f"a.csv.gz: the zip archive asks for {1 << 30} bytes of memory"):
+        stream(bytes(content)).read()
+
+
+def test_zip_that_lists_more_files_than_memory_should_hold(stream):
+    """A list of a million members is not read to be counted."""
+    entry, end = struct.pack("<4s42xc", b"PK\x01\x02", b"a"), "<4s4xHHIIH"
+    count = (1 << 20) // len(entry) + 1
+    content = b"PK\x03\x04" + entry * count
+    with pytest.raises(DataError, match=r"a\.csv\.gz: the zip archive lists too many files"):
+        stream(content + struct.pack(end, b"PK\x05\x06", count, count, len(entry) * count, 4, 0)).read()
 
 
 class _Failing:

@@ -8,7 +8,7 @@ import pytest
 from support.batches import read_all
 from support.files import write_csv, write_idx, write_parquet
 
-from job.errors import DataError, LayoutError, NoInput
+from job.errors import DataError, InputChanged, LayoutError, NoInput
 from job.read import source as module
 from job.read.source import files_at, look
 from job.settings import ReadSettings
@@ -103,6 +103,22 @@ def looked(storage):
         return look(storage, [storage.stat(str(path)) for path in paths], choice)
 
     return look_at
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a-idx3-ubyte"])
+def test_a_file_that_is_being_written_still(storage, tmp_path, digits, name):
+    """It looks damaged, or like no digits, and is only not there yet: worth another try."""
+    whole = {
+        "a.csv": lambda: write_csv(tmp_path / "whole", digits).read_bytes(),
+        "a.csv.gz": lambda: gzip.compress(write_csv(tmp_path / "whole", digits).read_bytes()),
+        "a.parquet": lambda: write_parquet(tmp_path / "whole", digits).read_bytes(),
+        "a-idx3-ubyte": lambda: write_idx(tmp_path, digits).read_bytes(),
+    }[name]()
+    (tmp_path / name).write_bytes(whole[:700])
+    seen = storage.stat(str(tmp_path / name))
+    (tmp_path / name).write_bytes(whole[:1000])
+    with pytest.raises(InputChanged, match=f"{name}: was changed while it was being read"):
+        look(storage, [seen], ReadSettings())
 
 
 def _zip(path):

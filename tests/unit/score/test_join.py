@@ -6,6 +6,7 @@ from support.models import IntegerPredictor
 
 from job.errors import InternalError
 from job.read.source import files_at, look
+from job.read.stop import go_on
 from job.score.join import Joiner
 from job.score.output import Output
 from job.score.part import PartScorer
@@ -21,7 +22,8 @@ def scored(storage, tmp_path):
     path = write_csv(tmp_path / "a.csv", make_digits(30))
     plan = make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), settings, "digest")
     output = Output(storage, settings.output)
-    scorer = PartScorer(storage, IntegerPredictor(), settings, lambda *_: None)
+    output.claim(plan, settings.part_bytes, is_overwriting=False)
+    scorer = PartScorer(storage, output.commit, IntegerPredictor(), settings, lambda *_: None, go_on)
     parts = []
     for part in plan.parts:
         scorer.score(part, plan.inputs[0].source, output.part(part))

@@ -1,4 +1,5 @@
 import pytest
+from support.runs import files_below
 
 from job.errors import OutputOccupied, StorageError
 from job.score.output import Output, State
@@ -78,7 +79,7 @@ def test_of_two_runs_that_begin_at_once_one_gets_the_folder(output, storage, mon
         return type(storage).create(storage, path, content)
 
     monkeypatch.setattr(storage, "create", beaten)
-    with pytest.raises(OutputOccupied, match="was taken by another run just now"):
+    with pytest.raises(OutputOccupied, match="was taken by another run meanwhile"):
         claim(output)
 
 
@@ -125,6 +126,82 @@ def test_a_file_that_cannot_be_read_is_not_one_that_is_absent(output, tmp_path, 
     monkeypatch.setattr(type(storage), "read", fail)
     with pytest.raises(StorageError, match="Input/output error"):
         claim(output)
+
+
+def test_a_file_is_committed_by_the_run_that_has_the_folder(output, tmp_path):
+    """Under its name when it is whole, and by way of the parts, where what a killed process leaves goes away."""
+    claim(output)
+    with output.commit(output.report_json) as file:
+        file.write(b"{}")
+        assert {path.name for path in (tmp_path / "out/_parts").iterdir()} > {"run.json"}
+    assert (tmp_path / "out/report.json").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize("name", ["report.json", "_parts/000001.arrow", "_SUCCESS"])
+def test_a_run_that_lost_the_folder_commits_nothing_there(output, storage, tmp_path, name):
+    """Another has taken it, with --overwrite, while a file was being written."""
+
+    def meanwhile():
+        claim(Output(storage, output.folder), OTHER, is_overwriting=True)
+
+    claim(output)
+    with (
+        pytest.raises(OutputOccupied, match="out: was taken by another run meanwhile"),
+        output.commit(output.path(name)),
+    ):
+        meanwhile()
+    output.tidy()
+    assert files_below(tmp_path / "out").keys() == {"_parts/run.json"}
+
+
+def test_a_run_whose_claim_is_gone_commits_nothing(output, tmp_path):
+    """Somebody removed it: who has the folder is not known."""
+    claim(output)
+    with pytest.raises(StorageError, match=r"_parts/run\.json: is gone"), output.commit(output.report_json):
+        (tmp_path / "out/_parts/run.json").unlink()
+    assert not (tmp_path / "out/report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_ours"),
+    [
+        ("predictions/a.csv", True), ("rejects/a.csv.jsonl", True), ("report.json", True), ("_parts/run.json", True),
+        ("a.csv", False), ("predictions.csv", False), ("mine/predictions/a.csv", False),
+    ],
+)  # fmt: skip
+def test_what_runs_write_is_told_from_what_lies_beside_it(output, name, is_ours):
+    """Output and input may share a folder."""
+    assert output.holds(output.path(name)) == is_ours
+
+
+def test_what_came_while_the_folder_was_looked_at_is_not_written_over(output, storage, monkeypatch, tmp_path):
+    """Another run, from its start to its end, between the look and the claim: refused, and its output as it was."""
+    create = type(storage).create
+
+    def beaten(path, content):
+        monkeypatch.undo()
+        other = Output(storage, output.folder)
+        claim(other, OTHER)
+        other.finish(OTHER)
+        return create(storage, path, content)
+
+    monkeypatch.setattr(storage, "create", beaten)
+    with pytest.raises(OutputOccupied, match=r"is not empty any more \(_SUCCESS\)"):
+        claim(output)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["_SUCCESS"]
+
+
+def test_a_file_that_comes_between_two_looks_at_it_is_read(output, storage, monkeypatch, tmp_path):
+    """Neither absent nor unreadable: an identical run has just finished."""
+    claim(output)
+    stat = type(storage).stat
+
+    def meanwhile(path):
+        (tmp_path / "out/_SUCCESS").write_text(PLAN.fingerprint)
+        return stat(storage, path)
+
+    monkeypatch.setattr(storage, "stat", meanwhile)
+    assert output.is_finished(PLAN)
 
 
 @pytest.mark.parametrize("content", [b"{", b"7", b"\xff"])

@@ -9,6 +9,7 @@ from support.models import IntegerPredictor
 from job.contract import PixelBatch, Reason, Reject
 from job.errors import InputChanged, InternalError, Terminated
 from job.read.source import files_at, look
+from job.read.stop import go_on
 from job.report.tally import Tally
 from job.score.part import PartScorer, predict
 from job.score.plan import make_plan
@@ -23,9 +24,9 @@ def planned(storage, path):
     return make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), SETTINGS, "digest")
 
 
-def scorer(storage, predictor, on_batch=lambda *_: None):
+def scorer(storage, predictor, check_stop=go_on):
     """A scorer that tells nobody how far it is."""
-    return PartScorer(storage, predictor, SETTINGS, on_batch)
+    return PartScorer(storage, storage.commit, predictor, SETTINGS, lambda *_: None, check_stop)
 
 
 def test_parts_hold_every_record_once(tmp_path, storage):
@@ -62,7 +63,7 @@ def test_a_stop_leaves_no_part(tmp_path, storage):
     """When the run is stopped between two blocks, nothing of the part is to be seen."""
     plan = planned(storage, write_csv(tmp_path / "a.csv", make_digits(20)))
 
-    def stop(*_):
+    def stop():
         raise Terminated("enough")
 
     (tmp_path / "parts").mkdir()
