@@ -108,6 +108,8 @@ def _read_header(content, at, size, head):
             ids[depth] += byte >> 4
         else:
             ids[depth], at = _zigzag(content, at, size)
+            if at < 0:
+                return -1
         if kind == _STRUCT:
             depth += 1
             if depth == _IDS_SIZE:
@@ -302,7 +304,8 @@ def _indices(at, end, values, table, entries, row, start, stop, target):
         at += behind
         if head & 1:
             groups = min(head >> 1, (values - done + 7) >> 3)
-            if (head >> 1) * bits > end - at:
+            # Not multiplied: the product of a number that the file made up may be any other.
+            if bits and head >> 1 > (end - at) // bits:
                 return False
             if not _groups(at, groups, bits, values - done, table, entries, row + done, start, stop, target):
                 return False

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from job.read.parquet.pages import PlainPages
+from job.machine_code import kernel
+from job.read.parquet.pages import NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
 from job.read.parquet.snappy_kernel import unpack
 
 ROWS = 1000
@@ -141,6 +142,55 @@ def test_no_damage_is_anything_but_what_arrow_sees(options):
             content[place] ^= change
     assert agreed
     assert asked
+
+
+def _thrift(*numbers):
+    """Numbers as Thrift's compact protocol has them, seven bits a byte."""
+    return b"".join(
+        bytes(
+            number >> shift & 127 | 128 * (number >> shift > 127) for shift in range(0, max(7, number.bit_length()), 7)
+        )
+        for number in numbers
+    )
+
+
+def _page(kind, content, values, encoding):
+    """An unpacked page of version 1 with its header: kind, sizes, and the count of values in its own header's place."""
+    own = {0: 5, 2: 7}[kind]
+    sizes = [b"\x15" + _thrift(2 * number) for number in (kind, len(content), len(content))]
+    inner = b"\x15" + _thrift(2 * values) + b"\x15" + _thrift(2 * encoding) + b"\x00"
+    return b"".join(sizes) + bytes([(own - 3) << 4 | 12]) + inner + b"\x00" + content
+
+
+def _decoded_chunk(content, rows):
+    """A column chunk as the kernel reads it; None if it is not plain. Behind its page's room lie more indices."""
+    source, target = np.frombuffer(content, np.uint8), np.zeros(rows, np.uint8)
+    room = np.ones(TABLE_BYTES + 1000 + SLACK_BYTES + 2 * rows, np.uint8)
+    numbers, result = np.zeros(NUMBERS, np.int64), np.zeros(1, np.int64)
+    kernel("job.read.parquet.page_kernel", "decode")(
+        source.ctypes.data, len(content), 4, False, False, rows, 0, rows, target.ctypes.data,
+        room.ctypes.data, 1000, numbers.ctypes.data, result.ctypes.data,
+    )  # fmt: skip
+    return target if result[0] else None
+
+
+DICTIONARY = _page(2, np.arange(4, dtype=np.int32).tobytes(), 4, 0)
+
+
+def test_a_run_of_indices_is_as_long_as_its_bytes():
+    """A number of groups whose bytes are, times eight, a small number again would be read from beyond the page."""
+    rows = 8000
+    good = bytes([8]) + _thrift(1 << 1 | 1) + bytes([0, 1, 2, 3] * 2)
+    assert _decoded_chunk(DICTIONARY + _page(0, good, 8, 8), 8).tolist() == [0, 1, 2, 3] * 2
+    for groups in (2, 1 << 40, 1 << 58, 1 << 60, 1 << 61):
+        lying = bytes([8]) + _thrift(groups << 1 | 1) + bytes([0, 1, 2, 3] * 2)
+        assert _decoded_chunk(DICTIONARY + _page(0, lying, rows, 8), rows) is None
+
+
+@pytest.mark.parametrize("kind", range(16))
+def test_a_field_of_a_header_whose_number_does_not_end(kind):
+    """Whatever kind of field it announces, the column is left to Arrow, soon."""
+    assert _decoded_chunk(bytes([kind]) + b"\xff" * 20, 8) is None
 
 
 def test_a_column_cut_short_is_left_to_arrow():
