@@ -24,12 +24,12 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)"
 
-.PHONY: help setup train score sample test coverage soak bench fuzz lint type check lock clean distclean
+.PHONY: help setup train score sample test coverage soak bench bench-train fuzz lint type check lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATA=$(DATA) RECIPE=$(RECIPE) ARCH=$(ARCH) MODEL=$(MODEL) INPUT=$(INPUT) OUTPUT=$(OUTPUT) PYTHON=$(PYTHON)"
 	@echo "  ROWS=$(ROWS) SECONDS=$(SECONDS)"
@@ -91,6 +91,9 @@ soak: $(INSTALLED) ## Run the long tests, which need MNIST (MNIST_DIR) and 2 GB 
 
 bench: .venv/bench $(CARD) ## Measure against pandas + Keras and Polars (ROWS; 6 GB of disk, 15 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench --rows $(ROWS) --model "$(MODEL)"
+
+bench-train: $(INSTALLED) ## Measure how fast training is against a plain model.fit (10 minutes)
+	@PYTHONPATH=tests $(BIN)/python -m bench_train
 
 fuzz: .venv/fuzz ## Look for CSV files that break the reader (SECONDS; Linux on x86-64 only)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS)
