@@ -100,7 +100,12 @@ RECIPES: Final = {recipe.name: recipe for recipe in (_ACCURATE, _BASELINE)}
 # Of each operation. Measured, see `backend`: a dense network is trained faster by one than by two; a network of
 # convolutions takes 8.1 s an epoch with two, 10.5 s with one.
 THREADS: Final[dict[Architecture, int]] = {"dense": 1, "cnn": 2}
-# Fewer epochs of the same: convolutions learn more from each, and take nine times as long for it.
+# Fewer epochs of the same: convolutions learn more from each, and take nine times as long for it. Measured as above,
+# while other work took half of the machine: 99.63, 99.70 and 99.68 % of t10k for seeds 1, 2 and 3, mean 99.67 %,
+# standard deviation 0.04 points; 608 to 719 s of training, the quickest epoch 9.8 s. Chosen by 10,000 of the training
+# images, t10k unseen, one seed each, after 20 epochs: 99.60 % (cross-entropy 0.0125) with these convolutions; 99.67 %
+# (0.0132) with sides of 5 and 3 instead of 6 and 4, which leave the last three lines out; 99.61 % (0.0142) with four of
+# 32, 48, 64 and 64 filters, which take 1.4 times as long.
 _CNN: Final[dict[str, Any]] = {"arch": "cnn", "hidden": ()}
 CNN_RECIPES: Final = {
     "accurate": replace(_ACCURATE, epochs=40, **_CNN),
