@@ -14,14 +14,13 @@ import pytest
 from support.faulty_file_system import Dead, FaultyFileSystem, die, nothing, with_error
 from support.files import csv_text, make_digits, write_csv
 from support.models import write_model
-from support.runs import files_below, score, stable_files
+from support.runs import files_below, is_temporary, score, stable_files, state_of
 
 from job.errors import ResourceExhausted, StorageError
 from job.model.bundle import open_bundle
 from job.storage import LocalStorage
 
 PART_BYTES = 30_000
-TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +44,6 @@ def undisturbed(inputs, model, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed") / "out"
     score(inputs, output, model, part_bytes=PART_BYTES)
     return stable_files(output)
-
-
-def is_temporary(path):
-    """Whether a path below an output folder is that of a file not yet under its final name."""
-    return bool(TEMPORARY.search(path))
-
-
-def state_of(folder):
-    """What stands in a folder, but for what differs from run to run: temporary names, and the manifest's times."""
-    files = files_below(folder) if folder.exists() else {}
-    return frozenset(
-        (TEMPORARY.sub(".tmp", path), b"" if path.endswith("manifest.json") else content)
-        for path, content in files.items()
-    )
 
 
 def assert_promises_hold(output, undisturbed):
@@ -160,18 +145,17 @@ def test_every_write_is_short_once(campaign, undisturbed, figure):
 
 
 @pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
-def test_every_operation_fails_while_other_output_is_replaced(
-    inputs, undisturbed, tmp_path, tmp_path_factory, model, fault, figure
-):
+def test_every_operation_fails_while_other_output_is_replaced(inputs, tmp_path, tmp_path_factory, model, fault, figure):
     """With --overwrite the old output is whole, or no longer says so; never are old and new files taken for one run."""
     other = tmp_path_factory.mktemp("other")
     score(inputs / "sub", other / "out", write_model(other / "model", seed=5))
-    old = stable_files(other / "out")
-    campaign = Campaign(inputs, model, undisturbed, tmp_path, is_overwriting=True)
+    score(inputs / "bad.csv", other / "new", model, part_bytes=PART_BYTES)
+    old, new = stable_files(other / "out"), stable_files(other / "new")
+    campaign = Campaign(inputs / "bad.csv", model, new, tmp_path, is_overwriting=True)
     for output, _, _ in campaign.strike_all(fault, before=lambda output: shutil.copytree(other / "out", output)):
         found = stable_files(output)
         if "_SUCCESS" in found:
-            whole = old if found["_SUCCESS"] == old["_SUCCESS"] else undisturbed
+            whole = old if found["_SUCCESS"] == old["_SUCCESS"] else new
             assert found.items() >= whole.items()
     figure(f"{campaign.points} operations failed while output was replaced; nothing was mixed")
 

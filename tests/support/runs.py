@@ -1,10 +1,13 @@
 """Scoring runs inside the test's own process, and what they left behind."""
 
+import re
 from pathlib import Path
 
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 
 
 class SilentProgress:
@@ -34,3 +37,17 @@ def files_below(folder):
 def stable_files(folder):
     """The files that must not depend on how the run went: all but the manifest."""
     return {path: content for path, content in files_below(folder).items() if path != "manifest.json"}
+
+
+def is_temporary(path):
+    """Whether a path below an output folder is that of a file not yet under its final name."""
+    return bool(_TEMPORARY.search(path))
+
+
+def state_of(folder):
+    """What stands in a folder, but for what differs from run to run: temporary names, and the manifest's times."""
+    files = files_below(folder) if Path(folder).exists() else {}
+    return frozenset(
+        (_TEMPORARY.sub(".tmp", path), b"" if path.endswith("manifest.json") else content)
+        for path, content in files.items()
+    )

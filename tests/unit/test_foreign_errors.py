@@ -91,6 +91,17 @@ def test_out_of_memory_is_a_resource_that_ran_out(kind):
     assert str(error.value) == "/in/a.csv: out of memory; lower --threads, or give the job more memory"
 
 
+def test_no_room_for_a_thread_of_arrows_is_a_resource_that_ran_out():
+    """Arrow has no class for it; other errors of this kind are not translated here."""
+    with (
+        pytest.raises(ResourceExhausted, match=r"^/in/a\.csv: cannot start threads to read it"),
+        translated_errors("/in/a.csv"),
+    ):
+        raise pa.ArrowInvalid("Unable to start worker thread: Resource temporarily unavailable")
+    with pytest.raises(pa.ArrowInvalid, match="damaged"), translated_errors("/in/a.csv"):
+        raise pa.ArrowInvalid("damaged")
+
+
 def test_an_error_that_is_translated_already_stays_what_it_is():
     """Doors stand in doors: the inner one knows more."""
     inner = DataError("inner")
