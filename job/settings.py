@@ -17,6 +17,7 @@ Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Activation = Literal["relu", "leaky_relu", "elu", "silu", "tanh"]
 ClassWeights = Literal["none", "balanced"]
 Quantization = Literal["int8"]
+SearchMethod = Literal["hyperband", "random", "bayesian"]
 ExportFormat = Literal["tflite", "onnx", "saved-model"]
 
 
@@ -138,15 +139,35 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range."""
-        if not 0 < self.validation_share < 1:
-            raise UsageError(
-                f"--validation-split {self.validation_share}: expected a share between 0 and 1, such as 0.1"
-            )
+        _check_share(self.validation_share)
         if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
             raise UsageError(f"--min-accuracy {self.min_accuracy}: expected a share of at most 1, such as 0.99")
         if self.quantize and self.activation == "elu":
             # Better said before training than found after it.
             raise UsageError(f"--quantize {self.quantize}: TFLite knows no elu in integers; take another --activation")
+
+
+@dataclass(frozen=True, slots=True)
+class TuneSettings:
+    """One search for better settings.
+
+    data, read, recipe, validation_share, seed: as for training. output: the search's folder. trials: how many settings
+    are tried in all. epochs: how long each is trained for, at most.
+    """
+
+    data: str
+    output: str
+    trials: int = 20
+    search: SearchMethod = "hyperband"
+    epochs: int = 10
+    recipe: Recipe = "accurate"
+    validation_share: float = 0.1
+    seed: int = 1
+    read: ReadSettings = ReadSettings()
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values outside their range."""
+        _check_share(self.validation_share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +199,11 @@ class ExportSettings:
                 f"--quantize {self.quantize}: a .keras file brings no images to measure its values on; name some like "
                 "those it was trained on with --data"
             )
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise UsageError(f"--validation-split {share}: expected a share between 0 and 1, such as 0.1")
 
 
 def parse_widths(text: str) -> tuple[int, ...]:

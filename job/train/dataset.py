@@ -11,7 +11,7 @@ from typing import Final
 from job.settings import ReadSettings
 from job.storage import Storage
 from job.train.origin import Origin, find_images
-from job.train.split import Split, hold_out
+from job.train.split import Split, hold_out, joined
 
 _DEFAULTS: Final = ReadSettings()
 _TEST_SHARE: Final = 0.2
@@ -42,18 +42,29 @@ def load(  # noqa: PLR0913  # all that the splits depend on
     seed: int,
     validation_share: float,
     mnist_dir: str | None = None,
+    has_test: bool = True,
 ) -> Dataset:
     """Find images and cut them into splits; the same images, seed and share give the same splits.
 
     source, read: see `origin.find_images`. validation_share: of the images that are not test images, in (0, 1).
+    has_test: whether the test images are wanted; if not, their split is empty, no file of theirs is opened, and the
+    fingerprint is of the others. The other splits are the same.
     Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split.
     """
-    origin = find_images(storage, source, read, mnist_dir=mnist_dir)
+    origin = find_images(storage, source, read, mnist_dir=mnist_dir, has_test=has_test)
     remaining, test = origin.images, origin.test
     if test is None:
         remaining, test = hold_out(remaining, _TEST_SHARE, seed=seed, where=origin.source)
     train, validation = hold_out(remaining, validation_share, seed=seed, where=origin.source)
-    return Dataset(origin.name, origin.source, train, validation, test, _fingerprint(origin), origin.warning)
+    return Dataset(
+        origin.name,
+        origin.source,
+        train,
+        validation,
+        test if has_test else joined([]),
+        _fingerprint(origin),
+        origin.warning,
+    )
 
 
 def _fingerprint(origin: Origin) -> str:

@@ -54,23 +54,29 @@ class Origin:
 
 
 def find_images(
-    storage: Storage, source: str, read: ReadSettings = _DEFAULTS, *, mnist_dir: str | None = None
+    storage: Storage,
+    source: str,
+    read: ReadSettings = _DEFAULTS,
+    *,
+    mnist_dir: str | None = None,
+    has_test: bool = True,
 ) -> Origin:
     """The images that `source` names: `mnist`, `digits`, `auto`, or a file, folder or glob.
 
     `auto` is `mnist_dir` if there is one, else `mnist`, else `digits` with a warning, which is logged too.
-    read: what files hold. Raises NoInput where there is nothing, DataError where the images cannot be trained on,
+    read: what files hold. has_test: whether test images of the data's own are wanted; if not, they are not read, and an
+    empty split stands for them. Raises NoInput where there is nothing, DataError where the images cannot be trained on,
     LayoutError, and UsageError where something is said of files and there are none.
     """
     if source in {"mnist", "digits"} or (source == "auto" and not mnist_dir):
         _check_nothing_said(source, read)
     if source == "auto":
-        return _first_available(storage, read, mnist_dir)
+        return _first_available(storage, read, mnist_dir, has_test=has_test)
     if source == "mnist":
-        return _mnist()
+        return _mnist(has_test=has_test)
     if source == "digits":
         return _digits()
-    return _from_files(storage, source, read)
+    return _from_files(storage, source, read, has_test=has_test)
 
 
 def _check_nothing_said(source: str, read: ReadSettings) -> None:
@@ -80,14 +86,14 @@ def _check_nothing_said(source: str, read: ReadSettings) -> None:
         )
 
 
-def _first_available(storage: Storage, read: ReadSettings, mnist_dir: str | None) -> Origin:
+def _first_available(storage: Storage, read: ReadSettings, mnist_dir: str | None, *, has_test: bool) -> Origin:
     if mnist_dir:
         try:
-            return _from_files(storage, mnist_dir, read)
+            return _from_files(storage, mnist_dir, read, has_test=has_test)
         except NoInput as error:
             raise NoInput(f"{error}; the environment variable MNIST_DIR says to look there") from error
     try:
-        return _mnist()
+        return _mnist(has_test=has_test)
     except NoInput as error:
         _log.info("%s", error)
         warning = (
@@ -98,19 +104,21 @@ def _first_available(storage: Storage, read: ReadSettings, mnist_dir: str | None
         return replace(_digits(), warning=warning)
 
 
-def _from_files(storage: Storage, source: str, read: ReadSettings) -> Origin:
+def _from_files(storage: Storage, source: str, read: ReadSettings, *, has_test: bool) -> Origin:
     name = PurePosixPath(storage.resolve(source)).name
-    train, test = (_idx_images(storage, source, stem, read) for stem in ("train", "t10k"))
+    train, test = (_idx_file(storage, source, stem) for stem in ("train", "t10k"))
     if train is not None and test is not None:
-        return Origin(name, source, _read_all(storage, source, [train]), _read_all(storage, source, [test]))
+        wanted = (train, test) if has_test else (train,)
+        splits = [_read_all(storage, source, [idx_source(storage, each, read)]) for each in wanted]
+        return Origin(name, source, splits[0], splits[1] if has_test else joined([]))
     sources = look(storage, files_at(storage, [source]), read)
     return Origin(name, source, _read_all(storage, source, sources))
 
 
-def _idx_images(storage: Storage, folder: str, stem: str, read: ReadSettings) -> Source | None:
+def _idx_file(storage: Storage, folder: str, stem: str) -> FileInfo | None:
     path = storage.resolve(folder)
     found: list[FileInfo | None] = [storage.stat(join(path, name.format(stem))) for name in _IDX_NAMES]
-    return next((idx_source(storage, file, read) for file in found if file is not None), None)
+    return next((file for file in found if file is not None), None)
 
 
 def _read_all(storage: Storage, source: str, sources: Sequence[Source]) -> Split:
@@ -152,7 +160,7 @@ def _complaint(reject: Reject, path: str) -> str:
     return f"{path} {place}: {reject.detail} [{reject.reason}]; training data must be clean: correct it or take it out"
 
 
-def _mnist() -> Origin:
+def _mnist(*, has_test: bool) -> Origin:
     keras = import_keras()
     try:
         train, test = _within(_DOWNLOAD_TIMEOUT_S, keras.datasets.mnist.load_data)
@@ -161,7 +169,8 @@ def _mnist() -> Origin:
             f"mnist: cannot be downloaded ({error}); name a folder of IDX files or another file with --data, "
             "or use --data digits"
         ) from error
-    return Origin("mnist", "mnist", _flattened(*train), _flattened(*test))
+    # Both are in the one file that is downloaded.
+    return Origin("mnist", "mnist", _flattened(*train), _flattened(*test) if has_test else joined([]))
 
 
 def _flattened(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Split:
