@@ -582,6 +582,9 @@ def main() -> None:
     except DigitJobError as error:
         _log.error("%s", error)
         sys.exit(error.exit_code)
+    except _StoppedAtOnce as stop:
+        _log.error("%s", stop.error)
+        sys.exit(stop.error.exit_code)
     except Exception as error:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
         if _ran_out_of_memory(error):
             _log.error(OUT_OF_MEMORY)  # where memory ran out says nothing of why
@@ -631,6 +634,17 @@ def _ran_out_of_memory(error: BaseException) -> bool:
     return is_so or (before is not None and _ran_out_of_memory(before))
 
 
+class _StoppedAtOnce(BaseException):
+    """A Stopped that a signal raises wherever the process is, and so in the midst of code that catches any Exception.
+
+    Logging does, and would go on as if nothing had happened. KeyboardInterrupt is none, either.
+    """
+
+    def __init__(self, error: Stopped) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class _StopOnSignals:
     """SIGINT and SIGTERM end the command in good order; a second one ends it at once."""
 
@@ -660,7 +674,7 @@ class _StopOnSignals:
             else Terminated(f"terminated; {self._advice}")
         )
         if self._at_once:
-            raise self._error
+            raise _StoppedAtOnce(self._error)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, SIDE, Pixels, Probabilities
-from job.errors import ModelInvalid, Stopped
+from job.errors import ModelInvalid
 from job.model.bundle import KERAS_NAME
 from job.train.backend import import_keras
 from job.train.network import INPUT_NAME, OUTPUT_NAME
@@ -39,7 +39,7 @@ def load_foreign(content: bytes, path: str) -> "keras.Model":
         local.write_bytes(content)
         try:
             model = keras.saving.load_model(local, compile=False, safe_mode=True)
-        except (Stopped, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:  # whatever a file from elsewhere makes Keras raise
             raise ModelInvalid(

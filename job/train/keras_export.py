@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from job.contract import PIXELS
-from job.errors import ModelInvalid, Stopped
+from job.errors import ModelInvalid
 from job.train.backend import without_notices
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def exported_by_keras(model: "keras.Model", name: str, format_: KerasFormat, **o
                 # Keras exports only what has been called.
                 model(np.zeros((1, PIXELS), np.uint8))
                 model.export(path, format=format_, verbose=False, **options)
-            except (Stopped, ImportError, MemoryError):
+            except (ImportError, MemoryError):
                 raise
             except Exception as error:  # converters raise whatever they run into
                 raise ModelInvalid(f"{model.name}: cannot be exported to {_WORDS[format_]}: {error!r:.200}") from error

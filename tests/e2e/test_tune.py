@@ -8,12 +8,26 @@ from support.runs import files_below
 ARGUMENTS = ["tune", "--data", "digits", "--trials", "2", "--epochs", "1", "--search", "random", "--log-format", "text"]
 
 
+# The process sends itself a signal while it writes its second line, which tells of the first training: in the midst of
+# Python's logging, which catches whatever an Exception is raised there.
+SIGNALS_ITSELF = """
+import itertools, logging, os
+lines, flush = itertools.count(1), logging.StreamHandler.flush
+
+def flush_and_signal(self):
+    flush(self)
+    if next(lines) == 2:
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+
+logging.StreamHandler.flush = flush_and_signal
+"""
+
+
 def _stopped(output, number):
     """The exit code of a search that gets a signal once the first training is done."""
-    process = start(*ARGUMENTS, "--output", output)
-    assert any(line.startswith("default: ") for line in process.stderr)
-    process.send_signal(number)
+    process = start(*ARGUMENTS, "--output", output, code=SIGNALS_ITSELF, SIGNAL=f"{number:d}")
     _, stderr = process.communicate(timeout=120)
+    assert "default: " in stderr
     assert "Traceback" not in stderr
     assert set(files_below(output)) == {"search.json"}
     return process.returncode
@@ -38,7 +52,7 @@ def test_a_search_that_was_stopped_goes_on_with_what_it_has(search):
     """The same command makes the trials that are missing, and no other again."""
     output, kept = search
     assert set(files_below(output)) == {"search.json", "trials.csv", "best.json"}
-    assert kept
+    assert len(kept) == 1
     assert _trials(output)[: len(kept)] == kept
     assert len(_trials(output)) == 3
 
