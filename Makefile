@@ -47,7 +47,7 @@ $(INSTALLED): pyproject.toml .lock/dev.txt
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib job
 	@$(BIN)/python -m job.machine_code job.read.csv.kernel.scan job.read.csv.count_kernel.count_lines \
-	  job.read.parquet.page_kernel.decode job.read.parquet.grid_kernel.transpose \
+	  job.read.parquet.footer_kernel.chunks job.read.parquet.page_kernel.decode job.read.parquet.grid_kernel.transpose \
 	  job.model.dense_kernel.run_layers job.train.deform_kernel.deform
 	@touch $@
 

@@ -22,7 +22,7 @@ def _loading(kind):
             value.align = 1
             return value if kind is _LONG else builder.zext(value, _LONG)
 
-        return types.uint64(types.int64), codegen
+        return (types.uint64 if kind is _LONG else types.int64)(types.int64), codegen
 
     return load
 
@@ -40,7 +40,8 @@ def _storing(kind):
     return store
 
 
-# The byte, the four or the eight bytes at an address, the first of them lowest, as uint64.
+# The byte and the four bytes at an address as int64, the eight as uint64, the first of them lowest. What is calculated
+# with has a sign: to Numba, such a number with one that has none is a float, and a place or a length from it any.
 load_byte, load_word, load_long = _loading(_BYTE), _loading(_WORD), _loading(_LONG)
 # Write the lowest byte, or all eight, of a uint64 to an address.
 store_byte, store_long = _storing(_BYTE), _storing(_LONG)

@@ -405,7 +405,9 @@ def test_flipped_bytes_in_parquet(kind, count):
     whole = _parquet(kind, DIGITS, row_group_size=8)
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     refused = 0
-    for seed in range(count):
+    # Of each kind the first, and those that ended the process once: a codec, or a column's data, that there is not.
+    seeds = {*range(count), 104, 278, 694, 907, 1163}
+    for seed in sorted(seeds):
         random = np.random.default_rng(seed)
         content = bytearray(whole)
         for place in random.integers(footer if seed % 2 else 4, len(content), random.integers(1, 4)):
@@ -413,7 +415,7 @@ def test_flipped_bytes_in_parquet(kind, count):
         found, announced = _rows_read(bytes(content))
         assert found == announced
         refused += found is None
-    assert 0 < refused < count
+    assert 0 < refused < len(seeds)
 
 
 def _varint(number):

@@ -1,8 +1,10 @@
 """Machine code is made once, kept, and never trusted blindly."""
 
+import importlib
 import subprocess
 import sys
 
+import numba
 import pytest
 
 from job import machine_code
@@ -80,6 +82,21 @@ def test_kernels_compile_for_every_level(level):
 def test_deformations_compile_for_the_oldest_processors():
     """Which have no instruction for much of what vectors are made of."""
     assert machine_code._compiled("job.train.deform_kernel", "deform", "x86-64")
+
+
+WHOLE_NUMBERS = [
+    ("job.read.csv.count_kernel", "count_lines"), ("job.read.parquet.footer_kernel", "chunks"),
+    ("job.read.parquet.page_kernel", "decode"), ("job.read.parquet.grid_kernel", "transpose"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "function"), WHOLE_NUMBERS)
+def test_what_calculates_with_whole_numbers_has_no_floats(module, function):
+    """Numba makes a float of a signed and an unsigned number: a length or a place, then, that may come out as any."""
+    source = importlib.import_module(module)
+    code = numba.cfunc(source.SIGNATURE)(getattr(source, function).py_func).inspect_llvm()
+    assert "double" not in code
+    assert "float" not in code
 
 
 def test_numba_is_not_imported_where_code_is_kept():

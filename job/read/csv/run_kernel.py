@@ -100,7 +100,8 @@ def parse_run(address, end_address, delimiter, row_address, fields):
             stop = first_bit(ends)
             length = stop - start
             # Three bytes, right-aligned: what stands in front of a shorter number is shifted in as zeros.
-            digits = (load_word(address + start) << np.uint64((8 * (_MAX_DIGITS - length)) & 63)) & np.uint64(0x0F0F0F)
+            word = np.uint64(load_word(address + start))
+            digits = (word << np.uint64((8 * (_MAX_DIGITS - length)) & 63)) & np.uint64(0x0F0F0F)
             hundreds, tens = digits & np.uint64(0xFF), (digits >> np.uint64(8)) & np.uint64(0xFF)
             value = hundreds * np.uint64(100) + tens * np.uint64(10) + (digits >> np.uint64(16))
             is_bad |= (value > _MAX_PIXEL) | (length < 1) | (length > _MAX_DIGITS)

@@ -20,6 +20,7 @@ from numba import carray, types
 from job.read.memory import load_byte, load_long, load_word, store_byte, store_long
 from job.read.parquet.pages import NUMBERS, TABLE_BYTES
 from job.read.parquet.snappy_kernel import copy, unpack
+from job.read.parquet.thrift_kernel import BINARY, DOUBLE, FALSE, I8, I64, STRUCT, TRUE, varint, zigzag
 
 # What `head` holds of a page's header.
 _TYPE, _PLAIN_BYTES, _PACKED_BYTES, _CHECKSUM = 0, 1, 2, 3
@@ -29,7 +30,6 @@ _IDS_SIZE: Final = NUMBERS - _HEAD_SIZE
 
 _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = 0, 2, 3
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
-_BOOL_TRUE, _BOOL_FALSE, _I8, _I64, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 6, 7, 8, 12
 
 _MAX_PIXEL: Final = 255
 _ENTRIES: Final = TABLE_BYTES
@@ -96,7 +96,7 @@ def _read_header(content, at, size, head):
     depth = 0
     ids[0] = 0
     while at < size:
-        byte = int(load_byte(content + at))
+        byte = load_byte(content + at)
         at += 1
         if byte == 0:
             if depth == 0:
@@ -107,26 +107,26 @@ def _read_header(content, at, size, head):
         if byte >> 4:
             ids[depth] += byte >> 4
         else:
-            ids[depth], at = _zigzag(content, at, size)
+            ids[depth], at = zigzag(content, at, size)
             if at < 0:
                 return -1
-        if kind == _STRUCT:
+        if kind == STRUCT:
             depth += 1
             if depth == _IDS_SIZE:
                 return -1
             ids[depth] = 0
             continue
         value = 0
-        if _I8 < kind <= _I64:
-            value, at = _zigzag(content, at, size)
-        elif kind in (_BOOL_TRUE, _BOOL_FALSE):
-            value = kind == _BOOL_TRUE
-        elif kind == _I8:
+        if I8 < kind <= I64:
+            value, at = zigzag(content, at, size)
+        elif kind in (TRUE, FALSE):
+            value = kind == TRUE
+        elif kind == I8:
             at += 1
-        elif kind == _DOUBLE:
+        elif kind == DOUBLE:
             at += 8
-        elif kind == _BINARY:
-            length, at = _varint(content, at, size)
+        elif kind == BINARY:
+            length, at = varint(content, at, size)
             if at < 0 or length < 0 or length > size - at:
                 return -1
             at += length
@@ -171,26 +171,6 @@ def _note(head, depth, field, inner, value):
 
 
 @numba.njit
-def _varint(content, at, size):
-    """A number of seven bits a byte, the lowest first, and the place behind it; -1 for a place that there is not."""
-    value = shift = 0
-    while 0 <= at < size and shift < 63:
-        byte = int(load_byte(content + at))
-        value |= (byte & 127) << shift
-        at += 1
-        shift += 7
-        if byte < 128:
-            return value, at
-    return 0, -1
-
-
-@numba.njit
-def _zigzag(content, at, size):
-    value, at = _varint(content, at, size)
-    return (value >> 1) ^ -(value & 1), at
-
-
-@numba.njit
 def _fetch(source, packed, plain, is_packed, target):
     """Bring bytes to `target`, unpacked; whether they are `plain` many."""
     if is_packed:
@@ -219,7 +199,7 @@ def _dictionary(source, packed, plain, width, is_snappy, values, page, table):
 @numba.njit
 def _number(address, width):
     """An integer as if it had no sign, so that negative ones are too large."""
-    return load_word(address) if width == 4 else load_long(address)
+    return np.uint64(load_word(address)) if width == 4 else load_long(address)
 
 
 @numba.njit
@@ -240,7 +220,7 @@ def _open_page(source, packed, plain, is_snappy, has_levels, head, page):
         return -1
     if not has_levels:
         return 0
-    length = int(load_word(page)) if plain >= 4 else plain
+    length = load_word(page) if plain >= 4 else plain
     if length > plain - 4 or not _all_present(page + 4, page + 4 + length, head[_VALUES]):
         return -1
     return 4 + length
@@ -251,7 +231,7 @@ def _all_present(at, end, values):
     """Whether levels of one bit say of each value that it is there: runs of ones, and bits that are all set."""
     done = 0
     while done < values:
-        head, behind = _varint(at, 0, end - at)
+        head, behind = varint(at, 0, end - at)
         if behind < 0:
             return False
         at += behind
@@ -262,7 +242,7 @@ def _all_present(at, end, values):
             for place in range(count):
                 left = values - done - 8 * place
                 wanted = 255 if left >= 8 else (1 << max(left, 0)) - 1
-                if int(load_byte(at + place)) & wanted != wanted:
+                if load_byte(at + place) & wanted != wanted:
                     return False
             at += count
             done += 8 * count
@@ -292,13 +272,13 @@ def _indices(at, end, values, table, entries, row, start, stop, target):
     """Places in the dictionary, as runs of one or packed in bits, eight together; whether all of them are places."""
     if at >= end:
         return False
-    bits = int(load_byte(at))
+    bits = load_byte(at)
     at += 1
     if bits > _MAX_BITS:
         return False
     done = 0
     while done < values:
-        head, behind = _varint(at, 0, end - at)
+        head, behind = varint(at, 0, end - at)
         if behind < 0 or head >> 1 == 0:
             return False
         at += behind
@@ -316,19 +296,24 @@ def _indices(at, end, values, table, entries, row, start, stop, target):
             if bits:
                 if at >= end:
                     return False
-                index = int(load_byte(at))
+                index = load_byte(at)
                 at += 1
             if index >= entries:
                 return False
             count = min(head >> 1, values - done)
-            _fill(target - start, max(row + done, start), min(row + done + count, stop), load_byte(table + index))
+            _fill(
+                target - start,
+                max(row + done, start),
+                min(row + done + count, stop),
+                load_byte(table + index),
+            )
             done += count
     return True
 
 
 @numba.njit
 def _fill(target, first, last, value):
-    eight = value * np.uint64(0x0101010101010101)
+    eight = np.uint64(value) * np.uint64(0x0101010101010101)
     while first + 8 <= last:
         store_long(target + first, eight)
         first += 8
@@ -342,8 +327,8 @@ def _groups(at, groups, bits, values, table, entries, row, start, stop, target):
     """Groups of eight places of so many bits each; whether all of them are places in the dictionary."""
     mask = np.uint64((1 << bits) - 1)
     shift = np.uint64(bits)
-    highest = np.uint64(0)
-    background = load_byte(table) * np.uint64(0x0101010101010101)
+    highest = np.int64(0)
+    background = np.uint64(load_byte(table)) * np.uint64(0x0101010101010101)
     for group in range(groups):
         # Eight bytes are read where fewer belong to the group: there is slack behind the page.
         word = load_long(at + group * bits)
@@ -358,14 +343,14 @@ def _groups(at, groups, bits, values, table, entries, row, start, stop, target):
                 continue
             pixels = np.uint64(0)
             for each in range(8):
-                index = word & mask
+                index = np.int64(word & mask)
                 word >>= shift
                 highest = max(highest, index)
-                pixels |= load_byte(table + index) << np.uint64(8 * each)
+                pixels |= np.uint64(load_byte(table + index)) << np.uint64(8 * each)
             store_long(place, pixels)
         else:
             for each in range(count):
-                index = word & mask
+                index = np.int64(word & mask)
                 word >>= shift
                 highest = max(highest, index)
                 if start <= first + each < stop:

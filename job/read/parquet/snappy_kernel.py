@@ -30,7 +30,7 @@ def unpack(source, size, target, expected):
         return False
     done = 0
     while at < size:
-        tag = int(load_byte(source + at))
+        tag = load_byte(source + at)
         at += 1
         kind = tag & 3
         length = (tag >> 2) + 1
@@ -66,12 +66,12 @@ def unpack(source, size, target, expected):
 def _little_endian(source, at, size, count):
     """The number that the next one to four bytes are, the lowest first; -1 where there are not as many."""
     if at + 4 <= size:
-        return int(load_word(source + at)) & ((1 << (8 * count)) - 1)
+        return load_word(source + at) & ((1 << (8 * count)) - 1)
     if at + count > size:
         return -1
     value = 0
     for place in range(count):
-        value |= int(load_byte(source + at + place)) << (8 * place)
+        value |= load_byte(source + at + place) << (8 * place)
     return value
 
 
@@ -87,7 +87,7 @@ def _length(source, size):
     """The number that stands first, seven bits a byte, the lowest first; and how many bytes it takes."""
     value = at = shift = 0
     while at < size and shift < 32:
-        byte = int(load_byte(source + at))
+        byte = load_byte(source + at)
         value |= (byte & 127) << shift
         at += 1
         shift += 7

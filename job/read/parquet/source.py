@@ -20,6 +20,7 @@ from job.errors import DataError
 from job.read.ink import FullInk, recognise_full_ink
 from job.read.layout import in_words
 from job.read.parquet.columns import Columns, choose_columns
+from job.read.parquet.footer import ChunkTable
 from job.read.parquet.images import Images, numbers_in
 from job.read.parquet.labels import read_labels
 from job.read.parquet.window import Opened, Windows, stripes
@@ -198,6 +199,13 @@ def _footer(storage: Storage, file: FileInfo) -> pq.FileMetaData:
         return pq.read_metadata(raw)
 
 
+@functools.lru_cache(maxsize=2)
+def _chunk_table(storage: Storage, file: FileInfo) -> ChunkTable:
+    """Where a file's columns lie, for the same reason."""
+    with closing(storage.open(file.path)) as raw:
+        return ChunkTable(raw, _footer(cast("Hashable", storage), file))
+
+
 @contextmanager
 def _opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> Iterator[Opened]:
     with translated_errors(file.path):
@@ -212,7 +220,7 @@ def _opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> 
                     page_checksum_verification=True,
                 ) as parquet,
             ):
-                yield Opened(parquet, raw, check_stop)
+                yield Opened(parquet, raw, functools.partial(_chunk_table, cast("Hashable", storage), file), check_stop)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not look at names of columns
             if is_of_the_machine(error):
                 raise

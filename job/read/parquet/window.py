@@ -8,7 +8,7 @@ window, which is faster, too. A row group of more rows than a window is decoded 
 windows: its time grows with their number, its memory does not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from job.contract import PIXELS, Pixels, Reject
 from job.read.ink import FullInk
 from job.read.parquet.columns import Columns
+from job.read.parquet.footer import ChunkTable
 from job.read.parquet.grid import Grid
 from job.read.parquet.pages import PlainPages
 from job.read.stop import CheckStop
@@ -36,13 +37,14 @@ _DECODED_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A Parquet file that is open, and the plain file below, to be read at any place.
+    """A Parquet file that is open, the plain file below, to be read at any place, and where its columns lie.
 
     check_stop: called with every piece that is decoded.
     """
 
     parquet: pq.ParquetFile
     raw: pa.NativeFile
+    table: Callable[[], ChunkTable]
     check_stop: CheckStop
 
 
@@ -61,7 +63,7 @@ class Windows:
         self._grid = Grid(self._window_rows, columns.pixels, full_ink)
         self._start = self._stop = 0
         # Numbers that are no bytes yet are for Arrow.
-        self._pages = PlainPages(file.raw, parquet.metadata, group, columns.pixels) if full_ink != 1 else None
+        self._pages = PlainPages(file.raw, file.table(), group, self._rows) if full_ink != 1 else None
 
     def rows(self, start: int, stop: int) -> tuple[Pixels, dict[int, Reject]]:
         """The images [start, stop), and by row within them what is wrong. Raises ArrowInvalid if damaged."""

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from job.machine_code import kernel
+from job.read.parquet.footer import ChunkTable
 from job.read.parquet.pages import NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
 from job.read.parquet.snappy_kernel import unpack
 
@@ -31,16 +32,17 @@ def _written(columns, *, is_nullable=True, type_=None, **options):
     return file.getvalue()
 
 
-def _pages(content, names):
+def _pages(content):
     footer = pq.read_metadata(io.BytesIO(content))
     assert footer.num_row_groups == 1
-    return PlainPages(pa.BufferReader(content), footer, 0, names)
+    file = pa.BufferReader(content)
+    return PlainPages(file, ChunkTable(file, footer), 0, footer.num_rows)
 
 
 def _decoded(content, name, start=0, stop=ROWS):
     """A column's rows as the kernel reads them; None if the column is not plain. The bytes around stay as they are."""
     room = np.full(stop - start + 200, 170, np.uint8)
-    is_plain = _pages(content, [name]).put(name, start, room[100:-100])
+    is_plain = _pages(content).put(name, start, room[100:-100])
     assert (room[:100] == 170).all()
     assert (room[-100:] == 170).all()
     return room[100:-100] if is_plain else None
@@ -196,8 +198,9 @@ def test_a_field_of_a_header_whose_number_does_not_end(kind):
 def test_a_column_cut_short_is_left_to_arrow():
     """A file that shrinks while it is read gives fewer bytes than asked for."""
     content = _written({"pixel": COLUMNS["ink"]})
-    footer = pq.read_metadata(io.BytesIO(content))
-    pages = PlainPages(pa.BufferReader(content[:300]), footer, 0, ["pixel"])
+    file = pa.BufferReader(content)
+    table = ChunkTable(file, pq.read_metadata(io.BytesIO(content)))
+    pages = PlainPages(pa.BufferReader(content[:300]), table, 0, ROWS)
     assert not pages.put("pixel", 0, np.empty(ROWS, np.uint8))
 
 

@@ -1,0 +1,107 @@
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from job.read.parquet.footer import ChunkTable
+
+ROWS = 60
+PIXELS = {f"pixel{index}": np.arange(ROWS, dtype=np.uint8) for index in range(5)}
+TABLE = pa.table(
+    {
+        **PIXELS,
+        "wide": np.arange(ROWS),
+        "text": [str(row) for row in range(ROWS)],
+        "list": [[row] for row in range(ROWS)],
+        "struct": [{"a": row} for row in range(ROWS)],
+        "map": pa.array([[("a", row)] for row in range(ROWS)], pa.map_(pa.string(), pa.int32())),
+        "maybe": [None if row % 3 else row for row in range(ROWS)],
+    }
+)
+
+
+def _written(**options):
+    file = io.BytesIO()
+    pq.write_table(TABLE, file, **{"row_group_size": 25, **options})
+    return file.getvalue()
+
+
+def _table(content, footer=None):
+    return ChunkTable(pa.BufferReader(content), footer or pq.read_metadata(io.BytesIO(content)))
+
+
+FILES = {
+    "as pyarrow writes": _written(),
+    "unpacked": _written(compression="none"),
+    "version 1": _written(version="1.0"),
+    "with indices": _written(write_page_index=True, store_schema=False),
+    "sorted": _written(sorting_columns=[pq.SortingColumn(0)]),
+    "without statistics": _written(write_statistics=False, use_dictionary=False),
+    "one row a group": _written(row_group_size=1),
+}
+
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
+def test_it_says_what_pyarrow_says(content):
+    """Of each column in each row group, whatever stands beside it in the footer."""
+    footer, table = pq.read_metadata(io.BytesIO(content)), _table(content)
+    for group in range(footer.num_row_groups):
+        for index, name in enumerate([*PIXELS, "wide"]):
+            expected, found = footer.row_group(group).column(index), table.chunk(group, name)
+            assert found.offset == (expected.dictionary_page_offset or expected.data_page_offset)
+            assert found.size_bytes == expected.total_compressed_size
+            assert found.number_bytes == {"INT32": 4, "INT64": 8}[expected.physical_type]
+            assert found.is_snappy == (expected.compression == "SNAPPY")
+            assert found.has_levels
+
+
+@pytest.mark.parametrize("name", ["text", "list", "list.list.element", "struct.a", "map", "nothing"])
+def test_other_columns_are_none_of_it(name):
+    """Texts, lists and maps, a struct's fields that may be missing twice, and names that there are not."""
+    assert _table(FILES["as pyarrow writes"]).chunk(0, name) is None
+
+
+def test_other_codecs_are_none_of_it():
+    """Arrow unpacks them."""
+    assert _table(_written(compression="zstd")).chunk(0, "pixel0") is None
+
+
+def test_columns_of_another_file_are_none_of_it():
+    """A footer may say that they lie elsewhere: then their places are places there."""
+    content = FILES["as pyarrow writes"]
+    footer = pq.read_metadata(io.BytesIO(content))
+    footer.set_file_path("elsewhere.parquet")
+    file = io.BytesIO()
+    footer.write_metadata_file(file)
+    table = _table(file.getvalue())
+    assert table.chunk(0, "pixel0") is None
+    assert _table(content).chunk(0, "pixel0") is not None
+
+
+def test_no_damage_ends_the_process():
+    """Each byte of a footer is changed in turn: it is read as something or as nothing, all within the file."""
+    content = bytearray(_written(row_group_size=60))
+    footer = pq.read_metadata(io.BytesIO(content))
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    refused = 0
+    for place in range(start, len(content) - 8):
+        for change in (1, 16, 128, 255):
+            content[place] ^= change
+            chunk = _table(bytes(content), footer).chunk(0, "pixel2")
+            content[place] ^= change
+            refused += chunk is None
+            assert chunk is None or 0 < chunk.offset <= len(content) - chunk.size_bytes
+    assert refused
+
+
+@pytest.mark.parametrize("length", range(0, 400, 7))
+def test_a_footer_cut_off_is_nothing(length):
+    """Wherever it ends."""
+    content = FILES["as pyarrow writes"]
+    footer = pq.read_metadata(io.BytesIO(content))
+    size = int.from_bytes(content[-8:-4], "little")
+    start = len(content) - 8 - size
+    cut = content[: start + length] + length.to_bytes(4, "little") + content[-4:]
+    assert _table(cut, footer).chunk(0, "pixel0") is None
