@@ -211,7 +211,8 @@ def test_a_run_out_of_memory_says_so_and_is_finished_by_the_same_command(argumen
     """
     codes = []
     for mebibytes in range(360, 2400, 20):
-        process = start(*arguments, preexec_fn=limited(mebibytes))
+        # Not traced for coverage, which would end with a traceback of its own.
+        process = start(*arguments, preexec_fn=limited(mebibytes), COVERAGE_PROCESS_CONFIG="")
         stderr = ended(process)
         codes.append(process.returncode)
         assert process.returncode in {0, 75, -signal.SIGABRT, -signal.SIGSEGV, KILLED_BY_THE_LOADER}, stderr
