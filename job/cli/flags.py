@@ -1,0 +1,51 @@
+"""Flags: how one is made, with its environment variable, and those that several commands have."""
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from job import logs
+from job.settings import Scale
+
+
+def _variable(flag: str) -> str:
+    return "DIGIT_JOB_" + flag.partition("/")[0].removeprefix("--").upper().replace("-", "_")
+
+
+def option(flag: str, text: str, *others: str, **more: Any) -> Any:
+    """A flag with its environment variable."""
+    return typer.Option(flag, *others, help=text, envvar=_variable(flag), **more)
+
+
+def several(flag: str, text: str, metavar: str) -> Any:
+    """A flag that may be given several times; its environment variable holds one value a line."""
+    variable = _variable(flag)
+    return typer.Option(
+        flag,
+        help=f"{text}; may be given several times. [env var: {variable}, one a line]",
+        metavar=metavar,
+        # The library would split the variable at spaces, and names may hold some.
+        default_factory=lambda: [line for line in os.environ.get(variable, "").splitlines() if line],
+        show_default=False,
+    )
+
+
+LogFormatFlag = Annotated[
+    logs.LogFormat,
+    option("--log-format", "Log lines for people (`text`) or machines (`json`); `auto`: text on a terminal."),
+]
+
+LabelColumnFlag = Annotated[
+    str | None,
+    option(
+        "--label-column",
+        "Which column is the label, where the names leave it open; its number from 1, where there is no header.",
+        metavar="NAME|N",
+    ),
+]
+NoLabelFlag = Annotated[bool, option("--no-label", "Take no column as the label.")]
+ScaleFlag = Annotated[
+    Scale, option("--scale", "Value of full ink: 255, or 1 for fractions; `auto`: as the first records show.")
+]
+TransposeFlag = Annotated[bool, option("--transpose", "Images are stored column by column, as in EMNIST; turn them.")]

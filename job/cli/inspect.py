@@ -1,0 +1,68 @@
+"""`digit-job inspect`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from job import logs
+from job.cli.flags import LabelColumnFlag, LogFormatFlag, NoLabelFlag, ScaleFlag, TransposeFlag
+from job.cli.streams import echo, say
+from job.settings import ReadSettings
+from job.storage import storage_at
+
+if TYPE_CHECKING:
+    from job.score.inspect import Inspection
+
+_MOST_DRAWN = 5
+
+
+def inspect(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A CSV, Parquet or IDX file, a folder, or a pattern such as 'in/*.csv'.",
+            envvar="DIGIT_JOB_SOURCE",
+            metavar="SRC",
+        ),
+    ],
+    label_column: LabelColumnFlag = None,
+    no_label: NoLabelFlag = False,
+    scale: ScaleFlag = "auto",
+    transpose: TransposeFlag = False,
+    log_format: LogFormatFlag = "auto",
+) -> None:
+    """Say what the reader makes of an input: its layout, labels, size, oddities, and its first digits.
+
+    Reads the head of each file only. Ends with the command that scores it.
+
+    Example: `digit-job inspect digits.csv`
+    """
+    logs.set_up(log_format)
+    from job.score.inspect import command_for  # noqa: PLC0415  # only this command needs it
+    from job.score.inspect import inspect as look_at  # noqa: PLC0415  # the same
+
+    settings = ReadSettings(label_column, no_label, scale, transpose)
+    for each in look_at(storage_at(source), source, settings):
+        _print_inspection(each)
+    say("To score it:")
+    say(f"  {command_for(source, settings)}")
+
+
+def _print_inspection(inspection: "Inspection") -> None:
+    from rich.console import Console  # noqa: PLC0415  # only this command needs it
+    from rich.text import Text  # noqa: PLC0415  # the same
+
+    from job.report.drawing import WIDTH, drawn  # noqa: PLC0415  # the same
+    from job.score.inspect import in_words  # noqa: PLC0415  # the same
+
+    console = Console()
+    is_unicode = console.encoding.lower().startswith("utf")
+    count = min(len(inspection.head.pixels), max(1, (console.width - 2) // (WIDTH + 2)), _MOST_DRAWN)
+    labels = inspection.head.labels
+    pictures = drawn(inspection.head.pixels[:count], None if labels is None else labels[:count], is_unicode=is_unicode)
+    warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
+    lines = [(inspection.path, "bold"), *((line, "") for line in in_words(inspection)), *warnings]
+    with console.capture() as shown:
+        for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures)]:
+            console.print(Text(logs.visible(text), style), soft_wrap=True)
+    echo(shown.get())
