@@ -9,14 +9,16 @@ here as `StorageError`, `ResourceExhausted` or `NoInput`; nothing else of theirs
 import errno
 import io
 import os
+import re
 import stat
+import time
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 import pyarrow as pa
 
@@ -32,6 +34,9 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 # While another process puts files into a folder that is being removed, and no longer.
 _REMOVAL_TRIES = 100
 _BUFFER_BYTES = 1 << 17
+# What stands behind a folder's name while it is built, or being removed; and how old it is when nobody is at it.
+_HIDDEN = re.compile(r"[0-9a-f]{32}\.(tmp|old)")
+_ABANDONED_SECONDS = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,10 @@ class Storage(Protocol):
 
     def commit_folder(self, staging: str, target: str) -> None:
         """Give a finished folder its final name, in place of a folder that may be there."""
+        ...
+
+    def remove_abandoned(self, target: str) -> None:
+        """Remove folders that were to get a name, or have lost it, and that whoever wrote them left a day ago."""
         ...
 
     def remove(self, path: str) -> None:
@@ -218,10 +227,21 @@ class LocalStorage:
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
                 retired = staging
             else:
-                retired = os.path.join(parent, f".{name}.{uuid.uuid4().hex}.old")
+                retired = os.path.join(parent, hidden_name(name, "old"))
                 self._rename_in_two_steps(staging, target, retired)
             self._system.sync_path(parent)
         self.remove(retired)
+
+    def remove_abandoned(self, target: str) -> None:
+        """See Storage."""
+        parent, name = os.path.split(target)
+        for each in self.list(parent):
+            if each.startswith(f".{name}.") and _HIDDEN.fullmatch(each, len(name) + 2):
+                path = os.path.join(parent, each)
+                with translated_errors(path):
+                    status = status_at(self._system, path, follows_links=False)
+                if status and stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _ABANDONED_SECONDS:
+                    self.remove(path)
 
     def remove(self, path: str) -> None:
         """See Storage."""
@@ -352,6 +372,11 @@ class LocalStorage:
     def _unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):
             self._system.unlink(path)
+
+
+def hidden_name(name: str, suffix: Literal["tmp", "old"]) -> str:
+    """A new name for what is to be called `name`, or was."""
+    return f".{name}.{uuid.uuid4().hex}.{suffix}"
 
 
 def join(folder: str, *names: str) -> str:

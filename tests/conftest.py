@@ -1,4 +1,6 @@
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,21 @@ def mnist():
     if not (folder / "t10k-images-idx3-ubyte.gz").exists():
         pytest.skip(f"MNIST is not at {folder}; set MNIST_DIR to the folder of its IDX files")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system with hardly any room; a function gives it more."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options):
+        return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False)  # noqa: S607  # wherever it is
+
+    if shutil.which("mount") is None or mount("size=4k").returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield place, lambda kib: mount(f"remount,size={kib}k")
+    subprocess.run(["umount", place], check=True)  # noqa: S607  # as above
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ Keras asks here, inside a function; nothing that is imported on the way to a com
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final
+
+from job.train.scratch import scratch_file
 
 # Read once, by TensorFlow's C++ side, at import. The dense network's matrices are too small to share among threads: an
 # epoch of 54,000 deformed images takes 1.55 s with both of two cores, 1.3 s with one, and 0.9 s with one and oneDNN,
@@ -64,7 +65,7 @@ def fix_seed(seed: int) -> None:
 def without_notices() -> Iterator[None]:
     """Leave notices out of what is written to the process's standard error meanwhile, by whatever language."""
     error = os.dup(_STANDARD_ERROR)
-    with tempfile.TemporaryFile() as written:
+    with scratch_file() as written:
         os.dup2(written.fileno(), _STANDARD_ERROR)
         try:
             yield

@@ -5,10 +5,8 @@ also leaves out what a network draws random numbers from, as dropout does; that 
 """
 
 import io
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +15,7 @@ from job.storage import translated_errors
 from job.train.backend import import_keras
 from job.train.checkpoint import Checkpoint, State
 from job.train.history import Epoch
+from job.train.scratch import check_room, scratch_folder, size_of
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +35,7 @@ def backup(
 
     history: the run's epochs, which has the new one when the callback's turn comes; so has `stopping`, if there is one.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
 
         class Backup(import_keras().callbacks.BackupAndRestore):  # type: ignore[misc]  # it has no types
             def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -46,18 +45,19 @@ def backup(
                         variable.assign(value)
 
             def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-                with translated_errors(folder):
+                check_room(str(folder), size_of(self.model))
+                with translated_errors(str(folder)):
                     super().on_epoch_end(epoch, logs)
-                    files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+                    files = {path.name: path.read_bytes() for path in folder.iterdir()}
                 files[_RANDOM] = _packed([variable.numpy() for variable in _random_of(self.model)])
                 if stopping is not None:
                     files[_BEST] = _packed(stopping.best_weights)
                 checkpoint.save(State(tuple(history), files))
 
         for name, content in (state.files if state else {}).items():
-            with translated_errors(folder):
-                Path(folder, name).write_bytes(content)
-        yield Backup(folder, delete_checkpoint=False)
+            with translated_errors(str(folder)):
+                (folder / name).write_bytes(content)
+        yield Backup(str(folder), delete_checkpoint=False)
 
 
 def early_stopping(patience: int, state: State | None) -> "keras.callbacks.EarlyStopping":

@@ -2,10 +2,8 @@
 
 import io
 import logging
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +14,7 @@ from job.model.bundle import KERAS_NAME
 from job.train.backend import import_keras
 from job.train.network import INPUT_NAME, OUTPUT_NAME
 from job.train.parity import predict
+from job.train.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import keras
@@ -34,8 +33,8 @@ def load_foreign(content: bytes, path: str) -> "keras.Model":
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise ModelInvalid(f"{path}: is no .keras file (a zip archive); save the model with Keras 3's model.save")
     keras = import_keras()
-    with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder, KERAS_NAME)
+    with scratch_folder(len(content)) as folder:
+        local = folder / KERAS_NAME
         local.write_bytes(content)
         try:
             model = keras.saving.load_model(local, compile=False, safe_mode=True)

@@ -3,11 +3,9 @@
 Goes through temporary folders of this machine, because Keras reads and writes paths only; `storage` gets the bytes.
 """
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from job.contract import CLASSES, PIXELS, Pixels
@@ -17,6 +15,7 @@ from job.model.onnx_predictor import OnnxPredictor
 from job.storage import Storage, join
 from job.train.keras_export import exported_by_keras
 from job.train.quantize import to_int8
+from job.train.scratch import scratch_folder, size_of
 from job.train.tflite import TflitePredictor, to_tflite
 
 if TYPE_CHECKING:
@@ -88,8 +87,8 @@ def _predictor(name: str, content: bytes) -> Predictor:
 
 
 def _to_keras(model: "keras.Model") -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, KERAS_NAME)
+    with scratch_folder(size_of(model)) as folder:
+        path = folder / KERAS_NAME
         model.save(path)
         return path.read_bytes()
 

@@ -1,6 +1,5 @@
 """Keras's own exporters, which write paths only: what they make, while it is looked at, and their errors as ours."""
 
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,9 @@ import numpy as np
 
 from job.contract import PIXELS
 from job.errors import ModelInvalid
+from job.storage import translated_errors
 from job.train.backend import without_notices
+from job.train.scratch import scratch_folder, size_of
 
 if TYPE_CHECKING:
     import keras
@@ -24,10 +25,11 @@ _WORDS: Final[dict[KerasFormat, str]] = {"onnx": "ONNX", "litert": "TFLite", "tf
 def exported_by_keras(model: "keras.Model", name: str, format_: KerasFormat, **options: Any) -> Iterator[Path]:
     """The path, ending in `name`, of a network of uint8 (n, 784) exported in some format; it is gone after the block.
 
-    options: what else the exporter of that format takes. Raises ModelInvalid where the format has no words for it.
+    options: what else the exporter of that format takes. Raises ModelInvalid where the format has no words for it,
+    ResourceExhausted where there is no room.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
+    with scratch_folder(size_of(model)) as folder:
+        path = folder / name
         with warnings.catch_warnings(), without_notices():
             warnings.simplefilter("ignore")
             try:
@@ -36,6 +38,9 @@ def exported_by_keras(model: "keras.Model", name: str, format_: KerasFormat, **o
                 model.export(path, format=format_, verbose=False, **options)
             except (ImportError, MemoryError):
                 raise
+            except OSError:
+                with translated_errors(str(folder)):
+                    raise
             except Exception as error:  # converters raise whatever they run into
                 raise ModelInvalid(f"{model.name}: cannot be exported to {_WORDS[format_]}: {error!r:.200}") from error
         yield path

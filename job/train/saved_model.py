@@ -1,8 +1,6 @@
 """A network as TensorFlow's SavedModel, a folder, for TensorFlow Serving and its like."""
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,6 +8,7 @@ import numpy as np
 from job.contract import CLASSES, Pixels, Probabilities
 from job.train.backend import import_keras, without_notices
 from job.train.keras_export import exported_by_keras
+from job.train.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import keras
@@ -39,13 +38,13 @@ class SavedModelPredictor:
         import tensorflow as tf  # noqa: PLC0415  # seconds
 
         # Variables are read while it loads; the folder is not needed after that.
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder(sum(map(len, files.values()))) as folder:
             for name, content in files.items():
-                path = Path(folder, name)
+                path = folder / name
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content)
             with without_notices():
-                self._model = tf.saved_model.load(folder)
+                self._model = tf.saved_model.load(str(folder))
         self._serve = self._model.signatures["serving_default"]
 
     def predict(self, pixels: Pixels) -> Probabilities:

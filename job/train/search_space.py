@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from job.errors import InternalError
@@ -16,6 +15,7 @@ from job.settings import SearchMethod
 from job.storage import translated_errors
 from job.train.backend import import_keras
 from job.train.recipe import Recipe
+from job.train.scratch import scratch_folder
 
 DEPTHS: Final = (1, 4)
 WIDTHS: Final = (32, 64, 128, 256, 512)
@@ -120,8 +120,8 @@ def _space(space: Any) -> Any:
 @contextmanager
 def oracle_of(method: SearchMethod, *, epochs: int, trials: int, seed: int) -> Iterator[Oracle]:
     """An oracle, for as long as the block lasts."""
-    with TemporaryDirectory(prefix="digit-job-") as folder, translated_errors(folder):
-        yield Oracle(method, folder, epochs=epochs, trials=trials, seed=seed)
+    with scratch_folder() as folder, translated_errors(str(folder)):
+        yield Oracle(method, str(folder), epochs=epochs, trials=trials, seed=seed)
 
 
 @contextmanager

@@ -1,19 +1,20 @@
 """A folder that is built out of sight, beside the place that it is meant for."""
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 from job.errors import DigitJobError
-from job.storage import Storage
+from job.storage import Storage, hidden_name
 
 
 @contextmanager
 def staged_folder(storage: Storage, target: str) -> Iterator[str]:
     """The path of a folder beside the target to build the new one in; removed if the block does not end well."""
     path = PurePosixPath(target)
-    staging = str(path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp"))
+    with suppress(DigitJobError):  # what was left there and cannot be removed is in nobody's way
+        storage.remove_abandoned(target)
+    staging = str(path.with_name(hidden_name(path.name, "tmp")))
     try:
         yield staging
     except BaseException:  # raised again: a signal, too, must leave nothing behind

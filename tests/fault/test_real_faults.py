@@ -7,7 +7,6 @@ import io
 import itertools
 import os
 import shutil
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -380,21 +379,6 @@ def test_no_permission(capfd, inputs, expected, tmp_path, closed):
         (tmp_path / closed).chmod(mode)
     assert_told(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system with hardly any room; a function gives it more."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(options):
-        return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False)  # noqa: S607  # wherever it is
-
-    if shutil.which("mount") is None or mount("size=4k").returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield place, lambda kib: mount(f"remount,size={kib}k")
-    subprocess.run(["umount", place], check=True)  # noqa: S607  # as above
 
 
 @pytest.mark.parametrize("kib", [4, 8, 24, 48])

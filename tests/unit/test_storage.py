@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 
 import pytest
 
@@ -407,6 +408,25 @@ def test_commit_of_the_longest_name_a_file_can_have(storage, tmp_path, name):
     with storage.commit(str(tmp_path / name)) as file:
         file.write(b"1")
     assert _names(tmp_path) == [name]
+
+
+def test_what_writers_of_a_folder_left_when_they_died_is_removed_after_a_day(storage, tmp_path):
+    """Not what is of today, of another folder, a file, or named by somebody else."""
+    day, code = 24 * 60 * 60, "0123456789abcdef" * 2
+    old = [f".mine.{code}.tmp", f".mine.{code}.old", f".other.{code}.tmp", f".mine.too.{code}.tmp", ".mine.mine.tmp"]
+    for name in old:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.json").write_bytes(b"{}")
+        os.utime(tmp_path / name, (0, time.time() - day - 60))
+    new = f".mine.{code[::-1]}.tmp"
+    (tmp_path / new).mkdir()
+    os.utime(tmp_path / new, (0, time.time() - day + 600))
+    file = f".mine.{code[1:]}0.tmp"
+    (tmp_path / file).write_bytes(b"")
+    os.utime(tmp_path / file, (0, 0))
+    storage.remove_abandoned(str(tmp_path / "mine"))
+    assert {path.name for path in tmp_path.iterdir()} == {*old[2:], new, file}
+    storage.remove_abandoned(str(tmp_path / "nowhere/mine"))
 
 
 def test_commit_order(storage, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Data and disks that training cannot use: one clear line each, the right exit code, and nothing left behind."""
 
 import errno
+import json
 import struct
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.command import start
 from support.faulty_file_system import FaultyFileSystem, with_error
 from support.files import Digits, write_csv, write_idx, write_parquet
 from support.models import write_model
@@ -94,6 +96,21 @@ def settings(tmp_path, balanced):
     write_model(tmp_path / "models/mine")
     source = write_csv(tmp_path / "train.csv", balanced)
     return TrainSettings(str(source), str(tmp_path / "models/mine"), epochs=1, is_augmented=False, hidden=(8,))
+
+
+def test_a_temporary_folder_that_is_full(small_disk, balanced, tmp_path):
+    """In one line, before Keras has written a file that it cannot finish, which would crash the process at its end."""
+    place, resize = small_disk
+    resize(100)  # Python would pass over a folder without any room
+    source = write_csv(tmp_path / "train.csv", balanced)
+    command = ["train", "--data", source, "--model", tmp_path / "model", "--epochs", 1, "--hidden", 8, "--no-augment"]
+    process = start(*command, TMPDIR=str(place))
+    _, stderr = process.communicate()
+    *_, error = map(json.loads, stderr.splitlines())
+    assert (process.returncode, error["level"]) == (75, "error"), stderr
+    assert error["message"].startswith(f"{place}/digit-job-")
+    assert "No space left on device: " in error["message"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "train.csv"]
 
 
 def _full_disk(at):
