@@ -75,11 +75,31 @@ class ReadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `count` processes that score one run together; index: which, from 0."""
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for an index that is not among so many shards."""
+        if not 0 <= self.index < self.count:
+            raise UsageError(
+                f"--shard-index {self.index}: expected 0 to {self.count - 1} with --shard-count {self.count}"
+            )
+
+    def __str__(self) -> str:
+        """As it is told to people."""
+        return f"shard {self.index} of {self.count}"
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreSettings:
     """One run of the scoring stage.
 
     inputs: locations as given. part_bytes: size of a part. block_rows: how many rows are in flight per thread;
     it changes neither parts nor output. allows_unblessed: also a model that its gate did not let pass may score.
+    shard: which share of the parts to score, where other processes score the others; None: all of them.
     """
 
     inputs: tuple[str, ...]
@@ -94,11 +114,15 @@ class ScoreSettings:
     block_rows: int = 2048
     is_overwriting: bool = False
     allows_unblessed: bool = False
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError where settings contradict each other."""
         if self.format == "kaggle" and self.read.keep:
             raise UsageError("--keep and --format kaggle contradict each other; a submission has two columns")
+        if self.shard and self.is_overwriting:
+            # One shard would remove what another has committed just now and will not commit again.
+            raise UsageError("--overwrite and --shard-count contradict each other; empty the output folder beforehand")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """`digit-job score`."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from job.cli.signals import StopOnSignals
 from job.cli.streams import say
 from job.cores import available_cores
 from job.errors import UsageError
-from job.settings import DEFAULT_PART_BYTES, OutputFormat, ReadSettings, RejectLimit, ScoreSettings
+from job.settings import DEFAULT_PART_BYTES, OutputFormat, ReadSettings, RejectLimit, ScoreSettings, Shard
 from job.storage import storage_at
 
 if TYPE_CHECKING:
@@ -64,6 +65,24 @@ def score(
     part_bytes: Annotated[
         int, option("--part-bytes", "Size of the parts that are scored, committed and resumed on their own.", min=4096)
     ] = DEFAULT_PART_BYTES,
+    shard_index: Annotated[
+        int | None,
+        option(
+            "--shard-index",
+            "Which shard this process is, from 0; in a Kubernetes Indexed Job the default is JOB_COMPLETION_INDEX.",
+            metavar="I",
+            min=0,
+        ),
+    ] = None,
+    shard_count: Annotated[
+        int | None,
+        option(
+            "--shard-count",
+            "Score one of so many shares of the parts; processes with the other shares write to the same folder.",
+            metavar="N",
+            min=1,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, option("--overwrite", "Replace whatever other run's results are in the output folder.")
     ] = False,  # a flag
@@ -94,11 +113,32 @@ def score(
             part_bytes=part_bytes,
             is_overwriting=overwrite,
             allows_unblessed=allow_unblessed,
+            shard=_shard(shard_index, shard_count),
         )
         progress = stack.enter_context(logs.score_progress())
         stop.wait_for_check()
         result = run(settings, storage_at(*inputs, output, model), progress, stop.check)
-    _print_score(result)
+    if result.missing:
+        _print_share(result)
+    else:
+        _print_score(result)
+
+
+def _shard(index: int | None, count: int | None) -> Shard | None:
+    """The shard that flags and Kubernetes say this process is. Raises UsageError where they say half of it."""
+    # Kubernetes sets it in every Indexed Job, also in one whose pods have inputs of their own.
+    completion_index = os.environ.get("JOB_COMPLETION_INDEX")
+    if count is None:
+        if index is not None:
+            raise UsageError("--shard-index without --shard-count; name how many shards there are")
+        return None
+    if index is None:
+        if completion_index is None:
+            raise UsageError("--shard-count without --shard-index, and JOB_COMPLETION_INDEX is not set; name the shard")
+        if not (completion_index.isascii() and completion_index.isdecimal()):
+            raise UsageError(f"JOB_COMPLETION_INDEX is {completion_index!r:.50}, expected a number from 0")
+        index = int(completion_index)
+    return Shard(index, count)
 
 
 @contextmanager
@@ -112,6 +152,12 @@ def _model_folder(model: str) -> Iterator[str]:
 
         convert(storage_at(model), model, folder)
         yield folder
+
+
+def _print_share(result: "RunResult") -> None:
+    say(f"Scored this shard's share: {result.rows:,} records, in {result.seconds:.1f} s.")
+    are = "part is" if result.missing == 1 else "parts are"
+    say(f"{result.missing:,} {are} still to come from other shards; the last to commit one writes the predictions.")
 
 
 def _print_score(result: "RunResult") -> None:

@@ -71,6 +71,8 @@ class Output:
         if unfinished == run and "_SUCCESS" not in found:
             return State.RESUME
         if found and not self._is_being_begun(found):
+            if unfinished is None and self._unfinished_run() == run:
+                return State.RESUME  # another process has begun this very run between the two looks
             if not is_overwriting:
                 raise self._occupied(_what_stands_there(found, unfinished, plan))
             self._clear()
@@ -91,7 +93,7 @@ class Output:
         # Another run may have come and gone since the folder was looked at; none can be at work here any more.
         if is_overwriting:
             self._remove(_RESULTS)
-        elif found := [name for name in self._found() if name != "_parts"]:
+        elif (found := [name for name in self._found() if name != "_parts"]) and not _is_being_gathered(found):
             self.tidy()
             raise self._occupied(f"is not empty any more ({', '.join(found[:3])})")
         return State.BEGIN
@@ -180,6 +182,11 @@ def _what_stands_there(found: list[str], unfinished: dict[str, Any] | None, plan
     if unfinished:
         return "holds an unfinished run over other inputs, another model or other settings"
     return f"is not empty ({', '.join(found[:3])})"
+
+
+def _is_being_gathered(found: list[str]) -> bool:
+    """Whether what stands beside a claim of ours can be of another process that has gone on from it."""
+    return "_SUCCESS" not in found and set(found) <= set(_RESULTS)
 
 
 def _is_harmless(name: str) -> bool:

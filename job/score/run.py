@@ -19,6 +19,7 @@ from job.score.join import Joiner
 from job.score.output import Output, State
 from job.score.part import PartScorer
 from job.score.plan import Part, Plan, make_plan
+from job.score.shard import missing_parts, share
 from job.settings import ScoreSettings
 from job.storage import Storage
 
@@ -41,7 +42,8 @@ class Progress(Protocol):
 class RunResult:
     """How a run ended.
 
-    output: the folder. report: the content of report.json. rows: scored by this very process, not before it.
+    output: the folder. report: the content of report.json; empty where parts are missing. rows: scored by this very
+    process, not before it. missing: how many parts other shards have still to commit.
     """
 
     output: str
@@ -49,6 +51,7 @@ class RunResult:
     was_done: bool
     rows: int
     seconds: float
+    missing: int = 0
 
 
 def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_stop: Callable[[], None]) -> RunResult:
@@ -78,12 +81,18 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     if state is State.RESUME:
         _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts))
     try:
-        engine.score(scorer, plan, [part for part in plan.parts if part not in committed], output, settings.threads)
+        mine = [part for part in share(plan.parts, settings.shard) if part not in committed]
+        engine.score(scorer, plan, mine, output, settings.threads)
+        if missing := missing_parts(plan, output, settings.shard):
+            seconds = time.monotonic() - clock
+            return RunResult(output.folder, {}, was_done=False, rows=engine.rows, seconds=seconds, missing=len(missing))
         timings = {"started": started.isoformat(), "score_seconds": round(time.monotonic() - clock, 3)}
         report = gather(plan, Joiner(storage, output, settings, check_stop), bundle, timings)
     except InputChanged:
-        # What was committed is of no input that there is; in the way of the next run it would need --overwrite.
-        output.tidy()
+        # What was committed is of no input that there is; in the way of the next run it would need --overwrite. Of a
+        # shard, it is to be in the way: others have ended well by now, and would not score their share of a new plan.
+        if settings.shard is None:
+            output.tidy()
         raise
     except (StorageError, InternalError):
         # An identical run beside this one may have finished first and tidied the parts away; or one that overwrites.
