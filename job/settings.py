@@ -100,6 +100,7 @@ class ScoreSettings:
     inputs: locations as given. part_bytes: size of a part. block_rows: how many rows are in flight per thread;
     it changes neither parts nor output. allows_unblessed: also a model that its gate did not let pass may score.
     shard: which share of the parts to score, where other processes score the others; None: all of them.
+    model_name: what the user called the model, where it had to be converted first.
     """
 
     inputs: tuple[str, ...]
@@ -115,6 +116,7 @@ class ScoreSettings:
     is_overwriting: bool = False
     allows_unblessed: bool = False
     shard: Shard | None = None
+    model_name: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError where settings contradict each other."""

@@ -105,6 +105,7 @@ def score(
             inputs=tuple(inputs),
             output=output,
             model=stack.enter_context(_model_folder(model)),
+            model_name=model,
             format=format_,
             read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
             has_probabilities=probabilities,

@@ -22,6 +22,7 @@ def figures(tally: Tally) -> dict[str, Any]:
         "classes": list(CLASS_NAMES),
         "confusion_matrix": tally.confusion.tolist() if tally.labelled else None,
         "per_class": per_class(tally) if tally.labelled else None,
+        "averages": averages(tally) if tally.labelled else None,
         "macro_f1": macro_f1(tally),
         "log_loss": _ratio(tally.log_loss_sum, tally.labelled),
         "top2_accuracy": _ratio(tally.top2_correct, tally.labelled),
@@ -62,11 +63,26 @@ def per_class(tally: Tally) -> dict[str, dict[str, float]]:
     return result
 
 
+def averages(tally: Tally) -> dict[str, dict[str, float]]:
+    """Means over the digits that occur among labels or predictions, as scikit-learn's classification_report has them.
+
+    macro: each digit counts alike. weighted: by its support.
+    """
+    occurring = tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1) > 0
+    rows = [figures for figures, occurs in zip(per_class(tally).values(), occurring, strict=True) if occurs]
+    result = {}
+    for name, weights in (("macro", [1.0] * len(rows)), ("weighted", [figures["support"] for figures in rows])):
+        means = {
+            each: sum(weight * figures[each] for weight, figures in zip(weights, rows, strict=True)) / sum(weights)
+            for each in ("precision", "recall", "f1")
+        }
+        result[name] = {**means, "support": tally.labelled}
+    return result
+
+
 def macro_f1(tally: Tally) -> float | None:
     """The mean F1 of the digits that occur among labels or predictions, as scikit-learn's f1_score(average="macro")."""
-    occurring = tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1) > 0
-    values = [figure["f1"] for figure, occurs in zip(per_class(tally).values(), occurring, strict=True) if occurs]
-    return _ratio(sum(values), len(values))
+    return averages(tally)["macro"]["f1"] if tally.labelled else None
 
 
 def calibration(tally: Tally) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from typing import Any
 
 from job.errors import InternalError, StorageError, TooManyRejects
 from job.model.bundle import Bundle
+from job.report.appearance import Appearance
+from job.report.examples import Examples
 from job.report.page import render
 from job.report.tally import Tally
+from job.score.findings import Found, report_of
 from job.score.join import Joiner, Written
-from job.score.manifest import manifest_of, report_of
+from job.score.manifest import manifest_of
 from job.score.output import Output
 from job.score.plan import Input, Plan
 from job.settings import RejectLimit, ScoreSettings
@@ -27,24 +30,24 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
     """
     clock = time.monotonic()
     output, settings = joiner.output, joiner.settings
-    tallies: list[Tally] = []
+    found = Found()
     written: list[Written] = []
-    examples: list[str] = []
-    warnings: list[dict[str, str]] = []
     for index, each in enumerate(plan.inputs):
         paths = [output.part(part) for part in plan.parts_of(index)]
-        parts = [(path, _summary(joiner.storage, path)) for path in paths]
-        tallies.append(_checked_tally(each, [summary for _, summary in parts]))
-        warnings += [{"path": each.path, "message": said} for _, summary in parts for said in summary.warnings]
-        joined = joiner.join(each, parts)
+        summaries, examples = _looked_at(joiner.storage, paths)
+        found.tallies.append(_checked_tally(each, summaries))
+        found.appearances.append(_appearance(summaries))
+        found.examples += examples.placed(index, 0)
+        found.warnings += [{"path": each.path, "message": said} for summary in summaries for said in summary.warnings]
+        joined = joiner.join(each, list(zip(paths, summaries, strict=True)))
         written += joined.files
-        examples += joined.examples
-    report = report_of(plan, tallies, warnings, bundle)
-    _check_limit(settings.max_rejects, report, output, examples)
+        found.rejects += joined.rejects
+    report = report_of(plan, found, settings, bundle)
+    _check_limit(settings.max_rejects, report, output)
     _write(joiner, written, "report.json", _json(report))
     _write(joiner, written, "report.html", render(report).encode(errors="backslashreplace"))
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
-    manifest = manifest_of(plan, tallies, written, settings, bundle)
+    manifest = manifest_of(plan, found.tallies, written, settings, bundle)
     _write(joiner, written, "manifest.json", _json({**manifest, "timings": timings}))
     _check_written(joiner, written)
     output.finish(plan)
@@ -54,13 +57,20 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
 def read_report(storage: Storage, output: Output, settings: ScoreSettings) -> dict[str, Any]:
     """The report of finished output. Raises TooManyRejects if it would not pass the limit set today."""
     report: dict[str, Any] = json.loads(storage.read(output.report_json))
-    _check_limit(settings.max_rejects, report, output, [])
+    _check_limit(settings.max_rejects, report, output)
     return report
 
 
-def _summary(storage: Storage, path: str) -> PartSummary:
-    with opened_part(storage, path) as part:
-        return part.summary
+def _looked_at(storage: Storage, paths: list[str]) -> tuple[list[PartSummary], Examples]:
+    """The summaries of an input's parts, in order, and what is worth showing of their rows, counted from its first."""
+    summaries: list[PartSummary] = []
+    examples, rows_before = Examples.none(), 0
+    for path in paths:
+        with opened_part(storage, path) as part:
+            examples += Examples.from_json(part.examples).placed(0, rows_before)
+            summaries.append(part.summary)
+        rows_before += part.summary.rows
+    return summaries, examples
 
 
 def _checked_tally(each: Input, summaries: list[PartSummary]) -> Tally:
@@ -75,14 +85,25 @@ def _checked_tally(each: Input, summaries: list[PartSummary]) -> Tally:
     return tally
 
 
-def _check_limit(limit: RejectLimit, report: dict[str, Any], output: Output, examples: list[str]) -> None:
+def _appearance(summaries: list[PartSummary]) -> Appearance:
+    return sum((Appearance.from_json(summary.appearance) for summary in summaries), Appearance.zero())
+
+
+def _check_limit(limit: RejectLimit, report: dict[str, Any], output: Output) -> None:
     read, rejected = report["rows"]["read"], report["rows"]["rejected"]
     if limit.is_exceeded(rejected, read):
-        shown = f"; first: {'; '.join(examples[:3])}" if examples else ""
+        # The first of all are among the first of each reason. Output of an earlier version is without them.
+        first = [_in_words(each) for each in report.get("reject_examples", [])[:3]]
+        shown = f"; first: {'; '.join(first)}" if first else ""
         raise TooManyRejects(
             f"{rejected} of {read} records were rejected, more than --max-rejects {limit}; "
             f"they are listed in {output.path('rejects')}{shown}"
         )
+
+
+def _in_words(reject: dict[str, Any]) -> str:
+    place = f"row {reject['row']}" if reject["line"] is None else f"line {reject['line']}"
+    return f"{reject['path']} {place}: {reject['detail']}"
 
 
 def _write(joiner: Joiner, written: list[Written], path: str, content: bytes) -> None:

@@ -1,6 +1,5 @@
 """What the reader makes of an input, from its head alone: what a scoring run would do, without a model or an output."""
 
-import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from job.read.idx import IdxSource
 from job.read.parquet.source import ParquetSource
 from job.read.source import Source, files_at, look
 from job.read.suspicion import suspicions
+from job.score.command import command_line, read_flags
 from job.score.head import Head, head_of
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
 from job.storage import Storage, translated_errors
@@ -42,16 +42,7 @@ def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Ins
 
 def command_for(location: str, settings: ReadSettings) -> str:
     """The command line that scores what was inspected, as it was read."""
-    words = ["digit-job", "score", "--input", location, "--output", "results", "--model", "model"]
-    if settings.label_column is not None:
-        words += ["--label-column", settings.label_column]
-    words += ["--no-label"] * settings.is_label_ignored
-    if settings.scale != "auto":
-        words += ["--scale", settings.scale]
-    words += ["--transpose"] * settings.is_transposed
-    for column in settings.keep:
-        words += ["--keep", column]
-    return shlex.join(words)
+    return command_line({"input": [location], **read_flags(settings)})
 
 
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:

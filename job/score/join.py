@@ -1,10 +1,11 @@
 """One input's committed parts, in order -> its prediction file and, where records were rejected, its reject file."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ from job.storage import Storage
 from job.write.part_file import PartSummary, opened_part
 from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
 
-_EXAMPLES: Final = 3
+_EXAMPLES_PER_REASON: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What joining an input's parts gave: the files, and the first rejects in words."""
+    """What joining an input's parts gave: the files, and the first rejects of each reason, as the report has them."""
 
     files: list[Written]
-    examples: list[str]
+    rejects: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Joiner:
                 self.check_stop()
                 writer.write(rows)
                 written += rows.num_rows
-                joined.examples.extend(_in_words(each, reject) for reject in found[: _EXAMPLES - len(joined.examples)])
+                joined.rejects[:] = first_of_each_reason([*joined.rejects, *(_example(each, one) for one in found)])
                 if rejects:
                     rejects.write(b"".join(reject_line(each.path, reject) for reject in found))
             counted = sum(summary.rows for _, summary in parts)
@@ -117,6 +118,23 @@ class _Hashed:
         return self._file.write(content)
 
 
-def _in_words(each: Input, reject: Reject) -> str:
-    place = f"row {reject.row}" if reject.line is None else f"line {reject.line}"
-    return f"{each.path} {place}: {reject.detail}"
+def first_of_each_reason(rejects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first three of each reason among the report's examples of rejects, in the order given."""
+    seen: Counter[str] = Counter()
+    first = []
+    for each in rejects:
+        seen[each["reason"]] += 1
+        if seen[each["reason"]] <= _EXAMPLES_PER_REASON:
+            first.append(each)
+    return first
+
+
+def _example(each: Input, reject: Reject) -> dict[str, Any]:
+    """A reject as the report shows it."""
+    return {
+        "path": each.path,
+        "row": reject.row,
+        "line": reject.line,
+        "reason": reject.reason.value,
+        "detail": reject.detail,
+    }

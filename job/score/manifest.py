@@ -1,4 +1,4 @@
-"""What report.json and manifest.json say. The report is about the rows, and byte-stable; the manifest about the run."""
+"""What manifest.json says: of the run, where report.json is about the rows. See `findings`."""
 
 import platform
 from collections.abc import Sequence
@@ -7,23 +7,10 @@ from typing import Any
 
 from job import __version__
 from job.model.bundle import Bundle
-from job.report.metrics import accuracy, figures
 from job.report.tally import Tally
 from job.score.join import Written
 from job.score.plan import Plan
 from job.settings import ScoreSettings
-
-
-def report_of(
-    plan: Plan, tallies: Sequence[Tally], warnings: Sequence[dict[str, str]], bundle: Bundle
-) -> dict[str, Any]:
-    """The content of report.json; `tallies` are the inputs', in the plan's order; `warnings` have path and message."""
-    inputs = [
-        {"path": each.path, "rows": tally.read, "rejected": tally.rejected, "accuracy": accuracy(tally)}
-        for each, tally in zip(plan.inputs, tallies, strict=True)
-    ]
-    total = figures(sum(tallies, Tally.zero()))
-    return {**total, "inputs": inputs, "warnings": list(warnings), "model": model_of(bundle)}
 
 
 def model_of(bundle: Bundle) -> dict[str, Any]:

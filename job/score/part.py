@@ -14,6 +14,9 @@ from job.model.bundle import Predictor
 from job.read.source import Source
 from job.read.stop import CheckStop
 from job.read.suspicion import suspicions
+from job.report import appearance
+from job.report.appearance import Appearance
+from job.report.examples import Collector
 from job.report.tally import Tally
 from job.score.head import Head, head_of
 from job.score.plan import Part
@@ -50,8 +53,9 @@ class PartScorer:
             with_probabilities=self.settings.has_probabilities,
             kept=source.kept_schema,
         )
-        tally, lines = Tally.zero(), 0
-        head = Head()
+        tally, looks, lines = Tally.zero(), Appearance.zero(), 0
+        head, collector = Head(), Collector()
+        appearance.prepare()
         with self.commit(path) as file:
             writer = PartWriter(file, schema)
             for batch in self._batches(part, source):
@@ -61,6 +65,8 @@ class PartScorer:
                 rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
                 writer.write(rows, tuple(reject.shifted(tally.read, lines) for reject in batch.rejects))
                 counted = Tally.of(scored)
+                collector.add(scored, batch.pixels)
+                looks += Appearance.of(batch.pixels, counted.rejected)
                 tally, lines = tally + counted, lines + batch.lines
                 self.on_batch(counted.read, counted.rejected, batch.size_bytes)
                 self.check_stop()
@@ -70,7 +76,8 @@ class PartScorer:
                 )
             self._check_unchanged(source)
             warnings = self._warnings(part, source, head) if part.is_first else []
-            writer.finish(PartSummary(tally.read, lines, tally.to_json(), warnings))
+            summary = PartSummary(tally.read, lines, tally.to_json(), looks.to_json(), warnings)
+            writer.finish(summary, collector.examples.to_json())
 
     def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
         try:

@@ -14,6 +14,7 @@ from job.errors import InputChanged, InternalError, NoInput, ResourceExhausted, 
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.read.source import files_at, look
+from job.score.findings import training_of
 from job.score.gather import gather, read_report
 from job.score.join import Joiner
 from job.score.output import Output, State
@@ -63,6 +64,7 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     bundle = open_bundle(storage, settings.model, allows_unblessed=settings.allows_unblessed)
     predictor = predictor_of(bundle)
     bundle.check(predictor)
+    training_of(bundle)  # a card that cannot be read is refused before any work
     output = Output(storage, settings.output)
     files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
     if not files:

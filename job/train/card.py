@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
+from job.report.drift import Distribution
 from job.settings import ReadSettings
 from job.train.backend import import_keras
 from job.train.dataset import Dataset
@@ -52,6 +53,8 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
         "seed": seed,
         "validation_share": validation_share,
         "train_class_counts": dataset.train.class_counts,
+        # What scoring compares its inputs with.
+        "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),
     }
 
 

@@ -1,8 +1,8 @@
-"""One committed part: predictions, rejects and tally in one file, so that they appear together or not at all.
+"""One committed part: predictions, rejects, counts and examples in one file, which appear together or not at all.
 
 An Arrow IPC file. Each record batch holds prediction rows and, in its metadata, the rejects among them; the last,
-an empty one, holds the part's summary. Rows and lines count from the part's start: where the part begins in its
-file is known only once all parts before it are read.
+an empty one, holds the part's summary and examples. Rows and lines count from the part's start: where the part begins
+in its file is known only once all parts before it are read.
 """
 
 import json
@@ -19,19 +19,21 @@ from job.storage import Storage, is_of_the_machine, translated_errors
 
 _REJECTS: Final = b"rejects"
 _SUMMARY: Final = b"summary"
+_EXAMPLES: Final = b"examples"
 
 
 @dataclass(frozen=True, slots=True)
 class PartSummary:
     """What gather must know of a part without reading its rows.
 
-    rows: records in the part. lines: lines of text it took. tally: the tally's JSON form. warnings: what is odd
-    about the input, in the part that it begins with.
+    rows: records in the part. lines: lines of text it took. tally, appearance: the counts' JSON forms. warnings: what
+    is odd about the input, in the part that it begins with.
     """
 
     rows: int
     lines: int
     tally: dict[str, Any]
+    appearance: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
 
 
@@ -47,10 +49,11 @@ class PartWriter:
         content = json.dumps([asdict(reject) for reject in rejects]).encode() if rejects else b"[]"
         self._writer.write_batch(rows, custom_metadata={_REJECTS: content})
 
-    def finish(self, summary: PartSummary) -> None:
-        """Append the summary and the footer."""
+    def finish(self, summary: PartSummary, examples: dict[str, Any]) -> None:
+        """Append the summary, the examples in their JSON form, and the footer."""
         empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in self._schema], schema=self._schema)
-        self._writer.write_batch(empty, custom_metadata={_SUMMARY: json.dumps(asdict(summary)).encode()})
+        metadata = {_SUMMARY: json.dumps(asdict(summary)).encode(), _EXAMPLES: json.dumps(examples).encode()}
+        self._writer.write_batch(empty, custom_metadata=metadata)
         self._writer.close()
 
 
@@ -63,6 +66,14 @@ class PartReader:
             self._reader = pa.ipc.open_file(file)
             _, metadata = self._reader.get_batch_with_custom_metadata(self._reader.num_record_batches - 1)
             self.summary = PartSummary(**json.loads(metadata[_SUMMARY]))
+            self._examples: bytes = metadata[_EXAMPLES]
+
+    @property
+    def examples(self) -> dict[str, Any]:
+        """The examples, in their JSON form: too large to be kept of every part. Raises as `opened_part` does."""
+        with _as_defect(self._path):
+            content: dict[str, Any] = json.loads(self._examples)
+        return content
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
         """The prediction rows in order, each batch with its rejects. Raises as `opened_part` does."""

@@ -3,31 +3,16 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.scored import part_of, scored_batch
 
-from job.contract import Reason, Reject, ScoredBatch
 from job.report.tally import Tally
 
 
 @st.composite
 def scored_batches(draw):
     """A batch with some labels missing and some records rejected, for one reason or another."""
-    rows = draw(st.integers(0, 30))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    probabilities = np.round(random.dirichlet(np.full(10, 0.3), rows).astype(np.float32), 6)
-    wrong = np.flatnonzero(random.random(rows) < 0.2).tolist()
-    rejects = tuple(Reject(row, list(Reason)[random.integers(len(Reason))], "wrong") for row in wrong)
-    predictions = probabilities.argmax(axis=1).astype(np.int8)
-    fatal = [reject.row for reject in rejects if reject.reason.is_fatal]
-    predictions[fatal], probabilities[fatal] = -1, 0
-    labels = random.integers(-1, 10, rows).astype(np.int8) if draw(st.booleans()) else None
-    return ScoredBatch(predictions, probabilities, labels, rejects)
-
-
-def part_of(batch, start, stop):
-    """The rows start..stop of a batch, as a batch of its own."""
-    rejects = tuple(each.shifted(-start, 0) for each in batch.rejects if start <= each.row < stop)
-    labels = None if batch.labels is None else batch.labels[start:stop]
-    return ScoredBatch(batch.predictions[start:stop], batch.probabilities[start:stop], labels, rejects)
+    return scored_batch(random, draw(st.integers(0, 30)), has_labels=draw(st.booleans()))
 
 
 @settings(deadline=None)

@@ -71,11 +71,12 @@ def test_code_for_another_processor_or_from_other_sources_is_made_anew(compilati
     assert len(compilations) == 2
 
 
+@pytest.mark.parametrize("kernel", [KERNEL, ("job.report.pixel_kernel", "count_pixels")], ids=["scan", "pixels"])
 @pytest.mark.parametrize("level", ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", machine_code.PACKING])
 @pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
-def test_kernels_compile_for_every_level(level):
+def test_kernels_compile_for_every_level(kernel, level):
     """Code for other processors than this one can be made here, and needs no symbol from outside."""
-    assert machine_code._compiled(*KERNEL, level)
+    assert machine_code._compiled(*kernel, level)
 
 
 @pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
@@ -87,6 +88,7 @@ def test_deformations_compile_for_the_oldest_processors():
 WHOLE_NUMBERS = [
     ("job.read.csv.count_kernel", "count_lines"), ("job.read.parquet.footer_kernel", "chunks"),
     ("job.read.parquet.page_kernel", "decode"), ("job.read.parquet.grid_kernel", "transpose"),
+    ("job.report.pixel_kernel", "count_pixels"),
 ]  # fmt: skip
 
 

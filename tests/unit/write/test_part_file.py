@@ -13,7 +13,8 @@ from job.storage import LocalStorage
 from job.write.part_file import PartReader, PartSummary, PartWriter, opened_part
 from job.write.predictions import prediction_rows
 
-SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]})
+SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]}, appearance={"ink": [4]})
+EXAMPLES = {"rows": [3, 4], "pixels": "AAAA"}
 REJECTS = (
     Reject(1, Reason.NOT_A_NUMBER, "pixel3 is 'x', expected 0-255", "pixel3", '7,"ä\ufffd\0', 123, 4),
     Reject(2, Reason.TOO_FEW_FIELDS, "3 values"),
@@ -34,7 +35,7 @@ def _part(*batches, is_finished=True):
     for rows, rejects in batches:
         writer.write(rows, rejects)
     if is_finished:
-        writer.finish(SUMMARY)
+        writer.finish(SUMMARY, EXAMPLES)
     return file.getvalue()
 
 
@@ -62,10 +63,16 @@ def test_reject_comes_back_with_its_types():
     assert (second.column, second.raw, second.byte_offset, second.line) == (None, None, None, None)
 
 
+def test_examples_come_back():
+    """Beside the summary, and not in it: gather holds the summaries of all parts at once."""
+    reader = PartReader(pa.BufferReader(_part((_rows(3), ()))), "out/_parts/0.arrow")
+    assert reader.examples == EXAMPLES
+
+
 def test_part_without_rows():
     """A part of no batch at all is a whole part."""
     file = io.BytesIO()
-    PartWriter(file, _rows(0).schema).finish(SUMMARY)
+    PartWriter(file, _rows(0).schema).finish(SUMMARY, EXAMPLES)
     assert _read(file.getvalue()) == (SUMMARY, [])
 
 

@@ -1,0 +1,243 @@
+"""What report.json says, from a whole run over files of every kind, held against the predictions that lie beside it."""
+
+import base64
+import json
+import shlex
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from support.files import csv_lines, make_digits, write_csv, write_parquet
+from support.models import change_card, write_model
+from support.runs import score, stable_files
+
+from job.errors import ModelInvalid
+from job.report.drift import Distribution
+
+BAD = {"too_few_fields": "1,2", "out_of_range": "7" + ",999" * 784, "bad_label": "77" + ",3" * 784}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return make_digits(300, seed=5)
+
+
+@pytest.fixture(scope="module")
+def fingerprinted(tmp_path_factory):
+    """A model whose card says what it was trained on."""
+    folder = write_model(tmp_path_factory.mktemp("fingerprinted") / "model")
+    training = make_digits(800, seed=8)
+    distribution = Distribution.of_labelled(training.pixels, training.labels).to_json()
+    change_card(folder, lambda card: card.update(data={"name": "random", "distribution": distribution}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inputs(digits, tmp_path_factory):
+    """A CSV file of 200 good and 15 bad records, a Parquet file of the other digits, and one of none."""
+    folder = tmp_path_factory.mktemp("inputs")
+    lines = csv_lines(digits[:200])
+    for place in range(5):
+        for each in BAD.values():
+            lines.insert(10 + 30 * place, each)
+    (folder / "a.csv").write_text("\n".join(lines) + "\n")
+    write_parquet(folder / "b.parquet", digits[200:], row_group_size=30)
+    write_parquet(folder / "c.parquet", digits[:0])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(inputs, fingerprinted, tmp_path_factory):
+    """The output folder of a run."""
+    output = tmp_path_factory.mktemp("done") / "out"
+    score(inputs, output, fingerprinted, part_bytes=50_000, has_probabilities=True, format="parquet")
+    return output
+
+
+@pytest.fixture(scope="module")
+def report(done):
+    return json.loads((done / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def rows(done):
+    """The prediction rows by input, in order."""
+    tables = {name: pq.read_table(done / f"predictions/{name}") for name in ("a.csv.parquet", "b.parquet")}
+    return {name.removesuffix(".parquet") if "csv" in name else name: each.to_pylist() for name, each in tables.items()}
+
+
+@pytest.fixture(scope="module")
+def labelled(rows):
+    """Labels, predictions and probabilities of all labelled rows, as the prediction files have them."""
+    found = [
+        row for part in rows.values() for row in part if row["prediction"] is not None and row["label"] is not None
+    ]
+    probabilities = np.array([[row[f"p{digit}"] for digit in range(10)] for row in found], np.float32)
+    return [row["label"] for row in found], [row["prediction"] for row in found], probabilities
+
+
+def test_the_figures_are_scikit_learns_of_the_prediction_files(report, labelled):
+    """Read back from what the run wrote: its classification report, confusion matrix, log loss and top-2 accuracy."""
+    from sklearn.metrics import classification_report, confusion_matrix, log_loss, top_k_accuracy_score
+
+    labels, predictions, probabilities = labelled
+    assert report["labelled"] == len(labels) == 300
+    assert report["confusion_matrix"] == confusion_matrix(labels, predictions, labels=list(range(10))).tolist()
+    expected = classification_report(labels, predictions, output_dict=True, zero_division=0)
+    assert report["accuracy"] == expected["accuracy"]
+    for digit, figures in report["per_class"].items():
+        assert list(figures.values()) == pytest.approx(list(expected[digit].values()), abs=1e-12)
+    for name in ("macro", "weighted"):
+        figures = report["averages"][name]
+        assert list(figures.values()) == pytest.approx(list(expected[f"{name} avg"].values()), abs=1e-12)
+    assert report["macro_f1"] == report["averages"]["macro"]["f1"]
+    top2 = top_k_accuracy_score(labels, probabilities, k=2, labels=list(range(10)))
+    assert report["top2_accuracy"] == pytest.approx(top2, abs=1e-12)
+    shares = probabilities / probabilities.sum(axis=1, keepdims=True)
+    assert report["log_loss"] == pytest.approx(log_loss(labels, shares, labels=list(range(10))), abs=2e-6)
+
+
+def test_examples_are_rows_of_the_files(report, rows):
+    """Each example is the row of its file that the predictions have, with the same figures."""
+    sections = report["examples"]
+    pairs = [each for pair in sections["confused_pairs"] for each in pair["examples"]]
+    for each in sections["sure_mistakes"] + sections["unsure"] + pairs:
+        row = rows[each["path"]][each["row"]]
+        assert (each["label"], each["prediction"]) == (row["label"], row["prediction"])
+        assert each["confidence"] == pytest.approx(row["confidence"], abs=1e-7)
+    assert len(sections["sure_mistakes"]) == len(sections["unsure"]) == 40
+    assert {each["path"] for each in sections["unsure"]} == {"a.csv", "b.parquet"}
+    assert len(sections["confused_pairs"]) == 5
+
+
+def test_examples_show_the_pixels_that_were_scored(report, digits, rows):
+    """784 bytes in base64."""
+    good = [place for place, row in enumerate(rows["a.csv"]) if not row["reject"]]
+    for each in report["examples"]["sure_mistakes"]:
+        row = good.index(each["row"]) if each["path"] == "a.csv" else 200 + each["row"]
+        assert base64.b64decode(each["pixels"]) == digits.pixels[row].tobytes()
+
+
+def test_the_surest_mistakes_come_first(report, rows):
+    """Of all files, by confidence, then input, then row."""
+    wrong = [
+        (-round(row["confidence"], 6), path, place)
+        for path, part in rows.items()
+        for place, row in enumerate(part)
+        if row["prediction"] is not None and row["label"] not in {None, row["prediction"]}
+    ]
+    shown = [(-each["confidence"], each["path"], each["row"]) for each in report["examples"]["sure_mistakes"]]
+    assert shown == sorted(wrong)[:40]
+
+
+def test_confused_pairs_are_those_of_the_matrix(report):
+    """The five largest cells off the diagonal."""
+    cells = [
+        (-count, label, prediction)
+        for label, line in enumerate(report["confusion_matrix"])
+        for prediction, count in enumerate(line)
+        if label != prediction
+    ]
+    found = [(-each["count"], each["label"], each["prediction"]) for each in report["examples"]["confused_pairs"]]
+    assert found == sorted(cells)[:5]
+    for pair in report["examples"]["confused_pairs"]:
+        assert len(pair["examples"]) == min(4, pair["count"])
+        assert {(each["label"], each["prediction"]) for each in pair["examples"]} == {
+            (pair["label"], pair["prediction"])
+        }
+
+
+def test_rejects_are_shown_three_of_each_reason(report):
+    """The first ones, with their place and what was wrong, in the order of rows."""
+    found = report["reject_examples"]
+    assert [each["reason"] for each in found] == ["bad_label", "out_of_range", "too_few_fields"] * 3
+    assert [each["row"] for each in found] == [10, 11, 12, 40, 41, 42, 70, 71, 72]
+    assert [each["line"] for each in found] == [each["row"] + 1 for each in found]
+    assert found[1] == {
+        "path": "a.csv", "row": 11, "line": 12, "reason": "out_of_range",
+        "detail": "column 2 is 999, expected 0-255",
+    }  # fmt: skip
+
+
+def test_drift_is_that_of_the_scored_rows(report, digits):
+    """Rejected records and empty files have no part in it; a record whose label alone is bad has."""
+    odd = np.full((5, 784), 3, np.uint8)
+    expected = Distribution.of_labelled(np.concatenate([digits.pixels, odd]), np.zeros(305, np.int8))
+    drift = report["drift"]
+    for name in ("intensity", "ink"):
+        counts = expected.counts[name]
+        assert drift[name]["input"] == pytest.approx(counts / counts.sum())
+    assert drift["predicted"]["input"] == pytest.approx(np.array(report["predicted_counts"]) / 305)
+    assert [each["path"] for each in drift["inputs"]] == ["a.csv", "b.parquet", "c.parquet"]
+    assert drift["inputs"][2] == {"path": "c.parquet", "intensity": None, "ink": None, "predicted": None}
+    assert drift["inputs"][1]["ink"] < 0.1
+
+
+def test_a_model_without_a_fingerprint_knows_of_no_drift(inputs, model, tmp_path):
+    """Models of earlier versions score as before."""
+    result = score(inputs, tmp_path / "out", model)
+    assert result.report["drift"] is None
+    assert result.report["rows"]["scored"] == 305
+
+
+def test_a_card_with_a_damaged_fingerprint_is_refused_before_any_work(inputs, tmp_path):
+    """Its message says what it is, and what to do."""
+    folder = write_model(tmp_path / "model")
+    change_card(folder, lambda card: card.update(data={"distribution": {"ink": [1, 2]}}))
+    with pytest.raises(
+        ModelInvalid, match=r"model\.json: does not say how the training data is distributed: .*; train again$"
+    ):
+        score(inputs, tmp_path / "out", folder)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_run_can_be_repeated_from_its_report(report, inputs, fingerprinted, done):
+    """Settings by flag, the command, the fingerprint that `_SUCCESS` has, and versions."""
+    run = report["run"]
+    assert run["settings"]["input"] == [str(inputs)]
+    assert run["settings"]["max-rejects"] == "100%"
+    assert run["command"] == shlex.join(
+        [
+            "digit-job",
+            "score",
+            "--input",
+            str(inputs),
+            "--output",
+            "results",
+            "--model",
+            str(fingerprinted),
+            "--format",
+            "parquet",
+            "--probabilities",
+            "--max-rejects",
+            "100%",
+        ]  # fmt: skip
+    )
+    assert run["fingerprint"] == (done / "_SUCCESS").read_text().strip()
+    assert {"digit-job", "python", "numpy", "pyarrow"} == set(run["versions"])
+
+
+def test_nothing_in_the_report_tells_where_it_was_written_or_how_it_was_cut(done, inputs, fingerprinted, tmp_path):
+    """Another folder, part size and number of threads give the same bytes."""
+    settings = {"has_probabilities": True, "format": "parquet"}
+    score(inputs, tmp_path / "elsewhere", fingerprinted, part_bytes=8_000, block_rows=7, threads=3, **settings)
+    assert stable_files(tmp_path / "elsewhere") == stable_files(done)
+
+
+def test_without_labels_there_are_no_mistakes(digits, model, tmp_path):
+    """Only what is least sure is shown, without a label."""
+    write_csv(tmp_path / "a.csv", digits, has_labels=False)
+    examples = score(tmp_path / "a.csv", tmp_path / "out", model).report["examples"]
+    assert (examples["sure_mistakes"], examples["confused_pairs"]) == ([], [])
+    assert len(examples["unsure"]) == 40
+    assert {each["label"] for each in examples["unsure"]} == {None}
+
+
+def test_a_run_over_nothing_shows_nothing(digits, fingerprinted, tmp_path):
+    """No row, no example, no reject, no index; but the run."""
+    write_csv(tmp_path / "a.csv", digits[:0])
+    report = score(tmp_path / "a.csv", tmp_path / "out", fingerprinted).report
+    assert report["examples"] == {"sure_mistakes": [], "unsure": [], "confused_pairs": []}
+    assert report["reject_examples"] == []
+    assert report["drift"]["ink"]["psi"] is None
+    json.dumps(report, allow_nan=False)
