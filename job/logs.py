@@ -1,4 +1,4 @@
-"""What a running job says on standard error: lines for people or for machines, and a progress display.
+"""What a running job says on standard error: lines for people, or JSON for machines.
 
 Results are not logged; they go to standard output, which is `cli`'s alone.
 """
@@ -6,35 +6,68 @@ Results are not logged; they go to standard output, which is `cli`'s alone.
 import json
 import logging
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, Literal
+import warnings
+from typing import Any, Final, Literal
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from job.events import FOR_MACHINES, Event, told_as
 
 LogFormat = Literal["auto", "text", "json"]
+Verbosity = Literal["quiet", "normal", "verbose"]
 
+_LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
+_OURS: Final = "job"
 # Control characters of Unicode's first two blocks: names of files may hold all but NUL.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
+_libraries = logging.getLogger("python")
 
-def set_up(log_format: LogFormat) -> None:
+
+def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
     """Send the job's log lines to standard error; `auto`: text for a terminal, else JSON lines."""
-    is_watched = sys.stderr.isatty() or sys.stdout.isatty()
-    is_json = log_format == "json" or (log_format == "auto" and not is_watched)
-    handler = logging.StreamHandler(sys.stderr)
+    is_json = is_for_machines(log_format)
+    handler = _StandardError()
     handler.setFormatter(_JsonLines() if is_json else _TextLines())
-    root = logging.getLogger("job")
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    root.propagate = False
+    if not is_json and verbosity != "verbose":
+        handler.addFilter(lambda record: _event_of(record) not in FOR_MACHINES)
+    ours = logging.getLogger(_OURS)
+    ours.handlers[:] = [handler]
+    ours.setLevel(_LEVELS[verbosity])
+    ours.propagate = False
+    if is_json:
+        _take_over_what_libraries_say(handler)
+
+
+def is_for_machines(log_format: LogFormat) -> bool:
+    """Whether log lines are JSON."""
+    is_watched = sys.stderr.isatty() or sys.stdout.isatty()
+    return log_format == "json" or (log_format == "auto" and not is_watched)
 
 
 def visible(text: str) -> str:
     """A line of text in which control characters are spelled out, so that it stays one and commands no terminal."""
     return text.translate(_ESCAPES)
+
+
+def _event_of(record: logging.LogRecord) -> Event:
+    event: Event = getattr(record, "event", Event.MESSAGE if _is_ours(record) else Event.LIBRARY)
+    return event
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == _OURS
+
+
+class _StandardError(logging.Handler):
+    """To what is standard error by then: a progress display takes its place for a while, to be written above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001  # as logging's own handlers have it: a log must not end what it tells of
+            self.handleError(record)
 
 
 class _TextLines(logging.Formatter):
@@ -49,75 +82,44 @@ class _TextLines(logging.Formatter):
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, and the traceback of a defect."""
+    """One JSON object a line: time (UTC, ISO 8601), level, event, logger, message, fields, a defect's traceback."""
 
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, Any] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
+            "event": _event_of(record),
             "logger": record.name,
             "message": record.getMessage(),
+            "fields": getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, ensure_ascii=False, default=str)
 
 
-class ScoreProgress:
-    """A bar with rows, rate and rejects, on a terminal; silent elsewhere. Threads may call it."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task = bar.add_task("scoring", total=None, rows=0, rejected=0, start=False)
-
-    def begin(self, total_bytes: int) -> None:
-        """The run has so much to read."""
-        self._bar.update(self._task, total=total_bytes)
-        self._bar.start_task(self._task)
-
-    def advance(self, rows: int, rejected: int, size_bytes: int) -> None:
-        """So much more is scored."""
-        fields = self._bar.tasks[self._task].fields
-        self._bar.update(
-            self._task, advance=size_bytes, rows=fields["rows"] + rows, rejected=fields["rejected"] + rejected
-        )
+def _take_over_what_libraries_say(handler: logging.Handler) -> None:
+    """Have what Python and libraries would write to standard error by themselves written as JSON lines, too."""
+    logging.getLogger().handlers[:] = [handler]
+    warnings.showwarning = _log_warning
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_end_of_thread
 
 
-class TrainProgress:
-    """A bar over the training steps, on a terminal; silent elsewhere."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task = bar.add_task("training", total=None, start=False)
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` steps are made."""
-        if self._bar.tasks[self._task].total is None:
-            self._bar.start_task(self._task)
-        self._bar.update(self._task, total=total, completed=done)
+def _log_warning(  # noqa: PLR0913, PLR0917  # warnings calls it so
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    del file, line  # who asks for another file gets the log all the same
+    where = told_as(Event.LIBRARY, category=category.__name__, file=filename, line=lineno)
+    _libraries.warning("%s", message, extra=where)
 
 
-@contextmanager
-def score_progress() -> Iterator[ScoreProgress]:
-    """A progress display for a scoring run."""
-    counts = TextColumn("{task.fields[rows]:,} rows, {task.fields[rejected]:,} rejected")
-    with _bar(counts) as bar:
-        yield ScoreProgress(bar)
+def _log_unraisable(error: Any) -> None:
+    _libraries.warning("exception ignored in %r: %r", error.object, error.exc_value, extra=told_as(Event.LIBRARY))
 
 
-@contextmanager
-def train_progress() -> Iterator[TrainProgress]:
-    """A progress display for a training run."""
-    with _bar() as bar:
-        yield TrainProgress(bar)
-
-
-def _bar(*columns: TextColumn) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), *columns,
-        TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
-        redirect_stdout=False, redirect_stderr=True,
-    )  # fmt: skip
+def _log_end_of_thread(error: Any) -> None:
+    trouble = (error.exc_type, error.exc_value, error.exc_traceback)
+    _libraries.error("a thread ended with %r", error.exc_value, exc_info=trouble, extra=told_as(Event.LIBRARY))

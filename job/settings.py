@@ -128,6 +128,21 @@ class ScoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """What is told of a scoring run, and to whom; none of it changes the output.
+
+    metrics_file, openlineage: files to write, or None. pushgateway: the URL of a Pushgateway, or None. is_json: log
+    lines are for machines. is_quiet: nothing but warnings and errors.
+    """
+
+    metrics_file: str | None = None
+    pushgateway: str | None = None
+    openlineage: str | None = None
+    is_json: bool = False
+    is_quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrainSettings:
     """One run of the train stage.
 

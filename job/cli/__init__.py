@@ -5,8 +5,13 @@ DIGIT_JOB_<FLAG>. Results go to standard output, logs to standard error.
 """
 
 import logging
+import os
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, get_args
 
+from job import logs
 from job.cli.app import app
 from job.cli.export import export
 from job.cli.inspect import inspect
@@ -16,14 +21,14 @@ from job.cli.signals import StoppedAtOnce
 from job.cli.streams import drop_what_cannot_be_written, open_standard_streams
 from job.cli.train import train
 from job.cli.tune import tune
-from job.errors import OUT_OF_MEMORY, DigitJobError, ResourceExhausted
+from job.cli.usage import is_asking_for_help, show_usage, usage_ending
+from job.events import Event, told_as
+from job.telemetry.ending import ending_of
+from job.telemetry.termination import tell_cause_of_death
 
 __all__ = ["app", "main"]
 
 _log = logging.getLogger("job")
-
-# How C++ libraries and the system's loader word that there is no memory to load them into.
-_NO_MEMORY = ("bad_alloc", "failed to map segment", "annot allocate memory")
 
 # In the order that help lists them in.
 for command in (score, inspect, train, tune, export, sample):
@@ -33,28 +38,43 @@ for command in (score, inspect, train, tune, export, sample):
 def main() -> None:
     """Run the command line and exit with the code that errors.py gives."""
     open_standard_streams()
+    log_format = _asked_format(sys.argv)
+    logs.set_up(log_format)
+    # What the command has come to, for the last line of the log; the command fills it.
+    facts: dict[str, Any] = {}
     try:
-        app()
-    except DigitJobError as error:
-        _log.error("%s", error)
-        sys.exit(error.exit_code)
-    except StoppedAtOnce as stop:
-        _log.error("%s", stop.error)
-        sys.exit(stop.error.exit_code)
-    except Exception as error:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
-        if _ran_out_of_memory(error):
-            _log.error(OUT_OF_MEMORY)  # where memory ran out says nothing of why
-            sys.exit(ResourceExhausted.exit_code)
-        _log.exception("this is a defect in digit-job, please report it")
-        sys.exit(DigitJobError.exit_code)
+        code = app(standalone_mode=False, obj=facts) or 0
+        if facts:
+            _log.info("%s", "finished", extra=told_as(Event.FINISHED, exit_code=code, **facts))
+        sys.exit(code)
+    except (Exception, StoppedAtOnce) as error:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
+        sys.exit(_tell(error, facts, is_json=logs.is_for_machines(log_format)))
     finally:
         drop_what_cannot_be_written()
 
 
-def _ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or one that led to it, is that of too little memory, also to load a library into."""
-    is_so = isinstance(error, MemoryError) or (
-        isinstance(error, (ImportError, OSError)) and any(words in str(error) for words in _NO_MEMORY)
-    )
-    before = error.__cause__ or error.__context__
-    return is_so or (before is not None and _ran_out_of_memory(before))
+def _asked_format(arguments: Sequence[str]) -> logs.LogFormat:
+    """The log format, before the flags are read: what is wrong with them is to be told in it, too."""
+    asked = os.environ.get("DIGIT_JOB_LOG_FORMAT", "auto")
+    for flag, behind in pairwise([*arguments, ""]):
+        name, has_value, value = flag.partition("=")
+        if name == "--log-format":
+            asked = value if has_value else behind
+    return asked if asked in get_args(logs.LogFormat) else "auto"  # type: ignore[return-value]  # so it is one
+
+
+def _tell(error: BaseException, facts: dict[str, Any], *, is_json: bool) -> int:
+    """Tell why the command ends, in the log and to Kubernetes; the exit code."""
+    if isinstance(error, StoppedAtOnce):
+        error = error.error
+    usage = usage_ending(error)
+    ending = usage or ending_of(error)
+    told = told_as(Event.FAILED, **{**facts, **ending.fields()})
+    if is_asking_for_help(error):
+        return ending.exit_code
+    if usage and not is_json:
+        show_usage(error)
+    else:
+        _log.error("%s", ending.message, extra=told, exc_info=error if ending.is_defect else None)
+    tell_cause_of_death(ending.exit_code, ending.message)
+    return ending.exit_code

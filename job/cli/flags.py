@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from job import logs
+from job.errors import UsageError
 from job.settings import Scale
 
 
@@ -49,3 +50,20 @@ ScaleFlag = Annotated[
     Scale, option("--scale", "Value of full ink: 255, or 1 for fractions; `auto`: as the first records show.")
 ]
 TransposeFlag = Annotated[bool, option("--transpose", "Images are stored column by column, as in EMNIST; turn them.")]
+QuietFlag = Annotated[
+    bool,
+    option(
+        "--quiet",
+        "Say nothing but warnings and errors: no progress, no results on standard output.",
+        "-q",
+        show_default=False,
+    ),
+]
+VerboseFlag = Annotated[bool, option("--verbose", "Log each step, too.", "-v", show_default=False)]
+
+
+def verbosity(*, is_quiet: bool, is_verbose: bool) -> logs.Verbosity:
+    """How much to say. Raises UsageError where both are asked for."""
+    if is_quiet and is_verbose:
+        raise UsageError("--quiet and --verbose contradict each other; give one of them")
+    return "quiet" if is_quiet else "verbose" if is_verbose else "normal"

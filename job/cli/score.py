@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from job import logs
 from job.cli.extra import train_extra
@@ -12,23 +14,36 @@ from job.cli.flags import (
     LabelColumnFlag,
     LogFormatFlag,
     NoLabelFlag,
+    QuietFlag,
     ScaleFlag,
     TransposeFlag,
+    VerboseFlag,
     option,
     several,
+    verbosity,
 )
 from job.cli.signals import StopOnSignals
-from job.cli.streams import say
+from job.cli.streams import echo
+from job.cli.summary import print_summary
 from job.cores import available_cores
-from job.errors import UsageError
-from job.settings import DEFAULT_PART_BYTES, OutputFormat, ReadSettings, RejectLimit, ScoreSettings, Shard
+from job.errors import DigitJobError, UsageError
+from job.settings import (
+    DEFAULT_PART_BYTES,
+    OutputFormat,
+    ReadSettings,
+    RejectLimit,
+    ScoreSettings,
+    Shard,
+    TelemetrySettings,
+)
 from job.storage import storage_at
 
 if TYPE_CHECKING:
-    from job.score.run import RunResult
+    from job.telemetry.recorder import Recorder
 
 
 def score(
+    context: typer.Context,
     inputs: Annotated[
         list[str],
         several("--input", "A CSV, Parquet or IDX file, a folder, or a pattern such as 'in/*.csv'", "SRC"),
@@ -87,6 +102,29 @@ def score(
         bool, option("--overwrite", "Replace whatever other run's results are in the output folder.")
     ] = False,  # a flag
     log_format: LogFormatFlag = "auto",
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
+    profile: Annotated[bool, option("--profile", "Print at the end where the time went, by thread and stage.")] = False,
+    metrics_file: Annotated[
+        str | None,
+        option(
+            "--metrics-file",
+            "Write the run's figures for Prometheus's textfile collector, also when it fails.",
+            metavar="FILE.prom",
+        ),
+    ] = None,
+    pushgateway: Annotated[
+        str | None,
+        option(
+            "--pushgateway",
+            "Send the same figures to a Prometheus Pushgateway; if that fails, a warning says so.",
+            metavar="URL",
+        ),
+    ] = None,
+    openlineage: Annotated[
+        str | None,
+        option("--openlineage", "Write what was read and written as OpenLineage events, one a line.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Score files of digits: predictions, rejected records, and a report.
 
@@ -94,9 +132,10 @@ def score(
 
     Example: `digit-job score --input digits.csv --output results --model model`
     """
-    logs.set_up(log_format)
+    logs.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     stop = StopOnSignals(at_once=True)
     from job.score.run import run  # noqa: PLC0415  # only this command needs it
+    from job.telemetry.score_run import observed  # noqa: PLC0415  # the same
 
     if not inputs:
         raise UsageError("there is nothing to score: name a file, a folder or a pattern with --input")
@@ -116,13 +155,17 @@ def score(
             allows_unblessed=allow_unblessed,
             shard=_shard(shard_index, shard_count),
         )
-        progress = stack.enter_context(logs.score_progress())
+        asked = TelemetrySettings(metrics_file, pushgateway, openlineage, logs.is_for_machines(log_format), quiet)
         stop.wait_for_check()
-        result = run(settings, storage_at(*inputs, output, model), progress, stop.check)
-    if result.missing:
-        _print_share(result)
-    else:
-        _print_score(result)
+        with observed(settings, asked) as recorder:
+            stack.callback(lambda: context.obj.update(recorder.summary()))
+            if profile:
+                stack.enter_context(_profiled_if_it_fails(recorder))
+            recorder.result = run(settings, storage_at(*inputs, output, model), recorder, stop.check)
+    if not quiet:
+        print_summary(recorder.result)
+    if profile:
+        _print_profile(recorder)
 
 
 def _shard(index: int | None, count: int | None) -> Shard | None:
@@ -155,31 +198,18 @@ def _model_folder(model: str) -> Iterator[str]:
         yield folder
 
 
-def _print_share(result: "RunResult") -> None:
-    say(f"Scored this shard's share: {result.rows:,} records, in {result.seconds:.1f} s.")
-    are = "part is" if result.missing == 1 else "parts are"
-    say(f"{result.missing:,} {are} still to come from other shards; the last to commit one writes the predictions.")
+@contextmanager
+def _profiled_if_it_fails(recorder: "Recorder") -> Iterator[None]:
+    """Where the time went until the block has failed; the error is the block's own in any case."""
+    try:
+        yield
+    except BaseException:
+        with suppress(DigitJobError):
+            _print_profile(recorder)
+        raise
 
 
-def _print_score(result: "RunResult") -> None:
-    report = result.report
-    rows = report["rows"]
-    files = f"{len(report['inputs'])} file{'s' * (len(report['inputs']) != 1)}"
-    counts = f"{rows['scored']:,} of {rows['read']:,} records in {files}, {rows['rejected']:,} rejected"
-    if result.was_done:
-        say(f"Already scored: {counts}; nothing to do.")
-    else:
-        say(f"Scored {counts}, in {result.seconds:.1f} s ({result.rows / result.seconds:,.0f} records/s).")
-    if report["accuracy"] is not None:
-        low, high = report["accuracy_95"]
-        say(
-            f"Accuracy: {100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "
-            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)."
-        )
-    if report["model"]["warning"]:
-        say(f"Mind the model: {report['model']['warning']}")
-    # Output of an earlier version may be without them.
-    for each in report.get("warnings", []):
-        say(f"Mind the input: {each['path']}: {each['message']}")
-    say(f"Predictions: {result.output}/predictions")
-    say(f"Report:      {result.output}/report.html")
+def _print_profile(recorder: "Recorder") -> None:
+    from job.telemetry.profile import table  # noqa: PLC0415  # only if it is asked for
+
+    echo(table(recorder.times, recorder.counts().seconds))

@@ -7,7 +7,16 @@ import typer
 
 from job import logs
 from job.cli.extra import train_extra
-from job.cli.flags import LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option
+from job.cli.flags import (
+    LabelColumnFlag,
+    LogFormatFlag,
+    QuietFlag,
+    ScaleFlag,
+    TransposeFlag,
+    VerboseFlag,
+    option,
+    verbosity,
+)
 from job.cli.signals import StopOnSignals
 from job.cli.streams import echo, say
 from job.errors import ModelFellShort, SettingsInvalid
@@ -24,6 +33,7 @@ from job.settings import (
 )
 from job.settings_file import read_settings
 from job.storage import storage_at
+from job.telemetry.training import train_progress
 
 _GO_ON = "run the same command with --resume to go on behind the last epoch"
 # Flags that a file of settings cannot hold.
@@ -163,13 +173,15 @@ def train(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     log_format: LogFormatFlag = "auto",
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Train a model and save it as a model folder, replacing the model that is there.
 
     Example: `digit-job train --data train.csv --model model`
     """
     del settings_file  # its callback is all there is to it
-    logs.set_up(log_format)
+    logs.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
     settings = TrainSettings(
         data=data,
@@ -197,7 +209,7 @@ def train(
         tensorboard=tensorboard,
     )
     stop = StopOnSignals(_GO_ON, at_once=True)
-    with train_extra(), logs.train_progress() as progress:
+    with train_extra(), train_progress(is_quiet=quiet) as progress:
         from job.train.run import train as run  # noqa: PLC0415  # only this command needs it
 
         stop.check()
@@ -205,11 +217,12 @@ def train(
             settings,
             storage_at(model, tensorboard or model),
             mnist_dir=os.environ.get("MNIST_DIR"),
-            on_text=echo,
+            on_text=(lambda _text: None) if quiet else echo,
             on_batch=progress,
         )
-    echo(result.test.text)
-    say(f"Model:    {result.path}")
-    say(f"Accuracy: {100 * result.test.accuracy:.2f} % of {result.test.rows:,} test images")
+    if not quiet:
+        echo(result.test.text)
+        say(f"Model:    {result.path}")
+        say(f"Accuracy: {100 * result.test.accuracy:.2f} % of {result.test.rows:,} test images")
     if not result.verdict.is_blessed:
         raise ModelFellShort(f"{result.path}: the model is not blessed: {'; '.join(result.verdict.shortfalls)}")

@@ -5,11 +5,21 @@ from typing import Annotated
 
 from job import logs
 from job.cli.extra import train_extra
-from job.cli.flags import LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option
+from job.cli.flags import (
+    LabelColumnFlag,
+    LogFormatFlag,
+    QuietFlag,
+    ScaleFlag,
+    TransposeFlag,
+    VerboseFlag,
+    option,
+    verbosity,
+)
 from job.cli.signals import StopOnSignals
 from job.cli.streams import echo, say
 from job.settings import ReadSettings, Recipe, SearchMethod, TuneSettings
 from job.storage import storage_at
+from job.telemetry.training import train_progress
 
 
 def tune(
@@ -43,6 +53,8 @@ def tune(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     log_format: LogFormatFlag = "auto",
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Search for better settings: depth, width, dropout, learning rate and batch size.
 
@@ -50,7 +62,7 @@ def tune(
 
     Example: `digit-job tune --data train.csv --trials 30 --output search`
     """
-    logs.set_up(log_format)
+    logs.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     settings = TuneSettings(
         data=data,
         output=output,
@@ -63,11 +75,12 @@ def tune(
         read=ReadSettings(label_column, scale=scale, is_transposed=transpose),
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to go on", at_once=True)
-    with train_extra(), logs.train_progress() as progress:
+    with train_extra(), train_progress(is_quiet=quiet) as progress:
         from job.train.tune import tune as run  # noqa: PLC0415  # only this command needs it
 
         stop.check()
         result = run(settings, storage_at(output), mnist_dir=os.environ.get("MNIST_DIR"), on_progress=progress)
-    echo(result.table)
-    for line in result.conclusion:
-        say(line)
+    if not quiet:
+        echo(result.table)
+        for line in result.conclusion:
+            say(line)

@@ -10,6 +10,7 @@ import numpy as np
 
 from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_schema
 from job.errors import DataError, InternalError
+from job.events import Event, told_as
 from job.model.bundle import Predictor
 from job.read.source import Source
 from job.read.stop import CheckStop
@@ -19,6 +20,7 @@ from job.report.appearance import Appearance
 from job.report.examples import Collector
 from job.report.tally import Tally
 from job.score.head import Head, head_of
+from job.score.observer import Observer, Stage, Stopwatch
 from job.score.plan import Part
 from job.settings import ScoreSettings
 from job.storage import Storage, check_unchanged
@@ -34,20 +36,29 @@ _DECIMALS = 6
 class PartScorer:
     """Scores parts of a run, one call per part, from any thread.
 
-    commit: opens the file that a part is written to, see `Output.commit`. on_batch: called after each batch with its
-    rows, its rejected rows and the bytes read for it. check_stop: called before, while and after it is read; it raises
-    to stop.
+    commit: opens the file that a part is written to, see `Output.commit`. observer: told of each batch, and of the
+    seconds that went into a part. check_stop: called before, while and after a batch is read; it raises to stop.
     """
 
     storage: Storage
     commit: Callable[[str], AbstractContextManager[BinaryIO]]
     predictor: Predictor
     settings: ScoreSettings
-    on_batch: Callable[[int, int, int], None]
+    observer: Observer
     check_stop: CheckStop
 
-    def score(self, part: Part, source: Source, path: str) -> None:
-        """Score a part of a source and commit it at `path`."""
+    def score(self, part: Part, source: Source, path: str) -> int:
+        """Score a part of a source and commit it at `path`; how many rows that were."""
+        watch = Stopwatch()
+        try:
+            rows = self._score(part, source, path, watch)
+        finally:
+            watch.lap(Stage.WRITE)
+            watch.tell(self.observer)
+        self.observer.committed(part)
+        return rows
+
+    def _score(self, part: Part, source: Source, path: str, watch: Stopwatch) -> int:
         schema = prediction_schema(
             has_labels=source.has_labels,
             with_probabilities=self.settings.has_probabilities,
@@ -59,17 +70,21 @@ class PartScorer:
         with self.commit(path) as file:
             writer = PartWriter(file, schema)
             for batch in self._batches(part, source):
+                watch.lap(Stage.READ)
                 if part.is_first:
                     head.add(batch)
                 scored = predict(batch, self.predictor)
+                watch.lap(Stage.PREDICT)
                 rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
                 writer.write(rows, tuple(reject.shifted(tally.read, lines) for reject in batch.rejects))
                 counted = Tally.of(scored)
                 collector.add(scored, batch.pixels)
                 looks += Appearance.of(batch.pixels, counted.rejected)
                 tally, lines = tally + counted, lines + batch.lines
-                self.on_batch(counted.read, counted.rejected, batch.size_bytes)
+                self.observer.advanced(counted.read, counted.rejected, batch.size_bytes)
                 self.check_stop()
+                watch.lap(Stage.WRITE)
+            watch.lap(Stage.READ)
             if tally.read != tally.scored + tally.rejected:
                 raise InternalError(
                     f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected"
@@ -78,6 +93,7 @@ class PartScorer:
             warnings = self._warnings(part, source, head) if part.is_first else []
             summary = PartSummary(tally.read, lines, tally.to_json(), looks.to_json(), warnings)
             writer.finish(summary, collector.examples.to_json())
+        return tally.read
 
     def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
         try:
@@ -97,7 +113,8 @@ class PartScorer:
             head = head_of(source, self.storage, self.check_stop)
         found = suspicions(head.pixels, head.labels)
         for each in found:
-            _log.warning("%s: %s", source.file.path, each)
+            told = told_as(Event.INPUT_WARNING, path=source.file.path, warning=each)
+            _log.warning("%s: %s", source.file.path, each, extra=told)
         return found
 
 

@@ -3,20 +3,22 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from job.errors import InputChanged, InternalError, NoInput, ResourceExhausted, Stopped, StorageError
+from job.events import Event, told_as
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.read.source import files_at, look
 from job.score.findings import training_of
 from job.score.gather import gather, read_report
 from job.score.join import Joiner
+from job.score.observer import Observer, Stage, Stopwatch
 from job.score.output import Output, State
 from job.score.part import PartScorer
 from job.score.plan import Part, Plan, make_plan
@@ -25,18 +27,6 @@ from job.settings import ScoreSettings
 from job.storage import Storage
 
 _log = logging.getLogger(__name__)
-
-
-class Progress(Protocol):
-    """Where a run says how far it is; called from many threads."""
-
-    def begin(self, total_bytes: int) -> None:
-        """The run has so much to read."""
-        ...
-
-    def advance(self, rows: int, rejected: int, size_bytes: int) -> None:
-        """So much more is scored."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +45,13 @@ class RunResult:
     missing: int = 0
 
 
-def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_stop: Callable[[], None]) -> RunResult:
+def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_stop: Callable[[], None]) -> RunResult:
     """Score everything `settings` names; resume or do nothing where that was done before.
 
-    check_stop: raises Stopped when the user wants the run to end; called a few times a second.
+    observer: told what is being done. check_stop: raises Stopped when the user wants the run to end; called a few times
+    a second.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
+    started, clock, watch = datetime.now(UTC), time.monotonic(), Stopwatch()
     bundle = open_bundle(storage, settings.model, allows_unblessed=settings.allows_unblessed)
     predictor = predictor_of(bundle)
     bundle.check(predictor)
@@ -72,24 +63,30 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     sources = look(storage, files, settings.read, check_stop)
     plan = make_plan(sources, settings, bundle.digest)
     state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
+    committed = {*(plan.parts if state is State.DONE else output.committed(plan))}
+    parts = [part for part in share(plan.parts, settings.shard) if part not in committed]
+    observer.planned(plan, parts, _bytes_of(plan, parts))
+    watch.lap(Stage.PLAN)
+    watch.tell(observer)
     if state is State.DONE:
-        _log.info("%s: already scored: same inputs, model and settings", output.folder)
+        told = told_as(Event.ALREADY_DONE, output=output.folder)
+        _log.info("%s: already scored: same inputs, model and settings", output.folder, extra=told)
         report = read_report(storage, output, settings)
         return RunResult(output.folder, report, was_done=True, rows=0, seconds=time.monotonic() - clock)
 
-    engine = _Engine(progress, check_stop)
-    scorer = PartScorer(storage, output.commit, predictor, settings, engine.on_batch, engine.check_stop)
-    committed = {*output.committed(plan)}
+    engine = _Engine(check_stop)
+    scorer = PartScorer(storage, output.commit, predictor, settings, observer, engine.check_stop)
     if state is State.RESUME:
-        _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts))
+        told = told_as(Event.RESUMED, output=output.folder, parts_there=len(committed), parts=len(plan.parts))
+        _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts), extra=told)
     try:
-        mine = [part for part in share(plan.parts, settings.shard) if part not in committed]
-        engine.score(scorer, plan, mine, output, settings.threads)
+        engine.score(scorer, plan, parts, output, settings.threads)
         if missing := missing_parts(plan, output, settings.shard):
             seconds = time.monotonic() - clock
             return RunResult(output.folder, {}, was_done=False, rows=engine.rows, seconds=seconds, missing=len(missing))
         timings = {"started": started.isoformat(), "score_seconds": round(time.monotonic() - clock, 3)}
-        report = gather(plan, Joiner(storage, output, settings, check_stop), bundle, timings)
+        with _gathering(observer):
+            report = gather(plan, Joiner(storage, output, settings, check_stop), bundle, timings)
     except InputChanged:
         # What was committed is of no input that there is; in the way of the next run it would need --overwrite. Of a
         # shard, it is to be in the way: others have ended well by now, and would not score their share of a new plan.
@@ -107,13 +104,22 @@ def run(settings: ScoreSettings, storage: Storage, progress: Progress, check_sto
     return RunResult(output.folder, report, was_done=False, rows=engine.rows, seconds=time.monotonic() - clock)
 
 
+@contextmanager
+def _gathering(observer: Observer) -> Iterator[None]:
+    """Tell how long the block takes, however it ends."""
+    watch = Stopwatch()
+    try:
+        yield
+    finally:
+        watch.lap(Stage.GATHER)
+        watch.tell(observer)
+
+
 class _Engine:
     """Threads that take parts until none is left, the first error, or a stop."""
 
-    def __init__(self, progress: Progress, check_stop: Callable[[], None]) -> None:
-        self._progress = progress
+    def __init__(self, check_stop: Callable[[], None]) -> None:
         self._is_asked_to_stop = check_stop
-        self._lock = threading.Lock()
         self._has_failed = threading.Event()
         self.rows = 0
 
@@ -122,13 +128,7 @@ class _Engine:
             raise Stopped("stopped, because another part failed")
         self._is_asked_to_stop()
 
-    def on_batch(self, rows: int, rejected: int, size_bytes: int) -> None:
-        self._progress.advance(rows, rejected, size_bytes)
-        with self._lock:
-            self.rows += rows
-
     def score(self, scorer: PartScorer, plan: Plan, parts: Sequence[Part], output: Output, threads: int) -> None:
-        self._progress.begin(_bytes_of(plan, parts))
         with ThreadPoolExecutor(threads, thread_name_prefix="part") as pool:
             try:
                 futures = [
@@ -148,6 +148,7 @@ class _Engine:
         errors = [error for future in finished if (error := future.exception())]
         if errors:
             raise errors[0]
+        self.rows = sum(future.result() for future in finished)
 
 
 def _bytes_of(plan: Plan, parts: Sequence[Part]) -> int:

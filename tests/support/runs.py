@@ -10,22 +10,28 @@ from job.storage import LocalStorage
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 
 
-class SilentProgress:
-    """Nobody watches a test."""
+class NobodyWatches:
+    """The observer of a test that looks at the output alone."""
 
-    def begin(self, total_bytes):
-        """See job.score.run.Progress."""
+    def planned(self, plan, parts, size_bytes):
+        """See job.score.observer.Observer."""
 
-    def advance(self, rows, rejected, size_bytes):
-        """See job.score.run.Progress."""
+    def advanced(self, rows, rejected, size_bytes):
+        """See job.score.observer.Observer."""
+
+    def committed(self, part):
+        """See job.score.observer.Observer."""
+
+    def spent(self, stage, wall_s, cpu_s):
+        """See job.score.observer.Observer."""
 
 
-def score(inputs, output, model, *, storage=None, check_stop=lambda: None, **settings):
+def score(inputs, output, model, *, storage=None, check_stop=lambda: None, observer=None, **settings):
     """Run the scoring stage; any number of rejects is fine unless said otherwise."""
     inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
     settings = {"max_rejects": RejectLimit.parse("100%"), **settings}
     asked = ScoreSettings(tuple(map(str, inputs)), str(output), str(model), **settings)
-    return run(asked, storage or LocalStorage(), SilentProgress(), check_stop)
+    return run(asked, storage or LocalStorage(), observer or NobodyWatches(), check_stop)
 
 
 def files_below(folder):

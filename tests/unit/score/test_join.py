@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from support.files import make_digits, write_csv
 from support.models import IntegerPredictor
+from support.runs import NobodyWatches
 
 from job.errors import InternalError
 from job.read.source import files_at, look
@@ -23,7 +24,7 @@ def scored(storage, tmp_path):
     plan = make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), settings, "digest")
     output = Output(storage, settings.output)
     output.claim(plan, settings.part_bytes, is_overwriting=False)
-    scorer = PartScorer(storage, output.commit, IntegerPredictor(), settings, lambda *_: None, go_on)
+    scorer = PartScorer(storage, output.commit, IntegerPredictor(), settings, NobodyWatches(), go_on)
     parts = []
     for part in plan.parts:
         scorer.score(part, plan.inputs[0].source, output.part(part))

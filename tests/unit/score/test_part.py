@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from support.files import csv_lines, csv_text, make_digits, write_csv
 from support.models import IntegerPredictor
+from support.runs import NobodyWatches
 
 from job.contract import PixelBatch, Reason, Reject
 from job.errors import InputChanged, InternalError, Terminated
@@ -26,7 +27,7 @@ def planned(storage, path):
 
 def scorer(storage, predictor, check_stop=go_on):
     """A scorer that tells nobody how far it is."""
-    return PartScorer(storage, storage.commit, predictor, SETTINGS, lambda *_: None, check_stop)
+    return PartScorer(storage, storage.commit, predictor, SETTINGS, NobodyWatches(), check_stop)
 
 
 def test_parts_hold_every_record_once(tmp_path, storage):

@@ -1,0 +1,103 @@
+"""All that is told of one scoring run, from before its first step until after its last, however it ends."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from job import __version__
+from job.errors import DigitJobError
+from job.events import Event, told_as
+from job.score.plan import Part
+from job.settings import ScoreSettings, TelemetrySettings
+from job.storage import storage_at
+from job.telemetry.ending import Ending, ending_of
+from job.telemetry.lineage import LineageFile
+from job.telemetry.metrics import MetricsFile, push, registry_of
+from job.telemetry.progress import shown
+from job.telemetry.recorder import Recorder
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def observed(settings: ScoreSettings, asked: TelemetrySettings) -> Iterator[Recorder]:
+    """The observer for a run inside the block, which gives it the result, where there is one, as `recorder.result`.
+
+    Raises UsageError, before the run, for a file in the way of one that is asked for; StorageError, after it, for one
+    that cannot be written. Where the run itself fails, its own error is the one that is raised.
+    """
+    recorder = Recorder()
+    recorder.on_planned.append(lambda: _tell_plan(recorder))
+    recorder.on_committed.append(_tell_part)
+    outlets = _Outlets(settings, asked, recorder)
+    _tell_start(settings)
+    try:
+        with shown(recorder, is_json=asked.is_json, is_quiet=asked.is_quiet):
+            yield recorder
+    except BaseException as error:  # raised again: the end is told of, whatever it is
+        outlets.end(ending_of(error))
+        raise
+    outlets.end(None)
+
+
+class _Outlets:
+    """The files and the gateway that the user has asked for."""
+
+    def __init__(self, settings: ScoreSettings, asked: TelemetrySettings, recorder: Recorder) -> None:
+        self._recorder, self._pushgateway = recorder, asked.pushgateway
+        self._metrics = self._lineage = None
+        if asked.metrics_file:
+            self._metrics = MetricsFile(storage_at(asked.metrics_file), asked.metrics_file)
+        if asked.openlineage:
+            self._lineage = LineageFile(storage_at(asked.openlineage), asked.openlineage, settings, recorder)
+            recorder.on_planned.append(self._lineage.start)
+
+    def end(self, ending: Ending | None) -> None:
+        """Tell how the run has ended; None: well."""
+        steps: list[Callable[[], None]] = []
+        if self._lineage:
+            lineage = self._lineage
+            steps.append(lambda: lineage.end(ending))
+        if self._metrics or self._pushgateway:
+            last_success = self._metrics.last_success if self._metrics else None
+            registry = registry_of(self._recorder, ending.exit_code if ending else 0, last_success)
+            if self._metrics:
+                metrics = self._metrics
+                steps.append(lambda: metrics.write(registry))
+            if self._pushgateway:
+                url = self._pushgateway
+                steps.append(lambda: push(registry, url))
+        for step in steps:
+            try:
+                step()
+            except DigitJobError as error:
+                if ending is None:
+                    raise
+                # The run's own error is the one to raise.
+                _log.warning("%s", error, extra=told_as(Event.NOT_TOLD))
+
+
+def _tell_start(settings: ScoreSettings) -> None:
+    fields: dict[str, Any] = {
+        "version": __version__,
+        "inputs": settings.inputs,
+        "output": settings.output,
+        "model": settings.model,
+        "threads": settings.threads,
+        "pid": os.getpid(),
+    }
+    _log.info("scoring %s into %s", ", ".join(settings.inputs), settings.output, extra=told_as(Event.STARTED, **fields))
+
+
+def _tell_plan(recorder: Recorder) -> None:
+    counts, inputs = recorder.counts(), len(recorder.plan.inputs) if recorder.plan else 0
+    fields = {"inputs": inputs, "parts": counts.total_parts, "bytes": counts.total_bytes}
+    text = "to be scored: %d parts of %d files, about %.1f MB"
+    told = told_as(Event.PLANNED, **fields)
+    _log.info(text, counts.total_parts, inputs, counts.total_bytes / 1e6, extra=told)
+
+
+def _tell_part(part: Part) -> None:
+    _log.debug("part %d is scored and committed", part.index, extra=told_as(Event.PART_COMMITTED, part=part.index))
