@@ -49,6 +49,7 @@ $(INSTALLED): pyproject.toml .lock/dev.txt
 	@$(BIN)/python -m job.machine_code job.read.csv.kernel.scan job.read.csv.count_kernel.count_lines \
 	  job.read.parquet.footer_kernel.chunks job.read.parquet.page_kernel.decode job.read.parquet.grid_kernel.transpose \
 	  job.model.dense_kernel.run_layers job.report.pixel_kernel.count_pixels job.train.deform_kernel.deform
+	@$(BIN)/python -m job.report.template
 	@touch $@
 
 train: $(INSTALLED) ## Train MODEL from DATA by RECIPE, of dense layers or ARCH=cnn

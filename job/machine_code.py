@@ -2,8 +2,8 @@
 
 Importing Numba and loading from its own cache took half a second of every run; a kept object file takes llvmlite's
 import and a few milliseconds. A kernel is a module that defines `SIGNATURE`, the types of its arguments, and a function
-compiled by Numba that takes addresses and integers alone, raises nothing and returns nothing. It is kept beside its
-source, or in the user's cache folder, by a name that says for which processors it is and what it was made from.
+compiled by Numba that takes addresses and integers alone, raises nothing and returns nothing. It is kept by a name that
+says for which processors it is and what it was made from.
 """
 
 import ctypes
@@ -12,7 +12,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import logging
-import os
 import platform
 import sys
 import threading
@@ -20,11 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from job import kept
 from job.errors import InternalError
 
 _log = logging.getLogger(__name__)
-
-_DIGEST_BYTES: Final = 32
 
 # x86-64-v4 with instructions that pack bytes: Intel's server processors since 2019, AMD's since 2022.
 PACKING: Final = "x86-64-v4-vbmi2"
@@ -64,13 +62,13 @@ def _object_code(module: str, function: str) -> bytes:
     name = f"{module}.{function}-{level}-{_origin(module)}.o"
     folders = list(_folders(module))
     for folder in folders:
-        code = _read(folder / name)
+        code = kept.read(folder / name)
         if code:
             return code
     _log.debug("compiling %s for %s", module, level)
     code = _compiled(module, function, level)
     for folder in folders:
-        if _write(folder / name, code):
+        if kept.write(folder / name, code):
             break
     return code
 
@@ -98,33 +96,7 @@ def _source(module: str) -> Path:
 
 def _folders(module: str) -> Iterator[Path]:
     """Where code is looked for, and kept in the first that can be written."""
-    yield _source(module).parent / "__pycache__"
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if os.path.isabs(cache):
-        yield Path(cache) / "digit-job"
-
-
-def _read(path: Path) -> bytes | None:
-    """The code in a file; None where there is none or it is damaged."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(path: Path, code: bytes) -> bool:
-    """Keep code in a file, whole or not at all; False where that cannot be, which costs the next run a second."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(hashlib.sha256(code).digest() + code)
-        temporary.replace(path)
-    except OSError as error:
-        _log.debug("%s: compiled code cannot be kept here: %s", path.parent, error)
-        return False
-    return True
+    return kept.folders(_source(module))
 
 
 @functools.cache

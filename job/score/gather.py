@@ -45,7 +45,7 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
     report = report_of(plan, found, settings, bundle)
     _check_limit(settings.max_rejects, report, output)
     _write(joiner, written, "report.json", _json(report))
-    _write(joiner, written, "report.html", render(report).encode(errors="backslashreplace"))
+    _write(joiner, written, "report.html", render(report, timings).encode(errors="backslashreplace"))
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
     manifest = manifest_of(plan, found.tallies, written, settings, bundle)
     _write(joiner, written, "manifest.json", _json({**manifest, "timings": timings}))

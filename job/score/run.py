@@ -84,7 +84,11 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
         if missing := missing_parts(plan, output, settings.shard):
             seconds = time.monotonic() - clock
             return RunResult(output.folder, {}, was_done=False, rows=engine.rows, seconds=seconds, missing=len(missing))
-        timings = {"started": started.isoformat(), "score_seconds": round(time.monotonic() - clock, 3)}
+        timings = {
+            "started": started.isoformat(),
+            "score_seconds": round(time.monotonic() - clock, 3),
+            "scored_rows": engine.rows,
+        }
         with _gathering(observer):
             report = gather(plan, Joiner(storage, output, settings, check_stop), bundle, timings)
     except InputChanged:

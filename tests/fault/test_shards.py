@@ -1,4 +1,4 @@
-"""Shards share an output folder without talking to each other; whatever happens to one, the output is a single run's."""
+"""Shards share an output folder without talking to each other; whatever befalls one, the output is a single run's."""
 
 import os
 import shutil
@@ -146,7 +146,7 @@ def test_the_other_shard_happens_between_any_two_operations(tmp_path, model):
 
 
 def test_another_shard_takes_over_and_dies_between_any_two_operations(tmp_path, model):
-    """Before each operation of a shard with an empty share, the other scores all and dies as it gathers; none is lost."""
+    """Before each operation of a shard with an empty share, the other scores all and dies as it gathers."""
     source = write_csv(tmp_path / "few.csv", make_digits(2))
     score(source, tmp_path / "single", model)
     output, other = tmp_path / "out", FaultyFileSystem()

@@ -7,6 +7,7 @@ from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
 
+_CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 
 
@@ -41,8 +42,12 @@ def files_below(folder):
 
 
 def stable_files(folder):
-    """The files that must not depend on how the run went: all but the manifest."""
-    return {path: content for path, content in files_below(folder).items() if path != "manifest.json"}
+    """What must not depend on how the run went: all files but the manifest, without the page's line about time."""
+    return {
+        path: _CLOCK.sub(b"", content) if "report.html" in path else content
+        for path, content in files_below(folder).items()
+        if path != "manifest.json"
+    }
 
 
 def is_temporary(path):
@@ -51,9 +56,9 @@ def is_temporary(path):
 
 
 def state_of(folder):
-    """What stands in a folder, but for what differs from run to run: temporary names, and the manifest's times."""
-    files = files_below(folder) if Path(folder).exists() else {}
-    return frozenset(
-        (_TEMPORARY.sub(".tmp", path), b"" if path.endswith("manifest.json") else content)
-        for path, content in files.items()
-    )
+    """What stands in a folder, but for what differs from run to run: temporary names, and times."""
+    folder = Path(folder)
+    stable = stable_files(folder) if folder.exists() else {}
+    if (folder / "manifest.json").exists():
+        stable["manifest.json"] = b""
+    return frozenset((_TEMPORARY.sub(".tmp", path), content) for path, content in stable.items())

@@ -211,7 +211,7 @@ def test_the_run_can_be_repeated_from_its_report(report, inputs, fingerprinted, 
             "--probabilities",
             "--max-rejects",
             "100%",
-        ]  # fmt: skip
+        ]
     )
     assert run["fingerprint"] == (done / "_SUCCESS").read_text().strip()
     assert {"digit-job", "python", "numpy", "pyarrow"} == set(run["versions"])

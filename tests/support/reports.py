@@ -1,0 +1,119 @@
+"""Reports as a run writes them, without a run: real handwriting, and a make-believe network's answers to it."""
+
+import base64
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from job.contract import ScoredBatch
+from job.report.metrics import figures
+from job.report.tally import Tally
+
+MODEL = {
+    "digest": "5e" * 32, "name": "dense-accurate", "recipe": "accurate", "architecture": "784-128-128-128-10",
+    "data": "mnist", "warning": None, "test_accuracy": 0.9953,
+}  # fmt: skip
+# What the keys are that reports of earlier versions do not have.
+LATER = ("examples", "reject_examples", "drift", "run")
+
+
+def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **more):
+    """The content of a report.json over some of scikit-learn's digits. shift: how far the input drifted, 0 to 1."""
+    random = np.random.default_rng(seed)
+    digits = load_digits()
+    chosen = random.integers(0, len(digits.target), rows)
+    labels, pixels = digits.target[chosen], _grown(digits.images[chosen])
+    shares = np.exp(random.normal(0, 1.9, (rows, 10)) + 7.5 * np.eye(10)[labels])
+    probabilities = np.round(shares / shares.sum(axis=1, keepdims=True), 6).astype(np.float32)
+    predictions, confidences = probabilities.argmax(axis=1).astype(np.int8), probabilities.max(axis=1)
+    batch = ScoredBatch(predictions, probabilities, labels.astype(np.int8) if has_labels else None, (), None)
+    tally = Tally.of(batch)
+    found = figures(tally)
+    size = -(-rows // files)
+    paths = [f"in/{2024 + index}/scans.csv" for index in range(files)]
+
+    def example(row):
+        return {
+            "path": paths[row // size], "row": int(row % size), "label": int(labels[row]) if has_labels else None,
+            "prediction": int(predictions[row]), "confidence": float(confidences[row]),
+            "pixels": base64.b64encode(pixels[row].tobytes()).decode(),
+        }  # fmt: skip
+
+    wrong = np.flatnonzero(predictions != labels) if has_labels else np.zeros(0, int)
+    surest = wrong[np.argsort(-confidences[wrong], kind="stable")]
+    inputs = []
+    for index, path in enumerate(paths):
+        part = slice(index * size, (index + 1) * size)
+        right = float((predictions[part] == labels[part]).mean()) if has_labels and len(labels[part]) else None
+        inputs.append({"path": path, "rows": len(labels[part]), "rejected": 0, "accuracy": right})
+    return {
+        **found,
+        "inputs": inputs,
+        "warnings": [],
+        "model": MODEL,
+        "examples": {
+            "sure_mistakes": [example(row) for row in surest[:40]],
+            "unsure": [example(row) for row in np.argsort(confidences, kind="stable")[:40]],
+            "confused_pairs": _pairs(tally.confusion, labels, predictions, surest, example) if has_labels else [],
+        },
+        "reject_examples": [],
+        "drift": _drift(tally, pixels, inputs, shift),
+        "run": {
+            "settings": {"--input": ["in"], "--output": "results", "--model": "build/model", "--threads": 2,
+                         "--max-rejects": "1%", "--keep": [], "--probabilities": False},
+            "command": "digit-job score --input in --output results --model build/model",
+            "fingerprint": "0f" * 32,
+            "versions": {"digit-job": "0.1.0", "python": "3.11.2", "numpy": "2.3.5", "pyarrow": "23.0.0"},
+        },
+        **more,
+    }  # fmt: skip
+
+
+def earlier(report):
+    """The same as an earlier version wrote it."""
+    return {name: value for name, value in report.items() if name not in LATER}
+
+
+def _grown(images):
+    """8x8 images of 0 to 16 as uint8 (n, 784): in the middle of 28x28, smooth."""
+    large = np.zeros((len(images), 28, 28))
+    places = np.clip((np.arange(24) + 0.5) / 3 - 0.5, 0, 7)
+    low = np.minimum(places.astype(int), 6)
+    part = places - low
+    rows = images[:, low] * (1 - part)[:, None] + images[:, low + 1] * part[:, None]
+    large[:, 2:26, 2:26] = rows[:, :, low] * (1 - part) + rows[:, :, low + 1] * part
+    return (large * 255 / 16).astype(np.uint8).reshape(-1, 784)
+
+
+def _pairs(confusion, labels, predictions, surest, example):
+    off = [(-confusion[a, b], a, b) for a in range(10) for b in range(10) if a != b and confusion[a, b]]
+    return [
+        {"label": a, "prediction": b, "count": int(-count), "examples": [
+            example(row) for row in surest if (labels[row], predictions[row]) == (a, b)][:4]}
+        for count, a, b in sorted(off)[:5]
+    ]  # fmt: skip
+
+
+def _psi(shares, expected):
+    shares, expected = (np.maximum(each, 1e-4) for each in (shares, expected))
+    return float(((shares - expected) * np.log(shares / expected)).sum())
+
+
+def _drift(tally, pixels, inputs, shift):
+    bands, ink = np.array([0, 1, 64, 128, 192]), np.arange(0, 100, 10)
+    shares = {
+        "intensity": (bands, np.histogram(pixels, [*bands, 256])[0]),
+        "ink": (ink, np.histogram(pixels.mean(axis=1), [*ink, 256])[0]),
+        "predicted": (np.arange(10), tally.predicted),
+    }
+    drift = {}
+    for name, (edges, counts) in shares.items():
+        found = counts / max(1, counts.sum())
+        expected = (1 - shift) * found + shift * np.roll(found, 2)
+        psi = _psi(found, expected) + 0.01
+        drift[name] = {"edges": edges.tolist(), "training": expected.tolist(), "input": found.tolist(), "psi": psi}
+    sizes = [1 + index * shift for index in range(len(inputs))]
+    return {**drift, "inputs": [
+        {"path": each["path"], **{name: (drift[name]["psi"] * size if each["rows"] else None) for name in shares}}
+        for each, size in zip(inputs, sizes, strict=True)
+    ]}  # fmt: skip
