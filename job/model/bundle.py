@@ -126,13 +126,17 @@ class Bundle:
             )
 
 
-def write_card(storage: Storage, folder: str, about: dict[str, Any], golden: Golden) -> None:
-    """Write the card of a folder whose model files are all there. `about` is what the card says besides."""
+def write_card(storage: Storage, folder: str, about: dict[str, Any], golden: Golden) -> str:
+    """Write the card of a folder whose model files are all there, and return the model's digest.
+
+    `about` is what the card says besides.
+    """
     names = [name for name in _FILE_NAMES if storage.stat(join(folder, name))]
     files = {name: _sha256(storage.read(join(folder, name))) for name in names}
     card = {"format": FORMAT, **about, "files": files, "golden": golden.to_json()}
     with storage.commit(join(folder, CARD_NAME)) as file:
         file.write(json.dumps({**card, _DIGEST: card_digest(card)}, indent=2).encode() + b"\n")
+    return _digest_over(files)
 
 
 def card_digest(card: dict[str, Any]) -> str:
@@ -164,8 +168,7 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
         reasons = "; ".join(map(str, gate.get("shortfalls") or [])) or f"it has a file {MARKER_NAME}"
         raise ModelInvalid(f"{folder}: the model is not blessed: {reasons}; train a better one, or --allow-unblessed")
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
-    listing = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
-    return Bundle(folder, _sha256(listing.encode()), about, golden, contents)
+    return Bundle(folder, _digest_over(files), about, golden, contents)
 
 
 def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str, str], Golden]:
@@ -219,6 +222,11 @@ def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:
     if _sha256(content) != digest:
         raise ModelInvalid(f"{path}: its SHA-256 is not the one in {CARD_NAME}; it was changed or damaged: train again")
     return content
+
+
+def _digest_over(files: Mapping[str, str]) -> str:
+    """The model's digest: that of its files' names and digests."""
+    return _sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode())
 
 
 def _sha256(content: bytes) -> str:

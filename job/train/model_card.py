@@ -81,14 +81,14 @@ def model_card(card: dict[str, Any], test: Evaluation, mistakes: list[Mistake]) 
         test=test,
         intervals=intervals,
         mistakes=mistakes,
-        pairs=_confused(test.confusion_matrix),
+        pairs=confused_pairs(test.confusion_matrix),
         columns=_COLUMNS,
         picture=PICTURE_NAME,
         uses=_USES,
     )
 
 
-def _confused(confusion: list[list[int]]) -> list[tuple[int, int, int]]:
+def confused_pairs(confusion: list[list[int]]) -> list[tuple[int, int, int]]:
     """(images, digit, taken for) of the pairs that are confused most often."""
     pairs = [(confusion[a][b], a, b) for a in range(CLASSES) for b in range(CLASSES) if a != b and confusion[a][b]]
     return sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:_MOST_PAIRS]

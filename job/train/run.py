@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from job.contract import Pixels
+from job.contract import Probabilities
 from job.errors import OutputOccupied
 from job.model.bundle import CARD_NAME, CURVES_NAME, HISTORY_NAME, MARKER_NAME, Golden, is_blessed, mark, write_card
 from job.settings import TrainSettings
@@ -30,9 +30,11 @@ from job.train.fit import FitResult, fit
 from job.train.formats import write_formats
 from job.train.gate import Gate, Verdict
 from job.train.history import Epoch, as_csv
-from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, Mistake, model_card, picture, surest_mistakes
+from job.train.model_card import CARD_TEXT_NAME, PICTURE_NAME, model_card, picture, surest_mistakes
 from job.train.parity import compare
 from job.train.recipe import THREADS, Recipe, recipe_of
+from job.train.report import REPORT_NAME, training_report
+from job.train.split import Split
 from job.train.staging import staged_folder
 from job.train.tensorboard import tensorboard
 
@@ -171,6 +173,7 @@ def _model_files(storage: Storage, folder: str) -> set[str]:
             MARKER_NAME,
             CARD_TEXT_NAME,
             PICTURE_NAME,
+            REPORT_NAME,
             *json.loads(storage.read(join(folder, CARD_NAME)))["files"],
         }
     except (ValueError, KeyError, TypeError):
@@ -219,14 +222,23 @@ def _fitted(  # noqa: PLR0913, PLR0917  # what to train, how, on what, from wher
 
 
 def _describe(  # noqa: PLR0913, PLR0917  # where, and what of
-    storage: Storage, folder: str, card: dict[str, Any], test: Evaluation, mistakes: list[Mistake], pixels: Pixels
+    storage: Storage,
+    folder: str,
+    card: dict[str, Any],
+    digest: str,
+    test: Evaluation,
+    probabilities: Probabilities,
+    images: Split,
 ) -> None:
-    """Write what people are to know of a model. `pixels`: the test split's, uint8 (n, 784)."""
+    """Write what people are to know of a model. `probabilities`: what it says of `images`, the test split."""
+    mistakes = surest_mistakes(probabilities, images.labels)
     with storage.commit(join(folder, CARD_TEXT_NAME)) as file:
         file.write(model_card(card, test, mistakes).encode())
+    with storage.commit(join(folder, REPORT_NAME)) as file:
+        file.write(training_report(card, digest, probabilities, images).encode(errors="backslashreplace"))
     if mistakes:
         with storage.commit(join(folder, PICTURE_NAME)) as file:
-            file.write(picture(pixels[[each.row for each in mistakes]]))
+            file.write(picture(images.pixels[[each.row for each in mistakes]]))
 
 
 def _record(storage: Storage, folder: str, fitted: FitResult, recipe: Recipe) -> None:
@@ -273,8 +285,8 @@ def _saved(  # noqa: PLR0913, PLR0917  # all that the card tells of
     }
     _record(storage, folder, fitted, recipe)
     rows = golden_rows(dataset.test.labels)
-    write_card(storage, folder, card, Golden(dataset.test.pixels[rows], said.original[rows]))
-    _describe(storage, folder, card, test, surest_mistakes(probabilities, dataset.test.labels), dataset.test.pixels)
+    digest = write_card(storage, folder, card, Golden(dataset.test.pixels[rows], said.original[rows]))
+    _describe(storage, folder, card, digest, test, probabilities, dataset.test)
     if not verdict.is_blessed:
         mark(storage, folder, verdict.shortfalls)
     return TrainResult(folder, test, validation, verdict, card)

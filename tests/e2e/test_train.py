@@ -28,7 +28,7 @@ def test_training_says_what_it_did(trained):
     )
     assert summary < matrix < table < path
     assert "epoch 3 of 3" in result.stderr
-    described = {"MODEL.md", "curves.png", "history.csv", "mistakes.png", "model.json"}
+    described = {"MODEL.md", "curves.png", "history.csv", "mistakes.png", "model.json", "report.html"}
     networks = {"model.keras", "model.npz", "model.onnx", "model.tflite", "model.int8.tflite"}
     assert set(files_below(folder)) == described | networks
 

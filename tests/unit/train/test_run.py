@@ -54,7 +54,7 @@ def test_the_folder_is_a_model_that_opens_and_checks(storage, trained):
     """Digests and golden rows hold."""
     bundle = open_bundle(storage, trained.result.path)
     bundle.check(predictor_of(bundle))
-    described = ["MODEL.md", "curves.png", "history.csv", "mistakes.png", "model.json"]
+    described = ["MODEL.md", "curves.png", "history.csv", "mistakes.png", "model.json", "report.html"]
     assert storage.list(trained.result.path) == [*described, "model.keras", "model.npz", "model.onnx", "model.tflite"]
 
 
