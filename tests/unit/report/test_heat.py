@@ -10,7 +10,7 @@ def test_cells_have_their_share_of_the_row():
 
 
 def test_every_mistake_is_seen():
-    """One of a million has a colour, and a digit that was never named right; an empty cell elsewhere has none."""
+    """One of a million has a colour, and a digit never named right; an empty cell off the diagonal has none."""
     cells = heat_map([[10**6, 1, 0], [5, 0, 0], [0, 0, 1]])
     assert [cell.style for cell in cells[0]] == ["right6", "wrong1", ""]
     assert [cell.style for cell in cells[1]] == ["wrong7", "right0", ""]
