@@ -4,7 +4,7 @@ A model that falls short is saved all the same, to be looked at, but marked; `sc
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,8 @@ import numpy.typing as npt
 from job.contract import Labels, Pixels, Probabilities
 from job.model.bundle import Bundle, Predictor, open_bundle
 from job.model.predictor import predictor_of
+from job.report.mcnemar import SIGNIFICANCE, p_value_that_better
 from job.storage import Storage
-
-SIGNIFICANCE: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,8 @@ class Gate:
         is_other_right = predictor.predict(pixels).argmax(axis=1) == labels
         only_other, only_this = int((is_other_right & ~is_right).sum()), int((is_right & ~is_other_right).sum())
         accuracy = float(is_other_right.mean())
-        return Comparison(bundle.path, bundle.digest, accuracy, only_other, only_this, mcnemar(only_other, only_this))
+        p_value = p_value_that_better(only_other, only_this)
+        return Comparison(bundle.path, bundle.digest, accuracy, only_other, only_this, p_value)
 
 
 def _shortfalls(accuracy: float, min_accuracy: float | None, comparison: Comparison | None) -> list[str]:
@@ -110,16 +110,3 @@ def _shortfalls(accuracy: float, min_accuracy: float | None, comparison: Compari
             f"on {comparison.only_other} and this one on {comparison.only_this} (p = {comparison.p_value:.2g})"
         )
     return shortfalls
-
-
-def mcnemar(only_other: int, only_this: int) -> float:
-    """The one-sided exact p-value that the other is better: 1 where they differ nowhere.
-
-    Source: Q. McNemar, Psychometrika 12 (1947) 153-157; the exact form is a binomial test of the discordant pairs.
-    """
-    from scipy.stats import binomtest  # noqa: PLC0415  # half a second to import
-
-    differing = only_other + only_this
-    if not differing:
-        return 1.0
-    return float(binomtest(only_other, differing, 0.5, alternative="greater").pvalue)

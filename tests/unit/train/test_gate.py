@@ -7,17 +7,7 @@ from support.files import make_digits
 from job.errors import ModelInvalid
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
-from job.train.gate import Gate, mcnemar
-
-
-@pytest.mark.parametrize(
-    ("only_other", "only_this", "p_value"),
-    # By hand: sums of binomial coefficients over powers of two.
-    [(0, 0, 1), (1, 0, 1 / 2), (5, 0, 1 / 32), (0, 5, 1), (2, 1, 4 / 8), (8, 2, (45 + 10 + 1) / 1024)],
-)
-def test_mcnemar_is_the_exact_binomial_test(only_other, only_this, p_value):
-    """Of the images on which two models differ, each falls to either with even odds if they are equally good."""
-    assert mcnemar(only_other, only_this) == pytest.approx(p_value)
+from job.train.gate import Gate
 
 
 def probabilities(digits):
