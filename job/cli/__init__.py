@@ -15,6 +15,7 @@ from job import logs
 from job.cli.app import app
 from job.cli.export import export
 from job.cli.inspect import inspect
+from job.cli.report import report
 from job.cli.sample import sample
 from job.cli.score import score
 from job.cli.signals import StoppedAtOnce
@@ -31,7 +32,7 @@ __all__ = ["app", "main"]
 _log = logging.getLogger("job")
 
 # In the order that help lists them in.
-for command in (score, inspect, train, tune, export, sample):
+for command in (score, inspect, report, train, tune, export, sample):
     app.command()(command)
 
 

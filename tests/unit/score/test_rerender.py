@@ -1,0 +1,102 @@
+import hashlib
+import itertools
+import json
+
+import pytest
+from support.faulty_file_system import Dead, FaultyFileSystem, die, with_error
+from support.files import make_digits, write_csv
+from support.outputs import scored, write_output
+from support.runs import files_below, is_temporary, score
+
+from job.errors import DataError, OutputOccupied, ResourceExhausted, StorageError
+from job.score.finished import open_finished
+from job.score.rerender import rerender
+from job.storage import LocalStorage
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Output whose page another version has rendered."""
+    return write_output(tmp_path / "out", {"a.csv": scored([1, 2], [1, 3])})
+
+
+def render_again(folder, storage):
+    return rerender(storage, open_finished(storage, str(folder)))
+
+
+def test_a_run_s_own_page_is_rendered_again_byte_for_byte(tmp_path, model, storage):
+    """Nothing else changes; and what was removed or spoilt is there again."""
+    score(write_csv(tmp_path / "a.csv", make_digits(50)), tmp_path / "out", model)
+    before = files_below(tmp_path / "out")
+    assert render_again(tmp_path / "out", storage)
+    assert files_below(tmp_path / "out") == before
+    (tmp_path / "out/report.html").write_text("spoilt")
+    assert render_again(tmp_path / "out", storage)
+    (tmp_path / "out/report.html").unlink()
+    assert render_again(tmp_path / "out", storage)
+    assert files_below(tmp_path / "out") == before
+
+
+def test_another_version_s_page_gets_its_digest_into_the_manifest(folder, storage):
+    """So that what the manifest says of the folder stays true; all else in it stays as it was."""
+    before = json.loads((folder / "manifest.json").read_text())
+    assert not render_again(folder, storage)
+    after, page = json.loads((folder / "manifest.json").read_text()), (folder / "report.html").read_bytes()
+    found = {each["path"]: each for each in after.pop("outputs")}
+    assert found["report.html"] == {
+        "path": "report.html", "bytes": len(page), "sha256": hashlib.sha256(page).hexdigest(),
+    }  # fmt: skip
+    others = {each["path"]: each for each in before.pop("outputs")}
+    assert {**others, "report.html": found["report.html"]} == found
+    assert after == before
+    assert render_again(folder, storage)
+
+
+def test_a_report_of_an_older_version_is_refused(folder, storage):
+    """What the page tells must be in the report."""
+    report = json.loads((folder / "report.json").read_text())
+    del report["top2_accuracy"]
+    content = json.dumps(report).encode()
+    (folder / "report.json").write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (entry,) = (each for each in manifest["outputs"] if each["path"] == "report.json")
+    entry["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(
+        DataError, match=r"lacks what this version's page tells \(.*top2_accuracy.*written by digit-job 0"
+    ):
+        render_again(folder, storage)
+    assert (folder / "report.html").read_bytes() == b"as another version rendered it"
+
+
+def test_a_folder_that_another_run_takes_meanwhile_is_left_to_it(folder, storage):
+    """The page of the one is never put beside the predictions of the other."""
+    finished = open_finished(storage, str(folder))
+    (folder / "_SUCCESS").unlink()
+    with pytest.raises(OutputOccupied):
+        rerender(storage, finished)
+    assert (folder / "report.html").read_bytes() == b"as another version rendered it"
+    assert not any(is_temporary(path) for path in files_below(folder))
+
+
+@pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
+def test_whatever_operation_fails_the_page_is_whole_and_a_second_call_mends_all(tmp_path, fault):
+    """The old page or the new one, never a half."""
+    content = {"a.csv": scored([1, 2], [1, 3])}
+    expected = write_output(tmp_path / "expected", content)
+    render_again(expected, LocalStorage())
+    for at in itertools.count(1):
+        folder = write_output(tmp_path / str(at), content)
+        system = FaultyFileSystem(fault, at)
+        try:
+            render_again(folder, LocalStorage(system))
+        except (StorageError, ResourceExhausted, Dead):
+            assert system.was_struck
+        old_or_new = {b"as another version rendered it", (expected / "report.html").read_bytes()}
+        assert (folder / "report.html").read_bytes() in old_or_new
+        render_again(folder, LocalStorage())
+        found = {path: content for path, content in files_below(folder).items() if not is_temporary(path)}
+        assert found == files_below(expected)
+        if not system.was_struck:
+            break
+    assert at > 5
