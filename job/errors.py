@@ -2,7 +2,7 @@
 
 DigitJobError
 ├── UsageError           2   the command line asks for something that does not exist or does not fit
-├── ModelFellShort       3   the model was trained, but not as well as was asked
+├── ModelFellShort       3   the model was trained, or compared, but is not as good as was asked
 ├── DataError           65   the data cannot be used as what it was said to be
 │   ├── LayoutError     65   no way was found to see digits in a file's columns
 │   └── TooManyRejects  65   more records were rejected than --max-rejects allows
@@ -40,7 +40,7 @@ class UsageError(DigitJobError):
 
 
 class ModelFellShort(DigitJobError):
-    """The model was trained and saved, but is not as good as was asked."""
+    """The model was trained and saved, or compared with another, but is not as good as was asked."""
 
     exit_code = 3
 

@@ -19,6 +19,7 @@ ClassWeights = Literal["none", "balanced"]
 Quantization = Literal["int8"]
 SearchMethod = Literal["hyperband", "random", "bayesian"]
 ExportFormat = Literal["tflite", "onnx", "saved-model"]
+Order = Literal["first", "surest"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from job import logs
 from job.cli.app import app
+from job.cli.compare import compare
 from job.cli.export import export
 from job.cli.inspect import inspect
 from job.cli.report import report
@@ -32,7 +33,7 @@ __all__ = ["app", "main"]
 _log = logging.getLogger("job")
 
 # In the order that help lists them in.
-for command in (score, inspect, report, train, tune, export, sample):
+for command in (score, inspect, report, compare, train, tune, export, sample):
     app.command()(command)
 
 

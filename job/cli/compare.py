@@ -1,0 +1,68 @@
+"""`digit-job compare`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from job import logs
+from job.cli.flags import LogFormatFlag, option
+from job.cli.signals import StopOnSignals
+from job.cli.streams import say
+from job.errors import DataError, ModelFellShort
+from job.settings import Order
+from job.storage import storage_at
+
+
+def compare(
+    output_a: Annotated[
+        str,
+        typer.Argument(help="The output folder of a finished run, A.", envvar="DIGIT_JOB_OUTPUT_A", metavar="OUT_A"),
+    ],
+    output_b: Annotated[
+        str,
+        typer.Argument(help="That of another over the same inputs, B.", envvar="DIGIT_JOB_OUTPUT_B", metavar="OUT_B"),
+    ],
+    rows: Annotated[int, option("--rows", "How many of the changed rows to list.", min=0)] = 10,
+    order: Annotated[
+        Order,
+        option("--order", "Which of them: the `first`, or the `surest`, where the less sure of the two is surest."),
+    ] = "surest",
+    json_: Annotated[
+        str | None, option("--json", "Also write all figures to this file, for machines.", metavar="FILE")
+    ] = None,
+    fail_if_worse: Annotated[
+        bool,
+        option("--fail-if-worse", "End with 3 if B is significantly worse than A (McNemar's test, p < 0.05)."),
+    ] = False,
+    log_format: LogFormatFlag = "auto",
+) -> None:
+    """Compare two runs, or two models, row by row on the same inputs.
+
+    Says on how many rows they agree, how accurate each is, and whether one is better by more than chance.
+    Accuracies are those on the rows that both scored.
+
+    Example: `digit-job compare results-old results-new --json comparison.json`
+    """
+    logs.set_up(log_format)
+    StopOnSignals("run the same command again", at_once=True)
+    from job.report.side_by_side import in_words  # noqa: PLC0415  # only this command needs it
+    from job.score.compare import Comparer  # noqa: PLC0415  # the same
+
+    storage = storage_at(*(each for each in (output_a, output_b, json_) if each is not None))
+    found = Comparer(storage, rows, order).compare(output_a, output_b)
+    if json_ is not None:
+        with storage.commit(storage.resolve(json_)) as file:
+            file.write(json.dumps(found, indent=2).encode() + b"\n")
+    for line in in_words(found):
+        say(line)
+    if fail_if_worse:
+        _check_not_worse(found)
+
+
+def _check_not_worse(found: dict[str, Any]) -> None:
+    outcome = found["verdict"]["outcome"]
+    if outcome in {"no_rows", "no_labels"}:
+        raise DataError("--fail-if-worse: whether B is worse cannot be told, for no row that both scored has a label")
+    if outcome == "a_better":
+        raise ModelFellShort(f"{found['b']['output']} is significantly worse than {found['a']['output']}")

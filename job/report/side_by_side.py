@@ -1,0 +1,132 @@
+"""The figures of a comparison -> lines for people."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+_MOST_PAIRS: Final = 10
+_MOST_INPUTS: Final = 20
+
+
+def in_words(found: dict[str, Any]) -> list[str]:
+    """What `digit-job compare` prints of the content of its JSON file; the verdict comes last."""
+    return [
+        *(_run(name.upper(), found[name]) for name in "ab"),
+        "",
+        *_facts(found),
+        *_changes(found),
+        *_changed_rows(found),
+        *_inputs(found["inputs"]),
+        *(f"Mind: {note}" for note in found["notes"]),
+        f"Verdict: {found['verdict']['text']}.",
+    ]
+
+
+def _run(name: str, run: dict[str, Any]) -> str:
+    model = run["model"]
+    about = ", ".join(each for each in (model["name"], model["architecture"]) if each)
+    return f"{name}  {run['output']}  (model {about}, digest {model['digest'][:12]})"
+
+
+def _facts(found: dict[str, Any]) -> Iterator[str]:
+    rows, files = found["rows"], len(found["inputs"])
+    yield (
+        f"Rows        {rows['read']:,} in {files:,} file{'s' * (files != 1)}; {rows['compared']:,} scored by both; "
+        f"rejected by both {rows['rejected_by_both']:,}, by A alone {rows['rejected_by_a']:,}, by B alone "
+        f"{rows['rejected_by_b']:,}"
+    )
+    yield f"Agreement   {_percent(found['agreement'])}: the same digit on {rows['same']:,}, changed {rows['changed']:,}"
+    if found["labelled"]:
+        yield from _accuracy(found)
+    else:
+        yield "Accuracy    none to tell, for no row that both scored has a label"
+    yield ""
+
+
+def _accuracy(found: dict[str, Any]) -> Iterator[str]:
+    for title, run in (("Accuracy", "a"), ("", "b")):
+        low, high = found["accuracy_95"][run]
+        yield (
+            f"{title:<10}  {run.upper()} {_percent(found['accuracy'][run])} of {found['labelled']:,} labelled rows "
+            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
+        )
+    low, high = found["difference_95"]
+    yield (
+        f"Difference  B is {100 * found['difference']:+.2f} points from A (95 % interval {100 * low:+.2f} to "
+        f"{100 * high:+.2f})"
+    )
+    right, test = found["right"], found["mcnemar"]
+    yield (
+        f"Right       by both {right['both']:,}, by A alone {right['only_a']:,}, by B alone {right['only_b']:,}, "
+        f"by neither {right['neither']:,}"
+    )
+    statistic = "" if test["statistic"] is None else f"chi-squared {test['statistic']:.2f}, "
+    yield f"McNemar     p = {test['p_value']:.2g} ({statistic}{test['method']})"
+
+
+def _changes(found: dict[str, Any]) -> Iterator[str]:
+    pairs = found["changes"]
+    if not pairs:
+        return
+    shown, others = pairs[:_MOST_PAIRS], pairs[_MOST_PAIRS:]
+    yield "Changed from A's digit to B's"
+    yield from _table(("A", "B", "rows"), [(each["from"], each["to"], f"{each['count']:,}") for each in shown])
+    if others:
+        yield f"  and {sum(each['count'] for each in others):,} rows of {len(others)} other pairs"
+    yield ""
+
+
+def _changed_rows(found: dict[str, Any]) -> Iterator[str]:
+    rows = found["changed_rows"]
+    if not rows:
+        return
+    yield f"The {found['order']} {len(rows):,} of {found['rows']['changed']:,} changed rows (counted from 0)"
+    header = ("file", "row", "label", "A", "confidence", "B", "confidence")
+    yield from _table(
+        header,
+        [
+            (
+                each["path"], each["row"], "" if each["label"] is None else each["label"],
+                each["prediction_a"], f"{each['confidence_a']:.6f}",
+                each["prediction_b"], f"{each['confidence_b']:.6f}",
+            )
+            for each in rows
+        ],
+    )  # fmt: skip
+    yield ""
+
+
+def _inputs(inputs: list[dict[str, Any]]) -> Iterator[str]:
+    shown = inputs
+    if len(inputs) > _MOST_INPUTS:
+        shown = sorted(inputs, key=lambda each: 1 if each["agreement"] is None else each["agreement"])[:_MOST_INPUTS]
+        yield f"Inputs: the {_MOST_INPUTS} of {len(inputs):,} that A and B agree on least"
+    header = ("file", "rows", "scored by both", "changed", "agreement", "accuracy A", "accuracy B")
+    yield from _table(
+        header,
+        [
+            (
+                each["path"], f"{each['rows']:,}", f"{each['compared']:,}", f"{each['changed']:,}",
+                *map(_percent, (each["agreement"], each["accuracy"]["a"], each["accuracy"]["b"])),
+            )
+            for each in shown
+        ],
+    )  # fmt: skip
+    yield ""
+
+
+def _table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Lines with aligned columns: names to the left, all else to the right."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield (
+            "  "
+            + "  ".join(
+                cell.ljust(width) if name == "file" else cell.rjust(width)
+                for name, cell, width in zip(header, row, widths, strict=True)
+            ).rstrip()
+        )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"

@@ -1,0 +1,229 @@
+"""Two finished runs over the same inputs, row by row: what they agree on, and which is better.
+
+Both runs' predictions flow past in batches, so that memory depends on a batch and not on the files. What is counted
+and what it means is `report.pair_tally`'s and `report.comparison`'s.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from job.contract import NO_LABEL, NO_PREDICTION, Labels
+from job.errors import DataError
+from job.report.comparison import accuracies, agreement, comparison
+from job.report.pair_tally import PairTally
+from job.score.finished import Finished, FinishedInput, open_finished
+from job.score.predicted import BATCH_BYTES, BATCH_ROWS, Predicted, predicted
+from job.settings import Order
+from job.storage import Storage
+
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What A and B say of the same n rows. labels: int8 (n,), from either, -1 where neither has one."""
+
+    a: Predicted
+    b: Predicted
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Comparer:
+    """How two runs are compared.
+
+    most, order: how many changed rows are listed, and which: the first, or the surest, those where the less sure of
+    the two is surest. batch_bytes, batch_rows: see `predicted`; they change no figure.
+    """
+
+    storage: Storage
+    most: int = 10
+    order: Order = "surest"
+    batch_bytes: int = BATCH_BYTES
+    batch_rows: int = BATCH_ROWS
+
+    def compare(self, location_a: str, location_b: str) -> dict[str, Any]:
+        """The figures of two runs, as `--json` writes them.
+
+        Raises NoInput where one is no finished output; DataError where they are not over the same inputs.
+        """
+        a, b = open_finished(self.storage, location_a), open_finished(self.storage, location_b)
+        total = PairTally.zero()
+        inputs: list[dict[str, Any]] = []
+        changed = ChangedRows(self.most, self.order)
+        notes: list[str] = []
+        for of_a, of_b in _same_inputs(a, b):
+            tally, row = PairTally.zero(), 0
+            for pair in self._pairs(a, b, of_a, of_b):
+                tally += PairTally.of(pair.a.predictions, pair.b.predictions, pair.labels)
+                changed.add(len(inputs), row, pair)
+                row += len(pair.labels)
+            total += tally
+            inputs.append(_of_input(of_a.path, tally))
+            if of_a.size != of_b.size:
+                notes.append(
+                    f"{of_a.path} had {of_a.size:,} bytes when A was scored and {of_b.size:,} when B was; its rows are "
+                    "compared by their numbers"
+                )
+        return {
+            "a": _about(a),
+            "b": _about(b),
+            **comparison(total),
+            "inputs": inputs,
+            "order": self.order,
+            "changed_rows": changed.listed([each["path"] for each in inputs]),
+            "notes": notes,
+        }
+
+    def _pairs(self, a: Finished, b: Finished, of_a: FinishedInput, of_b: FinishedInput) -> Iterator[Pair]:
+        """The rows of one input, from both runs."""
+        streams = [
+            predicted(
+                self.storage,
+                run.checked_path(self.storage, each.predictions),
+                batch_bytes=self.batch_bytes,
+                batch_rows=self.batch_rows,
+            )
+            for run, each in ((a, of_a), (b, of_b))
+        ]
+        rows = 0
+        for first, second in side_by_side(*streams):
+            if len(first) != len(second):
+                raise DataError(
+                    f"{of_a.path}: the predictions of {(b if len(second) < len(first) else a).folder} end after "
+                    f"{rows:,} rows, the others go on; score again with --overwrite"
+                )
+            yield Pair(first, second, _labels(of_a.path, rows, first.labels, second.labels))
+            rows += len(first)
+        if rows != of_a.rows:
+            raise DataError(f"{of_a.path}: there are predictions of {rows:,} rows, and {of_a.rows:,} were scored")
+
+
+class ChangedRows:
+    """The rows on which A and B name different digits: as many of them as are asked for, while all flow past."""
+
+    def __init__(self, most: int, order: Order) -> None:
+        self._most = most
+        self._order = order
+        self._rows = _NO_ROWS
+
+    def add(self, number: int, row: int, pair: Pair) -> None:
+        """Take in rows of the input of a number, which begin at `row`. Called in order."""
+        a, b = pair.a, pair.b
+        if not self._most or (self._order == "first" and len(self._rows) == self._most):
+            return
+        is_changed = (a.predictions != b.predictions) & (a.predictions != NO_PREDICTION)
+        where = np.flatnonzero(is_changed & (b.predictions != NO_PREDICTION))
+        found = np.empty(len(where), _ROW)
+        found["input"], found["row"], found["label"] = number, row + where, pair.labels[where]
+        found["prediction_a"], found["confidence_a"] = a.predictions[where], a.confidences[where]
+        found["prediction_b"], found["confidence_b"] = b.predictions[where], b.confidences[where]
+        rows = np.concatenate([self._rows, found])
+        if self._order == "surest":
+            # A stable sort keeps those that are equally sure in their order.
+            rows = rows[np.argsort(-np.minimum(rows["confidence_a"], rows["confidence_b"]), kind="stable")]
+        self._rows = rows[: self._most]
+
+    def listed(self, paths: list[str]) -> list[dict[str, Any]]:
+        """The rows, each with the path of its input, of which `paths` has all; label None where there is none."""
+        return [
+            {
+                "path": paths[int(each["input"])],
+                "row": int(each["row"]),
+                "label": None if each["label"] == NO_LABEL else int(each["label"]),
+                **{f"prediction_{run}": int(each[f"prediction_{run}"]) for run in "ab"},
+                **{f"confidence_{run}": round(float(each[f"confidence_{run}"]), _DECIMALS) for run in "ab"},
+            }
+            for each in self._rows
+        ]
+
+
+_ROW: Final = np.dtype(
+    [
+        ("input", np.int64), ("row", np.int64), ("label", np.int8), ("prediction_a", np.int8),
+        ("prediction_b", np.int8), ("confidence_a", np.float32), ("confidence_b", np.float32),
+    ]
+)  # fmt: skip
+_NO_ROWS: Final[npt.NDArray[np.void]] = np.empty(0, _ROW)
+# As many as a confidence is written with.
+_DECIMALS: Final = 6
+
+
+def side_by_side(a: Iterator[Predicted], b: Iterator[Predicted]) -> Iterator[tuple[Predicted, Predicted]]:
+    """The rows of two streams in pieces of the same length, however each is cut; the last has rows of one alone."""
+    first, second = _NOTHING, _NOTHING
+    while True:
+        first, second = (_filled(left, stream) for left, stream in ((first, a), (second, b)))
+        rows = min(len(first), len(second))
+        if not rows:
+            break
+        yield first[:rows], second[:rows]
+        first, second = first[rows:], second[rows:]
+    if len(first) or len(second):
+        yield first, second
+
+
+_NOTHING: Final = Predicted(np.empty(0, np.int8), np.empty(0, np.float32), np.empty(0, np.int8))
+
+
+def _filled(left: Predicted, stream: Iterator[Predicted]) -> Predicted:
+    """What is left of a batch, or the next one with rows; nothing at the end."""
+    while not len(left) and (following := next(stream, None)) is not None:
+        left = following
+    return left
+
+
+def _same_inputs(a: Finished, b: Finished) -> list[tuple[FinishedInput, FinishedInput]]:
+    """The inputs of two runs, in A's order. Raises DataError where they are not the same."""
+    of_b = {each.path: each for each in b.inputs}
+    for run, other in ((a, b), (b, a)):
+        paths = {each.path for each in other.inputs}
+        if alone := [each.path for each in run.inputs if each.path not in paths]:
+            shown = ", ".join(alone[:_SHOWN]) + (", ..." if len(alone) > _SHOWN else "")
+            raise DataError(
+                f"{run.folder}: has scored {shown}, which {other.folder} has not; compare runs over the same inputs"
+            )
+    pairs = [(each, of_b[each.path]) for each in a.inputs]
+    for first, second in pairs:
+        if first.rows != second.rows:
+            raise DataError(
+                f"{first.path}: has {first.rows:,} rows in {a.folder} and {second.rows:,} in {b.folder}; "
+                "compare runs over the same inputs"
+            )
+    return pairs
+
+
+def _labels(path: str, row: int, a: Labels, b: Labels) -> Labels:
+    """The true digits, from whichever run has them. Raises DataError where they contradict each other."""
+    has_both = (a != NO_LABEL) & (b != NO_LABEL)
+    if (wrong := np.flatnonzero(has_both & (a != b))).size:
+        at = wrong[0]
+        raise DataError(
+            f"{path} row {row + at}: has label {a[at]} in A and {b[at]} in B; compare runs over the same inputs"
+        )
+    return np.where(a == NO_LABEL, b, a)
+
+
+def _about(run: Finished) -> dict[str, Any]:
+    model = run.report["model"]
+    return {
+        "output": run.folder,
+        "fingerprint": run.manifest["fingerprint"],
+        "model": {name: model.get(name) for name in ("name", "architecture", "digest")},
+    }
+
+
+def _of_input(path: str, tally: PairTally) -> dict[str, Any]:
+    return {
+        "path": path,
+        "rows": tally.read,
+        "compared": tally.compared,
+        "changed": tally.compared - tally.same,
+        "agreement": agreement(tally),
+        "labelled": tally.labelled,
+        "accuracy": accuracies(tally),
+    }

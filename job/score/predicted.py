@@ -1,0 +1,118 @@
+"""A prediction file, of whichever format -> what it says of each row, in batches; reverse of `write.predictions`."""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Labels
+from job.errors import DataError
+from job.read.arrow_values import validity, values
+from job.settings import MIB
+from job.storage import Storage, is_of_the_machine, translated_errors
+
+# More than the longest row: a record of an input may have 1 MiB, and columns of it may be kept.
+BATCH_BYTES: Final = 8 * MIB
+BATCH_ROWS: Final = 1 << 16
+_HEADER_BYTES: Final = 2 * MIB
+_COLUMN_BUFFER_BYTES: Final = 1 << 17
+_KAGGLE: Final = ["ImageId", "Label"]
+_TYPES: Final = {"prediction": pa.int8(), "confidence": pa.float32(), "label": pa.int8(), "Label": pa.int8()}
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a run says of n rows of an input.
+
+    predictions, labels: int8 (n,), -1 where there is none. confidences: float32 (n,), 0 where there is none.
+    """
+
+    predictions: Labels
+    confidences: npt.NDArray[np.float32]
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def __getitem__(self, rows: slice) -> "Predicted":
+        return Predicted(self.predictions[rows], self.confidences[rows], self.labels[rows])
+
+
+def predicted(
+    storage: Storage, path: str, *, batch_bytes: int = BATCH_BYTES, batch_rows: int = BATCH_ROWS
+) -> Iterator[Predicted]:
+    """The rows of a prediction file in order. batch_bytes: of text at a time. batch_rows: of Parquet at a time.
+
+    Raises DataError where it is none, or damaged; StorageError where it cannot be read.
+    """
+    with translated_errors(path), closing(storage.open(path)) as file:
+        try:
+            is_parquet = path.endswith(".parquet")
+            batches = _parquet_batches(file, batch_rows) if is_parquet else _csv_batches(file, batch_bytes)
+            for batch in batches:
+                yield _predicted(batch)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if is_of_the_machine(error):
+                raise
+            problem = str(error).partition("\n")[0]
+            raise DataError(f"{path}: cannot be read as predictions: {problem}") from error
+
+
+def _csv_batches(file: pa.NativeFile, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    text = file.read(_HEADER_BYTES).decode(errors="replace")
+    file.seek(0)
+    names = _own_columns(next(csv.reader(io.StringIO(text, newline="")), []))
+    reader = pa_csv.open_csv(
+        file,
+        # In one thread nothing is read ahead, and what is in memory is a block.
+        read_options=pa_csv.ReadOptions(use_threads=False, block_size=batch_bytes),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(column_types=_TYPES, include_columns=names),
+    )
+    yield from reader
+
+
+def _parquet_batches(file: pa.NativeFile, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(file, pre_buffer=False, buffer_size=_COLUMN_BUFFER_BYTES) as parquet:
+        names = _own_columns(parquet.schema_arrow.names)
+        yield from parquet.iter_batches(batch_rows, columns=names, use_threads=False)
+
+
+def _own_columns(names: list[str]) -> list[str]:
+    """The columns to read. A `label` elsewhere than in its place is a column that was kept. Raises ValueError."""
+    if names == _KAGGLE:
+        return names[1:]
+    if names[:2] != ["prediction", "confidence"]:
+        raise ValueError(
+            f"its columns are {', '.join(names[:3]) or 'none'}, where prediction and confidence come first"
+        )
+    return names[: 3 if names[2:3] == ["label"] else 2]
+
+
+def _predicted(batch: pa.RecordBatch) -> Predicted:
+    has_confidences, has_labels = "confidence" in batch.schema.names, "label" in batch.schema.names
+    confidences = _column(batch, "confidence", 0) if has_confidences else np.zeros(batch.num_rows, np.float32)
+    labels = _digits(batch, "label", NO_LABEL) if has_labels else np.full(batch.num_rows, NO_LABEL, np.int8)
+    return Predicted(_digits(batch, "prediction" if has_confidences else "Label", NO_PREDICTION), confidences, labels)
+
+
+def _digits(batch: pa.RecordBatch, name: str, none: int) -> Labels:
+    digits: Labels = _column(batch, name, none)
+    if ((digits < none) | (digits >= CLASSES)).any():
+        raise ValueError(f"{name} holds {digits[(digits < none) | (digits >= CLASSES)][0]}, expected 0 to 9")
+    return digits
+
+
+def _column(batch: pa.RecordBatch, name: str, none: int) -> npt.NDArray[Any]:
+    """A column in the type that runs write, and `none` where it is null."""
+    column = batch.column(name).cast(_TYPES.get(name, pa.int8()))
+    is_valid = validity(column)
+    return np.where(is_valid, values(column), np.array(none, values(column).dtype))

@@ -1,0 +1,126 @@
+import json
+
+import numpy as np
+import pytest
+from support.command import digit_job
+from support.files import Digits, make_digits, write_csv
+from support.models import write_model
+from support.outputs import scored, write_output
+from support.runs import score
+
+
+@pytest.fixture
+def runs(tmp_path, model):
+    """The same file, scored by two models, once as CSV and once as Parquet."""
+    source = write_csv(tmp_path / "a.csv", make_digits(200))
+    score(source, tmp_path / "old", model)
+    score(source, tmp_path / "new", write_model(tmp_path / "model", seed=1), format="parquet")
+    return tmp_path / "old", tmp_path / "new"
+
+
+def test_two_models_are_compared_on_the_same_inputs(runs, tmp_path):
+    """What is printed is what the JSON file says, and that is what the runs' own reports say."""
+    result = digit_job("compare", *runs, "--json", tmp_path / "found.json", "--rows", 3)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    reports = [json.loads((run / "report.json").read_text()) for run in runs]
+    assert found["accuracy"] == {"a": reports[0]["accuracy"], "b": reports[1]["accuracy"]}
+    assert found["accuracy_95"] == {"a": reports[0]["accuracy_95"], "b": reports[1]["accuracy_95"]}
+    assert len(found["changed_rows"]) == 3
+    for text in (
+        f"A  {runs[0]}  (model linear-0, digest {found['a']['model']['digest'][:12]})",
+        f"{found['rows']['changed']:,}",
+        f"A {100 * found['accuracy']['a']:.2f} % of 200 labelled rows",
+        f"p = {found['mcnemar']['p_value']:.2g} (exact)",
+        f"The surest 3 of {found['rows']['changed']} changed rows",
+        f"{found['changed_rows'][0]['confidence_a']:.6f}",
+        f"Verdict: {found['verdict']['text']}.",
+    ):
+        assert text in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_run_compared_with_itself_is_the_same(runs):
+    """No row changed, and there are no tables of such rows."""
+    result = digit_job("compare", runs[0], runs[0])
+    assert result.returncode == 0, result.stderr
+    assert "Verdict: A and B say the same of all 200 rows.\n" in result.stdout
+    assert "changed rows" not in result.stdout
+
+
+@pytest.fixture
+def better_and_worse(tmp_path):
+    """Two runs of which the first has twenty rows right that the second has not."""
+    better = write_output(tmp_path / "better", {"a.csv": scored([1] * 100, [1] * 100)}, name="better")
+    worse = write_output(tmp_path / "worse", {"a.csv": scored([1] * 80 + [2] * 20, [1] * 100)}, name="worse")
+    return better, worse
+
+
+def test_a_worse_run_fails_only_on_request(better_and_worse):
+    """The comparison itself went well; with --fail-if-worse the exit code says what a gate wants to know."""
+    better, worse = better_and_worse
+    assert digit_job("compare", better, worse).returncode == 0
+    assert digit_job("compare", worse, better, "--fail-if-worse").returncode == 0
+    result = digit_job("compare", better, worse, "--fail-if-worse")
+    assert result.returncode == 3
+    assert "Verdict: A is better: of the 20 rows that just one of them has right, A has 20 and B 0" in result.stdout
+    assert "worse is significantly worse than" in result.stderr
+
+
+def test_a_gate_without_labels_is_an_error(tmp_path):
+    """What was asked for cannot be told; to end with 0 would say that it was."""
+    runs = [
+        write_output(tmp_path / name, {"a.csv": scored(digits)}, name=name) for name, digits in (("a", [1]), ("b", [2]))
+    ]
+    assert digit_job("compare", *runs).returncode == 0
+    result = digit_job("compare", *runs, "--fail-if-worse")
+    assert result.returncode == 65
+    assert "whether B is worse cannot be told" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["old"], 2, "Missing argument"),
+        (["old", "missing"], 66, "missing: is no folder"),
+        (["old", "new", "--order", "last"], 2, "Invalid value for '--order'"),
+        (["old", "new", "--rows", "-1"], 2, "Invalid value for '--rows'"),
+    ],
+)
+def test_wrong_commands_end_as_everywhere(runs, arguments, code, message):
+    """Errors and exit codes are those of scoring."""
+    paths = [str(runs[0].parent / each) if each in {"old", "new", "missing"} else each for each in arguments]
+    result = digit_job("compare", *paths)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_runs_over_other_inputs_cannot_be_compared(runs, tmp_path, model):
+    """The message says what differs; no file of figures is written."""
+    digits = make_digits(200)
+    (tmp_path / "other").mkdir()
+    other = write_csv(tmp_path / "other/a.csv", Digits(digits.pixels, (digits.labels + 1) % 10))
+    score(other, tmp_path / "third", model)
+    result = digit_job("compare", runs[0], tmp_path / "third", "--json", tmp_path / "found.json")
+    assert result.returncode == 65
+    assert "a.csv row 0: has label" in result.stderr
+    assert not (tmp_path / "found.json").exists()
+
+
+def test_many_files_are_summed_up(tmp_path):
+    """Of more than twenty, those that the two agree on least are shown; the JSON file has all."""
+    random = np.random.default_rng(0)
+    names = [f"{number:03}.csv" for number in range(30)]
+    a = {name: scored(np.zeros(10), np.zeros(10)) for name in names}
+    b = {
+        name: scored(random.permutation([1] * (place // 3) + [0] * (10 - place // 3)), np.zeros(10))
+        for place, name in enumerate(names)
+    }
+    runs = write_output(tmp_path / "a", a, name="a"), write_output(tmp_path / "b", b, name="b")
+    result = digit_job("compare", *runs, "--json", tmp_path / "found.json", "--rows", 0)
+    assert "Inputs: the 20 of 30 that A and B agree on least" in result.stdout
+    assert "029.csv" in result.stdout
+    assert "000.csv" not in result.stdout
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [each["changed"] for each in found["inputs"]] == [place // 3 for place in range(30)]

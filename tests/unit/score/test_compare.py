@@ -1,0 +1,169 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.outputs import scored, write_output
+
+from job.errors import DataError, NoInput
+from job.score.compare import Comparer
+
+A = {
+    "a.csv": scored([0, 1, 2, 3, 4], [0, 1, 2, 3, 5], [0.9, 0.8, 0.99, 0.7, 0.6]),
+    "b.csv": scored([5, 6, -1], [5, -1, 7], [0.5, 0.95, 0]),
+}
+B = {
+    "a.csv": scored([0, 7, 8, 3, 5], [0, 1, 2, 3, 5], [0.9, 0.9, 0.6, 0.7, 0.8]),
+    "b.csv": scored([5, 0, 1], [5, -1, 7], [0.5, 0.8, 0.9]),
+}
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    """A's and B's output folders."""
+    return str(write_output(tmp_path / "a", A, name="a")), str(write_output(tmp_path / "b", B, name="b"))
+
+
+def places(found):
+    """File and row of the changed rows that are listed."""
+    return [(each["path"], each["row"]) for each in found["changed_rows"]]
+
+
+def test_changed_rows_are_listed_surest_first(storage, outputs):
+    """The row comes first on which the less sure of the two is surest; equally sure ones stay in their order."""
+    found = Comparer(storage).compare(*outputs)
+    assert places(found) == [("a.csv", 1), ("b.csv", 1), ("a.csv", 2), ("a.csv", 4)]
+    assert found["changed_rows"][0] == {
+        "path": "a.csv", "row": 1, "label": 1,
+        "prediction_a": 1, "prediction_b": 7, "confidence_a": 0.8, "confidence_b": 0.9,
+    }  # fmt: skip
+    assert found["changed_rows"][1]["label"] is None
+
+
+def test_changed_rows_can_be_the_first(storage, outputs):
+    """In the order of inputs and rows."""
+    found = Comparer(storage, order="first").compare(*outputs)
+    assert places(found) == [("a.csv", 1), ("a.csv", 2), ("a.csv", 4), ("b.csv", 1)]
+
+
+@pytest.mark.parametrize("order", ["first", "surest"])
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_no_more_rows_are_listed_than_asked_for(storage, outputs, order, most):
+    """All of them are counted all the same."""
+    whole = Comparer(storage, order=order).compare(*outputs)
+    found = Comparer(storage, most, order).compare(*outputs)
+    assert found["changed_rows"] == whole["changed_rows"][:most]
+    assert found["rows"] == whole["rows"]
+    assert found["rows"]["changed"] == 4
+
+
+def test_each_input_has_figures_of_its_own(storage, outputs):
+    """And the total's are their sum."""
+    found = Comparer(storage).compare(*outputs)
+    assert found["inputs"] == [
+        {
+            "path": "a.csv", "rows": 5, "compared": 5, "changed": 3, "agreement": 0.4, "labelled": 5,
+            "accuracy": {"a": 0.8, "b": 0.6},
+        },
+        {
+            "path": "b.csv", "rows": 3, "compared": 2, "changed": 1, "agreement": 0.5, "labelled": 1,
+            "accuracy": {"a": 1, "b": 1},
+        },
+    ]  # fmt: skip
+    assert found["rows"]["read"] == 8
+    assert found["rows"]["rejected_by_a"] == 1
+    assert found["a"]["model"]["name"] == "a"
+    assert found["b"]["output"] == outputs[1]
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet", "kaggle"])
+def test_runs_compare_whatever_format_their_predictions_have(storage, outputs, tmp_path, format_):
+    """A submission to Kaggle holds no label and no confidence; the other run's labels do for both."""
+    other = write_output(tmp_path / "c", B, name="b", format_=format_)
+    found, again = (Comparer(storage).compare(outputs[0], each) for each in (outputs[1], str(other)))
+    assert {name: found[name] for name in ("rows", "accuracy", "changes", "inputs", "verdict")} == {
+        name: again[name] for name in ("rows", "accuracy", "changes", "inputs", "verdict")
+    }
+
+
+def test_labels_of_one_run_do_for_both(storage, outputs, tmp_path):
+    """A run that was told --no-label can be judged by the other's labels."""
+    without = {path: scored(batch.predictions, None, batch.confidences) for path, batch in B.items()}
+    found = Comparer(storage).compare(outputs[0], str(write_output(tmp_path / "c", without, name="b")))
+    assert found["accuracy"] == Comparer(storage).compare(*outputs)["accuracy"]
+
+
+def test_an_input_of_another_size_is_told(storage, outputs):
+    """It may have been corrected between the runs; what its rows are, is then for the reader to know."""
+    change(outputs[1], lambda manifest: manifest["inputs"][0].update(size=1001))
+    (note,) = Comparer(storage).compare(*outputs)["notes"]
+    assert note == (
+        "a.csv had 1,000 bytes when A was scored and 1,001 when B was; its rows are compared by their numbers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"a.csv": B["a.csv"]}, "a: has scored b.csv, which .*c has not; compare runs over the same inputs"),
+        ({**B, "c.csv": B["a.csv"], "d.csv": B["a.csv"]}, "c: has scored c.csv, d.csv, which .*a has not"),
+        ({**B, "b.csv": scored([5, 6], [5, -1])}, "b.csv: has 3 rows in .*a and 2 in .*c; compare runs over the same"),
+        ({**B, "b.csv": scored([5, 6, 7], [5, -1, 8])}, "b.csv row 2: has label 7 in A and 8 in B; compare runs over"),
+    ],
+)
+def test_runs_over_other_inputs_are_refused(storage, outputs, tmp_path, other, message):
+    """The message says what differs, and where."""
+    folder = write_output(tmp_path / "c", other, name="c")
+    with pytest.raises(DataError, match=message):
+        Comparer(storage).compare(outputs[0], str(folder))
+
+
+def change(output, how):
+    """Let a function change a manifest."""
+    path = f"{output}/manifest.json"
+    with open(path) as file:
+        manifest = json.load(file)
+    how(manifest)
+    with open(path, "w") as file:
+        json.dump(manifest, file)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_file_that_lacks_rows_is_told_with_its_run(storage, outputs, side):
+    """Files that end early cannot pass for whole ones, even where the manifest was made to fit."""
+    path = f"{outputs[side]}/predictions/a.csv.csv"
+    with open(path) as file:
+        lines = file.readlines()
+    with open(path, "w") as file:
+        file.writelines(lines[:-1])
+    files = {each["path"]: each for each in json.loads(Path(outputs[side], "manifest.json").read_text())["outputs"]}
+    with pytest.raises(DataError, match=r"a\.csv\.csv: has \d+ bytes, and had \d+ when the run finished"):
+        Comparer(storage).compare(*outputs)
+    size = files["predictions/a.csv.csv"]["bytes"] - len(lines[-1])
+    change(outputs[side], lambda manifest: manifest["outputs"][0].update(bytes=size))
+    with pytest.raises(DataError, match=rf"a\.csv: the predictions of {outputs[side]} end after 4 rows"):
+        Comparer(storage).compare(*outputs)
+
+
+def test_rows_that_no_manifest_announces_are_told(storage, outputs):
+    """What was counted in scoring must be there, and no more."""
+    for output in outputs:
+        change(output, lambda manifest: manifest["inputs"][0].update(rows=4))
+    with pytest.raises(DataError, match=r"a\.csv: there are predictions of 5 rows, and 4 were scored"):
+        Comparer(storage).compare(*outputs)
+
+
+def test_what_is_no_output_cannot_be_compared(storage, outputs, tmp_path):
+    """In either place."""
+    for pair in ((outputs[0], str(tmp_path / "none")), (str(tmp_path / "none"), outputs[0])):
+        with pytest.raises(NoInput, match="none: is no folder"):
+            Comparer(storage).compare(*pair)
+
+
+def test_empty_inputs_compare_as_no_rows(storage, tmp_path):
+    """There is nothing to say, and that is said."""
+    empty = {"a.csv": scored(np.empty(0))}
+    folders = [str(write_output(tmp_path / name, empty, name=name)) for name in "ab"]
+    found = Comparer(storage).compare(*folders)
+    assert found["verdict"]["outcome"] == "no_rows"
+    assert found["inputs"][0]["rows"] == 0
