@@ -39,7 +39,7 @@ def _commit(storage: Storage, finished: Finished, path: str, content: bytes) -> 
 
 def _page(finished: Finished) -> bytes:
     try:
-        return render(finished.report).encode(errors="backslashreplace")
+        return render(finished.report, finished.manifest.get("timings")).encode(errors="backslashreplace")
     except (jinja2.TemplateError, LookupError, TypeError, ValueError) as error:
         version = finished.manifest.get("digit_job")
         raise DataError(
