@@ -1,5 +1,6 @@
 """`digit-job score`."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,6 +28,7 @@ from job.cli.streams import echo
 from job.cli.summary import print_summary
 from job.cores import available_cores
 from job.errors import DigitJobError, UsageError
+from job.memory import threads_in_memory
 from job.settings import (
     DEFAULT_PART_BYTES,
     OutputFormat,
@@ -40,6 +42,8 @@ from job.storage import storage_at
 
 if TYPE_CHECKING:
     from job.telemetry.recorder import Recorder
+
+_log = logging.getLogger(__name__)
 
 
 def score(
@@ -73,7 +77,7 @@ def score(
         int | None,
         option(
             "--threads",
-            "Worker threads; the default is one per core that process and container may use.",
+            "Worker threads; the default is one per core that process and container may use, as far as memory goes.",
             min=1,
         ),
     ] = None,
@@ -149,7 +153,7 @@ def score(
             read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
             has_probabilities=probabilities,
             max_rejects=RejectLimit.parse(max_rejects),
-            threads=threads or available_cores(),
+            threads=threads or _default_threads(),
             part_bytes=part_bytes,
             is_overwriting=overwrite,
             allows_unblessed=allow_unblessed,
@@ -166,6 +170,14 @@ def score(
         print_summary(recorder.result)
     if profile:
         _print_profile(recorder)
+
+
+def _default_threads() -> int:
+    cores, in_memory = available_cores(), threads_in_memory()
+    if in_memory is not None and in_memory < cores:
+        _log.info("%d threads, as many as the container's memory has room for, on %d cores", in_memory, cores)
+        return in_memory
+    return cores
 
 
 def _shard(index: int | None, count: int | None) -> Shard | None:

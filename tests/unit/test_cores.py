@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from support.control_groups import write_system
 
 from job import cores
 from job.cores import available_cores
@@ -10,16 +11,6 @@ from job.cores import available_cores
 def machine_of_64(monkeypatch):
     """A process that is bound to none of its machine's cores."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
-
-
-def _system(folder, cgroup, files):
-    (folder / "proc/self").mkdir(parents=True)
-    (folder / "proc/self/cgroup").write_text(cgroup)
-    for name, content in files.items():
-        path = folder / "sys/fs/cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    return folder
 
 
 def _v1(folder, quota):
@@ -48,13 +39,13 @@ SYSTEMS = {
 @pytest.mark.parametrize(("cgroup", "files", "expected"), SYSTEMS.values(), ids=SYSTEMS.keys())
 def test_control_groups_set_the_limit(tmp_path, cgroup, files, expected):
     """The lowest of all that hold for the process, in either version of control groups."""
-    assert available_cores(_system(tmp_path, cgroup, files)) == expected
+    assert available_cores(write_system(tmp_path, cgroup, files)) == expected
 
 
 def test_a_process_may_be_bound_to_fewer_cores(tmp_path, monkeypatch):
     """As `taskset` does."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5})
-    assert available_cores(_system(tmp_path, "0::/\n", {"cpu.max": "800000 100000\n"})) == 2
+    assert available_cores(write_system(tmp_path, "0::/\n", {"cpu.max": "800000 100000\n"})) == 2
 
 
 def test_a_system_without_any_of_it(tmp_path, monkeypatch):
