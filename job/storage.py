@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
@@ -109,8 +109,19 @@ class Storage(Protocol):
         """Give a finished folder its final name, in place of a folder that may be there."""
         ...
 
-    def remove_abandoned(self, target: str) -> None:
-        """Remove folders that were to get a name, or have lost it, and that whoever wrote them left a day ago."""
+    def remove_abandoned(self, folder: str, name: str) -> None:
+        """Remove what is hidden in a folder, was to get a name or has lost it, and was left by its writer a day ago."""
+        ...
+
+    def is_mount(self, path: str) -> bool:
+        """Whether a folder is where a volume begins: it cannot be replaced, nor anything be moved to it from beside."""
+        ...
+
+    def commit_files(self, staging: str, target: str, *, last: str) -> None:
+        """Give the files of a finished folder their places in one that cannot be replaced, the file `last` as the last.
+
+        Until that is there, the target holds files old and new.
+        """
         ...
 
     def remove(self, path: str) -> None:
@@ -227,21 +238,37 @@ class LocalStorage:
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
                 retired = staging
             else:
-                retired = os.path.join(parent, hidden_name(name, "old"))
+                retired = os.path.join(parent, f".{name}.{uuid.uuid4().hex}.old")
                 self._rename_in_two_steps(staging, target, retired)
             self._system.sync_path(parent)
         self.remove(retired)
 
-    def remove_abandoned(self, target: str) -> None:
+    def remove_abandoned(self, folder: str, name: str) -> None:
         """See Storage."""
-        parent, name = os.path.split(target)
-        for each in self.list(parent):
+        for each in self.list(folder):
             if each.startswith(f".{name}.") and _HIDDEN.fullmatch(each, len(name) + 2):
-                path = os.path.join(parent, each)
+                path = os.path.join(folder, each)
                 with translated_errors(path):
                     status = status_at(self._system, path, follows_links=False)
                 if status and stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _ABANDONED_SECONDS:
                     self.remove(path)
+
+    def is_mount(self, path: str) -> bool:
+        """See Storage."""
+        with translated_errors(path):
+            status, above = (status_at(self._system, each) for each in (path, os.path.dirname(path)))
+            return status is not None and above is not None and status.st_dev != above.st_dev
+
+    def commit_files(self, staging: str, target: str, *, last: str) -> None:
+        """See Storage."""
+        with translated_errors(target):
+            names = sorted(self._system.names(staging), key=lambda name: (name == last, name))
+            for name in names:
+                self._system.sync_path(os.path.join(staging, name))
+            for name in names:
+                self._system.rename(os.path.join(staging, name), os.path.join(target, name))
+            self._system.sync_path(target)
+        self.remove(staging)
 
     def remove(self, path: str) -> None:
         """See Storage."""
@@ -372,11 +399,6 @@ class LocalStorage:
     def _unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):
             self._system.unlink(path)
-
-
-def hidden_name(name: str, suffix: Literal["tmp", "old"]) -> str:
-    """A new name for what is to be called `name`, or was."""
-    return f".{name}.{uuid.uuid4().hex}.{suffix}"
 
 
 def join(folder: str, *names: str) -> str:

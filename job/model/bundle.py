@@ -39,7 +39,7 @@ MARKER_NAME: Final = "NOT_BLESSED"
 FORMAT: Final = 2
 # Another processor's vector units may round differently; a wrong or damaged network is off by far more.
 GOLDEN_TOLERANCE: Final = 1e-4
-_FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME, HISTORY_NAME, CURVES_NAME)
+FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME, HISTORY_NAME, CURVES_NAME)
 # A card of a thousand epochs takes a fiftieth of this.
 _MAX_CARD_BYTES: Final = 16 << 20
 _DIGEST: Final = "sha256"
@@ -131,7 +131,7 @@ def write_card(storage: Storage, folder: str, about: dict[str, Any], golden: Gol
 
     `about` is what the card says besides.
     """
-    names = [name for name in _FILE_NAMES if storage.stat(join(folder, name))]
+    names = [name for name in FILE_NAMES if storage.stat(join(folder, name))]
     files = {name: _sha256(storage.read(join(folder, name))) for name in names}
     card = {"format": FORMAT, **about, "files": files, "golden": golden.to_json()}
     with storage.commit(join(folder, CARD_NAME)) as file:
@@ -193,10 +193,10 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
         raise ModelInvalid(f"{path}: is not a model card: {error!r:.200}; train the model again") from error
     if ONNX_NAME not in files or not len(golden.pixels):
         raise ModelInvalid(f"{path}: names no {ONNX_NAME} or has no golden rows; train the model again")
-    foreign = sorted(set(files) - set(_FILE_NAMES))
+    foreign = sorted(set(files) - set(FILE_NAMES))
     if foreign:
         raise ModelInvalid(
-            f"{path}: lists {foreign[0]!r:.200}, which is none of {', '.join(_FILE_NAMES)}; train the model again"
+            f"{path}: lists {foreign[0]!r:.200}, which is none of {', '.join(FILE_NAMES)}; train the model again"
         )
     return about, files, golden
 

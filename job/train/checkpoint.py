@@ -10,12 +10,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 from job.errors import DigitJobError, ModelInvalid, OutputOccupied
 from job.storage import Storage
 from job.train.history import Epoch
+from job.train.staging import beside
 
 _RUN: Final = "run.json"
 _HISTORY: Final = "history.json"
@@ -35,10 +35,9 @@ class Checkpoint:
 
     def __init__(self, storage: Storage, target: str, run: dict[str, Any]) -> None:
         """target: the model folder. run: all that decides what comes out, by words for people; values as JSON's."""
-        folder = PurePosixPath(target)
         self._storage = storage
         self._run = json.loads(json.dumps(run))
-        self.path = str(folder.with_name(f".{folder.name}.checkpoint"))
+        self.path = beside(storage, target, "checkpoint")
 
     @property
     def is_there(self) -> bool:

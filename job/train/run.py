@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from job.contract import Probabilities
 from job.errors import OutputOccupied
-from job.model.bundle import CARD_NAME, CURVES_NAME, HISTORY_NAME, MARKER_NAME, Golden, is_blessed, mark, write_card
+from job.model.bundle import (
+    CARD_NAME,
+    CURVES_NAME,
+    FILE_NAMES,
+    HISTORY_NAME,
+    MARKER_NAME,
+    Golden,
+    is_blessed,
+    mark,
+    write_card,
+)
 from job.settings import TrainSettings
 from job.storage import Storage, join
 from job.train import network
@@ -35,7 +45,7 @@ from job.train.parity import compare
 from job.train.recipe import THREADS, Recipe, recipe_of
 from job.train.report import REPORT_NAME, training_report
 from job.train.split import Split
-from job.train.staging import staged_folder
+from job.train.staging import beside, staged_folder
 from job.train.tensorboard import tensorboard
 
 if TYPE_CHECKING:
@@ -43,6 +53,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_OWN_NAMES: Final = frozenset({CARD_NAME, MARKER_NAME, CARD_TEXT_NAME, PICTURE_NAME, *FILE_NAMES})
 # A long training is told of in so many lines.
 _MOST_LINES: Final = 25
 
@@ -99,7 +110,7 @@ def train(
         with staged_folder(storage, target) as staging:
             result = _saved(storage, settings, recipe, dataset, fitted, gate, staging)
             target = _place(storage, target, result.verdict)
-            storage.commit_folder(staging, target)
+            _commit(storage, staging, target)
     return replace(result, path=target)
 
 
@@ -147,15 +158,32 @@ def _place(storage: Storage, target: str, verdict: Verdict) -> str:
     """Where a model goes: to its target, unless it fell short and would take the place of one that did not."""
     if verdict.is_blessed or not is_blessed(storage, target):
         return target
-    beside = f"{target}.not_blessed"
-    _refuse_occupied(storage, beside)
-    return beside
+    other = beside(storage, target, "not_blessed") if storage.is_mount(target) else f"{target}.not_blessed"
+    _refuse_occupied(storage, other)
+    return other
+
+
+def _commit(storage: Storage, staging: str, target: str) -> None:
+    """Put a finished model folder in its place, at once. Files of a mounted volume take theirs one by one.
+
+    The card comes last. Whoever reads before that finds files that the card does not fit, or none, and refuses them.
+    """
+    if not storage.is_mount(target):
+        storage.commit_folder(staging, target)
+        return
+    new = set(storage.list(staging))
+    storage.commit_files(staging, target, last=CARD_NAME)
+    for name in set(storage.list(target)) & _OWN_NAMES - new:
+        storage.remove(join(target, name))
 
 
 def _refuse_occupied(storage: Storage, target: str) -> None:
     """Raises OutputOccupied unless the target is absent, an empty folder or a model folder with nothing else in it."""
     names = set(storage.list(target))
     foreign = names - _model_files(storage, target) if names else set()
+    if storage.is_mount(target):
+        # A training that died as it moved files into a volume has left some; and a volume has files of its own.
+        foreign = {name for name in foreign - _OWN_NAMES if not name.startswith(".") and name != "lost+found"}
     if storage.stat(target) is not None or foreign:
         found = f"holds {min(foreign)!r}" if foreign else "is a file"
         raise OutputOccupied(

@@ -5,8 +5,10 @@ import shutil
 import stat
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from support.faulty_file_system import FaultyFileSystem
 
 from job import storage as module
 from job.errors import NoInput, ResourceExhausted, StorageError, UsageError
@@ -424,9 +426,9 @@ def test_what_writers_of_a_folder_left_when_they_died_is_removed_after_a_day(sto
     file = f".mine.{code[1:]}0.tmp"
     (tmp_path / file).write_bytes(b"")
     os.utime(tmp_path / file, (0, 0))
-    storage.remove_abandoned(str(tmp_path / "mine"))
+    storage.remove_abandoned(str(tmp_path), "mine")
     assert {path.name for path in tmp_path.iterdir()} == {*old[2:], new, file}
-    storage.remove_abandoned(str(tmp_path / "nowhere/mine"))
+    storage.remove_abandoned(str(tmp_path / "nowhere"), "mine")
 
 
 def test_commit_order(storage, tmp_path, monkeypatch):
@@ -521,6 +523,34 @@ def test_commit_folder_gives_a_folder_its_name(storage, tmp_path):
     _write(tmp_path / "staging/sub/b", b"2")
     storage.commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
     assert _names(tmp_path) == ["model", "model/a", "model/sub", "model/sub/b"]
+
+
+def test_commit_files_fills_a_folder_that_stays(storage, tmp_path):
+    """Files of a staged folder move into one that is there, over those of the same names."""
+    _write(tmp_path / "volume/.staging/a", b"new")
+    _write(tmp_path / "volume/a", b"old")
+    _write(tmp_path / "volume/b", b"old")
+    storage.commit_files(str(tmp_path / "volume/.staging"), str(tmp_path / "volume"), last="a")
+    assert _names(tmp_path) == ["volume", "volume/a", "volume/b"]
+    assert (tmp_path / "volume/a").read_bytes() == b"new"
+
+
+def test_commit_files_puts_the_last_one_last(tmp_path):
+    """Each is on the device before the first takes its place."""
+    system = FaultyFileSystem()
+    for name in ("card", "a", "z"):
+        _write(tmp_path / f"volume/.staging/{name}", b"")
+    module.LocalStorage(system).commit_files(str(tmp_path / "volume/.staging"), str(tmp_path / "volume"), last="card")
+    renamed = [os.path.basename(path) for operation, path in system.log if operation == "rename"]
+    assert renamed == ["a", "z", "card"]
+    assert [operation for operation, _ in system.log[1:4]] == ["sync_path"] * 3
+
+
+def test_a_mount_is_on_another_device_than_the_folder_above(storage, tmp_path):
+    """As /proc is, on Linux; a plain folder, or none, is not."""
+    assert storage.is_mount("/proc") == Path("/proc").exists()
+    assert not storage.is_mount(str(tmp_path))
+    assert not storage.is_mount(str(tmp_path / "none"))
 
 
 def test_commit_folder_replaces_a_folder(storage, tmp_path):

@@ -1,5 +1,8 @@
+import errno
 import hashlib
 import json
+import os
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -8,6 +11,7 @@ from support.files import Digits, write_csv
 from support.models import write_model
 
 from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied, StorageError
+from job.filesystem import LocalFileSystem
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.settings import TrainSettings
@@ -228,6 +232,86 @@ def test_a_failing_disk_leaves_the_old_model(settings, is_untouched, step):
     with pytest.raises(StorageError):
         _train(settings, Failing())
     assert is_untouched()
+
+
+class Mounted(LocalStorage):
+    """Takes one folder for the place where a volume is mounted; the disk fails at the `at`th file put there."""
+
+    def __init__(self, folder, at=0):
+        super().__init__(_CountsRenames(folder, at))
+        self._folder = folder
+
+    def is_mount(self, path):
+        return path == self._folder
+
+
+class _CountsRenames(LocalFileSystem):
+    def __init__(self, folder, at):
+        self._folder, self._left = folder, at
+
+    def rename(self, source, target):
+        if os.path.dirname(target) == self._folder and not target.endswith(".checkpoint"):
+            self._left -= 1
+            if self._left == 0:
+                raise OSError(errno.EIO, "no")
+        super().rename(source, target)
+
+
+def test_a_model_in_a_mounted_volume(settings, tmp_path):
+    """A volume can neither be replaced nor be written beside: all happens in it, and nothing older stays."""
+    volume = tmp_path / "models/mine"
+    (volume / "lost+found").mkdir()
+    (volume / "NOT_BLESSED").write_text("of the older model")
+    before = sorted(path.name for path in (tmp_path / "models").iterdir())
+    _train(settings, Mounted(str(volume)))
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == before
+    assert not [path.name for path in volume.iterdir() if path.name.startswith(".")]
+    assert not (volume / "NOT_BLESSED").exists()
+    assert open_bundle(LocalStorage(), str(volume)).name == "dense-accurate"
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_a_volume_that_fails_holds_no_mixture(settings, tmp_path):
+    """Whichever file it is that cannot be put there: what is there is one model or refused, and training mends it."""
+    volume = tmp_path / "models/mine"
+    for at in range(1, 30):
+        shutil.rmtree(volume)
+        write_model(volume)
+        try:
+            _train(settings, Mounted(str(volume), at))
+        except StorageError:
+            _opens_or_is_refused(volume)
+            _train(settings, Mounted(str(volume)))
+            assert open_bundle(LocalStorage(), str(volume)).name == "dense-accurate"
+        else:
+            break
+    assert 5 < at < 29
+
+
+def _opens_or_is_refused(volume):
+    """A model folder is refused in a way that training mends."""
+    try:
+        name = open_bundle(LocalStorage(), str(volume)).name
+    except ModelInvalid:
+        return
+    assert name in {"linear-0", "dense-accurate"}
+
+
+def test_a_volume_that_holds_something_else_is_refused(settings, tmp_path):
+    """As any folder."""
+    volume = tmp_path / "models/mine"
+    (volume / "thesis.tex").write_text("")
+    with pytest.raises(OutputOccupied, match=r"thesis\.tex"):
+        _train(settings, Mounted(str(volume)))
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_a_worse_model_stands_beside_a_good_one_in_a_volume(settings, tmp_path):
+    """Out of sight, and said where."""
+    volume = tmp_path / "models/mine"
+    result = _train(replace(settings, min_accuracy=1.0), Mounted(str(volume)))
+    assert result.path == str(volume / ".mine.not_blessed")
+    assert open_bundle(LocalStorage(), str(volume)).name == "linear-0"
 
 
 def test_an_interruption_leaves_the_old_model(storage, settings, is_untouched):
