@@ -24,7 +24,7 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)"
 
-.PHONY: help setup train score sample test coverage soak bench bench-train fuzz lint type check lock clean distclean
+.PHONY: help setup train score sample test coverage soak bench bench-train fuzz image image-run image-test lint type check lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -46,9 +46,7 @@ $(INSTALLED): pyproject.toml .lock/dev.txt
 	  $(BIN)/python -m pip install $$quiet --no-compile --require-hashes -r .lock/dev.txt && \
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib job
-	@$(BIN)/python -m job.machine_code job.read.csv.kernel.scan job.read.csv.count_kernel.count_lines \
-	  job.read.parquet.footer_kernel.chunks job.read.parquet.page_kernel.decode job.read.parquet.grid_kernel.transpose \
-	  job.model.dense_kernel.run_layers job.report.pixel_kernel.count_pixels job.train.deform_kernel.deform
+	@$(BIN)/python -m job.machine_code
 	@$(BIN)/python -m job.report.template
 	@touch $@
 
@@ -104,6 +102,15 @@ fuzz: .venv/fuzz ## Look for CSV files that break the reader (SECONDS; Linux on 
 	@$(BIN)/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
 
+image: ## Build the images digit-job and digit-job:score with docker or podman (MNIST_DIR, or a download)
+	@$(PYTHON) docker/build.py $(if $(MNIST_DIR),--mnist "$(MNIST_DIR)") $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
+
+image-run: ## Score INPUT into OUTPUT in a container of the image digit-job:score
+	@docker/run.sh "$(INPUT)" "$(OUTPUT)"
+
+image-test: $(INSTALLED) ## Build both images and test them (docker or podman; 10 minutes, 20 GB of disk)
+	@$(BIN)/python -m pytest -m container
+
 lint: $(INSTALLED) ## Check style, format and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -120,6 +127,7 @@ lock: $(INSTALLED) ## Renew the locked versions from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml $(LOCK) -c .lock/dev.txt -o .lock/score.txt
 	@$(BIN)/uv pip compile --group bench $(LOCK) -c .lock/dev.txt -o .lock/bench.txt
 	@$(BIN)/uv pip compile --group fuzz $(LOCK) -c .lock/dev.txt -o .lock/fuzz.txt
+	@$(BIN)/uv pip compile --group image $(LOCK) -c .lock/dev.txt -o .lock/image.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras
 

@@ -15,7 +15,7 @@ import logging
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,18 @@ _log = logging.getLogger(__name__)
 
 # x86-64-v4 with instructions that pack bytes: Intel's server processors since 2019, AMD's since 2022.
 PACKING: Final = "x86-64-v4-vbmi2"
+# All there are, for an install to compile ahead.
+KERNELS: Final = (
+    ("job.read.csv.kernel", "scan"),
+    ("job.read.csv.count_kernel", "count_lines"),
+    ("job.read.parquet.footer_kernel", "chunks"),
+    ("job.read.parquet.page_kernel", "decode"),
+    ("job.read.parquet.grid_kernel", "transpose"),
+    ("job.model.dense_kernel", "run_layers"),
+    ("job.report.pixel_kernel", "count_pixels"),
+    ("job.train.deform_kernel", "deform"),
+)
+
 # What a processor must have for each level of the x86-64 psABI, as LLVM names it, and for one above; the best first.
 _LEVELS: Final = {
     PACKING: ("avx512vbmi", "avx512vbmi2"),
@@ -33,6 +45,8 @@ _LEVELS: Final = {
     "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
     "x86-64-v2": ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"),
 }
+
+_OLDEST: Final = "x86-64"
 
 _lock = threading.Lock()
 _loaded: dict[str, Callable[..., None]] = {}
@@ -48,7 +62,7 @@ def kernel(module: str, function: str) -> Callable[..., None]:
     with _lock:
         name = f"{module}.{function}"
         if name not in _loaded:
-            _loaded[name] = _callable(_load(_object_code(module, function), function))
+            _loaded[name] = _callable(_load(_object_code(module, function, _level()), function))
         return _loaded[name]
 
 
@@ -57,8 +71,19 @@ def can_pack() -> bool:
     return _level() == PACKING
 
 
-def _object_code(module: str, function: str) -> bytes:
-    level = _level()
+def compile_ahead(levels: Sequence[str]) -> None:
+    """Make and keep the code of all kernels for these levels of processors, so that no run has to."""
+    for level in levels:
+        for module, function in KERNELS:
+            _object_code(module, function, level)
+
+
+def levels() -> tuple[str, ...]:
+    """Every level that a processor of this machine's architecture can have, the best first."""
+    return ("generic",) if _level() == "generic" else (*_LEVELS, _OLDEST)
+
+
+def _object_code(module: str, function: str, level: str) -> bytes:
     name = f"{module}.{function}-{level}-{_origin(module)}.o"
     folders = list(_folders(module))
     for folder in folders:
@@ -105,11 +130,11 @@ def _level() -> str:
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return "generic"
     features = _llvm().get_host_cpu_features()
-    levels = list(_LEVELS)
-    for place, level in enumerate(levels):
-        if all(features.get(feature) for each in levels[place:] for feature in _LEVELS[each]):
+    names = list(_LEVELS)
+    for place, level in enumerate(names):
+        if all(features.get(feature) for each in names[place:] for feature in _LEVELS[each]):
             return level
-    return "x86-64"
+    return _OLDEST
 
 
 def _llvm() -> Any:
@@ -132,15 +157,11 @@ def _machine(llvm: Any, level: str) -> Any:
 
 def _compiled(module: str, function: str, level: str) -> bytes:
     """Object code of a kernel for processors of a level."""
-    import numba  # noqa: PLC0415  # costs more than a run that finds its kernels compiled should pay
-
-    source = importlib.import_module(module)
-    compiled = numba.cfunc(source.SIGNATURE)(getattr(source, function).py_func)
+    intermediate, wanted = _intermediate_code(module, function)
     llvm = _llvm()
     machine = _machine(llvm, level)
-    code = llvm.parse_assembly(compiled.inspect_llvm())
+    code = llvm.parse_assembly(intermediate)
     # Numba wraps the function for C and for Python; only the function itself is wanted, under its own name.
-    wanted = compiled.native_name.removeprefix("cfunc.")
     for each in code.functions:
         if each.name == wanted:
             each.name = function
@@ -152,6 +173,16 @@ def _compiled(module: str, function: str, level: str) -> bytes:
     if missing:
         raise InternalError(f"{module}: the compiled {function} needs {', '.join(missing)}")
     return bytes(machine.emit_object(code))
+
+
+@functools.cache
+def _intermediate_code(module: str, function: str) -> tuple[str, str]:
+    """A kernel as LLVM's language has it, for any processor, and the name that it has in there."""
+    import numba  # noqa: PLC0415  # costs more than a run that finds its kernels compiled should pay
+
+    source = importlib.import_module(module)
+    compiled = numba.cfunc(source.SIGNATURE)(getattr(source, function).py_func)
+    return compiled.inspect_llvm(), compiled.native_name.removeprefix("cfunc.")
 
 
 def _load(code: bytes, function: str) -> int:
@@ -177,7 +208,6 @@ def _callable(address: int) -> Callable[..., None]:
     return call
 
 
-# So that no run has to: python -m job.machine_code MODULE.FUNCTION ...
+# An install is for this processor; an image may meet any: python -m job.machine_code [--every-processor]
 if __name__ == "__main__":
-    for each in sys.argv[1:]:
-        kernel(*each.rsplit(".", 1))
+    compile_ahead(levels() if "--every-processor" in sys.argv[1:] else [_level()])

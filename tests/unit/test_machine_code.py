@@ -1,8 +1,10 @@
 """Machine code is made once, kept, and never trusted blindly."""
 
 import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numba
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from job import machine_code
 
 KERNEL = ("job.read.csv.kernel", "scan")
+LEVEL = machine_code._level()
 
 
 @pytest.fixture
@@ -28,8 +31,8 @@ def compilations(monkeypatch, tmp_path):
 
 def test_code_is_compiled_once(compilations, tmp_path):
     """The second run finds what the first has kept, and nothing temporary lies about."""
-    first = machine_code._object_code(*KERNEL)
-    assert machine_code._object_code(*KERNEL) == first
+    first = machine_code._object_code(*KERNEL, LEVEL)
+    assert machine_code._object_code(*KERNEL, LEVEL) == first
     assert len(compilations) == 1
     assert [path.suffix for path in (tmp_path / "beside").iterdir()] == [".o"]
     assert not (tmp_path / "cache").exists()
@@ -38,8 +41,8 @@ def test_code_is_compiled_once(compilations, tmp_path):
 def test_code_goes_to_the_cache_folder_where_none_can_be_kept_beside_the_source(compilations, tmp_path):
     """An install that cannot be written, as in a container, still compiles but once."""
     (tmp_path / "beside").write_text("a file, so no folder can be made here")
-    machine_code._object_code(*KERNEL)
-    machine_code._object_code(*KERNEL)
+    machine_code._object_code(*KERNEL, LEVEL)
+    machine_code._object_code(*KERNEL, LEVEL)
     assert len(compilations) == 1
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
@@ -48,27 +51,52 @@ def test_code_that_cannot_be_kept_is_still_code(compilations, tmp_path):
     """Where no folder can be written, each run compiles for itself."""
     for name in ("beside", "cache"):
         (tmp_path / name).write_text("a file")
-    assert machine_code._object_code(*KERNEL) == machine_code._object_code(*KERNEL)
+    assert machine_code._object_code(*KERNEL, LEVEL) == machine_code._object_code(*KERNEL, LEVEL)
     assert len(compilations) == 2
 
 
 @pytest.mark.parametrize("damage", [lambda code: code[:-1], lambda code: code[:-1] + b"?", lambda _: b""])
 def test_damaged_code_is_made_again(compilations, tmp_path, damage):
     """A file that was cut or changed is never run."""
-    good = machine_code._object_code(*KERNEL)
+    good = machine_code._object_code(*KERNEL, LEVEL)
     (path,) = (tmp_path / "beside").iterdir()
     path.write_bytes(damage(path.read_bytes()))
-    assert machine_code._object_code(*KERNEL) == good
+    assert machine_code._object_code(*KERNEL, LEVEL) == good
     assert len(compilations) == 2
 
 
-@pytest.mark.parametrize("change", ["_level", "_origin"])
-def test_code_for_another_processor_or_from_other_sources_is_made_anew(compilations, monkeypatch, change):
-    """What is kept is told apart by what it was made for and from."""
-    machine_code._object_code(*KERNEL)
-    monkeypatch.setattr(machine_code, change, lambda *_: "other")
-    machine_code._object_code(*KERNEL)
+def test_code_for_another_processor_is_made_anew(compilations):
+    """What is kept is told apart by what it was made for."""
+    machine_code._object_code(*KERNEL, LEVEL)
+    machine_code._object_code(*KERNEL, "other")
+    assert compilations == [LEVEL, "other"]
+
+
+def test_code_from_other_sources_is_made_anew(compilations, monkeypatch):
+    """What is kept is told apart by what it was made from."""
+    machine_code._object_code(*KERNEL, LEVEL)
+    monkeypatch.setattr(machine_code, "_origin", lambda *_: "other")
+    machine_code._object_code(*KERNEL, LEVEL)
     assert len(compilations) == 2
+
+
+def test_an_image_holds_code_for_every_processor(compilations, tmp_path):
+    """All kernels for all levels: a run on any processor of this architecture finds its code."""
+    machine_code.compile_ahead(machine_code.levels())
+    assert len(compilations) == len(machine_code.KERNELS) * len(machine_code.levels())
+    assert LEVEL in machine_code.levels()
+    kept = {path.name for path in (tmp_path / "beside").iterdir()}
+    assert len(kept) == len(compilations)
+    for module, function in machine_code.KERNELS:
+        assert machine_code._object_code(module, function, LEVEL) == b"code for " + LEVEL.encode()
+    assert len(compilations) == len(kept)
+
+
+def test_every_kernel_is_known_to_be_one():
+    """What the code asks for is what an install compiles ahead."""
+    sources = (path.read_text() for path in Path(machine_code.__file__).parent.rglob("*.py"))
+    asked = {found for source in sources for found in re.findall(r'kernel\("(job\.[\w.]+)", "(\w+)"\)', source)}
+    assert asked == set(machine_code.KERNELS)
 
 
 @pytest.mark.parametrize("kernel", [KERNEL, ("job.report.pixel_kernel", "count_pixels")], ids=["scan", "pixels"])
