@@ -1,0 +1,70 @@
+"""docker/README.md says what the code and the Kubernetes files do."""
+
+import re
+from pathlib import Path
+
+import typer
+
+from job.cli import app
+from job.errors import DigitJobError, Stopped
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "docker/README.md").read_text()
+DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
+
+
+def rows(section):
+    """The rows of a section's table, as lists of cells."""
+    text = README.split(f"## {section}\n")[1].split("\n## ")[0]
+    lines = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def in_image():
+    """What the image sets."""
+    return dict(re.findall(r"\b(DIGIT_JOB_[A-Z]+|MNIST_DIR)=(\S+)", DOCKERFILE))
+
+
+def read_by_code():
+    """Every variable that the code reads outside of its flags, but for other programs' own."""
+    sources = "".join(path.read_text() for path in (ROOT / "job").rglob("*.py"))
+    return set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', sources)) - {"KERAS_BACKEND"}
+
+
+def test_every_variable_of_scoring_is_in_the_table():
+    """By its name, with the default that holds in the image; and no other."""
+    options = {
+        option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_"): option
+        for option in typer.main.get_command(app).commands["score"].params
+        if option.name != "help"
+    }
+    told = {name.strip("`"): default.strip("`") for name, default, _ in rows("Variables")}
+    assert {*told} == {*options} | read_by_code() | {"DIGIT_JOB_DATA"}
+    for name, option in options.items():
+        has_default = option.default not in {None, False} and not callable(option.default)
+        assert told[name] == in_image().get(name, str(option.default) if has_default else ""), name
+    assert told["MNIST_DIR"] == in_image()["MNIST_DIR"]
+
+
+def test_every_exit_code_is_in_the_table_with_what_kubernetes_does():
+    """As errors.py and the files say; test_kubernetes holds those to errors.py."""
+    codes, classes = {0: "Complete"}, [DigitJobError]
+    while classes:
+        each = classes.pop()
+        if each is not Stopped:
+            index = "FailIndex" if each.exit_code in {65, 66} else "FailJob"
+            codes[each.exit_code] = "try again" if each.can_retry else index
+        classes += each.__subclasses__()
+    codes[137] = "try again"
+    assert {int(code): action for code, _, action in rows("Exit codes")} == codes
+
+
+def test_links_lead_somewhere():
+    """Every file that is named is there."""
+    for target in re.findall(r"\]\(([^)#]+)", README):
+        assert (ROOT / "docker" / target).exists(), target
+
+
+def test_the_base_is_named_by_digest():
+    """A tag may be another image tomorrow."""
+    assert re.search(r"^ARG BASE_IMAGE=\S+:\S+@sha256:[0-9a-f]{64}$", DOCKERFILE, re.MULTILINE)
