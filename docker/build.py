@@ -10,6 +10,7 @@ alone, as there may be no environment yet.
 import argparse
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -88,7 +89,8 @@ def _pip(engine: str, folder: Path) -> list[str]:
 def _pip_configuration() -> dict[str, str]:
     """What pip is told here of where packages come from; nothing where there is no pip."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    spoken = {**os.environ, "PIP_QUIET": "0"}  # told to be quiet, pip would not list anything
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=spoken).stdout
     found: dict[str, str] = {}
     # In the order in which pip lets one go before the other.
     for scope in ("global", "user", "site", ":env:"):

@@ -1,4 +1,4 @@
-"""Shards share an output folder without talking to each other; whatever befalls one, the output is a single run's."""
+"""Shards share an output folder and nothing else; whatever happens to one, the output is a single run's."""
 
 import os
 import shutil

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from support.files import csv_text, make_digits, write_idx, write_parquet
 from support.runs import score, stable_files
 
+from job.settings import Shard
+
 BAD_LINES = [
     "1,2,3",
     "9" + ",0" * 785,
@@ -54,6 +56,22 @@ def test_any_part_size_block_size_and_thread_count_give_the_same_bytes(
     """Any part size, block size and thread count gives the same bytes."""
     output = tmp_path_factory.mktemp("cut") / "out"
     score(inputs, output, model, part_bytes=part_bytes, block_rows=block_rows, threads=threads)
+    assert stable_files(output) == undisturbed
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    part_bytes=st.integers(8_000, 400_000),
+    order=st.integers(1, 5).flatmap(lambda count: st.permutations(range(count))),
+)
+def test_any_number_of_shards_in_any_order_gives_the_same_bytes(
+    inputs, model, undisturbed, tmp_path_factory, part_bytes, order
+):
+    """Any number of shards in any order gives the same bytes, and none of them is there before the last shard ends."""
+    output = tmp_path_factory.mktemp("shards") / "out"
+    for index in order:
+        assert not (output / "_SUCCESS").exists()
+        score(inputs, output, model, part_bytes=part_bytes, shard=Shard(index, len(order)))
     assert stable_files(output) == undisturbed
 
 
