@@ -196,23 +196,9 @@ def test_the_run_can_be_repeated_from_its_report(report, inputs, fingerprinted, 
     run = report["run"]
     assert run["settings"]["input"] == [str(inputs)]
     assert run["settings"]["max-rejects"] == "100%"
-    assert run["command"] == shlex.join(
-        [
-            "digit-job",
-            "score",
-            "--input",
-            str(inputs),
-            "--output",
-            "results",
-            "--model",
-            str(fingerprinted),
-            "--format",
-            "parquet",
-            "--probabilities",
-            "--max-rejects",
-            "100%",
-        ]
-    )
+    where = ["--input", str(inputs), "--output", "results", "--model", str(fingerprinted)]
+    more = ["--format", "parquet", "--probabilities", "--max-rejects", "100%"]
+    assert run["command"] == shlex.join(["digit-job", "score", *where, *more])
     assert run["fingerprint"] == (done / "_SUCCESS").read_text().strip()
     assert {"digit-job", "python", "numpy", "pyarrow"} == set(run["versions"])
 
