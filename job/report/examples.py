@@ -5,8 +5,8 @@ its parts kept. Which rows are chosen depends on nothing but the rows: not on ho
 """
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -20,6 +20,17 @@ MOST_UNSURE: Final = 40
 MOST_PAIRS: Final = 5
 MOST_OF_A_PAIR: Final = 4
 
+# As a committed part holds it, so with the bytes of each number in one order everywhere. confidence: in millionths.
+_RECORD: Final = np.dtype(
+    [
+        ("input", "<i8"), ("row", "<i8"), ("label", "<i1"), ("prediction", "<i1"), ("confidence", "<i4"),
+        ("pixels", "<u1", PIXELS),
+    ]
+)  # fmt: skip
+# So many rows may wait before a choice is made, which costs about as much for one as for all of them.
+_MOST_WAITING: Final = 400
+
+_Records = npt.NDArray[np.void]
 _Rows = npt.NDArray[np.intp]
 
 
@@ -27,98 +38,82 @@ _Rows = npt.NDArray[np.intp]
 class Examples:
     """Some rows, and no more than can be shown: `+` chooses anew from two. It is associative and commutative.
 
-    inputs int64 (n,): each row's input, by its place in the plan. rows int64 (n,): its place in that, from 0.
-    labels int8 (n,): -1 where there is none. predictions int8 (n,). confidences int64 (n,): in millionths.
-    pixels uint8 (n, 784). All are in the order of inputs and rows.
+    records (n,): input, by its place in the plan; row in that input, from 0; label, -1 where there is none; prediction;
+    confidence in millionths; 784 pixels. In the order of inputs and rows.
     """
 
-    inputs: Counts
-    rows: Counts
-    labels: Labels
-    predictions: Labels
-    confidences: Counts
-    pixels: Pixels
+    records: _Records
 
     @classmethod
     def none(cls) -> Self:
         """No rows."""
-        nothing = np.zeros(0, np.int64)
-        return cls(
-            nothing, nothing, nothing.astype(np.int8), nothing.astype(np.int8), nothing, np.zeros((0, PIXELS), np.uint8)
-        )
+        return cls(np.zeros(0, _RECORD))
 
     @classmethod
-    def of(cls, batch: ScoredBatch, pixels: Pixels, candidates: _Rows | None = None) -> Self:
-        """What is worth showing of a batch's scored rows, or of those of them that are `candidates`, in order."""
-        if candidates is None:
-            candidates = np.flatnonzero(batch.predictions != NO_PREDICTION)
-        labels = np.full(len(pixels), NO_LABEL, np.int8) if batch.labels is None else batch.labels
-        confidences = _millionths(batch.confidences[candidates])
-        chosen = _chosen(labels[candidates], batch.predictions[candidates], confidences)
-        rows = candidates[chosen]
-        places = rows.astype(np.int64)
-        return cls(
-            np.zeros_like(places), places, labels[rows], batch.predictions[rows], confidences[chosen], pixels[rows]
-        )
+    def of(cls, batch: ScoredBatch, pixels: Pixels) -> Self:
+        """What is worth showing of a batch's scored rows."""
+        scored = np.flatnonzero(batch.predictions != NO_PREDICTION)
+        return cls(_records(batch, pixels, scored[_choice(*_columns(batch, scored)).rows]))
 
     def placed(self, index: int, rows: int) -> Self:
         """The same rows, seen as those of the input of that index, `rows` further down."""
-        return replace(self, inputs=self.inputs + index, rows=self.rows + rows)
+        records = self.records.copy()
+        records["input"] += index
+        records["row"] += rows
+        return type(self)(records)
 
     def __add__(self, other: Self) -> Self:
         """What is worth showing of both."""
-        both = [np.concatenate([getattr(self, each.name), getattr(other, each.name)]) for each in fields(self)]
-        order = np.lexsort((both[1], both[0]))
-        order = order[_chosen(*(each[order] for each in both[2:5]))]
-        return type(self)(*(each[order] for each in both))
+        records = np.concatenate([self.records, other.records])
+        order = np.lexsort((records["row"], records["input"]))
+        choice = _choice(*(records[name][order] for name in ("label", "prediction", "confidence")))
+        return type(self)(records[order[choice.rows]])
 
     def __eq__(self, other: object) -> bool:
         """The same rows."""
-        return isinstance(other, Examples) and self.to_json() == other.to_json()
+        return isinstance(other, Examples) and self.to_bytes() == other.to_bytes()
 
-    __hash__ = None  # type: ignore[assignment]  # holds arrays
+    __hash__ = None  # type: ignore[assignment]  # holds an array
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain lists, and the pixels as base64."""
-        lists = {each.name: getattr(self, each.name).tolist() for each in fields(self) if each.name != "pixels"}
-        return {**lists, "pixels": base64.b64encode(self.pixels.tobytes()).decode()}
+    def to_bytes(self) -> bytes:
+        """One record after the other; they are mostly pixels."""
+        return self.records.tobytes()
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        lists = {name: np.array(content[name], kind) for name, kind in _KINDS.items()}
-        pixels = np.frombuffer(base64.b64decode(content["pixels"]), np.uint8).reshape(-1, PIXELS)
-        return cls(**lists, pixels=pixels)
+    def from_bytes(cls, content: bytes) -> Self:
+        """The inverse of `to_bytes`."""
+        return cls(np.frombuffer(content, _RECORD))
 
     def for_report(self, paths: Sequence[str], confusion: Counts) -> dict[str, Any]:
         """Report.json's section `examples`. paths: of the inputs. confusion: int64 (10, 10), true digit x predicted."""
-        surest = _surest_mistakes(self.labels, self.predictions, self.confidences)
+        labels, predictions = self.records["label"], self.records["prediction"]
+        choice = _choice(labels, predictions, self.records["confidence"])
+        surest = choice.surest
+
+        def of_pair(label: int, prediction: int) -> _Rows:
+            chosen: _Rows = surest[(labels[surest] == label) & (predictions[surest] == prediction)]
+            return chosen[:MOST_OF_A_PAIR]
+
         return {
             "sure_mistakes": self._shown(surest[:MOST_MISTAKES], paths),
-            "unsure": self._shown(_least_sure(self.confidences), paths),
+            "unsure": self._shown(choice.least_sure, paths),
             "confused_pairs": [
-                {"label": label, "prediction": prediction, "count": count, "examples": self._shown(rows, paths)}
-                for label, prediction, count in _most_confused(confusion)
-                for rows in [self._of_pair(surest, label, prediction)]
+                {**pair, "examples": self._shown(of_pair(pair["label"], pair["prediction"]), paths)}
+                for pair in _most_confused(confusion)
             ],
         }
-
-    def _of_pair(self, surest: _Rows, label: int, prediction: int) -> _Rows:
-        is_pair = (self.labels[surest] == label) & (self.predictions[surest] == prediction)
-        of_pair: _Rows = surest[is_pair]
-        return of_pair[:MOST_OF_A_PAIR]
 
     def _shown(self, rows: _Rows, paths: Sequence[str]) -> list[dict[str, Any]]:
         return [
             {
-                "path": paths[int(self.inputs[row])],
-                "row": int(self.rows[row]),
-                "label": None if self.labels[row] == NO_LABEL else int(self.labels[row]),
-                "prediction": int(self.predictions[row]),
-                "confidence": int(self.confidences[row]) / MILLION,
-                "pixels": base64.b64encode(self.pixels[row].tobytes()).decode(),
+                "path": paths[int(each["input"])],
+                "row": int(each["row"]),
+                "label": None if each["label"] == NO_LABEL else int(each["label"]),
+                "prediction": int(each["prediction"]),
+                "confidence": int(each["confidence"]) / MILLION,
+                "pixels": base64.b64encode(each["pixels"].tobytes()).decode(),
             }
-            for row in rows.tolist()
+            for each in self.records[rows]
         ]
 
 
@@ -126,22 +121,33 @@ class Collector:
     """Chooses from batches that follow each other. It looks closely only at rows that could still be chosen."""
 
     def __init__(self) -> None:
-        self.examples = Examples.none()
+        self._records = Examples.none().records
+        self._waiting: list[_Records] = []
         self._rows_before = 0
         # A row that comes later is chosen only if it is less sure, or a surer mistake, than the last that was.
-        self._unsure_below = np.float32(np.inf)
+        self._unsure_below: float | None = None
         self._mistakes_above = np.full((CLASSES, CLASSES), -1, np.float32)
 
     def add(self, batch: ScoredBatch, pixels: Pixels) -> None:
         """Look at the next batch, and its uint8 (n, 784) pixels."""
-        candidates = self._candidates(batch)
-        if len(candidates):
-            self.examples += Examples.of(batch, pixels, candidates).placed(0, self._rows_before)
-            self._raise_limits()
+        rows = self._candidates(batch)
+        if len(rows) > _MOST_WAITING:
+            rows = rows[_choice(*_columns(batch, rows)).rows]  # before any pixels are copied
+        if len(rows):
+            records = _records(batch, pixels, rows)
+            records["row"] += self._rows_before
+            self._waiting.append(records)
         self._rows_before += len(pixels)
+        if self._unsure_below is None or sum(map(len, self._waiting)) > _MOST_WAITING:
+            self._choose()
+
+    def examples(self) -> Examples:
+        """What is worth showing of all that was added."""
+        self._choose()
+        return Examples(self._records)
 
     def _candidates(self, batch: ScoredBatch) -> _Rows:
-        is_candidate = batch.confidences < self._unsure_below
+        is_candidate = batch.confidences < (2 if self._unsure_below is None else self._unsure_below)
         if batch.labels is not None:
             wrong = np.flatnonzero(batch.labels != batch.predictions)
             labels, predictions = batch.labels[wrong], batch.predictions[wrong]
@@ -151,49 +157,66 @@ class Collector:
             is_candidate &= batch.predictions != NO_PREDICTION
         return np.flatnonzero(is_candidate)
 
-    def _raise_limits(self) -> None:
-        chosen = self.examples
-        confidences = (chosen.confidences / MILLION).astype(np.float32)
-        least = _least_sure(chosen.confidences)
-        if len(least) == MOST_UNSURE:
-            self._unsure_below = confidences[least[-1]]
-        surest = _surest_mistakes(chosen.labels, chosen.predictions, chosen.confidences)
+    def _choose(self) -> None:
+        records = np.concatenate([self._records, *self._waiting])
+        self._waiting = []
+        choice = _choice(records["label"], records["prediction"], records["confidence"])
+        shares = (records["confidence"] / MILLION).astype(np.float32)
+        if len(choice.least_sure) == MOST_UNSURE:
+            self._unsure_below = float(shares[choice.least_sure[-1]])
         # Chosen are the surest of all mistakes, whichever digits they confuse, and the surest that confuse the same.
-        of_all = confidences[surest[MOST_MISTAKES - 1]] if len(surest) >= MOST_MISTAKES else -1
-        self._mistakes_above[:] = -1
-        pairs = chosen.labels[surest] * CLASSES + chosen.predictions[surest]
-        last = surest[_ranks(pairs) == MOST_OF_A_PAIR - 1]
-        self._mistakes_above[chosen.labels[last], chosen.predictions[last]] = np.minimum(confidences[last], of_all)
+        of_all = shares[choice.surest[MOST_MISTAKES - 1]] if len(choice.surest) >= MOST_MISTAKES else -1
+        last = choice.surest[choice.ranks == MOST_OF_A_PAIR - 1]
+        self._mistakes_above[records["label"][last], records["prediction"][last]] = np.minimum(shares[last], of_all)
+        self._records = records[choice.rows]
 
 
-_KINDS: Final = {
-    "inputs": np.int64, "rows": np.int64, "labels": np.int8, "predictions": np.int8, "confidences": np.int64,
-}  # fmt: skip
+@dataclass(frozen=True)
+class _Choice:
+    """Which of some rows, by their places, are worth showing; of two that are alike, the first goes first.
+
+    least_sure: at most 40. surest: all mistakes. ranks: for each of these, how many before it confuse the same digits.
+    """
+
+    least_sure: _Rows
+    surest: _Rows
+    ranks: _Rows
+
+    @property
+    def rows(self) -> _Rows:
+        """All rows that are worth showing, in order."""
+        of_pairs = self.surest[self.ranks < MOST_OF_A_PAIR]
+        return np.unique(np.concatenate([self.least_sure, self.surest[:MOST_MISTAKES], of_pairs]))
 
 
-def _millionths(confidences: npt.NDArray[np.float32]) -> Counts:
-    return np.rint(confidences.astype(np.float64) * MILLION).astype(np.int64)
+def _choice(labels: Labels, predictions: Labels, confidences: Counts) -> _Choice:
+    wrong = np.flatnonzero((labels != NO_LABEL) & (labels != predictions))
+    surest = wrong[np.argsort(-confidences[wrong], kind="stable")]
+    return _Choice(_least_sure(confidences), surest, _ranks(labels[surest] * CLASSES + predictions[surest]))
 
 
-def _chosen(labels: Labels, predictions: Labels, confidences: Counts) -> _Rows:
-    """Which of some rows, in order, are among those worth showing; where two are alike, the first is."""
-    surest = _surest_mistakes(labels, predictions, confidences)
-    pairs = labels[surest] * CLASSES + predictions[surest]
-    is_chosen = np.zeros(len(labels), np.bool_)
-    is_chosen[_least_sure(confidences)] = True
-    is_chosen[surest[:MOST_MISTAKES]] = True
-    is_chosen[surest[_ranks(pairs) < MOST_OF_A_PAIR]] = True
-    return np.flatnonzero(is_chosen)
+def _columns(batch: ScoredBatch, rows: _Rows) -> tuple[Labels, Labels, Counts]:
+    """Labels, predictions and confidences, in millionths, of some rows of a batch."""
+    labels = np.full(len(rows), NO_LABEL, np.int8) if batch.labels is None else batch.labels[rows]
+    confidences = np.rint(batch.confidences[rows].astype(np.float64) * MILLION).astype(np.int64)
+    return labels, batch.predictions[rows], confidences
+
+
+def _records(batch: ScoredBatch, pixels: Pixels, rows: _Rows) -> _Records:
+    records = np.zeros(len(rows), _RECORD)
+    records["row"] = rows
+    records["label"], records["prediction"], records["confidence"] = _columns(batch, rows)
+    records["pixels"] = pixels[rows]
+    return records
 
 
 def _least_sure(confidences: Counts) -> _Rows:
-    return np.argsort(confidences, kind="stable")[:MOST_UNSURE]
-
-
-def _surest_mistakes(labels: Labels, predictions: Labels, confidences: Counts) -> _Rows:
-    """All mistakes among some rows, the surest first."""
-    wrong: _Rows = np.flatnonzero((labels != NO_LABEL) & (labels != predictions))
-    return wrong[np.argsort(-confidences[wrong], kind="stable")]
+    """The least sure of some rows, in order; where two are alike, the first comes first."""
+    rows = np.arange(len(confidences))
+    if len(rows) > MOST_UNSURE:
+        # Sorting all takes ten times as long as finding which to sort.
+        rows = np.flatnonzero(confidences <= np.partition(confidences, MOST_UNSURE - 1)[MOST_UNSURE - 1])
+    return rows[np.argsort(confidences[rows], kind="stable")[:MOST_UNSURE]]
 
 
 def _ranks(values: npt.NDArray[Any]) -> _Rows:
@@ -205,9 +228,12 @@ def _ranks(values: npt.NDArray[Any]) -> _Rows:
     return ranks
 
 
-def _most_confused(confusion: Counts) -> list[tuple[int, int, int]]:
+def _most_confused(confusion: Counts) -> list[dict[str, int]]:
     """Label, prediction and count of the pairs that are confused most often."""
-    mistakes = confusion * ~np.eye(CLASSES, dtype=np.bool_)
-    order = np.argsort(-mistakes.ravel(), kind="stable")[:MOST_PAIRS].tolist()
-    pairs = [(*divmod(place, CLASSES), int(mistakes.ravel()[place])) for place in order]
-    return [pair for pair in pairs if pair[2]]
+    mistakes = (confusion * ~np.eye(CLASSES, dtype=np.bool_)).ravel()
+    order = np.argsort(-mistakes, kind="stable")[:MOST_PAIRS].tolist()
+    return [
+        {"label": place // CLASSES, "prediction": place % CLASSES, "count": int(mistakes[place])}
+        for place in order
+        if mistakes[place]
+    ]

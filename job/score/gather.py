@@ -67,7 +67,7 @@ def _looked_at(storage: Storage, paths: list[str]) -> tuple[list[PartSummary], E
     examples, rows_before = Examples.none(), 0
     for path in paths:
         with opened_part(storage, path) as part:
-            examples += Examples.from_json(part.examples).placed(0, rows_before)
+            examples += Examples.from_bytes(part.examples).placed(0, rows_before)
             summaries.append(part.summary)
         rows_before += part.summary.rows
     return summaries, examples

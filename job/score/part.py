@@ -92,7 +92,7 @@ class PartScorer:
             self._check_unchanged(source)
             warnings = self._warnings(part, source, head) if part.is_first else []
             summary = PartSummary(tally.read, lines, tally.to_json(), looks.to_json(), warnings)
-            writer.finish(summary, collector.examples.to_json())
+            writer.finish(summary, collector.examples().to_bytes())
         return tally.read
 
     def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:

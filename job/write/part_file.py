@@ -49,10 +49,10 @@ class PartWriter:
         content = json.dumps([asdict(reject) for reject in rejects]).encode() if rejects else b"[]"
         self._writer.write_batch(rows, custom_metadata={_REJECTS: content})
 
-    def finish(self, summary: PartSummary, examples: dict[str, Any]) -> None:
-        """Append the summary, the examples in their JSON form, and the footer."""
+    def finish(self, summary: PartSummary, examples: bytes) -> None:
+        """Append the summary, the examples as their bytes, and the footer."""
         empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in self._schema], schema=self._schema)
-        metadata = {_SUMMARY: json.dumps(asdict(summary)).encode(), _EXAMPLES: json.dumps(examples).encode()}
+        metadata = {_SUMMARY: json.dumps(asdict(summary)).encode(), _EXAMPLES: examples}
         self._writer.write_batch(empty, custom_metadata=metadata)
         self._writer.close()
 
@@ -66,14 +66,8 @@ class PartReader:
             self._reader = pa.ipc.open_file(file)
             _, metadata = self._reader.get_batch_with_custom_metadata(self._reader.num_record_batches - 1)
             self.summary = PartSummary(**json.loads(metadata[_SUMMARY]))
-            self._examples: bytes = metadata[_EXAMPLES]
-
-    @property
-    def examples(self) -> dict[str, Any]:
-        """The examples, in their JSON form: too large to be kept of every part. Raises as `opened_part` does."""
-        with _as_defect(self._path):
-            content: dict[str, Any] = json.loads(self._examples)
-        return content
+            # Not in the summary: they are too large to be kept of every part.
+            self.examples: bytes = metadata[_EXAMPLES]
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
         """The prediction rows in order, each batch with its rejects. Raises as `opened_part` does."""

@@ -75,7 +75,7 @@ def test_any_cut_gives_the_rows_that_the_definition_names(content, cuts):
         piece = part_of(batch, start, stop)
         collector.add(piece, pixels[start:stop])
         merged += Examples.of(piece, pixels[start:stop]).placed(0, start)
-    assert collector.examples == merged == Examples.of(batch, pixels)
+    assert collector.examples() == merged == Examples.of(batch, pixels)
     assert rows_in(merged.for_report(["a.csv"], Tally.of(batch).confusion)) == expected(batch)
 
 
@@ -92,10 +92,10 @@ def test_addition_is_associative_and_commutative_and_none_is_neutral(contents):
 @settings(deadline=None, max_examples=40)
 @given(content=scored())
 def test_examples_survive_being_written_and_are_bounded(content):
-    """The JSON form holds everything, and 40 + 40 rows and 4 of each of 90 pairs at the most."""
+    """The bytes hold everything, and 40 + 40 rows and 4 of each of 90 pairs at the most."""
     examples = Examples.of(*content)
-    assert Examples.from_json(examples.to_json()) == examples
-    assert len(examples.rows) <= 40 + 40 + 4 * 90
+    assert Examples.from_bytes(examples.to_bytes()) == examples
+    assert len(examples.records) <= 40 + 40 + 4 * 90
 
 
 @settings(deadline=None, max_examples=40)

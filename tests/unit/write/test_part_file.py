@@ -14,7 +14,7 @@ from job.write.part_file import PartReader, PartSummary, PartWriter, opened_part
 from job.write.predictions import prediction_rows
 
 SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]}, appearance={"ink": [4]})
-EXAMPLES = {"rows": [3, 4], "pixels": "AAAA"}
+EXAMPLES = bytes(range(256))
 REJECTS = (
     Reject(1, Reason.NOT_A_NUMBER, "pixel3 is 'x', expected 0-255", "pixel3", '7,"ä\ufffd\0', 123, 4),
     Reject(2, Reason.TOO_FEW_FIELDS, "3 values"),
