@@ -67,9 +67,14 @@ def _looked_at(storage: Storage, paths: list[str]) -> tuple[list[PartSummary], E
     examples, rows_before = Examples.none(), 0
     for path in paths:
         with opened_part(storage, path) as part:
-            examples += Examples.from_bytes(part.examples).placed(0, rows_before)
-            summaries.append(part.summary)
-        rows_before += part.summary.rows
+            summary = part.summary
+            try:
+                chosen = Examples.from_bytes(part.examples)
+            except ValueError as error:
+                raise InternalError(f"{path}: is not a whole part ({error}); remove it and run again") from error
+        examples += chosen.placed(0, rows_before)
+        summaries.append(summary)
+        rows_before += summary.rows
     return summaries, examples
 
 

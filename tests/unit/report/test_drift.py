@@ -59,6 +59,25 @@ def test_few_images_like_the_trainings_are_little_drift(images, threshold):
     assert np.mean(np.array(found) > threshold) <= 0.02
 
 
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda pixels: 255 - pixels, ["intensity", "ink"]),
+        (lambda pixels: pixels // 255, ["intensity", "ink"]),
+        (lambda pixels: pixels // 2, ["intensity", "ink"]),
+        (lambda pixels: np.maximum(pixels, 1), ["intensity"]),
+        (lambda pixels: pixels[:, ::-1], []),
+    ],
+    ids=["inverted", "0 to 1", "faint", "no background", "mirrored"],
+)
+def test_what_changes_values_and_ink_is_much_drift(change, names):
+    """Each change is above 0.25 where it shows, and what leaves values as they are is below 0.1."""
+    changed = Distribution.of_labelled(change(make_digits(200, 3).pixels), make_digits(200, 3).labels)
+    found = drift(TRAINING, [("a.csv", changed)])
+    for name in ("intensity", "ink"):
+        assert found[name]["psi"] > 0.25 if name in names else found[name]["psi"] < 0.1
+
+
 def test_drift_of_each_input_and_of_all():
     """The inputs' counts are added up for the whole; each has indices of its own, in order."""
     first, second = (

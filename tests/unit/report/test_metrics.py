@@ -14,7 +14,7 @@ KEYS = {
 }  # fmt: skip
 NEED_LABELS = [
     "correct", "accuracy", "accuracy_95", "confusion_matrix", "per_class", "macro_f1", "log_loss", "top2_accuracy",
-    "calibration",
+    "calibration", "averages",
 ]  # fmt: skip
 
 
@@ -68,6 +68,17 @@ def test_per_class_figures_are_scikit_learns(batch, found):
             assert row[ours] == pytest.approx(expected[digit][theirs], abs=1e-12)
 
 
+def test_averages_are_scikit_learns(batch, found):
+    """The means of the digits that occur, each alike or by its support."""
+    from sklearn.metrics import classification_report
+
+    expected = classification_report(batch.labels, batch.predictions, output_dict=True, zero_division=0)
+    for name in ("macro", "weighted"):
+        assert list(found["averages"][name]) == ["precision", "recall", "f1", "support"]
+        found_row, expected_row = found["averages"][name].values(), expected[f"{name} avg"].values()
+        assert list(found_row) == pytest.approx(list(expected_row), abs=1e-12)
+
+
 def test_macro_f1_is_scikit_learns(batch, found):
     """The mean F1 of the digits that occur."""
     from sklearn.metrics import f1_score
@@ -91,6 +102,19 @@ def test_top_2_accuracy_is_scikit_learns(batch, found):
 
     expected = top_k_accuracy_score(batch.labels, batch.probabilities, k=2, labels=list(range(10)))
     assert found["top2_accuracy"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_of_equally_probable_digits_the_higher_come_first_as_with_scikit_learn():
+    """Of rounded probabilities most are 0, and one of these is no second guess."""
+    from sklearn.metrics import top_k_accuracy_score
+
+    random = np.random.default_rng(0)
+    probabilities = np.round(random.dirichlet(np.full(10, 0.5), 3000).astype(np.float32), 1)
+    probabilities[:100] = np.eye(10)[random.integers(0, 10, 100)]
+    labels = random.integers(0, 10, 3000).astype(np.int8)
+    tally = Tally.of(ScoredBatch(probabilities.argmax(axis=1).astype(np.int8), probabilities, labels, ()))
+    expected = top_k_accuracy_score(labels, probabilities, k=2, labels=list(range(10)), normalize=False)
+    assert tally.top2_correct == expected
 
 
 def test_calibration_is_the_papers(batch):

@@ -11,8 +11,9 @@ from support.files import csv_lines, make_digits, write_csv, write_parquet
 from support.models import change_card, write_model
 from support.runs import score, stable_files
 
-from job.errors import ModelInvalid
+from job.errors import InternalError, ModelInvalid
 from job.report.drift import Distribution
+from job.report.examples import Examples
 
 BAD = {"too_few_fields": "1,2", "out_of_range": "7" + ",999" * 784, "bad_label": "77" + ",3" * 784}
 
@@ -208,6 +209,14 @@ def test_nothing_in_the_report_tells_where_it_was_written_or_how_it_was_cut(done
     settings = {"has_probabilities": True, "format": "parquet"}
     score(inputs, tmp_path / "elsewhere", fingerprinted, part_bytes=8_000, block_rows=7, threads=3, **settings)
     assert stable_files(tmp_path / "elsewhere") == stable_files(done)
+
+
+def test_a_part_whose_examples_are_damaged_is_no_whole_part(digits, model, tmp_path, monkeypatch):
+    """It is named, with what to do."""
+    monkeypatch.setattr(Examples, "to_bytes", lambda _self: b"damaged")
+    write_csv(tmp_path / "a.csv", digits)
+    with pytest.raises(InternalError, match=r"000000\.arrow: is not a whole part \(.*\); remove it and run again"):
+        score(tmp_path / "a.csv", tmp_path / "out", model)
 
 
 def test_without_labels_there_are_no_mistakes(digits, model, tmp_path):

@@ -108,6 +108,19 @@ def test_the_card_tells_the_whole_story(trained):
     assert card["gate"] == {"verdict": "not_gated", "shortfalls": [], "min_accuracy": None, "compared_to": None}
 
 
+def test_the_card_tells_what_the_training_images_are_like(trained, storage):
+    """Those of the training split alone, as they are: what scoring compares its inputs with."""
+    from job.report.drift import Distribution
+    from job.train.dataset import load
+
+    train = load(storage, "digits", seed=3, validation_share=0.1).train
+    distribution = trained.result.card["data"]["distribution"]
+    assert distribution == Distribution.of_labelled(train.pixels, train.labels).to_json()
+    assert distribution["labels"]["counts"] == trained.result.card["data"]["train_class_counts"]
+    assert sum(distribution["ink"]["counts"]) == 1293
+    assert sum(distribution["intensity"]["counts"]) == 1293 * 784
+
+
 def test_the_history_is_a_table_and_a_picture(trained, storage):
     """What the card says of each epoch; the card has the digests of both."""
     table = storage.read(f"{trained.result.path}/history.csv")
