@@ -65,10 +65,9 @@ def test_few_images_like_the_trainings_are_little_drift(images, threshold):
         (lambda pixels: 255 - pixels, ["intensity", "ink"]),
         (lambda pixels: pixels // 255, ["intensity", "ink"]),
         (lambda pixels: pixels // 2, ["intensity", "ink"]),
-        (lambda pixels: np.maximum(pixels, 1), ["intensity"]),
         (lambda pixels: pixels[:, ::-1], []),
     ],
-    ids=["inverted", "0 to 1", "faint", "no background", "mirrored"],
+    ids=["inverted", "0 to 1", "faint", "mirrored"],
 )
 def test_what_changes_values_and_ink_is_much_drift(change, names):
     """Each change is above 0.25 where it shows, and what leaves values as they are is below 0.1."""
