@@ -17,6 +17,7 @@ _EDGES: Final[dict[str, tuple[int, ...]]] = {
 }
 # The digits of training data are its labels'.
 _NAMES_IN_CARD: Final = {"intensity": "intensity", "ink": "ink", "predicted": "labels"}
+_DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ def population_stability_index(training: Counts, found: Counts) -> float | None:
     smoothed = training + 0.5
     p = smoothed / smoothed.sum()
     q = (found + bins * p) / (found.sum() + bins)
-    return float(((q - p) * np.log(q / p)).sum())
+    # What logarithms of other processors may differ in is not told.
+    return round(float(((q - p) * np.log(q / p)).sum()), _DECIMALS)
 
 
 def drift(training: Distribution, inputs: Sequence[tuple[str, Distribution]]) -> dict[str, Any]:
