@@ -22,6 +22,8 @@ _BAR: Final = 0.8
 # A line of fewer points would be hard to see, or none.
 _FEW: Final = 30
 _MOST_TICKS: Final = 6
+# Of fewer rows the share right is mostly chance.
+_ENOUGH: Final = 10
 
 
 def interval_strip(share: float, interval: Sequence[float], expected: float | None) -> Markup:
@@ -76,7 +78,7 @@ def calibration_plot(name: str, series: Mapping[str, Sequence[Mapping[str, Any]]
 
 
 def _reliability(frame: Frame, bins: Sequence[Mapping[str, Any]], class_: str) -> list[Markup]:
-    """Points with whiskers, and a line through them, for the bins with rows."""
+    """Points with whiskers for the bins with rows, and a line through those with enough of them to mean something."""
     parts, points = [], []
     for each in bins:
         if not each["count"]:
@@ -85,8 +87,9 @@ def _reliability(frame: Frame, bins: Sequence[Mapping[str, Any]], class_: str) -
         low, high = wilson_interval(round(each["accuracy"] * each["count"]), each["count"]) or [0.0, 1.0]
         parts.append(element("line", x1=x, x2=x, y1=frame.y(low), y2=frame.y(high), class_=f"whisker {class_}"))
         parts.append(element("circle", cx=x, cy=y, r=3.5, class_=f"dot {class_}"))
-        points.append((x, y))
-    return [path(points, f"line {class_}"), *parts] if points else []
+        if each["count"] >= _ENOUGH:
+            points.append((x, y))
+    return [path(points, f"line {class_}"), *parts] if points else parts
 
 
 def confidence_plot(name: str, counts: Sequence[int], wrong: Sequence[int] | None) -> Markup:

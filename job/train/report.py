@@ -69,7 +69,7 @@ def _batch(probabilities: Probabilities, split: Split) -> ScoredBatch:
 def _verdict(card: dict[str, Any], found: Sequence[Finding]) -> str:
     """What came out, in one line."""
     test, open_ones = card["metrics"]["test"], sum(not each.is_fine for each in found)
-    rest = f"{many(open_ones, 'thing')} to look into" if open_ones else "nothing stands in its way"
+    rest = f"{many(open_ones, 'thing')} to look into" if open_ones else "nothing odd was seen"
     return f"{percent(test['accuracy'])} of {many(test['rows'], 'test image')} were named right; {rest}."
 
 

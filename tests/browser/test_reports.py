@@ -1,0 +1,185 @@
+"""The reports in a real browser: on a desk and on a phone, by day and by night, and on paper.
+
+Screenshots of all of them are left in build/screenshots, to be looked at.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from sklearn.datasets import load_digits
+from support.files import write_csv
+from support.reports import MODEL, earlier, grown, make_card, make_report
+from support.runs import score
+
+from job.report.page import render
+from job.train.report import training_report
+from job.train.split import Split
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+WIDTHS = {"desktop": 1280, "phone": 360}
+TIMINGS = {"started": "2026-11-25T22:51:44.123456+00:00", "score_seconds": 2.5, "scored_rows": 3000}
+# What a browser does of its own accord, on the network above all, has no place in a test.
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+)  # fmt: skip
+LONG = "a-long-name-without-a-place-to-break-it-" * 4 + ".csv"
+REJECTS = [
+    {
+        "path": "in/2025/scans.csv",
+        "row": 12,
+        "line": 14,
+        "reason": "out_of_range",
+        "detail": "pixel17 is 300, expected 0-255",
+    },
+    {
+        "path": LONG,
+        "row": 19,
+        "line": None,
+        "reason": "too_few_fields",
+        "detail": "783 values, expected 785" + "9" * 200,
+    },
+]
+WARNINGS = [{"path": LONG, "message": "the digits are dark on white; expected light ink on a dark background"}]
+
+
+def _trained():
+    digits = load_digits()
+    random = np.random.default_rng(0)
+    pixels, labels = grown(digits.images[:900]), digits.target[:900].astype(np.int8)
+    shares = np.exp(random.normal(0, 1.9, (900, 10)) + 7.5 * np.eye(10)[labels])
+    probabilities = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    return training_report(make_card(probabilities, labels), "5e" * 32, probabilities, Split(pixels, labels))
+
+
+def _odd():
+    report = make_report(
+        rows=3000, shift=0.6, warnings=WARNINGS, bad_labels=2, reject_examples=REJECTS,
+        rejected_by_reason={"out_of_range": 7, "too_few_fields": 5}, model={**MODEL, "warning": "not MNIST"},
+    )  # fmt: skip
+    report["inputs"][0]["path"] = report["drift"]["inputs"][0]["path"] = LONG
+    report["examples"]["unsure"][0]["path"] = LONG
+    report["run"]["command"] += f" --input {LONG}"
+    return report
+
+
+PAGES = {
+    "labels": lambda: render(make_report(rows=10_000), TIMINGS),
+    "no-labels": lambda: render(make_report(rows=10_000, has_labels=False, shift=0.2), TIMINGS),
+    "odd": lambda: render(_odd(), TIMINGS),
+    "earlier": lambda: render(earlier(make_report())),
+    "empty": lambda: render(make_report(rows=0), TIMINGS),
+    "training": _trained,
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium of the system; where it is missing, CI fails and other machines skip."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        assert not os.environ.get("CI"), "CI needs Chromium: apt-get install chromium"
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=found, args=QUIET) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """All pages as files."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, make in PAGES.items():
+        (folder / f"{name}.html").write_text(make(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a file, and notes what it asks for and complains of."""
+    contexts = []
+
+    def opened(path, **settings):
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.heard = []
+        page.on("console", lambda message: page.heard.append(message.text))
+        page.on("pageerror", lambda error: page.heard.append(str(error)))
+        page.on("requestfailed", lambda request: page.heard.append(request.url))
+        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or page.heard.append(request.url))
+        page.goto(f"file://{path}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _check(page):
+    """No page is wider than its window, complains, asks the network for anything, or leaves a reader out."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate("[...document.images].filter(each => !each.alt || !each.naturalWidth).length") == 0
+    assert page.evaluate("[...document.querySelectorAll('details')].forEach(each => each.open = true)") is None
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.heard == []
+
+
+def _check_colours(page):
+    """All text stands out from what is behind it."""
+    found = Axe().run(page, options={"runOnly": ["color-contrast"]})
+    assert found.violations_count == 0, found.generate_report()
+
+
+def _take(page, name):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_report_is_fit_to_be_read(open_page, folder, name, width):
+    """By day and by night: no overflow, error, request or missing text, nor anything that axe-core objects to."""
+    page = open_page(folder / f"{name}.html", viewport={"width": WIDTHS[width], "height": 900}, color_scheme="light")
+    _take(page, f"{name}-{width}-light")
+    _check(page)
+    page = open_page(folder / f"{name}.html", viewport={"width": WIDTHS[width], "height": 900}, color_scheme="dark")
+    _take(page, f"{name}-{width}-dark")
+    _check_colours(page)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_report_needs_no_script_and_no_network(open_page, folder, name):
+    """Where scripts are off and there is no network, it looks the same."""
+    pictures = [
+        open_page(folder / f"{name}.html", viewport={"width": 1280, "height": 900}, **settings).screenshot()
+        for settings in ({}, {"java_script_enabled": False, "offline": True})
+    ]
+    assert pictures[0] == pictures[1]
+
+
+def test_a_report_prints(open_page, folder):
+    """On paper nothing is cut off, all is dark on white, and the contents, which are of no use there, are left out."""
+    page = open_page(folder / "labels.html", viewport={"width": 794, "height": 1123}, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="light")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("nav").is_visible()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    paper = page.pdf(path=SCREENSHOTS / "labels.pdf", format="A4", print_background=True)
+    assert paper.startswith(b"%PDF")
+
+
+def test_a_real_run_s_page_is_fit_to_be_read(open_page, tmp_path, digits, model):
+    """As the job writes it."""
+    write_csv(tmp_path / "a.csv", digits)
+    score(tmp_path / "a.csv", tmp_path / "out", model)
+    page = open_page(tmp_path / "out" / "report.html", viewport={"width": 360, "height": 900})
+    _check(page)
+    assert page.locator("[data-wall-clock]").count() == 1
