@@ -122,4 +122,6 @@ def drift_by_input(report: Mapping[str, Any]) -> list[InputDrift]:
 
 
 def _shift(drift: Mapping[str, Any], name: str, psi: float | None, rows: int) -> Shift:
-    return Shift(psi, shift(psi, rows, len(drift[name]["edges"])))
+    # A bin that is empty in both moves no index.
+    bins = sum(1 for shares in zip(drift[name]["training"], drift[name]["input"], strict=True) if any(shares))
+    return Shift(psi, shift(psi, rows, bins))

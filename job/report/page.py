@@ -19,7 +19,13 @@ from job.report.words import count, duration, many
 # Of more inputs the page shows those that went worst.
 MOST_INPUTS: Final = 50
 # Keys that reports of earlier versions do not have.
-_LATER: Final[dict[str, Any]] = {"examples": None, "reject_examples": None, "drift": None, "run": None}
+_LATER: Final[dict[str, Any]] = {
+    "examples": None,
+    "reject_examples": None,
+    "drift": None,
+    "run": None,
+    "averages": None,
+}
 _DRIFTS: Final = {
     "predicted": ("Predicted digits", "digit"),
     "ink": ("Ink: mean pixel value of an image", "mean pixel value, from"),
@@ -45,7 +51,7 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
         wrong_bounds=WRONG_BOUNDS,
         plots=_plots(report),
         inputs=_worst_inputs(report["inputs"]),
-        most_errors=max((1 - each["accuracy"] for each in report["inputs"] if each["accuracy"] is not None), default=0),
+        longest_bar=_longest_bar(report["inputs"]),
         galleries=_galleries(report),
         drift=drift[:MOST_INPUTS],
         drift_total=len(drift),
@@ -93,9 +99,18 @@ def _distributions(report: Mapping[str, Any]) -> dict[str, Markup]:
     plots = {}
     for name, (title, x) in _DRIFTS.items():
         found = report["drift"][name]
+        seen = _seen(found) if name == "ink" else slice(None)
         names = _names(name, found["edges"])
-        plots[name] = paired_bars(f"{name}-plot", title, names, found["input"], found["training"], x)
+        plots[name] = paired_bars(
+            f"{name}-plot", title, names[seen], found["input"][seen], found["training"][seen], x
+        )  # fmt: skip
     return plots
+
+
+def _seen(found: Mapping[str, Any]) -> slice:
+    """The bins without the empty ones at both ends."""
+    places = [place for place, shares in enumerate(zip(found["training"], found["input"], strict=True)) if any(shares)]
+    return slice(places[0], places[-1] + 1)
 
 
 def _names(name: str, edges: Sequence[float]) -> list[str]:
@@ -115,6 +130,11 @@ def _worst_inputs(inputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
         return (1.0 if each["accuracy"] is None else each["accuracy"], -each["rejected"], each["path"])
 
     return sorted(inputs, key=badness)[:MOST_INPUTS]
+
+
+def _longest_bar(inputs: Sequence[Mapping[str, Any]]) -> float:
+    """The share of wrong rows that has the longest bar: a tenth, or more where a file has more."""
+    return max([0.1, *(1 - each["accuracy"] for each in inputs if each["accuracy"] is not None)])
 
 
 def _galleries(report: Mapping[str, Any]) -> dict[str, Any]:

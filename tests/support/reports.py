@@ -59,8 +59,8 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
         "reject_examples": [],
         "drift": _drift(tally, pixels, inputs, shift),
         "run": {
-            "settings": {"--input": ["in"], "--output": "results", "--model": "build/model", "--threads": 2,
-                         "--max-rejects": "1%", "--keep": [], "--probabilities": False},
+            "settings": {"input": ["in"], "output": "results", "model": "build/model", "threads": 2,
+                         "max-rejects": "1%", "keep": [], "probabilities": False},
             "command": "digit-job score --input in --output results --model build/model",
             "fingerprint": "0f" * 32,
             "versions": {"digit-job": "0.1.0", "python": "3.11.2", "numpy": "2.3.5", "pyarrow": "23.0.0"},

@@ -250,7 +250,7 @@ def test_how_to_get_it_again():
     """The command, the settings that were made, the versions and the fingerprint are on the page."""
     text = _text(make_report())
     assert "digit-job score --input in --output results --model build/model" in text
-    assert "--threads 2" in text
+    assert "threads 2" in text
     assert "numpy 2.3.5" in text
     assert "fingerprint of inputs, model and settings " + "0f" * 32 in text
 
@@ -297,7 +297,7 @@ def test_text_from_outside_is_escaped(field):
         "name": {"model": {**MODEL, "name": EVIL}},
         "warning": {"model": {**MODEL, "warning": EVIL}},
         "detail": {"rejected_by_reason": {"not_a_number": 1}, "reject_examples": [reject]},
-        "command": {"run": {**report["run"], "command": EVIL, "settings": {"--keep": [EVIL]}}},
+        "command": {"run": {**report["run"], "command": EVIL, "settings": {"keep": [EVIL]}}},
         "example": {"examples": {**report["examples"], "unsure": [{**report["examples"]["unsure"][0], "path": EVIL}]}},
         "message": {"warnings": [{"path": EVIL, "message": EVIL}]},
     }
@@ -318,3 +318,27 @@ def test_warnings_about_inputs_stand_on_the_page():
     """What is odd about an input is told with its path, escaped like everything else."""
     text = _text(make_report(warnings=[{"path": "in/<a>.csv", "message": "each image is one even shade"}]))
     assert "Mind the input: in/<a>.csv : each image is one even shade" in text.replace("csv:", "csv :")
+
+
+def test_averages_stand_below_the_classes():
+    """As in scikit-learn's report; a report that has none has the mean F1."""
+    each = {"precision": 0.1234, "recall": 0.2345, "f1": 0.3456, "support": 1000}
+    text = _text(make_report(averages={"macro": each, "weighted": each}))
+    assert "macro average 0.1234 0.2345 0.3456 1,000 weighted average 0.1234" in text
+    assert f"macro F1 {make_report()['macro_f1']:.4f} 1,000" in _text(make_report(averages=None))
+
+
+def test_ink_is_drawn_where_there_is_any():
+    """Without the empty bins at both ends."""
+    report = make_report()
+    drawn = next(each for each in _drawn(render(report)) if "ink-plot" in each)
+    described = re.search(r"<desc.*?>(.*?)</desc>", drawn)[1]
+    ink = report["drift"]["ink"]
+    told = [
+        edge
+        for edge, shares in zip(ink["edges"], zip(ink["training"], ink["input"], strict=True), strict=True)
+        if any(shares)
+    ]
+    assert described.startswith(f"{told[0]}:")
+    assert f" {told[-1]}:" in described
+    assert described.count(";") == told.index(told[-1]) - told.index(told[0])
