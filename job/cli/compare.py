@@ -9,7 +9,7 @@ from job import logs
 from job.cli.flags import LogFormatFlag, option
 from job.cli.signals import StopOnSignals
 from job.cli.streams import say
-from job.errors import DataError, ModelFellShort
+from job.errors import DataError, ModelFellShort, UsageError
 from job.settings import Order
 from job.storage import storage_at
 
@@ -48,8 +48,11 @@ def compare(
     StopOnSignals("run the same command again", at_once=True)
     from job.report.side_by_side import in_words  # noqa: PLC0415  # only this command needs it
     from job.score.compare import Comparer  # noqa: PLC0415  # the same
+    from job.score.output import Output  # noqa: PLC0415  # the same
 
     storage = storage_at(*(each for each in (output_a, output_b, json_) if each is not None))
+    if json_ is not None and any(Output(storage, each).holds(storage.resolve(json_)) for each in (output_a, output_b)):
+        raise UsageError(f"--json {json_}: belongs to the output of a run; name another file")
     found = Comparer(storage, rows, order).compare(output_a, output_b)
     if json_ is not None:
         with storage.commit(storage.resolve(json_)) as file:

@@ -42,7 +42,7 @@ def report(
     storage = storage_at(*(each for each in (output, figures) if each is not None))
     finished = open_finished(storage, output)
     is_same = rerender(storage, finished)
-    by_another = "" if is_same else f" (differs from the run's own, of digit-job {finished.manifest['digit_job']})"
+    by_another = "" if is_same else f" (differs from the run's own, of digit-job {finished.manifest.get('digit_job')})"
     say(f"Report: {finished.output.report_html}{by_another}")
     if figures is None:
         return

@@ -13,18 +13,21 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Labels
+from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Labels, prediction_schema
 from job.errors import DataError
 from job.read.arrow_values import validity, values
 from job.settings import MIB
 from job.storage import Storage, is_of_the_machine, translated_errors
 
-# More than the longest row: a record of an input may have 1 MiB, and columns of it may be kept.
-BATCH_BYTES: Final = 8 * MIB
+# Arrow reads 32 blocks ahead: of small ones these are 8 MiB.
+BATCH_BYTES: Final = MIB // 4
+# A block must hold the longest row: a record of an input may have 1 MiB, and columns of it may be kept.
+_KEPT_BATCH_BYTES: Final = 4 * MIB
 BATCH_ROWS: Final = 1 << 16
 _HEADER_BYTES: Final = 2 * MIB
 _COLUMN_BUFFER_BYTES: Final = 1 << 17
 _KAGGLE: Final = ["ImageId", "Label"]
+_WRITTEN: Final = prediction_schema(has_labels=True, with_probabilities=True).names
 _TYPES: Final = {"prediction": pa.int8(), "confidence": pa.float32(), "label": pa.int8(), "Label": pa.int8()}
 
 
@@ -49,7 +52,9 @@ class Predicted:
 def predicted(
     storage: Storage, path: str, *, batch_bytes: int = BATCH_BYTES, batch_rows: int = BATCH_ROWS
 ) -> Iterator[Predicted]:
-    """The rows of a prediction file in order. batch_bytes: of text at a time. batch_rows: of Parquet at a time.
+    """The rows of a prediction file in order.
+
+    batch_bytes: of text at a time, more where columns were kept. batch_rows: of Parquet at a time.
 
     Raises DataError where it is none, or damaged; StorageError where it cannot be read.
     """
@@ -69,15 +74,18 @@ def predicted(
 def _csv_batches(file: pa.NativeFile, batch_bytes: int) -> Iterator[pa.RecordBatch]:
     text = file.read(_HEADER_BYTES).decode(errors="replace")
     file.seek(0)
-    names = _own_columns(next(csv.reader(io.StringIO(text, newline="")), []))
-    reader = pa_csv.open_csv(
+    header = next(csv.reader(io.StringIO(text, newline="")), [])
+    names = _own_columns(header)
+    has_kept = not {*header} <= {*_KAGGLE, *_WRITTEN}
+    with pa_csv.open_csv(
         file,
-        # In one thread nothing is read ahead, and what is in memory is a block.
-        read_options=pa_csv.ReadOptions(use_threads=False, block_size=batch_bytes),
+        read_options=pa_csv.ReadOptions(
+            use_threads=False, block_size=max(batch_bytes, _KEPT_BATCH_BYTES) if has_kept else batch_bytes
+        ),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(column_types=_TYPES, include_columns=names),
-    )
-    yield from reader
+    ) as reader:
+        yield from reader
 
 
 def _parquet_batches(file: pa.NativeFile, batch_rows: int) -> Iterator[pa.RecordBatch]:

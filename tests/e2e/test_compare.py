@@ -85,11 +85,13 @@ def test_a_gate_without_labels_is_an_error(tmp_path):
         (["old", "missing"], 66, "missing: is no folder"),
         (["old", "new", "--order", "last"], 2, "Invalid value for '--order'"),
         (["old", "new", "--rows", "-1"], 2, "Invalid value for '--rows'"),
+        (["old", "new", "--json", "new/report.json"], 2, "report.json: belongs to the output of a run"),
     ],
 )
 def test_wrong_commands_end_as_everywhere(runs, arguments, code, message):
     """Errors and exit codes are those of scoring."""
-    paths = [str(runs[0].parent / each) if each in {"old", "new", "missing"} else each for each in arguments]
+    here = ("old", "new", "missing")
+    paths = [str(runs[0].parent / each) if each.startswith(here) else each for each in arguments]
     result = digit_job("compare", *paths)
     assert result.returncode == code
     assert message in result.stderr

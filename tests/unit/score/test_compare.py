@@ -1,12 +1,15 @@
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.faulty_file_system import FaultyFileSystem, with_error
 from support.outputs import scored, write_output
 
-from job.errors import DataError, NoInput
+from job.errors import DataError, NoInput, StorageError
 from job.score.compare import Comparer
+from job.storage import LocalStorage
 
 A = {
     "a.csv": scored([0, 1, 2, 3, 4], [0, 1, 2, 3, 5], [0.9, 0.8, 0.99, 0.7, 0.6]),
@@ -158,6 +161,24 @@ def test_what_is_no_output_cannot_be_compared(storage, outputs, tmp_path):
     for pair in ((outputs[0], str(tmp_path / "none")), (str(tmp_path / "none"), outputs[0])):
         with pytest.raises(NoInput, match="none: is no folder"):
             Comparer(storage).compare(*pair)
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_whatever_operation_fails_is_told_with_its_file(tmp_path, format_):
+    """A disk that cannot be read is no matter of the data: another try can help."""
+    folders = [str(write_output(tmp_path / name, A, name=name, format_=format_)) for name in "ab"]
+    messages = []
+    for at in itertools.count(1):
+        system = FaultyFileSystem(with_error(), at)
+        try:
+            Comparer(LocalStorage(system)).compare(*folders)
+        except StorageError as error:
+            messages.append(str(error))
+        if not system.was_struck:
+            break
+    assert at > 20
+    assert len(messages) == at - 1
+    assert all(message.startswith(tuple(folders)) for message in messages)
 
 
 def test_empty_inputs_compare_as_no_rows(storage, tmp_path):

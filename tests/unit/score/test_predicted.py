@@ -42,6 +42,13 @@ def test_a_column_that_was_kept_is_no_label(storage, tmp_path):
     assert read(storage, path) == [[3, 4], [0.5, 0.25], [-1, -1]]
 
 
+def test_a_long_row_of_kept_columns_is_no_matter(storage, tmp_path):
+    """A record may have 1 MiB, and all of it may be kept, each quote of it twice."""
+    path, text = tmp_path / "a.csv", '""' * (1 << 20)
+    path.write_text(f'prediction,confidence,reject,note\n3,0.5,,"{text}"\n4,0.25,,"{text}"\n')
+    assert read(storage, path) == [[3, 4], [0.5, 0.25], [-1, -1]]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -1,11 +1,12 @@
 import hashlib
 import itertools
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from support.faulty_file_system import Dead, FaultyFileSystem, die, with_error
 from support.files import make_digits, write_csv
-from support.outputs import scored, write_output
 from support.runs import files_below, is_temporary, score
 
 from job.errors import DataError, OutputOccupied, ResourceExhausted, StorageError
@@ -13,11 +14,31 @@ from job.score.finished import open_finished
 from job.score.rerender import rerender
 from job.storage import LocalStorage
 
+ANOTHER = b"as another version rendered it"
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory, model):
+    """A run's output, whose page another version has rendered; treat as read-only."""
+    folder = tmp_path_factory.mktemp("run")
+    score(write_csv(folder / "a.csv", make_digits(50)), folder / "out", model)
+    (folder / "out/report.html").write_bytes(ANOTHER)
+    change_entry(folder / "out", "report.html", ANOTHER)
+    return folder / "out"
+
 
 @pytest.fixture
-def folder(tmp_path):
-    """Output whose page another version has rendered."""
-    return write_output(tmp_path / "out", {"a.csv": scored([1, 2], [1, 3])})
+def folder(result, tmp_path):
+    """The same, to be written to."""
+    return Path(shutil.copytree(result, tmp_path / "out"))
+
+
+def change_entry(folder, name, content):
+    """Let the manifest say of a file what it would, had the run written it so."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (entry,) = (each for each in manifest["outputs"] if each["path"] == name)
+    entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "digit_job": "0.0.9"}, indent=2) + "\n")
 
 
 def render_again(folder, storage):
@@ -58,15 +79,12 @@ def test_a_report_of_an_older_version_is_refused(folder, storage):
     del report["top2_accuracy"]
     content = json.dumps(report).encode()
     (folder / "report.json").write_bytes(content)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (entry,) = (each for each in manifest["outputs"] if each["path"] == "report.json")
-    entry["sha256"] = hashlib.sha256(content).hexdigest()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    change_entry(folder, "report.json", content)
     with pytest.raises(
         DataError, match=r"lacks what this version's page tells \(.*top2_accuracy.*written by digit-job 0"
     ):
         render_again(folder, storage)
-    assert (folder / "report.html").read_bytes() == b"as another version rendered it"
+    assert (folder / "report.html").read_bytes() == ANOTHER
 
 
 def test_a_folder_that_another_run_takes_meanwhile_is_left_to_it(folder, storage):
@@ -75,24 +93,23 @@ def test_a_folder_that_another_run_takes_meanwhile_is_left_to_it(folder, storage
     (folder / "_SUCCESS").unlink()
     with pytest.raises(OutputOccupied):
         rerender(storage, finished)
-    assert (folder / "report.html").read_bytes() == b"as another version rendered it"
+    assert (folder / "report.html").read_bytes() == ANOTHER
     assert not any(is_temporary(path) for path in files_below(folder))
 
 
 @pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
-def test_whatever_operation_fails_the_page_is_whole_and_a_second_call_mends_all(tmp_path, fault):
+def test_whatever_operation_fails_the_page_is_whole_and_a_second_call_mends_all(result, tmp_path, fault):
     """The old page or the new one, never a half."""
-    content = {"a.csv": scored([1, 2], [1, 3])}
-    expected = write_output(tmp_path / "expected", content)
+    expected = Path(shutil.copytree(result, tmp_path / "expected"))
     render_again(expected, LocalStorage())
     for at in itertools.count(1):
-        folder = write_output(tmp_path / str(at), content)
+        folder = Path(shutil.copytree(result, tmp_path / str(at)))
         system = FaultyFileSystem(fault, at)
         try:
             render_again(folder, LocalStorage(system))
         except (StorageError, ResourceExhausted, Dead):
             assert system.was_struck
-        old_or_new = {b"as another version rendered it", (expected / "report.html").read_bytes()}
+        old_or_new = {ANOTHER, (expected / "report.html").read_bytes()}
         assert (folder / "report.html").read_bytes() in old_or_new
         render_again(folder, LocalStorage())
         found = {path: content for path, content in files_below(folder).items() if not is_temporary(path)}
