@@ -1,11 +1,13 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.command import digit_job
 from support.files import Digits, make_digits, write_csv
 from support.models import write_model
-from support.outputs import scored, write_output
+from support.outcome import measured
+from support.outputs import scored, write_long_output, write_output
 from support.runs import score
 
 
@@ -108,6 +110,37 @@ def test_runs_over_other_inputs_cannot_be_compared(runs, tmp_path, model):
     assert result.returncode == 65
     assert "a.csv row 0: has label" in result.stderr
     assert not (tmp_path / "found.json").exists()
+
+
+def peaks(folder, sizes):
+    """The peak memory in MiB of comparing a CSV with a Parquet file, by their rows."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, 1 << 16)
+    found = {}
+    for rows in sizes:
+        runs = []
+        for name, format_ in (("a", "csv"), ("b", "parquet")):
+            digits = np.where(random.random(len(labels)) < 0.98, labels, random.integers(0, 10, len(labels)))
+            batch = scored(digits, labels, np.round(random.random(len(labels)), 6))
+            times = rows // len(labels)
+            runs.append(write_long_output(folder / name, batch, times, format_=format_, name=name))
+        result = measured(folder, "compare", *runs, seconds=600)
+        assert result.returncode == 0, result.stderr
+        assert f"{times * len(labels):,} scored by both" in result.stdout
+        found[rows] = int((folder / "peak").read_text()) / 1024
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
+@pytest.mark.parametrize(
+    "sizes", [(1_000_000, 4_000_000), pytest.param((10_000_000, 100_000_000), marks=pytest.mark.soak)]
+)
+def test_memory_does_not_grow_with_the_rows(tmp_path, sizes, figure):
+    """Of both files no more than a few blocks are in memory."""
+    few, many = sizes
+    found = peaks(tmp_path, sizes)
+    figure(f"peak memory of comparing {few:,} and {many:,} rows: {found[few]:.0f} and {found[many]:.0f} MiB")
+    assert found[many] < 1.1 * found[few]
 
 
 def test_many_files_are_summed_up(tmp_path):

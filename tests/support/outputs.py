@@ -56,13 +56,32 @@ def write_output(folder, batches, *, format_="csv", name="model"):
     return folder
 
 
+def write_long_output(folder, batch, times, *, format_, name):
+    """A finished run over one input, whose rows are those of a batch again and again. Returns the folder."""
+    folder = write_output(folder, {"a": batch}, format_=format_, name=name)
+    path = folder / f"predictions/a.{format_}"
+    with path.open("wb") as file:
+        _write(file, batch, format_, times)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["inputs"][0]["rows"] = times * len(batch.predictions)
+    manifest["outputs"][0]["bytes"] = path.stat().st_size
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
 def _predictions(batch, format_):
     file = io.BytesIO()
+    _write(file, batch, format_)
+    return file.getvalue()
+
+
+def _write(file, batch, format_, times=1):
+    rows = prediction_rows(batch, with_probabilities=False)
     schema = prediction_schema(has_labels=batch.labels is not None, with_probabilities=False)
     if format_ == "kaggle":
         writer = KagglePredictions(file)
     else:
         writer = ParquetPredictions(file, schema) if format_ == "parquet" else CsvPredictions(file, schema)
-    writer.write(prediction_rows(batch, with_probabilities=False))
+    for _ in range(times):
+        writer.write(rows)
     writer.close()
-    return file.getvalue()
