@@ -37,29 +37,23 @@ def _lines(result: "RunResult") -> list[str]:
 
 
 def _table(result: "RunResult") -> str:
+    """Names and values in two columns. Nothing is drawn around them, so that a long path can be copied whole."""
     from rich.console import Console  # noqa: PLC0415  # for terminals only
-    from rich.table import Table  # noqa: PLC0415  # the same
     from rich.text import Text  # noqa: PLC0415  # the same
 
-    table = Table(show_header=False, title="Already scored" if result.was_done else "Scored", title_justify="left")
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    rows = [
-        ("records", _counts(result)),
-        ("time", "none: there was nothing to do" if result.was_done else _speed(result)),
-    ]
-    if accuracy := _accuracy(result):
-        rows.append(("accuracy", accuracy))
+    rows = [("already scored" if result.was_done else "scored", _counts(result))]
+    rows += [] if result.was_done else [("time", _speed(result))]
+    rows += [("accuracy", accuracy)] if (accuracy := _accuracy(result)) else []
     rows += [("mind", what) for what in _warnings(result)]
     rows.append(("predictions", f"{result.output}/predictions"))
-    if result.report["rows"]["rejected"]:
-        rows.append(("rejects", f"{result.output}/rejects"))
+    rows += [("rejects", f"{result.output}/rejects")] if result.report["rows"]["rejected"] else []
     rows.append(("report", f"{result.output}/report.html"))
-    for name, text in rows:
-        table.add_row(name, Text(logs.visible(text), "yellow" if name == "mind" else ""))
+    width = max(len(name) for name, _ in rows) + 2
     console = Console()
     with console.capture() as shown:
-        console.print(table)
+        for name, text in rows:
+            style = "yellow" if name == "mind" else ""
+            console.print(Text.assemble((name.ljust(width), "bold"), (logs.visible(text), style)), soft_wrap=True)
     return shown.get().rstrip("\n")
 
 

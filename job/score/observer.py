@@ -26,7 +26,10 @@ class Stage(StrEnum):
 
 
 class Observer(Protocol):
-    """Who is told. Called from many threads; whatever it does with what it hears, it does quickly, and never fails."""
+    """Who is told. Called from many threads, but for `planned`; whatever it does with what it hears, it does quickly.
+
+    What it raises ends the run.
+    """
 
     def planned(self, plan: Plan, parts: Sequence[Part], size_bytes: int) -> None:
         """The output is this run's own, and these parts of the plan, about so large, are still to be scored."""

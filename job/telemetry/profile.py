@@ -1,7 +1,7 @@
 """Where a run's time went, as a table: threads down, stages across."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from job.score.observer import Stage
 
@@ -16,8 +16,7 @@ def table(times: _Times, seconds: float) -> str:
     names = sorted({thread for thread, _ in times}, key=_in_natural_order)
     rows = [("thread", *(stage.value for stage in Stage), "all")]
     rows += [(name, *_seconds(_row(times, name, clock=0))) for name in names]
-    wall, processor = ([sum(column) for column in zip(*(_row(times, name, clock) for name in names), strict=True)]
-                       for clock in (0, 1))  # fmt: skip
+    wall, processor = (_sum_of(_row(times, name, clock) for name in names) for clock in (0, 1))
     rows.append(("all threads", *_seconds(wall)))
     rows.append(("on a processor", *_seconds(processor)))
     whole = sum(wall) or 1.0
@@ -29,6 +28,10 @@ def table(times: _Times, seconds: float) -> str:
 
 def _row(times: _Times, name: str, clock: int) -> list[float]:
     return [times.get((name, stage), (0.0, 0.0))[clock] for stage in Stage]
+
+
+def _sum_of(rows: Iterable[Sequence[float]]) -> list[float]:
+    return [sum(column) for column in zip([0.0] * len(Stage), *rows, strict=True)]
 
 
 def _seconds(row: Sequence[float]) -> list[str]:

@@ -24,14 +24,14 @@ def tell_cause_of_death(exit_code: int, message: str, path: str | None = None) -
     path: instead of that which the environment names. What goes wrong here is a warning: the exit code stays.
     """
     path = path or os.environ.get(VARIABLE) or _PATH
-    text = f"exit code {exit_code}: {message}\n".encode(errors="backslashreplace")[:_MOST_BYTES]
+    text = f"exit code {exit_code}: {message}".encode(errors="backslashreplace")[:_MOST_BYTES]
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return
         # Written in place, unlike all other files: it is mounted, and no other can be given its name.
         handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
         try:
-            os.write(handle, text)
+            os.write(handle, text.decode(errors="ignore").encode())
         finally:
             os.close(handle)
     except FileNotFoundError:

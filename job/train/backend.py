@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
+from job.events import Event, told_as
 from job.train.scratch import scratch_file
+
+_log = logging.getLogger(__name__)
 
 # Read once, by TensorFlow's C++ side, at import. The dense network's matrices are too small to share among threads: an
 # epoch of 54,000 deformed images takes 1.55 s with both of two cores, 1.3 s with one, and 0.9 s with one and oneDNN,
@@ -63,7 +66,7 @@ def fix_seed(seed: int) -> None:
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Leave notices out of what is written to the process's standard error meanwhile, by whatever language."""
+    """Log what is written to the process's standard error meanwhile, by whatever language, but for notices."""
     error = os.dup(_STANDARD_ERROR)
     with scratch_file() as written:
         os.dup2(written.fileno(), _STANDARD_ERROR)
@@ -75,4 +78,4 @@ def without_notices() -> Iterator[None]:
             written.seek(0)
             for line in written:
                 if not line.startswith(_NOTICES):
-                    os.write(_STANDARD_ERROR, line)
+                    _log.warning("%s", line.decode(errors="replace").rstrip(), extra=told_as(Event.LIBRARY))

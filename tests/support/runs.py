@@ -6,6 +6,7 @@ from pathlib import Path
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
+from job.telemetry.score_run import observed
 
 _CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
@@ -27,12 +28,25 @@ class NobodyWatches:
         """See job.score.observer.Observer."""
 
 
-def score(inputs, output, model, *, storage=None, check_stop=lambda: None, observer=None, **settings):
-    """Run the scoring stage; any number of rejects is fine unless said otherwise."""
+def settings_for(inputs, output, model, **settings):
+    """ScoreSettings; any number of rejects is fine unless said otherwise."""
     inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
     settings = {"max_rejects": RejectLimit.parse("100%"), **settings}
-    asked = ScoreSettings(tuple(map(str, inputs)), str(output), str(model), **settings)
+    return ScoreSettings(tuple(map(str, inputs)), str(output), str(model), **settings)
+
+
+def score(inputs, output, model, *, storage=None, check_stop=lambda: None, observer=None, **settings):
+    """Run the scoring stage."""
+    asked = settings_for(inputs, output, model, **settings)
     return run(asked, storage or LocalStorage(), observer or NobodyWatches(), check_stop)
+
+
+def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry, **settings):
+    """Run the scoring stage with all that TelemetrySettings asks for; the recorder."""
+    asked = settings_for(inputs, output, model, **settings)
+    with observed(asked, telemetry) as recorder:
+        recorder.result = run(asked, LocalStorage(), recorder, check_stop)
+    return recorder
 
 
 def files_below(folder):

@@ -1,0 +1,217 @@
+"""What a running job says, to people and to machines, and how it says what is wrong."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from support.command import digit_job, start, start_signalled
+from support.files import make_digits, write_csv
+from support.log_lines import events, log_lines
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A labelled CSV with a record that is none."""
+    path = write_csv(tmp_path / "a.csv", make_digits(300))
+    path.write_text(path.read_text() + "1,2,3\n")
+    return tmp_path
+
+
+def arguments(folder, model, *more):
+    """Of a scoring run whose parts are small, so that there are several."""
+    files = ["--input", folder / "a.csv", "--output", folder / "out", "--model", model]
+    return ["score", *files, "--part-bytes", "40000", *more]
+
+
+def test_every_line_of_a_run_is_an_event(folder, model):
+    """From the start to the summary; nothing else is on standard error."""
+    result = digit_job(*arguments(folder, model, "--verbose"))
+    assert result.returncode == 0, result.stderr
+    lines = log_lines(result.stderr)
+    told = [line["event"] for line in lines if line["event"] not in {"input_warning", "message"}]
+    parts = lines[-1]["fields"]["parts"]
+    assert parts > 4
+    assert told == ["started", "planned", *["part_committed"] * parts, "finished"]
+    summary = lines[-1]["fields"]
+    assert (summary["exit_code"], summary["rows"], summary["scored"], summary["rejected"]) == (0, 301, 300, 1)
+    assert summary["output"] == str(folder / "out")
+    assert set(summary["stage_seconds"]) == {"plan", "read", "predict", "write", "gather"}
+    again = digit_job(*arguments(folder, model))
+    assert events(again.stderr) == ["started", "planned", "already_done", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "error"),
+    [
+        (["--max-rejects", "0"], 65, "TooManyRejects"),
+        (["--input", "missing.csv"], 66, "NoInput"),
+        (["--model", "nowhere"], 78, "ModelInvalid"),
+        (["--metrics-file", "{folder}/a.csv"], 2, "UsageError"),
+        (["--output", "{folder}"], 73, "OutputOccupied"),
+        (["--threads", "none"], 2, "UsageError"),
+        (["--no-such-flag"], 2, "UsageError"),
+    ],
+)
+def test_every_line_of_a_failing_run_is_an_event_and_the_last_says_why(folder, model, wrong, code, error):
+    """Also where the command line itself is wrong; Kubernetes is told the same."""
+    (folder / "termination-log").touch()
+    wrong = [each.format(folder=folder) for each in wrong]
+    environment = {"DIGIT_JOB_TERMINATION_LOG": str(folder / "termination-log")}
+    result = digit_job(*arguments(folder, model, *wrong), **environment)
+    assert result.returncode == code
+    last = log_lines(result.stderr)[-1]
+    assert (last["event"], last["level"]) == ("failed", "error")
+    assert (last["fields"]["exit_code"], last["fields"]["error"]) == (code, error)
+    assert (folder / "termination-log").read_text() == f"exit code {code}: {last['message']}"
+    assert events(result.stderr).count("failed") == 1
+
+
+def test_a_terminated_run_says_so_and_the_next_one_resumes(folder, model):
+    """With what it had come to; whoever runs it again reads that a retry helps."""
+    process = start_signalled(signal.SIGTERM, 3, folder / "note", *arguments(folder, model, "--threads", "1"))
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 143
+    last = log_lines(stderr)[-1]
+    assert (last["event"], last["fields"]["can_retry"]) == ("failed", True)
+    assert 0 < last["fields"]["rows"] < 301
+    again = digit_job(*arguments(folder, model))
+    assert "resumed" in events(again.stderr)
+
+
+def test_a_defect_is_one_line_with_its_traceback(folder, model):
+    """Its exit code is 70, and the line can be parsed as any other."""
+    code = "import job.score.run\ndef break_down(*_): raise KeyError('a bug')\njob.score.run.make_plan = break_down\n"
+    process = start(*arguments(folder, model), code=code)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 70
+    last = log_lines(stderr)[-1]
+    assert last["fields"]["error"] == "KeyError"
+    assert "please report it" in last["message"]
+    assert "break_down" in last["traceback"]
+
+
+def test_quiet_is_silent(folder, model):
+    """No news is good news; what is wrong is said all the same."""
+    well = digit_job(*arguments(folder, model, "--quiet", "--log-format", "text"))
+    assert (well.returncode, well.stdout) == (0, "")
+    assert all(line.startswith("warning: ") for line in well.stderr.splitlines())
+    badly = digit_job(*arguments(folder, model, "--quiet", "--log-format", "text", "--max-rejects", "0"))
+    assert badly.returncode == 65
+    assert badly.stderr.splitlines()[-1].startswith("error: 1 of 301 records were rejected")
+    both = digit_job(*arguments(folder, model, "--quiet", "--verbose"))
+    assert (both.returncode, "contradict each other" in both.stderr) == (2, True)
+
+
+def test_piped_text_is_plain(folder, model):
+    """No colours, no display, no table, whatever the environment says of the terminal."""
+    result = digit_job(*arguments(folder, model, "--log-format", "text"), TERM="xterm-256color")
+    assert "\x1b" not in result.stdout + result.stderr
+    assert "Scored 300 of 301 records in 1 file, 1 rejected" in result.stdout
+    assert "rows/s" not in result.stderr
+
+
+def test_profile_says_where_the_time_went(folder, model):
+    """A row for each thread, the sums below; of a failing run, too."""
+    profile = digit_job(*arguments(folder, model, "--threads", "2", "--profile")).stdout.partition("Time: ")[2]
+    assert [line.split()[0] for line in profile.splitlines()[1:]] == [
+        "thread", "MainThread", "part_0", "part_1", "all", "on", "share",
+    ]  # fmt: skip
+    failed = digit_job(*arguments(folder, model, "--overwrite", "--max-rejects", "0", "--profile"))
+    assert failed.returncode == 65
+    assert "on a processor" in failed.stdout
+
+
+def on_a_terminal(*command, **environment):
+    """What `digit-job ...` writes to a terminal, of which it has both streams; the exit code."""
+    leader, follower = pty.openpty()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DIGIT_JOB_", "NO_COLOR"))}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from job.cli import main; main()", *map(str, command)],
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=follower,
+        env={**clean, "TERM": "xterm-256color", "COLUMNS": "100", **environment},
+    )
+    os.close(follower)
+    written = b""
+    while select.select([leader], [], [], 120)[0]:
+        try:
+            piece = os.read(leader, 1 << 16)
+        except OSError:  # Linux's word for its end
+            break
+        if not piece:
+            break
+        written += piece
+    os.close(leader)
+    return written.decode(), process.wait()
+
+
+def test_a_terminal_gets_a_display_and_a_table(folder, model):
+    """Rows, rejects, rates and the time left while it runs; then the results and their paths."""
+    written, code = on_a_terminal(*arguments(folder, model))
+    assert code == 0, written
+    assert re.search(r"[\d,]+ rows, \d+ rejected, [\d,]+ MB/s, [\d,]+ rows/s", written)
+    assert COLOUR.search(written)
+    table = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).splitlines()[-6:]
+    assert [line.split()[0] for line in table] == ["scored", "time", "accuracy", "predictions", "rejects", "report"]
+    assert table[0].endswith("300 of 301 records in 1 file, 1 rejected")
+    assert table[3].endswith(f"  {folder}/out/predictions")
+    assert table[4].endswith(f"  {folder}/out/rejects")
+    assert table[5].endswith(f"  {folder}/out/report.html")
+
+
+def test_no_color_is_heeded(folder, model):
+    """https://no-color.org: no colours, in the display, the table, help and errors."""
+    for command in (arguments(folder, model), ["score", "--help"], ["score", "--no-such-flag"]):
+        written, _ = on_a_terminal(*command, NO_COLOR="1")
+        assert written
+        assert not re.search(r"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|38|4[0-7]|48|9[0-7])[;m]", written)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["score", "--ouput", "x"], "--output"),
+        (["scroe"], "score"),
+        (["inspetc", "a.csv"], "inspect"),
+        (["score", "--format", "parqet"], "parquet"),
+        (["score", "--input", "{folder}/a.csv", "--output", "{folder}/out", "--model", "{model}", "--keep", "labell"],
+         "did you mean 'label'?"),
+        (["inspect", "{folder}/a.csv", "--label-column", "lable"], "did you mean 'label'?"),
+    ],
+)  # fmt: skip
+def test_what_is_mistyped_gets_a_suggestion(folder, model, typed, meant):
+    """Flags, commands, their values and columns."""
+    result = digit_job(*(each.format(folder=folder, model=model) for each in typed))
+    assert result.returncode in {2, 65}
+    assert meant in log_lines(result.stderr)[-1]["message"]
+
+
+COMPLETES = r"""
+eval "$(_DIGIT_JOB_COMPLETE=source_bash digit-job)"
+for line in "digit-job sc" "digit-job score --metr" "digit-job score --format pa" "digit-job tune --search b"; do
+    COMP_WORDS=($line) COMP_CWORD=$(($(wc -w <<< "$line") - 1)) COMPREPLY=()
+    complete -p digit-job > /dev/null || exit 1
+    _digit_job_completion digit-job
+    echo "${COMPREPLY[@]}"
+done
+"""
+
+
+def test_bash_completes_commands_flags_and_values(tmp_path):
+    """The script that --install-completion installs, run by bash itself."""
+    command = tmp_path / "digit-job"
+    command.write_text(f"#!{sys.executable}\nfrom job.cli import main\nmain()\n")
+    command.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    bash = shutil.which("bash")
+    done = subprocess.run([bash, "-c", COMPLETES], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split("\n")[:4] == ["score", "--metrics-file", "parquet", "bayesian"]

@@ -1,0 +1,135 @@
+import inspect
+import json
+
+import pytest
+from openlineage.client import event_v2, facet_v2
+from openlineage.client.serde import Serde
+from support.files import write_csv, write_parquet
+from support.runs import score_observed
+
+from job.errors import ModelInvalid, TooManyRejects, UsageError
+from job.settings import RejectLimit, TelemetrySettings
+
+FACETS = {
+    name: each
+    for module in (
+        facet_v2.error_message_run, facet_v2.input_statistics_input_dataset, facet_v2.job_type_job,
+        facet_v2.output_statistics_output_dataset, facet_v2.processing_engine_run, facet_v2.schema_dataset,
+    )
+    for name, each in inspect.getmembers(module, inspect.isclass)
+}  # fmt: skip
+
+
+def as_the_client_has_it(event):
+    """An event built anew of OpenLineage's own classes, which are made from its schema, and written by its client.
+
+    The classes refuse what the schema does not know or misses; identifiers and times are checked, too.
+    """
+
+    def facets(each):
+        return {name: facet(content) for name, content in each.items()}
+
+    def facet(content):
+        content = dict(content)
+        schema, producer = content.pop("_schemaURL"), content.pop("_producer")
+        made = FACETS[schema.rpartition("/")[2]](**content)
+        assert made._schemaURL == schema
+        made._producer = producer
+        return made
+
+    def dataset(kind, each):
+        return kind(**{name: facets(value) if name.endswith("acets") else value for name, value in each.items()})
+
+    event = dict(event)
+    schema = event.pop("schemaURL")
+    made = event_v2.RunEvent(
+        eventType=event_v2.RunState(event.pop("eventType")),
+        run=event_v2.Run(runId=event["run"]["runId"], facets=facets(event.pop("run")["facets"])),
+        job=event_v2.Job(**{**event["job"], "facets": facets(event.pop("job")["facets"])}),
+        inputs=[dataset(event_v2.InputDataset, each) for each in event.pop("inputs")],
+        outputs=[dataset(event_v2.OutputDataset, each) for each in event.pop("outputs")],
+        **event,
+    )
+    assert made.schemaURL == schema
+    return json.loads(Serde.to_json(made))
+
+
+def without_nothing(value):
+    """As the client writes it: what is empty is left out."""
+    if isinstance(value, dict):
+        return {name: without_nothing(each) for name, each in value.items() if each not in (None, {})}
+    return [without_nothing(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+def run(tmp_path, model, digits):
+    """A scoring run over a CSV and a Parquet file; its events, each of which is valid, however it ends."""
+    write_csv(tmp_path / "a.csv", digits)
+    write_parquet(tmp_path / "b.parquet", digits[:40])
+    path = tmp_path / "lineage/events.jsonl"
+
+    def score(error=None, **settings):
+        telemetry = TelemetrySettings(openlineage=str(path))
+        arguments = {"inputs": [tmp_path / "a.csv", tmp_path / "b.parquet"], "output": tmp_path / "out", "model": model}
+        arguments |= settings
+        if error:
+            with pytest.raises(error):
+                score_observed(telemetry=telemetry, **arguments)
+        else:
+            score_observed(telemetry=telemetry, **arguments)
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        for event in events:
+            assert without_nothing(as_the_client_has_it(event)) == without_nothing(event)
+        assert len({event["run"]["runId"] for event in events}) == 1
+        return events
+
+    return score
+
+
+def test_a_run_is_a_start_and_a_completion(run, tmp_path):
+    """Which files were read and written, and, once that is known, how many rows they have."""
+    start, complete = run()
+    assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
+    inputs, outputs = [[(each["namespace"], each["name"]) for each in complete[kind]] for kind in ("inputs", "outputs")]
+    assert inputs == [("file", f"{tmp_path}/a.csv"), ("file", f"{tmp_path}/b.parquet")]
+    assert outputs == [
+        ("file", f"{tmp_path}/out/predictions/a.csv"),
+        ("file", f"{tmp_path}/out/predictions/b.parquet"),
+    ]
+    read = [each["inputFacets"]["inputStatistics"] for each in complete["inputs"]]
+    written = [each["outputFacets"]["outputStatistics"] for each in complete["outputs"]]
+    assert [each["rowCount"] for each in read] == [each["rowCount"] for each in written] == [100, 40]
+    assert read[0]["size"] == (tmp_path / "a.csv").stat().st_size
+    assert not any("inputFacets" in each for each in start["inputs"])
+    columns = [field["name"] for field in complete["outputs"][0]["facets"]["schema"]["fields"]]
+    assert columns == ["prediction", "confidence", "label", "reject"]
+
+
+def test_a_failure_says_why(run, tmp_path):
+    """FAIL, with the error's message."""
+    (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text() + "1,2,3\n")
+    start, fail = run(TooManyRejects, max_rejects=RejectLimit.parse("0"))
+    assert (start["eventType"], fail["eventType"]) == ("START", "FAIL")
+    assert "1 of 141 records were rejected" in fail["run"]["facets"]["errorMessage"]["message"]
+
+
+def test_a_run_that_fails_before_its_plan_has_both_events(run, tmp_path):
+    """Which files it would have read is not known then."""
+    start, fail = run(ModelInvalid, model=tmp_path / "nowhere")
+    assert (start["eventType"], fail["eventType"], fail["inputs"]) == ("START", "FAIL", [])
+
+
+def test_finished_output_is_told_of_again(run):
+    """The run completes, though it reads nothing."""
+    run()
+    assert [event["eventType"] for event in run()] == ["START", "COMPLETE"]
+
+
+def test_a_file_of_something_else_is_not_overwritten(tmp_path, model, digits):
+    """Found before any work."""
+    path = write_csv(tmp_path / "a.csv", digits)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="is there and holds no OpenLineage events"):
+        score_observed(path, tmp_path / "out", model, telemetry=TelemetrySettings(openlineage=str(path)))
+    assert path.read_bytes() == before
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,52 @@
+import pytest
+
+from job.telemetry.termination import VARIABLE, tell_cause_of_death
+
+
+def test_the_cause_is_written_into_a_file_that_is_there(tmp_path, monkeypatch):
+    """In place: the file is a mount, which nothing can be renamed over."""
+    path = tmp_path / "termination-log"
+    path.write_text("what an earlier, longer life of this container has ended with " * 9)
+    inode = path.stat().st_ino
+    monkeypatch.setenv(VARIABLE, str(path))
+    tell_cause_of_death(65, "a.csv: too many rejects")
+    assert path.read_text() == "exit code 65: a.csv: too many rejects"
+    assert path.stat().st_ino == inode
+
+
+def test_no_file_is_made(tmp_path):
+    """Outside Kubernetes there is none, and none appears."""
+    tell_cause_of_death(65, "too many rejects", str(tmp_path / "termination-log"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_message_is_cut_to_what_kubernetes_shows(tmp_path):
+    """4,096 bytes, and whole characters of them."""
+    path = tmp_path / "termination-log"
+    path.touch()
+    tell_cause_of_death(70, "é" * 5000, str(path))
+    assert len(path.read_bytes()) == 4096
+    assert path.read_text().endswith("éé")
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("/dev/null")])
+def test_what_is_no_file_is_let_be(tmp_path, caplog, make):
+    """A folder, or a device."""
+    make(tmp_path / "termination-log")
+    tell_cause_of_death(70, "defect", str(tmp_path / "termination-log"))
+    assert caplog.records == []
+
+
+def test_a_file_that_cannot_be_written_is_a_warning(tmp_path, caplog, monkeypatch):
+    """The exit code stays what it is."""
+    path = tmp_path / "termination-log"
+    path.touch()
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.open", refuse)
+    tell_cause_of_death(70, "defect", str(path))
+    [record] = caplog.records
+    assert (record.levelname, record.event) == ("WARNING", "not_told")
+    assert record.message == f"{path}: Permission denied"
