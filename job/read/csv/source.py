@@ -110,10 +110,12 @@ class CsvSource:
             window = _Window(file.stream, start if is_first else start - 1, _most_bytes(self.file, self.compression))
             if not is_first:
                 window.skip_line()
-            before = file.raw.tell()
+            # More is read ahead than a span holds: what of a file is done, its records tell, if it is not packed.
+            place = window.place if self.compression is Compression.NONE else file.raw.tell
+            before = place()
             for batch in self._batches(window, stop, block_rows, self.header_lines * is_first):
-                yield replace(batch, size_bytes=file.raw.tell() - before)
-                before = file.raw.tell()
+                yield replace(batch, size_bytes=place() - before)
+                before = place()
 
     def _batches(self, window: "_Window", stop: int, block_rows: int, lines_before: int) -> Iterator[PixelBatch]:
         """The records that begin before `stop`; `lines_before`: lines of the file above the window's."""
@@ -190,6 +192,10 @@ class _Window:
         self.is_final = False
         self._stream = stream
         stream.seek(start)
+
+    def place(self) -> int:
+        """How far into the stream everything is consumed."""
+        return self.offset + self.begin
 
     def fill(self) -> None:
         """Move the rest to the front and read on until the buffer is full or the stream ends."""

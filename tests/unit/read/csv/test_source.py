@@ -417,10 +417,18 @@ def test_spans_cover_the_file_without_gap(open_csv, part_bytes):
     assert all(0 < stop - start <= part_bytes for start, stop in spans)
 
 
-def test_progress_adds_up_to_the_file(open_csv, storage):
-    """The bytes that the batches of a file say they took are the file's size, about."""
+@pytest.mark.parametrize("part_bytes", [10**9, 5000])
+def test_progress_adds_up_to_the_file(open_csv, storage, part_bytes):
+    """The bytes that the batches of a file say they took are the file's, whatever its parts read beyond their ends."""
     source = open_csv(MIXED * 20)
-    batches = list(source.read(storage, *source.spans(10**9), 3))
+    batches = [batch for span in source.spans(part_bytes) for batch in source.read(storage, span, 3)]
+    assert sum(batch.size_bytes for batch in batches) == source.file.size - source.data_start
+
+
+def test_progress_of_a_packed_file_is_by_its_packed_bytes(open_csv, storage):
+    """Those are what there is to read."""
+    source = open_csv(gzip.compress(MIXED * 20))
+    batches = list(source.read(storage, *source.spans(1), 3))
     assert sum(batch.size_bytes for batch in batches) == pytest.approx(source.file.size, rel=0.01)
 
 
