@@ -123,3 +123,14 @@ class Terminated(Stopped):
     """Stopped by SIGTERM."""
 
     exit_code = 143
+
+
+class StoppedAtOnce(BaseException):
+    """A Stopped that a signal raises wherever the process is, and so in the midst of code that catches any Exception.
+
+    Logging does, and would go on as if nothing had happened. KeyboardInterrupt is none, either.
+    """
+
+    def __init__(self, error: Stopped) -> None:
+        super().__init__(str(error))
+        self.error = error

@@ -19,11 +19,11 @@ from job.cli.inspect import inspect
 from job.cli.report import report
 from job.cli.sample import sample
 from job.cli.score import score
-from job.cli.signals import StoppedAtOnce
 from job.cli.streams import drop_what_cannot_be_written, open_standard_streams
 from job.cli.train import train
 from job.cli.tune import tune
 from job.cli.usage import is_asking_for_help, show_usage, usage_ending
+from job.errors import StoppedAtOnce
 from job.events import Event, told_as
 from job.telemetry.ending import ending_of
 from job.telemetry.termination import tell_cause_of_death
@@ -67,8 +67,6 @@ def _asked_format(arguments: Sequence[str]) -> logs.LogFormat:
 
 def _tell(error: BaseException, facts: dict[str, Any], *, is_json: bool) -> int:
     """Tell why the command ends, in the log and to Kubernetes; the exit code."""
-    if isinstance(error, StoppedAtOnce):
-        error = error.error
     usage = usage_ending(error)
     ending = usage or ending_of(error)
     told = told_as(Event.FAILED, **{**facts, **ending.fields()})

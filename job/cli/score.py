@@ -3,9 +3,10 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -139,33 +140,35 @@ def score(
     logs.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     stop = StopOnSignals(at_once=True)
     from job.score.run import run  # noqa: PLC0415  # only this command needs it
+    from job.telemetry.recorder import Recorder  # noqa: PLC0415  # the same
     from job.telemetry.score_run import observed  # noqa: PLC0415  # the same
 
     if not inputs:
         raise UsageError("there is nothing to score: name a file, a folder or a pattern with --input")
-    with ExitStack() as stack:
-        settings = ScoreSettings(
-            inputs=tuple(inputs),
-            output=output,
-            model=stack.enter_context(_model_folder(model)),
-            model_name=model,
-            format=format_,
-            read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
-            has_probabilities=probabilities,
-            max_rejects=RejectLimit.parse(max_rejects),
-            threads=threads or _default_threads(),
-            part_bytes=part_bytes,
-            is_overwriting=overwrite,
-            allows_unblessed=allow_unblessed,
-            shard=_shard(shard_index, shard_count),
-        )
-        asked = TelemetrySettings(metrics_file, pushgateway, openlineage, logs.is_for_machines(log_format), quiet)
+    settings = ScoreSettings(
+        inputs=tuple(inputs),
+        output=output,
+        model=model,
+        format=format_,
+        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
+        has_probabilities=probabilities,
+        max_rejects=RejectLimit.parse(max_rejects),
+        threads=threads or _default_threads(),
+        part_bytes=part_bytes,
+        is_overwriting=overwrite,
+        allows_unblessed=allow_unblessed,
+        shard=_shard(shard_index, shard_count),
+    )
+    asked = TelemetrySettings(metrics_file, pushgateway, openlineage, logs.is_for_machines(log_format), quiet)
+    recorder = Recorder()
+    with (
+        _told_of(recorder, context.obj, is_profiled=profile),
+        observed(recorder, settings, asked),
+        _model_folder(model) as folder,
+    ):
         stop.wait_for_check()
-        with observed(settings, asked) as recorder:
-            stack.callback(lambda: context.obj.update(recorder.summary()))
-            if profile:
-                stack.enter_context(_profiled_if_it_fails(recorder))
-            recorder.result = run(settings, storage_at(*inputs, output, model), recorder, stop.check)
+        scored = replace(settings, model=folder, model_name=model)
+        recorder.result = run(scored, storage_at(*inputs, output, model), recorder, stop.check)
     if not quiet:
         print_summary(recorder.result)
     if profile:
@@ -211,14 +214,17 @@ def _model_folder(model: str) -> Iterator[str]:
 
 
 @contextmanager
-def _profiled_if_it_fails(recorder: "Recorder") -> Iterator[None]:
-    """Where the time went until the block has failed; the error is the block's own in any case."""
+def _told_of(recorder: "Recorder", facts: dict[str, Any], *, is_profiled: bool) -> Iterator[None]:
+    """Leave in `facts` what the run came to, however the block ends; where it fails, print the profile here."""
     try:
         yield
     except BaseException:
-        with suppress(DigitJobError):
-            _print_profile(recorder)
+        if is_profiled:
+            with suppress(DigitJobError):  # the run's own error is the one to tell
+                _print_profile(recorder)
         raise
+    finally:
+        facts.update(recorder.summary())
 
 
 def _print_profile(recorder: "Recorder") -> None:

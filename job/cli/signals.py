@@ -3,20 +3,9 @@
 import signal
 from types import FrameType
 
-from job.errors import Interrupted, Stopped, Terminated
+from job.errors import Interrupted, Stopped, StoppedAtOnce, Terminated
 
 _GO_ON = "what is committed stays, run the same command again to go on"
-
-
-class StoppedAtOnce(BaseException):
-    """A Stopped that a signal raises wherever the process is, and so in the midst of code that catches any Exception.
-
-    Logging does, and would go on as if nothing had happened. KeyboardInterrupt is none, either.
-    """
-
-    def __init__(self, error: Stopped) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class StopOnSignals:

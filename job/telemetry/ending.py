@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from job.errors import OUT_OF_MEMORY, DigitJobError, ResourceExhausted
+from job.errors import OUT_OF_MEMORY, DigitJobError, ResourceExhausted, StoppedAtOnce
 
 # How C++ libraries and the system's loader word that there is no memory to load them into.
 _NO_MEMORY = ("bad_alloc", "failed to map segment", "annot allocate memory")
@@ -26,6 +26,8 @@ class Ending:
 
 def ending_of(error: BaseException) -> Ending:
     """What any error means. Foreign errors are defects, but for those of too little memory."""
+    if isinstance(error, StoppedAtOnce):
+        error = error.error
     if isinstance(error, DigitJobError):
         return Ending(error.exit_code, str(error), type(error).__name__, error.can_retry)
     if _ran_out_of_memory(error):

@@ -22,20 +22,19 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def observed(settings: ScoreSettings, asked: TelemetrySettings) -> Iterator[Recorder]:
-    """The observer for a run inside the block, which gives it the result, where there is one, as `recorder.result`.
+def observed(recorder: Recorder, settings: ScoreSettings, asked: TelemetrySettings) -> Iterator[None]:
+    """Tell of a run inside the block what `recorder` observes of it; the block sets `recorder.result` at its end.
 
     Raises UsageError, before the run, for a file in the way of one that is asked for; StorageError, after it, for one
     that cannot be written. Where the run itself fails, its own error is the one that is raised.
     """
-    recorder = Recorder()
     recorder.on_planned.append(lambda: _tell_plan(recorder))
     recorder.on_committed.append(_tell_part)
     outlets = _Outlets(settings, asked, recorder)
     _tell_start(settings)
     try:
         with shown(recorder, is_json=asked.is_json, is_quiet=asked.is_quiet):
-            yield recorder
+            yield
     except BaseException as error:  # raised again: the end is told of, whatever it is
         outlets.end(ending_of(error))
         raise

@@ -6,6 +6,7 @@ from pathlib import Path
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
+from job.telemetry.recorder import Recorder
 from job.telemetry.score_run import observed
 
 _CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
@@ -44,7 +45,8 @@ def score(inputs, output, model, *, storage=None, check_stop=lambda: None, obser
 def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry, **settings):
     """Run the scoring stage with all that TelemetrySettings asks for; the recorder."""
     asked = settings_for(inputs, output, model, **settings)
-    with observed(asked, telemetry) as recorder:
+    recorder = Recorder()
+    with observed(recorder, asked, telemetry):
         recorder.result = run(asked, LocalStorage(), recorder, check_stop)
     return recorder
 

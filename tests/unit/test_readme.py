@@ -8,6 +8,9 @@ import typer
 
 from job.cli import app
 from job.errors import DigitJobError, Stopped
+from job.events import Event
+from job.telemetry.metrics import registry_of
+from job.telemetry.recorder import Recorder
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = typer.main.get_command(app).commands
@@ -60,3 +63,21 @@ def test_every_exit_code_stands_in_the_readme():
             codes[each.exit_code] = "yes" if each.can_retry else "no"
         classes += each.__subclasses__()
     assert {int(code): helps.strip() for code, helps in rows} == codes
+
+
+def _first_column(heading):
+    """What stands between backticks in the first column of the first table behind a heading."""
+    section = README.split(heading)[1].split("\n#")[0]
+    return re.findall(r"^\| `(\w+)", section, re.MULTILINE)
+
+
+def test_every_event_stands_in_the_readme():
+    """The list of the log's events is closed."""
+    assert _first_column("### The log") == [event.value for event in Event]
+
+
+def test_every_metric_stands_in_the_readme():
+    """And no other."""
+    registry = registry_of(Recorder(), exit_code=0)
+    named = {family.name for family in registry.collect()} | {"digit_job_accuracy_ratio"}  # which needs labels
+    assert set(_first_column("### Metrics, lineage")) == named
