@@ -49,7 +49,7 @@ def main() -> None:
         if facts:
             _log.info("%s", "finished", extra=told_as(Event.FINISHED, exit_code=code, **facts))
         sys.exit(code)
-    except (Exception, StoppedAtOnce) as error:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
+    except (StoppedAtOnce, Exception) as error:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
         sys.exit(_tell(error, facts, is_json=logs.is_for_machines(log_format)))
     finally:
         drop_what_cannot_be_written()

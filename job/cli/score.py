@@ -218,7 +218,7 @@ def _told_of(recorder: "Recorder", facts: dict[str, Any], *, is_profiled: bool) 
     """Leave in `facts` what the run came to, however the block ends; where it fails, print the profile here."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # raised again
         if is_profiled:
             with suppress(DigitJobError):  # the run's own error is the one to tell
                 _print_profile(recorder)

@@ -100,8 +100,11 @@ def push(registry: "CollectorRegistry", url: str, timeout_s: float = _TIMEOUT_S)
     outcome = [f"no answer within {timeout_s:g} s"]
     # In a thread, for looking up a name has no time limit of its own.
     pusher = threading.Thread(target=lambda: outcome.__setitem__(0, _pushed(registry, url, timeout_s)), daemon=True)
-    pusher.start()
-    pusher.join(timeout_s)
+    try:
+        pusher.start()
+        pusher.join(timeout_s)
+    except RuntimeError as refusal:  # Python's word for a thread that the system refuses
+        outcome[0] = str(refusal)
     if outcome[0]:
         _log.warning("--pushgateway %s: %s", url, outcome[0], extra=told_as(Event.NOT_TOLD, to=url))
 

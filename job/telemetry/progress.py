@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from job.errors import ResourceExhausted
 from job.events import Event, told_as
 from job.telemetry.recorder import Counts, Recorder
 
@@ -47,7 +48,12 @@ def told_regularly(recorder: Recorder, interval_s: float = INTERVAL_S) -> Iterat
             before = now
 
     teller = threading.Thread(target=tell, name="progress", daemon=True)
-    teller.start()
+    try:
+        teller.start()
+    except RuntimeError as refusal:  # Python's word for a thread that the system refuses
+        _log.warning("no progress will be told: %s", refusal, extra=told_as(Event.NOT_TOLD))
+        yield
+        return
     try:
         yield
     finally:
@@ -96,11 +102,18 @@ def _displayed(recorder: Recorder) -> Iterator[None]:
 
     console = Console(stderr=True)
     render = _renderer(recorder, console)
-    with Live(
+    live = Live(
         get_renderable=render, console=console, transient=True, refresh_per_second=_REFRESHES_PER_SECOND,
         redirect_stdout=False, redirect_stderr=True,
-    ):  # fmt: skip
+    )  # fmt: skip
+    try:
+        live.start()
+    except RuntimeError as refusal:  # as above
+        raise ResourceExhausted(f"cannot show progress: {refusal}; allow more threads, or add --quiet") from refusal
+    try:
         yield
+    finally:
+        live.stop()
 
 
 def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "RenderableType"]:

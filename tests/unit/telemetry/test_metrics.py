@@ -12,6 +12,7 @@ from support.runs import files_below, score_observed
 from job.errors import StorageError, Terminated, TooManyRejects, UsageError
 from job.settings import RejectLimit, TelemetrySettings
 from job.telemetry.metrics import push, registry_of
+from job.telemetry.progress import told_regularly
 from job.telemetry.recorder import Recorder
 
 LAST_SUCCESS = "digit_job_last_success_timestamp_seconds"
@@ -158,3 +159,15 @@ def test_a_gateway_that_does_not_answer_is_not_waited_for(caplog):
         push(registry_of(Recorder(), 0), f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.2)
     [record] = caplog.records
     assert "0.2 s" in record.message or "timed out" in record.message
+
+
+def test_a_system_that_refuses_threads_is_a_warning(monkeypatch, caplog):
+    """Neither the push nor the lines of progress are worth a failure."""
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading, "_start_new_thread", refuse)
+    push(registry_of(Recorder(), 0), "http://127.0.0.1:1")
+    with told_regularly(Recorder()):
+        assert [record.event for record in caplog.records] == ["not_told", "not_told"]
