@@ -70,7 +70,7 @@ def test_a_mistake_is_drawn_with_its_digits(figure):
     example = {"label": 4, "prediction": 9, "confidence": 0.98765, "pixels": "", "path": "a.csv", "row": 0}
     example["pixels"] = base64.b64encode(pixels.tobytes()).decode()
     axes = figure.subplots()
-    mistakes._draw(axes, example)
+    mistakes._draw(axes, example, 13)
     np.testing.assert_array_equal(axes.images[0].get_array(), pixels.reshape(28, 28))
     assert axes.images[0].cmap.name == "gray_r"
     assert [text.get_text() for text in axes.texts] == ["4 taken for 9", "98.77 % sure"]

@@ -8,6 +8,7 @@ from PIL import Image
 
 from job.contract import ScoredBatch
 from job.figures.draw import draw_figures
+from job.figures.mistakes import surest_mistakes
 from job.figures.slide import short
 from job.report.metrics import figures
 from job.report.tally import Tally
@@ -103,6 +104,17 @@ def test_without_mistakes_there_is_no_picture_of_them(storage, tmp_path):
     found, left_out = drawn(storage, tmp_path, report(is_right=True))
     assert list(found) == NAMES[:3]
     assert left_out == {"mistakes.png": "there is no mistake"}
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 10, 11, 24, 40])
+def test_pictures_of_mistakes_fill_the_slide_however_many_there_are(count):
+    """The fewer, the larger; none is cut off."""
+    examples = (REPORT["examples"]["sure_mistakes"] * 40)[:count]
+    content = surest_mistakes({**REPORT, "examples": {"sure_mistakes": examples}}, "")
+    ink = np.asarray(Image.open(io.BytesIO(content)).convert("L")) < 255
+    assert ink[300:, :].any(axis=1).mean() > 0.3
+    ink[8:-8, 8:-8] = False
+    assert not ink.any()
 
 
 def test_a_report_without_examples_says_so(storage, tmp_path):
