@@ -85,7 +85,7 @@ coverage: $(INSTALLED) ## Run the tests and see which branches of the code they 
 	@$(BIN)/python -m coverage report --fail-under 95
 	@$(BIN)/python -m coverage report --fail-under 100 --include 'job/write/*,job/score/*,job/contract.py,job/errors.py'
 
-soak: $(INSTALLED) ## Run the long tests, which need MNIST (MNIST_DIR) and 2 GB of disk
+soak: $(INSTALLED) ## Run the long tests, which need MNIST (MNIST_DIR) and 3 GB of disk
 	@$(BIN)/python -m pytest -m soak
 
 bench: .venv/bench $(CARD) ## Measure against pandas + Keras and Polars (ROWS; 6 GB of disk, 15 minutes)
