@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from support.command import start
 from support.files import csv_lines, make_digits, write_csv, write_parquet
 from support.models import change_card, write_model
 from support.runs import score, stable_files
@@ -202,6 +203,16 @@ def test_the_run_can_be_repeated_from_its_report(report, inputs, fingerprinted, 
     assert run["command"] == shlex.join(["digit-job", "score", *where, *more])
     assert run["fingerprint"] == (done / "_SUCCESS").read_text().strip()
     assert {"digit-job", "python", "numpy", "pyarrow"} == set(run["versions"])
+
+
+def test_the_command_scores_it_again(report, done, tmp_path):
+    """Run as it is, but for the folder of the results, it gives the same bytes."""
+    words = shlex.split(report["run"]["command"])[1:]
+    words[words.index("results")] = str(tmp_path / "again")
+    process = start(*words)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert stable_files(tmp_path / "again") == stable_files(done)
 
 
 def test_nothing_in_the_report_tells_where_it_was_written_or_how_it_was_cut(done, inputs, fingerprinted, tmp_path):

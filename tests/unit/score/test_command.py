@@ -1,0 +1,38 @@
+from decimal import Decimal
+
+import pytest
+
+from job.score.command import command_line, score_flags
+from job.settings import ReadSettings, RejectLimit, ScoreSettings
+
+PLAIN = ScoreSettings(("a.csv",), "out", "model")
+
+
+def test_defaults_are_left_out():
+    """But for where it reads and writes."""
+    assert command_line(score_flags(PLAIN)) == "digit-job score --input a.csv --output results --model model"
+
+
+def test_all_that_decides_what_comes_out_is_said():
+    """Flags that take several values are repeated, and what a shell would take apart is quoted."""
+    settings = ScoreSettings(
+        ("a b.csv", "in/*.csv"), "out", "m", ReadSettings("7", is_transposed=True, keep=("id", "$name")), "csv",
+        has_probabilities=True, max_rejects=RejectLimit(Decimal(5), is_percent=False), allows_unblessed=True,
+    )  # fmt: skip
+    assert command_line(score_flags(settings)) == (
+        "digit-job score --input 'a b.csv' --input 'in/*.csv' --output results --model m --format csv "
+        "--label-column 7 --transpose --keep id --keep '$name' --probabilities --max-rejects 5 --allow-unblessed"
+    )
+
+
+@pytest.mark.parametrize("change", [{"threads": 7}, {"part_bytes": 4096}, {"is_overwriting": True}, {"output": "x"}])
+def test_what_decides_nothing_is_not_said(change):
+    """Threads, parts and the folder of the output make no difference to what is in it."""
+    settings = ScoreSettings(**{"inputs": ("a.csv",), "output": "out", "model": "model", **change})
+    assert score_flags(settings) == score_flags(PLAIN)
+
+
+def test_a_converted_model_has_the_name_that_the_user_gave():
+    """And not that of the temporary folder, which no other run has."""
+    settings = ScoreSettings(("a.csv",), "out", "/tmp/digit-job-x7", model_name="mine.keras")
+    assert score_flags(settings)["model"] == "mine.keras"
