@@ -34,5 +34,5 @@ def test_what_decides_nothing_is_not_said(change):
 
 def test_a_converted_model_has_the_name_that_the_user_gave():
     """And not that of the temporary folder, which no other run has."""
-    settings = ScoreSettings(("a.csv",), "out", "/tmp/digit-job-x7", model_name="mine.keras")
+    settings = ScoreSettings(("a.csv",), "out", "digit-job-x7", model_name="mine.keras")
     assert score_flags(settings)["model"] == "mine.keras"
