@@ -5,6 +5,7 @@ its parts kept. Which rows are chosen depends on nothing but the rows: not on ho
 """
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -125,7 +126,7 @@ class Collector:
         self._waiting: list[_Records] = []
         self._rows_before = 0
         # A row that comes later is chosen only if it is less sure, or a surer mistake, than the last that was.
-        self._unsure_below: float | None = None
+        self._unsure_below = math.inf
         self._mistakes_above = np.full((CLASSES, CLASSES), -1, np.float32)
 
     def add(self, batch: ScoredBatch, pixels: Pixels) -> None:
@@ -138,7 +139,7 @@ class Collector:
             records["row"] += self._rows_before
             self._waiting.append(records)
         self._rows_before += len(pixels)
-        if self._unsure_below is None or sum(map(len, self._waiting)) > _MOST_WAITING:
+        if self._unsure_below == math.inf or sum(map(len, self._waiting)) > _MOST_WAITING:
             self._choose()
 
     def examples(self) -> Examples:
@@ -147,7 +148,7 @@ class Collector:
         return Examples(self._records)
 
     def _candidates(self, batch: ScoredBatch) -> _Rows:
-        is_candidate = batch.confidences < (2 if self._unsure_below is None else self._unsure_below)
+        is_candidate = batch.confidences < self._unsure_below
         if batch.labels is not None:
             wrong = np.flatnonzero(batch.labels != batch.predictions)
             labels, predictions = batch.labels[wrong], batch.predictions[wrong]

@@ -19,7 +19,6 @@ from job.report.examples import Examples
 from job.report.metrics import accuracy, figures
 from job.report.tally import Tally
 from job.score.command import command_line, score_flags
-from job.score.join import first_of_each_reason
 from job.score.manifest import model_of
 from job.score.plan import Plan
 from job.settings import ScoreSettings
@@ -30,8 +29,8 @@ from job.storage import join
 class Found:
     """What is known of a run's rows once all parts were looked at.
 
-    tallies, appearances: the inputs', in the plan's order. examples: of all inputs. rejects: examples of them, in the
-    order of inputs and rows. warnings: each with path and message.
+    tallies, appearances: the inputs', in the plan's order. examples: of all inputs. rejects: the first of each reason,
+    in the order of inputs and rows. warnings: each with path and message.
     """
 
     tallies: list[Tally] = field(default_factory=list)
@@ -54,7 +53,7 @@ def report_of(plan: Plan, found: Found, settings: ScoreSettings, bundle: Bundle)
         "warnings": found.warnings,
         "model": model_of(bundle),
         "examples": found.examples.for_report([each.path for each in plan.inputs], total.confusion),
-        "reject_examples": first_of_each_reason(found.rejects),
+        "reject_examples": found.rejects,
         "drift": _drift(plan, found, bundle),
         "run": _run(plan, settings),
     }

@@ -14,7 +14,7 @@ from job.report.examples import Examples
 from job.report.page import render
 from job.report.tally import Tally
 from job.score.findings import Found, report_of
-from job.score.join import Joiner, Written
+from job.score.join import Joiner, Written, first_of_each_reason
 from job.score.manifest import manifest_of
 from job.score.output import Output
 from job.score.plan import Input, Plan
@@ -41,7 +41,7 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
         found.warnings += [{"path": each.path, "message": said} for summary in summaries for said in summary.warnings]
         joined = joiner.join(each, list(zip(paths, summaries, strict=True)))
         written += joined.files
-        found.rejects += joined.rejects
+        found.rejects = first_of_each_reason([*found.rejects, *joined.rejects])
     report = report_of(plan, found, settings, bundle)
     _check_limit(settings.max_rejects, report, output)
     _write(joiner, written, "report.json", _json(report))

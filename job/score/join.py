@@ -64,8 +64,8 @@ class Joiner:
                 self.check_stop()
                 writer.write(rows)
                 written += rows.num_rows
-                joined.rejects[:] = first_of_each_reason([*joined.rejects, *(_example(each, one) for one in found)])
                 if rejects:
+                    joined.rejects[:] = first_of_each_reason([*joined.rejects, *(_example(each, one) for one in found)])
                     rejects.write(b"".join(reject_line(each.path, reject) for reject in found))
             counted = sum(summary.rows for _, summary in parts)
             if written != counted:
