@@ -165,8 +165,8 @@ def test_a_report_needs_no_script_and_no_network(open_page, folder, name):
 
 
 def test_a_report_prints(open_page, folder):
-    """On paper nothing is cut off, all is dark on white, and the contents, which are of no use there, are left out."""
-    page = open_page(folder / "labels.html", viewport={"width": 794, "height": 1123}, color_scheme="dark")
+    """On A4 with its usual margins nothing is cut off, all is dark on white, and the contents, which are of no use there, are left out."""
+    page = open_page(folder / "labels.html", viewport={"width": 718, "height": 1047}, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="light")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
