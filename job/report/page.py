@@ -134,7 +134,8 @@ def _worst_inputs(inputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
 
 def _longest_bar(inputs: Sequence[Mapping[str, Any]]) -> float:
     """The share of wrong rows that has the longest bar: a tenth, or more where a file has more."""
-    return max([0.1, *(1 - float(each["accuracy"]) for each in inputs if each["accuracy"] is not None)])
+    known: list[float] = [each["accuracy"] for each in inputs if each["accuracy"] is not None]
+    return max(0.1, 1 - min(known, default=1.0))
 
 
 def _galleries(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,14 +146,17 @@ def _in_words(names: Sequence[str], shares: Sequence[float], expected: Sequence[
 
 
 def curves_plot(name: str, what: str, lines: Mapping[str, Sequence[float]], kept_epoch: int) -> Markup:
-    """Values above 0 epoch by epoch, from 1, on a logarithmic scale, a line for each name; the kept epoch is marked."""
+    """Values epoch by epoch, from 1, on a logarithmic scale, a line for each name; the kept epoch is marked.
+
+    A value of nought, which has no logarithm, leaves a gap; of no epochs, there is no line.
+    """
     known = [value for values in lines.values() for value in values if value > 0]
     low, high = (min(known), max(known)) if known else (0.1, 1.0)
     low, high = low / 1.15, high * 1.15
     epochs = max(map(len, lines.values()))
     frame = Frame(Scale(1, max(2, epochs), _LEFT + 8, _RIGHT - 4), Scale(low, high, _BOTTOM, _TOP, is_log=True))
     parts = [each for tick in _log_ticks(low, high) for each in frame.across(tick, f"{tick:g}")]
-    parts += [frame.below(frame.x(epoch), str(epoch)) for epoch in _whole_ticks(epochs)]
+    parts += [frame.below(frame.x(epoch), str(epoch)) for epoch in _whole_ticks(max(1, epochs))]
     if kept_epoch < epochs:
         x = frame.x(kept_epoch)
         parts.append(element("line", x1=x, x2=x, y1=_TOP, y2=_BOTTOM, class_="ideal"))
@@ -162,7 +165,7 @@ def curves_plot(name: str, what: str, lines: Mapping[str, Sequence[float]], kept
         parts.append(path(points, f"line {class_}"))
         if len(points) < _FEW:
             parts += [element("circle", cx=x, cy=y, r=2.5, class_=f"dot {class_}") for x, y in points if y == y]  # noqa: PLR0124
-    said = "; ".join(f"{each}: from {values[0]:.4g} to {values[-1]:.4g}" for each, values in lines.items())
+    said = "; ".join(f"{each}: from {values[0]:.4g} to {values[-1]:.4g}" for each, values in lines.items() if values)
     return drawing(name, what, f"Over {epochs} epochs. {said}.", _SIZE, [*parts, *frame.titles("epoch", what)])
 
 

@@ -165,7 +165,7 @@ def test_a_report_needs_no_script_and_no_network(open_page, folder, name):
 
 
 def test_a_report_prints(open_page, folder):
-    """On A4 with its usual margins nothing is cut off, all is dark on white, and the contents, which are of no use there, are left out."""
+    """On A4 with its usual margins nothing is cut off, all is dark on white, and there are no links to follow."""
     page = open_page(folder / "labels.html", viewport={"width": 718, "height": 1047}, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="light")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

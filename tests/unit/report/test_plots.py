@@ -53,6 +53,7 @@ def test_curves_mark_the_epoch_that_was_kept():
     drawn = plots.curves_plot("a", "loss", {"training": [1.0, 0.1, 0.0], "validation": [1.0, 0.5, 0.7]}, 2)
     assert drawn.count('class="ideal"') == 1
     assert "training: from 1 to 0; validation: from 1 to 0.7" in drawn
+    assert "Over 0 epochs." in plots.curves_plot("a", "loss", {"training": [], "validation": []}, 0)
     assert 'class="ideal"' not in plots.curves_plot("a", "loss", {"training": [1.0, 0.5]}, 2)
 
 
