@@ -47,9 +47,9 @@ def main() -> None:
     try:
         code = app(standalone_mode=False, obj=facts) or 0
         if facts:
-            _log.info("%s", "finished", extra=told_as(Event.FINISHED, exit_code=code, **facts))
+            _log.info("finished", extra=told_as(Event.FINISHED, exit_code=code, **facts))
         sys.exit(code)
-    except (StoppedAtOnce, Exception) as error:  # noqa: BLE001  # whatever was not foreseen is a defect, and told with its traceback
+    except (StoppedAtOnce, Exception) as error:  # noqa: BLE001  # what was not foreseen is a defect
         sys.exit(_tell(error, facts, is_json=logs.is_for_machines(log_format)))
     finally:
         drop_what_cannot_be_written()

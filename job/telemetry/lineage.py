@@ -29,12 +29,12 @@ _Json = dict[str, Any]
 
 
 class LineageFile:
-    """The events of one run, one JSON object a line. A file of events that is there already is replaced."""
+    """The events of one run, one JSON object a line, in place of what an earlier run has written. to: its path."""
 
     def __init__(self, storage: Storage, location: str, settings: ScoreSettings, recorder: Recorder) -> None:
         """Raises UsageError where a file of anything else is at the location, for it would be lost."""
         self._storage, self._settings, self._recorder = storage, settings, recorder
-        self._path = storage.resolve(location)
+        self.to = storage.resolve(location)
         self._run_id = str(uuid.uuid4())
         self._events: list[_Json] = []
         self._check()
@@ -54,16 +54,16 @@ class LineageFile:
         self._add("FAIL" if ending else "COMPLETE", facets)
 
     def _check(self) -> None:
-        if self._storage.stat(self._path) is None:
+        if self._storage.stat(self.to) is None:
             return
-        first = self._storage.read(self._path).partition(b"\n")[0]
+        first = self._storage.read(self.to).partition(b"\n")[0]
         try:
             is_event = not first or "eventType" in json.loads(first)
         except (ValueError, TypeError):
             is_event = False
         if not is_event:
             raise UsageError(
-                f"--openlineage {self._path}: is there and holds no OpenLineage events; name another, or remove it"
+                f"--openlineage {self.to}: is there and holds no OpenLineage events; name another, or remove it"
             )
 
     def _add(self, kind: str, run_facets: _Json) -> None:
@@ -91,7 +91,7 @@ class LineageFile:
                 "outputs": [self._output(each, rows.get(each.path)) for each in inputs],
             }
         )
-        with self._storage.commit(self._path) as file:
+        with self._storage.commit(self.to) as file:
             file.writelines(json.dumps(event).encode() + b"\n" for event in self._events)
 
     def _input(self, each: Input, rows: int | None) -> _Json:

@@ -51,7 +51,7 @@ def told_regularly(recorder: Recorder, interval_s: float = INTERVAL_S) -> Iterat
     try:
         teller.start()
     except RuntimeError as refusal:  # Python's word for a thread that the system refuses
-        _log.warning("no progress will be told: %s", refusal, extra=told_as(Event.NOT_TOLD))
+        _log.warning("no progress will be told: %s", refusal, extra=told_as(Event.NOT_TOLD, to="log"))
         yield
         return
     try:

@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from job import __version__
 from job.errors import DigitJobError
@@ -14,7 +14,7 @@ from job.settings import ScoreSettings, TelemetrySettings
 from job.storage import storage_at
 from job.telemetry.ending import Ending, ending_of
 from job.telemetry.lineage import LineageFile
-from job.telemetry.metrics import MetricsFile, push, registry_of
+from job.telemetry.metrics import MetricsFile, Pushgateway
 from job.telemetry.progress import shown
 from job.telemetry.recorder import Recorder
 
@@ -30,52 +30,49 @@ def observed(recorder: Recorder, settings: ScoreSettings, asked: TelemetrySettin
     """
     recorder.on_planned.append(lambda: _tell_plan(recorder))
     recorder.on_committed.append(_tell_part)
-    outlets = _Outlets(settings, asked, recorder)
+    outlets = list(_outlets(recorder, settings, asked))
     _tell_start(settings)
     try:
         with shown(recorder, is_json=asked.is_json, is_quiet=asked.is_quiet):
             yield
     except BaseException as error:  # raised again: the end is told of, whatever it is
-        outlets.end(ending_of(error))
+        _end(outlets, ending_of(error))
         raise
-    outlets.end(None)
+    _end(outlets, None)
 
 
-class _Outlets:
-    """The files and the gateway that the user has asked for."""
+class _Outlet(Protocol):
+    """A place outside that is told how a run has ended. to: what to call it."""
 
-    def __init__(self, settings: ScoreSettings, asked: TelemetrySettings, recorder: Recorder) -> None:
-        self._recorder, self._pushgateway = recorder, asked.pushgateway
-        self._metrics = self._lineage = None
-        if asked.metrics_file:
-            self._metrics = MetricsFile(storage_at(asked.metrics_file), asked.metrics_file)
-        if asked.openlineage:
-            self._lineage = LineageFile(storage_at(asked.openlineage), asked.openlineage, settings, recorder)
-            recorder.on_planned.append(self._lineage.start)
+    @property
+    def to(self) -> str: ...
 
     def end(self, ending: Ending | None) -> None:
-        """Tell how the run has ended; None: well."""
-        steps: list[Callable[[], None]] = []
-        if self._lineage:
-            lineage = self._lineage
-            steps.append(lambda: lineage.end(ending))
-        if self._metrics or self._pushgateway:
-            last_success = self._metrics.last_success if self._metrics else None
-            registry = registry_of(self._recorder, ending.exit_code if ending else 0, last_success)
-            if self._metrics:
-                metrics = self._metrics
-                steps.append(lambda: metrics.write(registry))
-            if self._pushgateway:
-                url = self._pushgateway
-                steps.append(lambda: push(registry, url))
-        for step in steps:
-            try:
-                step()
-            except DigitJobError as error:
-                if ending is None:
-                    raise
-                # The run's own error is the one to raise.
-                _log.warning("%s", error, extra=told_as(Event.NOT_TOLD))
+        """Tell it; None: well. Raises StorageError, or another of digit-job's errors."""
+        ...
+
+
+def _outlets(recorder: Recorder, settings: ScoreSettings, asked: TelemetrySettings) -> Iterator[_Outlet]:
+    """The files and the gateway that the user has asked for."""
+    if asked.metrics_file:
+        yield MetricsFile(storage_at(asked.metrics_file), asked.metrics_file, recorder)
+    if asked.pushgateway:
+        yield Pushgateway(asked.pushgateway, recorder)
+    if asked.openlineage:
+        lineage = LineageFile(storage_at(asked.openlineage), asked.openlineage, settings, recorder)
+        recorder.on_planned.append(lineage.start)
+        yield lineage
+
+
+def _end(outlets: Sequence[_Outlet], ending: Ending | None) -> None:
+    for outlet in outlets:
+        try:
+            outlet.end(ending)
+        except DigitJobError as error:
+            if ending is None:
+                raise
+            # The run's own error is the one to raise.
+            _log.warning("%s", error, extra=told_as(Event.NOT_TOLD, to=outlet.to))
 
 
 def _tell_start(settings: ScoreSettings) -> None:

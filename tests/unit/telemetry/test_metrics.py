@@ -11,7 +11,7 @@ from support.runs import files_below, score_observed
 
 from job.errors import StorageError, Terminated, TooManyRejects, UsageError
 from job.settings import RejectLimit, TelemetrySettings
-from job.telemetry.metrics import push, registry_of
+from job.telemetry.metrics import Pushgateway
 from job.telemetry.progress import told_regularly
 from job.telemetry.recorder import Recorder
 
@@ -140,7 +140,7 @@ def test_the_same_figures_are_pushed(tmp_path, model, source):
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense://host", "http://[", "http://no-such-host.invalid"])
 def test_a_push_that_fails_is_a_warning(url, caplog):
     """Whatever the reason."""
-    push(registry_of(Recorder(), 0), url)
+    Pushgateway(url, Recorder()).end(None)
     [record] = caplog.records
     assert (record.levelname, record.event) == ("WARNING", "not_told")
     assert record.message.startswith(f"--pushgateway {url}: ")
@@ -149,14 +149,14 @@ def test_a_push_that_fails_is_a_warning(url, caplog):
 def test_a_gateway_that_refuses_is_a_warning(caplog):
     """Its status is told."""
     with gateway(400) as (url, _):
-        push(registry_of(Recorder(), 0), url)
+        Pushgateway(url, Recorder()).end(None)
     assert "400" in caplog.text
 
 
 def test_a_gateway_that_does_not_answer_is_not_waited_for(caplog):
     """The job ends, a moment later."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        push(registry_of(Recorder(), 0), f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.2)
+        Pushgateway(f"http://127.0.0.1:{silent.getsockname()[1]}", Recorder(), timeout_s=0.2).end(None)
     [record] = caplog.records
     assert "0.2 s" in record.message or "timed out" in record.message
 
@@ -168,6 +168,6 @@ def test_a_system_that_refuses_threads_is_a_warning(monkeypatch, caplog):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading, "_start_new_thread", refuse)
-    push(registry_of(Recorder(), 0), "http://127.0.0.1:1")
+    Pushgateway("http://127.0.0.1:1", Recorder()).end(None)
     with told_regularly(Recorder()):
         assert [record.event for record in caplog.records] == ["not_told", "not_told"]
