@@ -8,12 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.command import digit_job, start, start_signalled
 from support.files import make_digits, write_csv
 from support.log_lines import events, log_lines
 
+README = (Path(__file__).parents[2] / "README.md").read_text()
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 
 
@@ -31,6 +33,12 @@ def arguments(folder, model, *more):
     return ["score", *files, "--part-bytes", "40000", *more]
 
 
+def documented_fields(event):
+    """What the README says that an event comes with."""
+    [row] = re.findall(rf"^\| `{event}` \|.*$", README, re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", row.split(" | ")[2]))
+
+
 def test_every_line_of_a_run_is_an_event(folder, model):
     """From the start to the summary; nothing else is on standard error."""
     result = digit_job(*arguments(folder, model, "--verbose"))
@@ -40,6 +48,7 @@ def test_every_line_of_a_run_is_an_event(folder, model):
     parts = lines[-1]["fields"]["parts"]
     assert parts > 4
     assert told == ["started", "planned", *["part_committed"] * parts, "finished"]
+    assert all(set(line["fields"]) == documented_fields(line["event"]) for line in lines)
     summary = lines[-1]["fields"]
     assert (summary["exit_code"], summary["rows"], summary["scored"], summary["rejected"]) == (0, 301, 300, 1)
     assert summary["output"] == str(folder / "out")
