@@ -1,9 +1,11 @@
 import threading
 
+import pytest
 from support.files import write_csv
 from support.runs import score
 
 from job.score.observer import Stage
+from job.score.run import RunResult
 from job.telemetry.recorder import Recorder
 
 
@@ -42,9 +44,11 @@ def test_time_left_goes_by_what_is_read():
     assert (counts.share, counts.eta_s) == (0.25, 9.0)
 
 
-def test_summary_of_a_failed_run_is_of_what_was_scored():
-    """There is no report then, and no accuracy."""
+@pytest.mark.parametrize("result", [None, RunResult("out", {}, was_done=False, rows=50, seconds=1.0)])
+def test_summary_without_a_report_is_of_what_was_scored(result):
+    """Where the run has failed, or others still work on their share of it; there is no accuracy then."""
     recorder = Recorder()
+    recorder.result = result
     recorder.advanced(50, 2, 100)
     summary = recorder.summary()
     assert (summary["rows"], summary["scored"], summary["rejected"], summary["accuracy"]) == (50, 48, 2, None)
