@@ -41,10 +41,10 @@ def main() -> None:
             build += ["--build-context", f"mnist={Path(asked.mnist).resolve(strict=True)}"]
         for each in (*_source_labels(), *asked.build_arg):
             build += ["--build-arg", each]
-        _run([*build, "--tag", asked.tag, str(ROOT)])
+        _run([*build, "--tag", f"{asked.tag}:score", "--target", "scorer", str(ROOT)])
         # What the model is, is known once it is trained; but for these labels all comes from the cache now.
-        for name, value in _model_labels(asked.engine, asked.tag).items():
-            build += ["--label", f"digit-job.model.{name}={value}"]
+        for name, value in _model_labels(asked.engine, f"{asked.tag}:score").items():
+            build += ["--build-arg", f"MODEL_{name}={value}"]
         _run([*build, "--tag", f"{asked.tag}:score", "--target", "score", str(ROOT)])
         _run([*build, "--tag", asked.tag, str(ROOT)])
 
@@ -130,14 +130,14 @@ def _git(*arguments: str) -> str:
 
 
 def _model_labels(engine: str, image: str) -> dict[str, str]:
-    """What the image's model is, from its card."""
+    """What the image's model is, from its card, as build arguments."""
     command = [engine, "run", "--rm", "--network", "none", "--entrypoint", "cat", image, "/model/model.json"]
     card = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return {
-        "digest": _digest(card["files"]),
-        "name": card["name"],
-        "data": card["data"]["name"],
-        "accuracy": f"{card['metrics']['test']['accuracy']:.4f}",
+        "DIGEST": _digest(card["files"]),
+        "NAME": card["name"],
+        "DATA": card["data"]["name"],
+        "ACCURACY": f"{card['metrics']['test']['accuracy']:.4f}",
     }
 
 

@@ -50,15 +50,15 @@ def build(tmp_path):
 
 
 def test_both_images_are_built_and_labelled(build):
-    """The larger one first, for what its model is; then both, with labels that say so."""
+    """First what they have in common, for what the model is; then both, with labels that say so."""
     code, _, calls = build("--tag", "mine")
     assert code == 0
     assert [call.split()[0] for call in calls] == ["build", "run", "build", "build"]
     digest = hashlib.sha256(b"model.keras 2\nmodel.onnx 1\n").hexdigest()
     for call in calls[2:]:
-        assert f"--label digit-job.model.digest={digest} " in call
-        assert "--label digit-job.model.data=digits " in call
-        assert "--label digit-job.model.accuracy=0.9877 " in call
+        assert f"--build-arg MODEL_DIGEST={digest} " in call
+        assert "--build-arg MODEL_DATA=digits " in call
+        assert "--build-arg MODEL_ACCURACY=0.9877 " in call
     assert "--tag mine:score --target score" in calls[2]
     assert "--tag mine /" in calls[3]
     assert "--build-arg VERSION=0.1.0 " in calls[0]
