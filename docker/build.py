@@ -38,15 +38,15 @@ def main() -> None:
         if asked.base_image:
             build += ["--build-arg", f"BASE_IMAGE={asked.base_image}"]
         if asked.mnist:
-            build += ["--build-context", f"mnist={Path(asked.mnist).resolve(strict=True)}"]
-        for each in (*_source_labels(), *asked.build_arg):
+            data = Path(asked.mnist).resolve(strict=True)
+            build += ["--build-context", f"mnist={data}", "--build-arg", f"DATA_VERSION={_version(data)}"]
+        for each in asked.build_arg:
             build += ["--build-arg", each]
-        _run([*build, "--tag", f"{asked.tag}:score", "--target", "scorer", str(ROOT)])
-        # What the model is, is known once it is trained; but for these labels all comes from the cache now.
-        for name, value in _model_labels(asked.engine, f"{asked.tag}:score").items():
-            build += ["--build-arg", f"MODEL_{name}={value}"]
         _run([*build, "--tag", f"{asked.tag}:score", "--target", "score", str(ROOT)])
         _run([*build, "--tag", asked.tag, str(ROOT)])
+        labels = {**_source_labels(), **_model_labels(asked.engine, asked.tag)}
+        for image in (f"{asked.tag}:score", asked.tag):
+            _label(asked.engine, image, labels, Path(folder, "labels"))
 
 
 def engine() -> str:
@@ -110,15 +110,30 @@ def _folders(options: dict[str, str]) -> Iterator[str]:
             yield str(path.parent if name.endswith("index-url") else path)
 
 
-def _source_labels() -> list[str]:
-    """What the source is, as build arguments."""
+def _version(folder: Path) -> str:
+    """A word that changes when the files in a folder do: podman would take a model of other data from its cache."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    told = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _label(engine: str, image: str, labels: dict[str, str], folder: Path) -> None:
+    """Give an image labels. Not as it is built: podman would take it from its cache, with the labels of before."""
+    folder.mkdir(exist_ok=True)
+    lines = [f"FROM {image}", *(f"LABEL {name}={json.dumps(value)}" for name, value in labels.items())]
+    (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
+    _run([engine, "build", "--file", str(folder / "Dockerfile"), "--tag", image, str(folder)])
+
+
+def _source_labels() -> dict[str, str]:
+    """What the source is, in the words of the Open Container Initiative."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    said = {"VERSION": version, "REVISION": _git("rev-parse", "HEAD"), "CREATED": _git("log", "-1", "--format=%cI")}
+    said = {"version": version, "revision": _git("rev-parse", "HEAD"), "created": _git("log", "-1", "--format=%cI")}
     url = _git("config", "--get", "remote.origin.url")
     # A path says nothing to anybody else.
     if re.match(r"(https?|ssh)://|git@", url):
-        said["SOURCE"] = re.sub(r"//[^/@]*@", "//", url)  # no name or password that may stand in it
-    return [f"{name}={value}" for name, value in said.items() if value]
+        said["source"] = re.sub(r"//[^/@]*@", "//", url)  # no name or password that may stand in it
+    return {f"org.opencontainers.image.{name}": value or "unknown" for name, value in {"source": "", **said}.items()}
 
 
 def _git(*arguments: str) -> str:
@@ -130,15 +145,16 @@ def _git(*arguments: str) -> str:
 
 
 def _model_labels(engine: str, image: str) -> dict[str, str]:
-    """What the image's model is, from its card, as build arguments."""
+    """What the image's model is, from its card."""
     command = [engine, "run", "--rm", "--network", "none", "--entrypoint", "cat", image, "/model/model.json"]
     card = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return {
-        "DIGEST": _digest(card["files"]),
-        "NAME": card["name"],
-        "DATA": card["data"]["name"],
-        "ACCURACY": f"{card['metrics']['test']['accuracy']:.4f}",
+    said = {
+        "digest": _digest(card["files"]),
+        "name": card["name"],
+        "data": card["data"]["name"],
+        "accuracy": f"{card['metrics']['test']['accuracy']:.4f}",
     }
+    return {f"digit-job.model.{name}": value for name, value in said.items()}
 
 
 def _digest(files: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,10 @@ CARD = {"files": {"model.onnx": "1", "model.keras": "2"}, "name": "dense", "data
 ENGINE = """#!/bin/sh
 echo "$@" >> "$CALLS"
 for each in "$@"; do
-  case $each in id=pip_conf,src=*) cp "${each#id=pip_conf,src=}" "$CALLS.pip" ;; esac
+  case $each in
+    id=pip_conf,src=*) cp "${each#id=pip_conf,src=}" "$CALLS.pip" ;;
+    */labels/Dockerfile) cat "$each" >> "$CALLS.labels" ;;
+  esac
 done
 [ "$1" = run ] && cat "$CALLS.card"
 exit "${CODE:-0}"
@@ -49,19 +53,22 @@ def build(tmp_path):
     return run
 
 
-def test_both_images_are_built_and_labelled(build):
-    """First what they have in common, for what the model is; then both, with labels that say so."""
-    code, _, calls = build("--tag", "mine")
-    assert code == 0
-    assert [call.split()[0] for call in calls] == ["build", "run", "build", "build"]
+def test_both_images_are_built_and_labelled(build, tmp_path):
+    """With what git and the model's card say."""
+    code, said, calls = build("--tag", "mine")
+    assert code == 0, said
+    assert [call.split()[0] for call in calls] == ["build", "build", "run", "build", "build"]
+    assert "--tag mine:score --target score" in calls[0]
+    assert "--tag mine /" in calls[1]
     digest = hashlib.sha256(b"model.keras 2\nmodel.onnx 1\n").hexdigest()
-    for call in calls[2:]:
-        assert f"--build-arg MODEL_DIGEST={digest} " in call
-        assert "--build-arg MODEL_DATA=digits " in call
-        assert "--build-arg MODEL_ACCURACY=0.9877 " in call
-    assert "--tag mine:score --target score" in calls[2]
-    assert "--tag mine /" in calls[3]
-    assert "--build-arg VERSION=0.1.0 " in calls[0]
+    labels = (tmp_path / "calls.labels").read_text()
+    assert re.findall("^FROM (.*)$", labels, re.MULTILINE) == ["mine:score", "mine"]
+    for label in (
+        f'digit-job.model.digest="{digest}"', 'digit-job.model.data="digits"', 'digit-job.model.accuracy="0.9877"',
+        'org.opencontainers.image.version="0.1.0"', "org.opencontainers.image.revision=",
+        "org.opencontainers.image.source=", "org.opencontainers.image.created=",
+    ):  # fmt: skip
+        assert labels.count(f"LABEL {label}") == 2, label
 
 
 def test_an_engine_that_fails_ends_it(build):
@@ -80,6 +87,17 @@ def test_data_and_base_are_passed_on(build, tmp_path):
     code, said, _ = build("--mnist", tmp_path / "none")
     assert code == 1
     assert "none" in said
+
+
+def test_other_data_makes_another_model(build, tmp_path):
+    """What stands in for the data in the engine's cache changes with any file of it."""
+    said = []
+    for content in ("one", "other"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data/train.csv").write_text(content)
+        _, _, calls = build("--mnist", tmp_path / "data")
+        said.append(re.findall(r"DATA_VERSION=(\w+)", "".join(calls))[-1])
+    assert said[0] != said[1]
 
 
 def test_packages_come_from_where_pip_takes_them(build, tmp_path):
