@@ -214,7 +214,7 @@ def test_unlabelled_input_has_no_accuracy(tmp_path, model):
     nothing = {"correct", "accuracy", "accuracy_95", "confusion_matrix", "per_class", "log_loss", "calibration"}
     assert {key for key in nothing if report[key] is None} == nothing
     assert report["estimated_accuracy"] is not None
-    assert "none of them with a label" in (tmp_path / "out/report.html").read_text()
+    assert "No row has a label" in (tmp_path / "out/report.html").read_text()
 
 
 def test_idx_images_take_their_labels_from_the_file_beside_them(tmp_path, model):
