@@ -35,7 +35,12 @@ class _KeptCode(jinja2.BytecodeCache):
 
 
 def _name(bucket: Bucket) -> str:
-    return f"{bucket.key}-{bucket.checksum}.{sys.implementation.cache_tag}.jinja-{version('jinja2')}"
+    return f"{bucket.key}-{bucket.checksum}.{sys.implementation.cache_tag}.jinja-{_engine()}"
+
+
+@cache
+def _engine() -> str:
+    return version("jinja2")
 
 
 @cache
