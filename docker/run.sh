@@ -5,7 +5,7 @@
 # RUN_OPTIONS (more options of `docker run`, such as "--memory 1g --cpus 2").
 set -eu
 
-if [ $# -lt 2 ]; then
+if [ $# -lt 2 ] || [ -z "$1" ] || [ -z "$2" ]; then
     echo "usage: $0 INPUT OUTPUT [flags of digit-job score ...]" >&2
     exit 2
 fi

@@ -11,7 +11,7 @@ from typing import Final
 from job.control_groups import SYSTEM, limits
 
 MIB: Final = 1 << 20
-# Measured, see README.md, "What was measured".
+# By the peak memory of 1 to 12 threads, see README.md, "What was measured": Parquet takes the most, 65 MiB a thread.
 _PROCESS_BYTES: Final = 160 * MIB
 _THREAD_BYTES: Final = 80 * MIB
 

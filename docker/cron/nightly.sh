@@ -6,7 +6,7 @@
 # is digit-job's; 75 where another run is still at work. Variables: as of run.sh.
 set -u
 
-if [ $# -lt 2 ]; then
+if [ $# -lt 2 ] || [ -z "$1" ] || [ -z "$2" ]; then
     echo "usage: $0 INPUT OUTPUT [flags of digit-job score ...]" >&2
     exit 2
 fi
