@@ -27,6 +27,7 @@ from job.cli.flags import (
 from job.cli.signals import StopOnSignals
 from job.cli.streams import echo
 from job.cli.summary import print_summary
+from job.container import is_lost_with_container
 from job.cores import available_cores
 from job.errors import DigitJobError, UsageError
 from job.memory import threads_in_memory
@@ -166,6 +167,10 @@ def score(
         observed(recorder, settings, asked),
         _model_folder(model) as folder,
     ):
+        if is_lost_with_container(output):
+            _log.warning(
+                "%s: is in the container itself, and goes when that goes; mount a volume or folder there", output
+            )
         stop.wait_for_check()
         scored = replace(settings, model=folder, model_name=model)
         recorder.result = run(scored, storage_at(*inputs, output, model), recorder, stop.check)

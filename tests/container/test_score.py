@@ -1,6 +1,7 @@
 """The score image at work, as locked up as an operator may run it."""
 
 import json
+import uuid
 
 import pytest
 from container.engine import LOCKED, USER, wait_for
@@ -44,6 +45,27 @@ def test_csv_and_parquet_are_scored_with_nothing_else_said(engine, images, t10k,
     assert (output / "_SUCCESS").stat().st_uid == USER
     csv, parquet = report(output)["inputs"]
     assert csv["accuracy"] == parquet["accuracy"] > 0.3
+
+
+def test_volumes_with_nothing_else_said(engine, images, data):
+    """New volumes of the engine's own: the output can be written, by the image's user or by any other."""
+    for options in ([], [f"--user={USER}"]):
+        name = f"digit-job-test-{uuid.uuid4().hex[:12]}"
+        try:
+            result = engine.run(
+                images.score, options=options, volumes=[(data, "/input", "ro"), (name, "/output", "rw")]
+            )
+            assert result.returncode == 0, result.stderr
+            assert "goes when that goes" not in result.stderr
+        finally:
+            engine("volume", "rm", "--force", name)
+
+
+def test_output_that_would_be_lost_is_warned_of(engine, images, data):
+    """Where no output is mounted, and the root can be written."""
+    result = engine.run(images.score, volumes=[(data, "/input", "ro")])
+    assert result.returncode == 0, result.stderr
+    assert "/output: is in the container itself" in result.stderr
 
 
 def test_both_images_score_the_same(engine, images, t10k, output, tmp_path):

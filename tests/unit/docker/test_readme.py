@@ -39,8 +39,10 @@ def flag_rows():
             name = option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
             has_default = option.default not in {None, False} and not callable(option.default)
             default = in_image().get(name, str(option.default) if has_default else "")
-            meaning = option.help.replace(f". [env var: {name}, one a line]", ", one a line.").replace("|", "\\|")
-            meaning = meaning.replace("; may be given several times", "")
+            meaning = option.help.replace("|", "\\|")
+            meaning = meaning.replace(
+                f"may be given several times. [env var: {name}, one a line]", "several, one a line."
+            )
             found.append(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
     return "\n".join(found)
 
