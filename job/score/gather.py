@@ -5,7 +5,7 @@ Idempotent: it reads committed parts only and replaces whole files, so it may ru
 
 import json
 import time
-from typing import Any
+from typing import Any, Final
 
 from job.errors import InternalError, StorageError, TooManyRejects
 from job.model.bundle import Bundle
@@ -21,6 +21,9 @@ from job.score.plan import Input, Plan
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 from job.write.part_file import PartSummary, opened_part
+
+# Files that say when a run was: an identical one beside it may have put its own there.
+_TIMED: Final = frozenset({"report.html", "manifest.json"})
 
 
 def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +124,8 @@ def _check_written(joiner: Joiner, written: list[Written]) -> None:
     for each in written:
         path = joiner.output.path(each.path)
         found = joiner.storage.stat(path)
-        if found is None or found.size != each.bytes:
+        is_changed = found is not None and found.size != each.bytes and each.path not in _TIMED
+        if found is None or is_changed:
             raise StorageError(f"{path}: was removed or changed while the run was writing; run the same command again")
 
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_OWN_NAMES: Final = frozenset({CARD_NAME, MARKER_NAME, CARD_TEXT_NAME, PICTURE_NAME, *FILE_NAMES})
+_OWN_NAMES: Final = frozenset({CARD_NAME, MARKER_NAME, CARD_TEXT_NAME, PICTURE_NAME, REPORT_NAME, *FILE_NAMES})
 # A long training is told of in so many lines.
 _MOST_LINES: Final = 25
 
