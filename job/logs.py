@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TextIO
 
 from job.events import FOR_MACHINES, Event, told_as
 
@@ -59,15 +59,12 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == _OURS
 
 
-class _StandardError(logging.Handler):
+class _StandardError(logging.StreamHandler[TextIO]):
     """To what is standard error by then: a progress display takes its place for a while, to be written above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            sys.stderr.write(self.format(record) + "\n")
-            sys.stderr.flush()
-        except Exception:  # noqa: BLE001  # as logging's own handlers have it: a log must not end what it tells of
-            self.handleError(record)
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 class _TextLines(logging.Formatter):
