@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Final
 
 _SYSTEM: Final = Path("/")
-# What docker and podman leave in every container of theirs.
-_MARKS: Final = (".dockerenv", "run/.containerenv")
+# Where digit-job lies in its own image; in other containers, such as one to develop in, output may well stay.
+_MARK: Final = "opt/digit-job"
 
 
 def is_lost_with_container(folder: str, system: Path = _SYSTEM) -> bool:
-    """Whether what is written to a folder goes with the container: it is on the container's root, not on a volume.
+    """Whether what is written to a folder goes with the image's container: it is on its root, not on a volume.
 
-    Kubernetes's containers have no such mark, and their specifications say what is mounted. system: the root.
+    system: the root.
     """
-    if "://" in folder or not any((system / mark).exists() for mark in _MARKS):
+    if "://" in folder or not (system / _MARK).exists():
         return False
     path = Path(folder).absolute()
     there = next(each for each in (path, *path.parents) if each.exists())

@@ -91,10 +91,12 @@ def test_every_name_can_be_told_on_one_line(tmp_path, model, capfd, name, log_fo
         capfd, "score", "--input", path, "--output", tmp_path / "out", "--model", model, "--log-format", log_format
     )
     assert result.returncode == 65, result.stderr
-    [line] = result.stderr.splitlines()
-    assert line.isprintable()
+    lines = result.stderr.splitlines()
+    assert all(line.isprintable() for line in lines)
     if log_format == "json":
-        assert json.loads(line)["message"].startswith(str(path))
+        assert json.loads(lines[-1])["message"].startswith(str(path))
+    else:
+        assert len(lines) == 1
 
 
 def test_results_tell_names_on_lines_of_their_own(tmp_path, model, capfd):

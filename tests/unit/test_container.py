@@ -1,16 +1,12 @@
 from pathlib import Path
 
-import pytest
-
 from job.container import is_lost_with_container
 
 
-@pytest.mark.parametrize("mark", [".dockerenv", "run/.containerenv"])
-def test_a_folder_on_the_containers_root_is_lost(tmp_path, mark):
+def test_a_folder_on_the_images_root_is_lost(tmp_path):
     """Also one that is yet to be made; not one on another device, which is what a volume is, nor a URI."""
     assert not is_lost_with_container(str(tmp_path / "out"), tmp_path)
-    (tmp_path / mark).parent.mkdir(exist_ok=True)
-    (tmp_path / mark).touch()
+    (tmp_path / "opt/digit-job").mkdir(parents=True)
     assert is_lost_with_container(str(tmp_path), tmp_path)
     assert is_lost_with_container(str(tmp_path / "out/deeper"), tmp_path)
     assert not is_lost_with_container("s3://bucket/out", tmp_path)
