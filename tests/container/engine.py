@@ -120,3 +120,7 @@ def wait_for(condition, seconds=120):
 
 def _checked(*command):
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    base_image(Engine(build_module().engine()))
