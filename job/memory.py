@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from job.control_groups import SYSTEM, limits
+from job.settings import MIB
 
-MIB: Final = 1 << 20
 # By the peak memory of 1 to 12 threads, see README.md, "What was measured": Parquet takes the most, 65 MiB a thread.
 _PROCESS_BYTES: Final = 160 * MIB
 _THREAD_BYTES: Final = 80 * MIB

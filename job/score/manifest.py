@@ -1,4 +1,4 @@
-"""What manifest.json says: of the run, where report.json is about the rows. See `findings`."""
+"""What manifest.json says: of the run, where report.json is about the rows. See `report`."""
 
 import platform
 from collections.abc import Sequence

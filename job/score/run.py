@@ -15,13 +15,13 @@ from job.events import Event, told_as
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.read.source import files_at, look
-from job.score.findings import training_of
 from job.score.gather import gather, read_report
 from job.score.join import Joiner
 from job.score.observer import Observer, Stage, Stopwatch
 from job.score.output import Output, State
 from job.score.part import PartScorer
 from job.score.plan import Part, Plan, make_plan
+from job.score.report import training_of
 from job.score.shard import missing_parts, share
 from job.settings import ScoreSettings
 from job.storage import Storage

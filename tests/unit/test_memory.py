@@ -1,7 +1,8 @@
 import pytest
 from support.control_groups import write_system
 
-from job.memory import MIB, threads_in_memory
+from job.memory import threads_in_memory
+from job.settings import MIB
 
 V1 = "12:cpuset:/job\n7:memory:/docker/job\n1:name=systemd:/job\n"
 V1_NONE = 9_223_372_036_854_771_712
