@@ -12,10 +12,10 @@ _MARK: Final = "opt/digit-job"
 def is_lost_with_container(folder: str, system: Path = _SYSTEM) -> bool:
     """Whether what is written to a folder goes with the image's container: it is on its root, not on a volume.
 
-    system: the root.
+    What cannot be written cannot be lost, either. system: the root.
     """
     if "://" in folder or not (system / _MARK).exists():
         return False
     path = Path(folder).absolute()
     there = next(each for each in (path, *path.parents) if each.exists())
-    return os.stat(there).st_dev == os.stat(system).st_dev
+    return os.stat(there).st_dev == os.stat(system).st_dev and os.access(there, os.W_OK)

@@ -129,7 +129,7 @@ from job import machine_code
 kept = [re.sub("-[0-9a-f]{16}[.]o$", "", path.name) for path in Path("/opt/digit-job").rglob("*.o")]
 levels = machine_code.levels()
 wanted = [f"{module}.{function}-{level}" for module, function in machine_code.KERNELS for level in levels]
-print(sorted(kept) == sorted(wanted), len(wanted) in {7, 35})
+print(sorted(kept) == sorted(wanted), len(levels) in {1, 5})
 """
     assert python(engine, images.score, script) == "True True"
 
