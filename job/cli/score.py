@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -211,11 +210,13 @@ def _model_folder(model: str) -> Iterator[str]:
     if not model.endswith(".keras"):
         yield model
         return
-    with TemporaryDirectory(prefix="digit-job-") as folder, train_extra():
+    with train_extra():
         from job.train.convert import convert  # noqa: PLC0415  # only a plain Keras file needs it
+        from job.train.scratch import scratch_folder  # noqa: PLC0415  # the same
 
-        convert(storage_at(model), model, folder)
-        yield folder
+        with scratch_folder() as folder:
+            convert(storage_at(model), model, str(folder))
+            yield str(folder)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def test_no_image_has_what_built_it(engine, images):
 import importlib.util, os, shutil, sys
 modules = [name for name in ("pip", "cyclonedx_py") if importlib.util.find_spec(name)]
 commands = [name for name in ("gcc", "cc", "make", "ld") if shutil.which(name)]
-folders = ("/build", "/tools", "/mnist", "/root/.cache", "/run/secrets/pip_conf", "/run/secrets/ca")
+folders = ("/build", "/tools", "/mnist", os.path.expanduser("~root/.cache"), "/run/secrets/pip_conf", "/run/secrets/ca")
 print(modules, commands, [name for name in folders if os.path.exists(name)])
 """
     for image in (images.score, images.full):

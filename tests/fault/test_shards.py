@@ -28,29 +28,6 @@ def inputs(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def output(tmp_path):
-    """Where the shards write."""
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def arguments(inputs, model, output):
-    """The command that each shard runs."""
-    return [
-        "score", "--input", inputs, "--output", output, "--model", model,
-        "--part-bytes", "40000", "--threads", "2", "--max-rejects", "100%",
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def undisturbed(inputs, model, tmp_path_factory):
-    """What a single run leaves."""
-    output = tmp_path_factory.mktemp("undisturbed") / "out"
-    score(inputs, output, model)
-    return stable_files(output)
-
-
 def shard(index, count=COUNT):
     """The flags of a shard."""
     return ["--shard-index", str(index), "--shard-count", str(count)]
