@@ -46,7 +46,7 @@ $(INSTALLED): pyproject.toml .lock/dev.txt
 	  $(BIN)/python -m pip install $$quiet --no-compile --require-hashes -r .lock/dev.txt && \
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib job
-	@$(BIN)/python -m job.machine_code
+	@$(BIN)/python -m job.compiled.machine_code
 	@$(BIN)/python -m job.report.template
 	@touch $@
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from job import logs
+from job import log
 from job.cli.flags import LogFormatFlag, option
 from job.cli.signals import StopOnSignals
 from job.cli.streams import say
@@ -44,7 +44,7 @@ def compare(
 
     Example: `digit-job compare results-old results-new --json comparison.json`
     """
-    logs.set_up(log_format)
+    log.set_up(log_format)
     StopOnSignals("run the same command again", at_once=True)
     from job.report.side_by_side import in_words  # noqa: PLC0415  # only this command needs it
     from job.score.compare import Comparer  # noqa: PLC0415  # the same

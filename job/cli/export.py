@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from job import logs
+from job import log
 from job.cli.extra import train_extra
 from job.cli.flags import LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option
 from job.cli.signals import StopOnSignals
@@ -49,7 +49,7 @@ def export(
 
     Example: `digit-job export model --to tflite --output digits.tflite`
     """
-    logs.set_up(log_format)
+    log.set_up(log_format)
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
     settings = ExportSettings(
         model=model,

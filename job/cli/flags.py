@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from job import logs
+from job import log
 from job.errors import UsageError
 from job.settings import Scale
 
@@ -33,7 +33,7 @@ def several(flag: str, text: str, metavar: str) -> Any:
 
 
 LogFormatFlag = Annotated[
-    logs.LogFormat,
+    log.LogFormat,
     option("--log-format", "Log lines for people (`text`) or machines (`json`); `auto`: text on a terminal."),
 ]
 
@@ -62,7 +62,7 @@ QuietFlag = Annotated[
 VerboseFlag = Annotated[bool, option("--verbose", "Log each step, too.", "-v", show_default=False)]
 
 
-def verbosity(*, is_quiet: bool, is_verbose: bool) -> logs.Verbosity:
+def verbosity(*, is_quiet: bool, is_verbose: bool) -> log.Verbosity:
     """How much to say. Raises UsageError where both are asked for."""
     if is_quiet and is_verbose:
         raise UsageError("--quiet and --verbose contradict each other; give one of them")

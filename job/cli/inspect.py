@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from job import logs
+from job import log
 from job.cli.flags import LabelColumnFlag, LogFormatFlag, NoLabelFlag, ScaleFlag, TransposeFlag
 from job.cli.streams import echo, say
 from job.settings import ReadSettings
@@ -37,7 +37,7 @@ def inspect(
 
     Example: `digit-job inspect digits.csv`
     """
-    logs.set_up(log_format)
+    log.set_up(log_format)
     from job.score.inspect import command_for  # noqa: PLC0415  # only this command needs it
     from job.score.inspect import inspect as look_at  # noqa: PLC0415  # the same
 
@@ -64,5 +64,5 @@ def _print_inspection(inspection: "Inspection") -> None:
     lines = [(inspection.path, "bold"), *((line, "") for line in in_words(inspection)), *warnings]
     with console.capture() as shown:
         for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures)]:
-            console.print(Text(logs.visible(text), style), soft_wrap=True)
+            console.print(Text(log.visible(text), style), soft_wrap=True)
     echo(shown.get())

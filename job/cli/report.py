@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from job import logs
+from job import log
 from job.cli.extra import extra
 from job.cli.flags import LogFormatFlag, option
 from job.cli.signals import StopOnSignals
@@ -34,7 +34,7 @@ def report(
 
     Example: `digit-job report results --figures slides`
     """
-    logs.set_up(log_format)
+    log.set_up(log_format)
     StopOnSignals("run the same command again", at_once=True)
     from job.score.finished import open_finished  # noqa: PLC0415  # only commands that read results need it
     from job.score.rerender import rerender  # noqa: PLC0415  # only this command needs it

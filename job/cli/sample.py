@@ -3,7 +3,7 @@
 import os
 from typing import Annotated
 
-from job import logs
+from job import log
 from job.cli.extra import train_extra
 from job.cli.flags import LogFormatFlag, option
 from job.cli.streams import say
@@ -19,7 +19,7 @@ def sample(
 
     Example: `digit-job sample --model model --output sample`
     """
-    logs.set_up(log_format)
+    log.set_up(log_format)
     with train_extra():
         from job.train.sample import write_sample  # noqa: PLC0415  # only this command needs it
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from job import logs
+from job import log
 from job.cli.extra import train_extra
 from job.cli.flags import (
     LabelColumnFlag,
@@ -26,10 +26,8 @@ from job.cli.flags import (
 from job.cli.signals import StopOnSignals
 from job.cli.streams import echo
 from job.cli.summary import print_summary
-from job.container import is_lost_with_container
-from job.cores import available_cores
 from job.errors import DigitJobError, UsageError
-from job.memory import threads_in_memory
+from job.limits import available_cores, is_lost_with_container, threads_in_memory
 from job.settings import (
     DEFAULT_PART_BYTES,
     OutputFormat,
@@ -137,7 +135,7 @@ def score(
 
     Example: `digit-job score --input digits.csv --output results --model model`
     """
-    logs.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
+    log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     stop = StopOnSignals(at_once=True)
     from job.score.run import run  # noqa: PLC0415  # only this command needs it
     from job.telemetry.recorder import Recorder  # noqa: PLC0415  # the same
@@ -159,7 +157,7 @@ def score(
         allows_unblessed=allow_unblessed,
         shard=_shard(shard_index, shard_count),
     )
-    asked = TelemetrySettings(metrics_file, pushgateway, openlineage, logs.is_for_machines(log_format), quiet)
+    asked = TelemetrySettings(metrics_file, pushgateway, openlineage, log.is_for_machines(log_format), quiet)
     recorder = Recorder()
     with (
         _told_of(recorder, context.obj, is_profiled=profile),

@@ -6,13 +6,13 @@ from io import TextIOWrapper
 
 import typer
 
-from job import logs
+from job import log
 from job.storage import translated_errors
 
 
 def say(text: str) -> None:
     """Print a line of a result."""
-    echo(logs.visible(text))
+    echo(log.visible(text))
 
 
 def echo(text: str) -> None:

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from job import logs
+from job import log
 from job.cli.streams import echo, say
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _table(result: "RunResult") -> str:
     with console.capture() as shown:
         for name, text in rows:
             style = "yellow" if name == "mind" else ""
-            console.print(Text.assemble((name.ljust(width), "bold"), (logs.visible(text), style)), soft_wrap=True)
+            console.print(Text.assemble((name.ljust(width), "bold"), (log.visible(text), style)), soft_wrap=True)
     return shown.get().rstrip("\n")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from job import logs
+from job import log
 from job.cli.extra import train_extra
 from job.cli.flags import (
     LabelColumnFlag,
@@ -44,7 +44,7 @@ def _take_settings(context: typer.Context, value: str | None) -> str | None:
     """Make the settings in a file the defaults of the command's other flags."""
     if value is None or context.resilient_parsing:
         return value
-    logs.set_up("auto")  # the flag for it is not read yet
+    log.set_up("auto")  # the flag for it is not read yet
     flags = {each.opts[0].removeprefix("--"): each for each in context.command.params if each.name not in _NO_SETTINGS}
     found = read_settings(storage_at(value), value, list(flags))
     for name, text in found.items():
@@ -181,7 +181,7 @@ def train(
     Example: `digit-job train --data train.csv --model model`
     """
     del settings_file  # its callback is all there is to it
-    logs.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
+    log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
     settings = TrainSettings(
         data=data,

@@ -3,7 +3,7 @@
 import os
 from typing import Annotated
 
-from job import logs
+from job import log
 from job.cli.extra import train_extra
 from job.cli.flags import (
     LabelColumnFlag,
@@ -62,7 +62,7 @@ def tune(
 
     Example: `digit-job tune --data train.csv --trials 30 --output search`
     """
-    logs.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
+    log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     settings = TuneSettings(
         data=data,
         output=output,

@@ -14,9 +14,9 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from job.compiled.machine_code import kernel
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import ModelInvalid
-from job.machine_code import kernel
 
 # How many outputs of a layer the kernel computes at once, and of the last: eight and one registers of AVX-512.
 PANEL: Final = 128

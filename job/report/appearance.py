@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from job.compiled.machine_code import kernel
 from job.contract import PIXELS, Pixels
-from job.machine_code import kernel
 
 # The lowest value of each band of pixel values; the first band is the background alone.
 INTENSITY_EDGES: Final = (0, 1, 64, 128, 192)

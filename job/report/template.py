@@ -3,8 +3,8 @@
 Compiling the templates takes longer than all else about a page. So the compiled ones are kept in files, too.
 """
 
+import functools
 import sys
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
-from job import kept
+from job.compiled import cache
 from job.report import words
 from job.report.png import data_uri
 
@@ -24,26 +24,28 @@ class _KeptCode(jinja2.BytecodeCache):
     """Compiled templates in files, by a name that says what they were made from, and for which Python and engine."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        for folder in kept.folders(Path(__file__)):
-            code = kept.read(folder / _name(bucket))
+        for folder in cache.folders(Path(__file__)):
+            code = cache.read(folder / _name(bucket))
             if code is not None:
                 bucket.bytecode_from_string(code)
                 return
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        any(kept.write(folder / _name(bucket), bucket.bytecode_to_string()) for folder in kept.folders(Path(__file__)))
+        any(
+            cache.write(folder / _name(bucket), bucket.bytecode_to_string()) for folder in cache.folders(Path(__file__))
+        )
 
 
 def _name(bucket: Bucket) -> str:
     return f"{bucket.key}-{bucket.checksum}.{sys.implementation.cache_tag}.jinja-{_engine()}"
 
 
-@cache
+@functools.cache
 def _engine() -> str:
     return version("jinja2")
 
 
-@cache
+@functools.cache
 def environment() -> jinja2.Environment:
     """An engine that escapes all text, refuses names that it is not given, and finds what reports share."""
     made = jinja2.Environment(

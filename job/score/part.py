@@ -10,7 +10,7 @@ import numpy as np
 
 from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_schema
 from job.errors import DataError, InternalError
-from job.events import Event, told_as
+from job.log import Event, event
 from job.model.bundle import Predictor
 from job.read.source import Source
 from job.read.stop import CheckStop
@@ -113,7 +113,7 @@ class PartScorer:
             head = head_of(source, self.storage, self.check_stop)
         found = suspicions(head.pixels, head.labels)
         for each in found:
-            told = told_as(Event.INPUT_WARNING, path=source.file.path, warning=each)
+            told = event(Event.INPUT_WARNING, path=source.file.path, warning=each)
             _log.warning("%s: %s", source.file.path, each, extra=told)
         return found
 

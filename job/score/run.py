@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from job.errors import InputChanged, InternalError, NoInput, ResourceExhausted, Stopped, StorageError
-from job.events import Event, told_as
+from job.log import Event, event
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.read.source import files_at, look
@@ -69,7 +69,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
     watch.lap(Stage.PLAN)
     watch.tell(observer)
     if state is State.DONE:
-        told = told_as(Event.ALREADY_DONE, output=output.folder)
+        told = event(Event.ALREADY_DONE, output=output.folder)
         _log.info("%s: already scored: same inputs, model and settings", output.folder, extra=told)
         report = read_report(storage, output, settings)
         return RunResult(output.folder, report, was_done=True, rows=0, seconds=time.monotonic() - clock)
@@ -77,7 +77,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
     engine = _Engine(check_stop)
     scorer = PartScorer(storage, output.commit, predictor, settings, observer, engine.check_stop)
     if state is State.RESUME:
-        told = told_as(Event.RESUMED, output=output.folder, parts_there=len(committed), parts=len(plan.parts))
+        told = event(Event.RESUMED, output=output.folder, parts_there=len(committed), parts=len(plan.parts))
         _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts), extra=told)
     try:
         engine.score(scorer, plan, parts, output, settings.threads)

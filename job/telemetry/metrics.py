@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from job import __version__
 from job.errors import UsageError
-from job.events import Event, told_as
+from job.log import Event, event
 from job.storage import Storage
 from job.telemetry.ending import Ending
 from job.telemetry.recorder import Recorder
@@ -78,7 +78,7 @@ class Pushgateway:
         except RuntimeError as refusal:  # Python's word for a thread that the system refuses
             outcome[0] = str(refusal)
         if outcome[0]:
-            _log.warning("--pushgateway %s: %s", self.to, outcome[0], extra=told_as(Event.NOT_TOLD, to=self.to))
+            _log.warning("--pushgateway %s: %s", self.to, outcome[0], extra=event(Event.TELEMETRY_FAILED, to=self.to))
 
     def _pushed(self, registry: "CollectorRegistry") -> str:
         """What went wrong; empty where nothing did."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from job.errors import ResourceExhausted
-from job.events import Event, told_as
+from job.log import Event, event
 from job.telemetry.recorder import Counts, Recorder
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def told_regularly(recorder: Recorder, interval_s: float = INTERVAL_S) -> Iterat
     try:
         teller.start()
     except RuntimeError as refusal:  # Python's word for a thread that the system refuses
-        _log.warning("no progress will be told: %s", refusal, extra=told_as(Event.NOT_TOLD, to="log"))
+        _log.warning("no progress will be told: %s", refusal, extra=event(Event.TELEMETRY_FAILED, to="log"))
         yield
         return
     try:
@@ -79,7 +79,7 @@ def _tell(now: Counts, before: Counts) -> None:
         "eta_seconds": None if now.eta_s is None else round(now.eta_s),
     }
     words = in_words(now, rows_per_second, bytes_per_second)
-    _log.info("scoring: %.0f %%, %s", 100 * now.share, words, extra=told_as(Event.PROGRESS, **fields))
+    _log.info("scoring: %.0f %%, %s", 100 * now.share, words, extra=event(Event.PROGRESS, **fields))
 
 
 def in_words(counts: Counts, rows_per_second: float, bytes_per_second: float) -> str:

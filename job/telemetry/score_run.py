@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from job import __version__
 from job.errors import DigitJobError
-from job.events import Event, told_as
+from job.log import Event, event
 from job.score.plan import Part
 from job.settings import ScoreSettings, TelemetrySettings
 from job.storage import storage_at
@@ -72,7 +72,7 @@ def _end(outlets: Sequence[_Outlet], ending: Ending | None) -> None:
             if ending is None:
                 raise
             # The run's own error is the one to raise.
-            _log.warning("%s", error, extra=told_as(Event.NOT_TOLD, to=outlet.to))
+            _log.warning("%s", error, extra=event(Event.TELEMETRY_FAILED, to=outlet.to))
 
 
 def _tell_start(settings: ScoreSettings) -> None:
@@ -84,16 +84,16 @@ def _tell_start(settings: ScoreSettings) -> None:
         "threads": settings.threads,
         "pid": os.getpid(),
     }
-    _log.info("scoring %s into %s", ", ".join(settings.inputs), settings.output, extra=told_as(Event.STARTED, **fields))
+    _log.info("scoring %s into %s", ", ".join(settings.inputs), settings.output, extra=event(Event.STARTED, **fields))
 
 
 def _tell_plan(recorder: Recorder) -> None:
     counts, inputs = recorder.counts(), len(recorder.plan.inputs) if recorder.plan else 0
     fields = {"inputs": inputs, "parts": counts.total_parts, "bytes": counts.total_bytes}
     text = "to be scored: %d parts of %d files, about %.1f MB"
-    told = told_as(Event.PLANNED, **fields)
+    told = event(Event.PLANNED, **fields)
     _log.info(text, counts.total_parts, inputs, counts.total_bytes / 1e6, extra=told)
 
 
 def _tell_part(part: Part) -> None:
-    _log.debug("part %d is scored and committed", part.index, extra=told_as(Event.PART_COMMITTED, part=part.index))
+    _log.debug("part %d is scored and committed", part.index, extra=event(Event.PART_COMMITTED, part=part.index))

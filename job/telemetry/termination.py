@@ -8,7 +8,7 @@ import os
 import stat
 from typing import Final
 
-from job.events import Event, told_as
+from job.log import Event, event
 
 _log = logging.getLogger(__name__)
 
@@ -37,4 +37,4 @@ def tell_cause_of_death(exit_code: int, message: str, path: str | None = None) -
     except FileNotFoundError:
         return
     except OSError as error:
-        _log.warning("%s: %s", path, os.strerror(error.errno or 0), extra=told_as(Event.NOT_TOLD, to=path))
+        _log.warning("%s: %s", path, os.strerror(error.errno or 0), extra=event(Event.TELEMETRY_FAILED, to=path))

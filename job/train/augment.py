@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from job.compiled.machine_code import kernel
 from job.contract import PIXELS, SIDE, Pixels
-from job.machine_code import kernel
 
 # Control points of the elastic displacement along one side.
 POINTS: Final = 6

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
-from job.events import Event, told_as
+from job.log import Event, event
 from job.train.scratch import scratch_file
 
 _log = logging.getLogger(__name__)
@@ -78,4 +78,4 @@ def without_notices() -> Iterator[None]:
             written.seek(0)
             for line in written:
                 if not line.startswith(_NOTICES):
-                    _log.warning("%s", line.decode(errors="replace").rstrip(), extra=told_as(Event.LIBRARY))
+                    _log.warning("%s", line.decode(errors="replace").rstrip(), extra=event(Event.LIBRARY))

@@ -19,9 +19,9 @@ from support.models import write_model
 from support.outcome import assert_told, call, measured
 from support.runs import score, stable_files
 
-from job.filesystem import LocalFileSystem
 from job.settings import RejectLimit
 from job.storage import LocalStorage
+from job.storage.filesystem import LocalFileSystem
 
 DIGITS = make_digits(24)
 PART_BYTES = 16_000
@@ -160,7 +160,7 @@ class _Written(io.FileIO):
 def disturbed(capfd, monkeypatch, system, command):
     """How the command ends on a file system."""
     with monkeypatch.context() as patch:
-        patch.setattr("job.storage.LocalFileSystem", lambda: system)
+        patch.setattr("job.storage.local.LocalFileSystem", lambda: system)
         return call(capfd, *command)
 
 

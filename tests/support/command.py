@@ -7,7 +7,7 @@ import sys
 # The process sends itself a signal right after the nth file got its final name, and notes when that was.
 _SIGNALS_ITSELF = """
 import itertools, os, time
-from job.filesystem import LocalFileSystem
+from job.storage.filesystem import LocalFileSystem
 
 renamed, rename = itertools.count(1), LocalFileSystem.rename
 number, at = map(int, os.environ["SIGNAL_AT"].split())

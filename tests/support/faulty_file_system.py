@@ -7,7 +7,7 @@ import threading
 
 import pyarrow as pa
 
-from job.filesystem import LocalFileSystem
+from job.storage.filesystem import LocalFileSystem
 
 _COUNTED = (
     "stat", "names", "make_folder", "sync_path", "rename", "exchange", "link", "unlink", "remove_folder",

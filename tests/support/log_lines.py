@@ -3,7 +3,7 @@
 import json
 import re
 
-from job.events import Event
+from job.log import Event
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from job.container import is_lost_with_container
+from job.limits import is_lost_with_container
 
 
 def test_a_folder_on_the_images_root_is_lost(tmp_path):

@@ -291,7 +291,7 @@ def test_what_onnx_runtime_raises(monkeypatch, verb, error, meaning):
 def test_what_comes_through_every_door(monkeypatch, caplog, error, code, has_traceback):
     """Lack of memory anywhere is worth another try; what nobody foresaw is a defect, and told with its traceback."""
     monkeypatch.setattr(cli, "app", raises(error))
-    monkeypatch.setattr("job.logs.set_up", lambda *_: None)  # caplog hears what goes up to the root
+    monkeypatch.setattr("job.log.set_up", lambda *_: None)  # caplog hears what goes up to the root
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == code

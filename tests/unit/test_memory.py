@@ -1,7 +1,7 @@
 import pytest
 from support.control_groups import write_system
 
-from job.memory import threads_in_memory
+from job.limits import threads_in_memory
 from job.settings import MIB
 
 V1 = "12:cpuset:/job\n7:memory:/docker/job\n1:name=systemd:/job\n"

@@ -8,7 +8,7 @@ import typer
 
 from job.cli import app
 from job.errors import DigitJobError, Stopped
-from job.events import Event
+from job.log import Event
 from job.telemetry.metrics import registry_of
 from job.telemetry.recorder import Recorder
 

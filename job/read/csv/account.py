@@ -9,9 +9,9 @@ import io
 
 import numpy as np
 
+from job.compiled.machine_code import kernel
 from job.contract import PixelBatch
 from job.errors import InternalError
-from job.machine_code import kernel
 from job.read.csv.block import Text
 
 _BLANK = (b"", b"\r")

@@ -18,6 +18,7 @@ from typing import Final
 import numba
 import numpy as np
 
+from job.compiled.llvm import load_word, store_byte
 from job.read.csv.vector import (
     PAIRS,
     WIDTH,
@@ -30,7 +31,6 @@ from job.read.csv.vector import (
     pack_numbers,
     store_zeros,
 )
-from job.read.memory import load_word, store_byte
 
 _MAX_DIGITS: Final = 3
 _MAX_PIXEL: Final = 255

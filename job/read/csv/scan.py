@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from job.compiled.machine_code import can_pack, kernel
 from job.contract import PIXELS
-from job.machine_code import can_pack, kernel
 from job.read.csv.block import Records, Scanned, Text
 from job.read.layout import Layout
 

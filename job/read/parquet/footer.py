@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from job.machine_code import kernel
+from job.compiled.machine_code import kernel
 from job.settings import MIB
 
 # What is known of a column in a row group: the type of its numbers, its codec, its size in the file, the places of its

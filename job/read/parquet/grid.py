@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from job.compiled.machine_code import kernel
 from job.contract import PIXELS, Pixels, Reject
-from job.machine_code import kernel
 from job.read.arrow_values import validity, values
 from job.read.ink import FullInk, pixel_reject, to_pixels
 

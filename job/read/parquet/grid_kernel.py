@@ -12,8 +12,8 @@ import numba
 import numpy as np
 from numba import types
 
+from job.compiled.llvm import load_byte, load_long, store_byte, store_long
 from job.contract import PIXELS
-from job.read.memory import load_byte, load_long, store_byte, store_long
 
 SIGNATURE: Final = types.void(*[types.int64] * 4)
 

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numba import carray, types
 
-from job.read.memory import load_byte, load_long, load_word, store_byte, store_long
+from job.compiled.llvm import load_byte, load_long, load_word, store_byte, store_long
 from job.read.parquet.pages import NUMBERS, TABLE_BYTES
 from job.read.parquet.snappy_kernel import copy, unpack
 from job.read.parquet.thrift_kernel import BINARY, DOUBLE, FALSE, I8, I64, STRUCT, TRUE, varint, zigzag

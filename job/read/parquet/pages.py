@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from job.machine_code import kernel
+from job.compiled.machine_code import kernel
 from job.read.parquet.footer import ChunkTable
 from job.settings import MIB
 

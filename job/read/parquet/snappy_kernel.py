@@ -10,7 +10,7 @@ from typing import Final
 
 import numba
 
-from job.read.memory import load_byte, load_long, load_word, store_byte, store_long
+from job.compiled.llvm import load_byte, load_long, load_word, store_byte, store_long
 
 _LONG_BYTES: Final = 8
 # Most pieces are short; so many bytes are copied without asking, where there is room to read and write them.

@@ -11,7 +11,7 @@ from typing import Final
 
 import numba
 
-from job.read.memory import load_byte
+from job.compiled.llvm import load_byte
 
 # Kinds of values. A field that is true or false has no other value than its kind.
 STOP, TRUE, FALSE, I8, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(13)

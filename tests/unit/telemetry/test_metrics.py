@@ -142,7 +142,7 @@ def test_a_push_that_fails_is_a_warning(url, caplog):
     """Whatever the reason."""
     Pushgateway(url, Recorder()).end(None)
     [record] = caplog.records
-    assert (record.levelname, record.event) == ("WARNING", "not_told")
+    assert (record.levelname, record.event) == ("WARNING", "telemetry_failed")
     assert record.message.startswith(f"--pushgateway {url}: ")
 
 
@@ -170,4 +170,4 @@ def test_a_system_that_refuses_threads_is_a_warning(monkeypatch, caplog):
     monkeypatch.setattr(threading, "_start_new_thread", refuse)
     Pushgateway("http://127.0.0.1:1", Recorder()).end(None)
     with told_regularly(Recorder()):
-        assert [record.event for record in caplog.records] == ["not_told", "not_told"]
+        assert [record.event for record in caplog.records] == ["telemetry_failed", "telemetry_failed"]

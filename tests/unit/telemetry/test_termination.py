@@ -48,5 +48,5 @@ def test_a_file_that_cannot_be_written_is_a_warning(tmp_path, caplog, monkeypatc
     monkeypatch.setattr("os.open", refuse)
     tell_cause_of_death(70, "defect", str(path))
     [record] = caplog.records
-    assert (record.levelname, record.event) == ("WARNING", "not_told")
+    assert (record.levelname, record.event) == ("WARNING", "telemetry_failed")
     assert record.message == f"{path}: Permission denied"

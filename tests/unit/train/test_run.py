@@ -11,11 +11,11 @@ from support.files import Digits, write_csv
 from support.models import write_model
 
 from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied, StorageError
-from job.filesystem import LocalFileSystem
 from job.model.bundle import open_bundle
 from job.model.predictor import predictor_of
 from job.settings import TrainSettings
 from job.storage import LocalStorage
+from job.storage.filesystem import LocalFileSystem
 from job.train import formats as module
 from job.train import run
 from job.train.backend import fix_seed, import_keras

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from job.machine_code import kernel
+from job.compiled.machine_code import kernel
 from job.read.parquet.footer import ChunkTable
 from job.read.parquet.pages import NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
 from job.read.parquet.snappy_kernel import unpack

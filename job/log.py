@@ -1,6 +1,7 @@
-"""What a running job says on standard error: lines for people, or JSON for machines.
+"""The log on standard error: lines for people or JSON for machines, and the closed list of events in it.
 
-Results are not logged; they go to standard output, which is `cli`'s alone.
+A line becomes one of an event by `_log.info(text, extra=event(Event.RESUMED, parts=3))`; without one it is a MESSAGE,
+and what libraries log is LIBRARY. Results are not logged: they go to standard output, which only `cli` writes to.
 """
 
 import json
@@ -9,15 +10,44 @@ import sys
 import threading
 import time
 import warnings
+from enum import StrEnum
 from typing import Any, Final, Literal, TextIO
 
-from job.events import FOR_MACHINES, Event, told_as
+
+class Event(StrEnum):
+    """What a line of the log is about."""
+
+    STARTED = "started"
+    PLANNED = "planned"
+    RESUMED = "resumed"
+    ALREADY_DONE = "already_done"
+    INPUT_WARNING = "input_warning"
+    PART_COMMITTED = "part_committed"
+    PROGRESS = "progress"
+    TELEMETRY_FAILED = "telemetry_failed"
+    FINISHED = "finished"
+    FAILED = "failed"
+    MESSAGE = "message"
+    LIBRARY = "library"
+
+
+# What people read elsewhere: in the summary, or on the progress display. They see these lines with --verbose only.
+FOR_MACHINES = frozenset({Event.STARTED, Event.PLANNED, Event.FINISHED})
+
+
+def event(kind: Event, **fields: Any) -> dict[str, Any]:
+    """The `extra` that makes a log record one of an event; `fields` are JSON values."""
+    return {"event": kind, "fields": fields}
+
 
 LogFormat = Literal["auto", "text", "json"]
+
 Verbosity = Literal["quiet", "normal", "verbose"]
 
 _LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
+
 _OURS: Final = "job"
+
 # Control characters of Unicode's first two blocks: names of files may hold all but NUL.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
@@ -109,14 +139,14 @@ def _log_warning(  # noqa: PLR0913, PLR0917  # warnings calls it so
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
 ) -> None:
     del file, line  # who asks for another file gets the log all the same
-    where = told_as(Event.LIBRARY, category=category.__name__, file=filename, line=lineno)
+    where = event(Event.LIBRARY, category=category.__name__, file=filename, line=lineno)
     _libraries.warning("%s", message, extra=where)
 
 
 def _log_unraisable(error: Any) -> None:
-    _libraries.warning("exception ignored in %r: %r", error.object, error.exc_value, extra=told_as(Event.LIBRARY))
+    _libraries.warning("exception ignored in %r: %r", error.object, error.exc_value, extra=event(Event.LIBRARY))
 
 
 def _log_end_of_thread(error: Any) -> None:
     trouble = (error.exc_type, error.exc_value, error.exc_traceback)
-    _libraries.error("a thread ended with %r", error.exc_value, exc_info=trouble, extra=told_as(Event.LIBRARY))
+    _libraries.error("a thread ended with %r", error.exc_value, exc_info=trouble, extra=event(Event.LIBRARY))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from job import machine_code
+from job.compiled import machine_code
 
 KERNEL = ("job.read.csv.kernel", "scan")
 LEVEL = machine_code._level()
@@ -94,7 +94,7 @@ def test_an_image_holds_code_for_every_processor(compilations, tmp_path):
 
 def test_every_kernel_is_known_to_be_one():
     """What the code asks for is what an install compiles ahead."""
-    sources = (path.read_text() for path in Path(machine_code.__file__).parent.rglob("*.py"))
+    sources = (path.read_text() for path in Path(machine_code.__file__).parents[1].rglob("*.py"))
     asked = {found for source in sources for found in re.findall(r'kernel\("(job\.[\w.]+)", "(\w+)"\)', source)}
     assert asked == set(machine_code.KERNELS)
 

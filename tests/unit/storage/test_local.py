@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from support.faulty_file_system import FaultyFileSystem
 
-from job import storage as module
 from job.errors import NoInput, ResourceExhausted, StorageError, UsageError
-from job.filesystem import LocalFileSystem
 from job.storage import FileInfo, common_folder, join, relative_to, storage_at
+from job.storage import local as module
+from job.storage.filesystem import LocalFileSystem
 
 
 def _names(folder):

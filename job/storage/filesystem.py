@@ -13,8 +13,10 @@ from typing import Final, Protocol
 import pyarrow as pa
 
 _NO_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
+
 # The manual page renameat2(2) and linux/fs.h name these.
 _AT_FDCWD: Final = -100
+
 _RENAME_EXCHANGE: Final = 2
 
 

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from job import filesystem as module
-from job.filesystem import LocalFileSystem
+from job.storage import filesystem as module
+from job.storage.filesystem import LocalFileSystem
 
 
 @pytest.fixture

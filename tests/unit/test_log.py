@@ -6,33 +6,33 @@ import sys
 import pytest
 from support.log_lines import log_lines
 
-from job import logs
-from job.events import Event, told_as
+from job import log
+from job.log import Event, event
 
 
 @pytest.fixture
-def log():
+def logger():
     """The job's logger, which is as it was when the test is over."""
-    log = logging.getLogger("job")
-    before = log.handlers[:], log.level, log.propagate
-    yield log
-    log.handlers[:], log.level, log.propagate = before
+    logger = logging.getLogger("job")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield logger
+    logger.handlers[:], logger.level, logger.propagate = before
 
 
-def test_text_is_one_line_whatever_a_name_holds(log, capsys):
+def test_text_is_one_line_whatever_a_name_holds(logger, capsys):
     """Control characters are spelled out, and what is more than information says so first."""
-    logs.set_up("text")
-    log.info("scored %s", "a\nb\x1b[31m.csv")
-    log.warning("odd")
+    log.set_up("text")
+    logger.info("scored %s", "a\nb\x1b[31m.csv")
+    logger.warning("odd")
     assert capsys.readouterr().err == "scored a\\x0ab\\x1b[31m.csv\nwarning: odd\n"
 
 
-def test_people_are_not_told_twice(log, capsys):
-    """What the summary says as well is in the log for machines, or with --verbose."""
-    logs.set_up("text")
-    log.info("begun", extra=told_as(Event.STARTED))
-    logs.set_up("text", "verbose")
-    log.info("begun again", extra=told_as(Event.STARTED))
+def test_people_are_not_told_twice(logger, capsys):
+    """What the summary says as well is in the logger for machines, or with --verbose."""
+    log.set_up("text")
+    logger.info("begun", extra=event(Event.STARTED))
+    log.set_up("text", "verbose")
+    logger.info("begun again", extra=event(Event.STARTED))
     assert capsys.readouterr().err == "begun again\n"
 
 
@@ -40,19 +40,19 @@ def test_people_are_not_told_twice(log, capsys):
     ("verbosity", "told"),
     [("quiet", ["warning"]), ("normal", ["info", "warning"]), ("verbose", ["debug", "info", "warning"])],
 )
-def test_verbosity_is_the_least_level_that_is_told(log, capsys, verbosity, told):
+def test_verbosity_is_the_least_level_that_is_told(logger, capsys, verbosity, told):
     """--quiet: from warnings on. --verbose: everything."""
-    logs.set_up("text", verbosity)
-    log.debug("debug")
-    log.info("info")
-    log.warning("warning")
+    log.set_up("text", verbosity)
+    logger.debug("debug")
+    logger.info("info")
+    logger.warning("warning")
     assert [line.removeprefix("warning: ") for line in capsys.readouterr().err.splitlines()] == told
 
 
 LIBRARIES = """
 import gc, logging, threading, warnings
-from job import logs
-logs.set_up("json")
+from job import log
+log.set_up("json")
 logging.getLogger("job.score").info("said by us")
 logging.getLogger("somebody.else").warning("said\\nby a library")
 warnings.warn("deprecated")
@@ -75,12 +75,12 @@ def test_what_libraries_say_is_json_too():
     assert "in a finaliser" in lines[4]["message"]
 
 
-def test_names_that_are_no_utf_8_are_json(log, monkeypatch):
+def test_names_that_are_no_utf_8_are_json(logger, monkeypatch):
     """A path's stray bytes do not keep the line from being parsed."""
     written = []
     monkeypatch.setattr(sys, "stderr", type("Stream", (), {"write": written.append, "flush": lambda: None}))
-    monkeypatch.setattr(logs, "_take_over_what_libraries_say", lambda _handler: None)
-    monkeypatch.setattr(logs, "is_for_machines", lambda _format: True)
-    logs.set_up("json")
-    log.info("scored %s", "caf\udce9.csv")
+    monkeypatch.setattr(log, "_take_over_what_libraries_say", lambda _handler: None)
+    monkeypatch.setattr(log, "is_for_machines", lambda _format: True)
+    log.set_up("json")
+    logger.info("scored %s", "caf\udce9.csv")
     assert json.loads(written[0].encode(errors="backslashreplace"))["message"] == "scored caf\udce9.csv"

@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from job import kept
+from job.compiled import cache
 from job.errors import InternalError
 
 _log = logging.getLogger(__name__)
 
 # x86-64-v4 with instructions that pack bytes: Intel's server processors since 2019, AMD's since 2022.
 PACKING: Final = "x86-64-v4-vbmi2"
+
 # All there are, for an install to compile ahead.
 KERNELS: Final = (
     ("job.read.csv.kernel", "scan"),
@@ -47,9 +48,12 @@ _LEVELS: Final = {
 }
 
 _OLDEST: Final = "x86-64"
+_PACKAGE: Final = Path(__file__).parents[1]
 
 _lock = threading.Lock()
+
 _loaded: dict[str, Callable[..., None]] = {}
+
 # Code lives as long as the engine that loaded it.
 _engines: list[Any] = []
 
@@ -87,13 +91,13 @@ def _object_code(module: str, function: str, level: str) -> bytes:
     name = f"{module}.{function}-{level}-{_origin(module)}.o"
     folders = list(_folders(module))
     for folder in folders:
-        code = kept.read(folder / name)
+        code = cache.read(folder / name)
         if code:
             return code
     _log.debug("compiling %s for %s", module, level)
     code = _compiled(module, function, level)
     for folder in folders:
-        if kept.write(folder / name, code):
+        if cache.write(folder / name, code):
             break
     return code
 
@@ -105,8 +109,8 @@ def _origin(module: str) -> str:
     origins = {
         *folder.glob("*.py"),
         *folder.parent.glob("*.py"),
-        Path(__file__),
-        Path(__file__).with_name("contract.py"),
+        *Path(__file__).parent.glob("*.py"),
+        _PACKAGE / "contract.py",
     }
     for path in sorted(origins):
         digest.update(path.read_bytes())
@@ -116,12 +120,12 @@ def _origin(module: str) -> str:
 
 
 def _source(module: str) -> Path:
-    return Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
+    return _PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
 
 
 def _folders(module: str) -> Iterator[Path]:
     """Where code is looked for, and kept in the first that can be written."""
-    return kept.folders(_source(module))
+    return cache.folders(_source(module))
 
 
 @functools.cache
@@ -208,6 +212,6 @@ def _callable(address: int) -> Callable[..., None]:
     return call
 
 
-# An install is for this processor; an image may meet any: python -m job.machine_code [--every-processor]
+# An install is for this processor; an image may meet any: python -m job.compiled.machine_code [--every-processor]
 if __name__ == "__main__":
     compile_ahead(levels() if "--every-processor" in sys.argv[1:] else [_level()])

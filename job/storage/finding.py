@@ -12,11 +12,13 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from job.filesystem import FileSystem
+from job.storage.filesystem import FileSystem
 
 _HIDDEN: Final = (".", "_")
+
 # What comes with a new volume, closed to everybody but root.
 _OF_THE_SYSTEM: Final = "lost+found"
+
 _ANY_FOLDERS: Final = "**"
 
 

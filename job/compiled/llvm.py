@@ -43,5 +43,6 @@ def _storing(kind):
 # The byte and the four bytes at an address as int64, the eight as uint64, the first of them lowest. What is calculated
 # with has a sign: to Numba, such a number with one that has none is a float, and a place or a length from it any.
 load_byte, load_word, load_long = _loading(_BYTE), _loading(_WORD), _loading(_LONG)
+
 # Write the lowest byte, or all eight, of a uint64 to an address.
 store_byte, store_long = _storing(_BYTE), _storing(_LONG)

@@ -1,10 +1,4 @@
-"""The only door to any file: find, open, commit, remove.
-
-A place is a URI; a path without a scheme is a local one. `Storage` is what the rest of the job knows:
-it deals in paths as strings, so that an object store can stand behind it as well as a local folder,
-and tests can put one there that fails on request. Errors of the operating system and of Arrow leave
-here as `StorageError`, `ResourceExhausted` or `NoInput`; nothing else of theirs gets out.
-"""
+"""Files of this machine. A commit is: write beside the target, flush, fsync, rename, fsync the folder."""
 
 import errno
 import io
@@ -16,130 +10,30 @@ import urllib.parse
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import pyarrow as pa
 
-from job.errors import OUT_OF_MEMORY, InputChanged, NoInput, ResourceExhausted, StorageError, UsageError
-from job.filesystem import FileSystem, LocalFileSystem
-from job.search import files_below, is_folder, matches, status_at
+from job.errors import NoInput, UsageError
+from job.storage.faults import translated_errors
+from job.storage.filesystem import FileSystem, LocalFileSystem
+from job.storage.finding import files_below, is_folder, matches, status_at
+from job.storage.paths import check_scheme
+from job.storage.protocol import FileInfo
 
-_EXHAUSTED = {
-    errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOBUFS, errno.ENOLCK,
-}  # fmt: skip
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
+
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
 # While another process puts files into a folder that is being removed, and no longer.
 _REMOVAL_TRIES = 100
+
 _BUFFER_BYTES = 1 << 17
+
 # What stands behind a folder's name while it is built, or being removed; and how old it is when nobody is at it.
 _HIDDEN = re.compile(r"[0-9a-f]{32}\.(tmp|old)")
+
 _ABANDONED_SECONDS = 24 * 60 * 60
-
-
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """A file as it was when it was looked at; two equal values mean it has not changed since.
-
-    version: what the storage knows to tell two contents of the same size apart (here: modification time in ns).
-    """
-
-    path: str
-    size: int
-    version: str
-
-    @property
-    def name(self) -> str:
-        """The last component of the path."""
-        return PurePosixPath(self.path).name
-
-
-class Storage(Protocol):
-    """One file system. All paths are absolute within it and use `/`."""
-
-    def resolve(self, location: str) -> str:
-        """The absolute path behind a location as the user wrote it."""
-        ...
-
-    def find(self, location: str) -> list[FileInfo]:
-        """The files a location names, sorted by path: itself, a folder's (recursive), or a pattern's matches.
-
-        Names that begin with `.` or `_` are passed over, except where they are named outright; so are, in folders and
-        patterns, pipes and devices, and links to folders. A link to a file is that file under the link's name.
-        Raises NoInput where there is none, StorageError for a link to nothing and for a folder that cannot be looked
-        into, UsageError for a pipe named outright.
-        """
-        ...
-
-    def is_folder(self, path: str) -> bool:
-        """Whether a folder is at a path."""
-        ...
-
-    def stat(self, path: str) -> FileInfo | None:
-        """The file at a path; None if there is none."""
-        ...
-
-    def list(self, folder: str) -> list[str]:
-        """Names of everything directly in a folder, sorted; empty if there is no such folder."""
-        ...
-
-    def open(self, path: str) -> pa.NativeFile:
-        """A file to read at any position; its reads do not hold Python's lock."""
-        ...
-
-    def read(self, path: str) -> bytes:
-        """A small file's whole content."""
-        ...
-
-    @contextmanager
-    def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
-        """A new file to write, which appears under its name when the block ends well, and never otherwise.
-
-        beside: the folder for the temporary file; the target's own if not given.
-        """
-        ...
-
-    def create(self, path: str, content: bytes) -> bool:
-        """Write a small new file whole, unless there is one; whether this call was the one to make it."""
-        ...
-
-    def commit_folder(self, staging: str, target: str) -> None:
-        """Give a finished folder its final name, in place of a folder that may be there."""
-        ...
-
-    def remove_abandoned(self, folder: str, name: str) -> None:
-        """Remove what is hidden in a folder, was to get a name or has lost it, and was left by its writer a day ago."""
-        ...
-
-    def is_mount(self, path: str) -> bool:
-        """Whether a folder is where a volume begins: it cannot be replaced, nor anything be moved to it from beside."""
-        ...
-
-    def commit_files(self, staging: str, target: str, *, last: str) -> None:
-        """Give the files of a finished folder their places in one that cannot be replaced, the file `last` as the last.
-
-        Until that is there, the target holds files old and new.
-        """
-        ...
-
-    def remove(self, path: str) -> None:
-        """Remove a file or a whole folder; no error if it is not there."""
-        ...
-
-
-def storage_at(*locations: str) -> Storage:
-    """The storage that all of the locations (paths or URIs) live in. Raises UsageError where there is none."""
-    for location in locations:
-        _check_scheme(location)
-    return LocalStorage()
-
-
-def _check_scheme(location: str) -> None:
-    scheme, is_uri, _ = location.partition("://")
-    if is_uri and scheme != "file":
-        raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
 
 
 class LocalStorage:
@@ -150,7 +44,7 @@ class LocalStorage:
 
     def resolve(self, location: str) -> str:
         """See Storage."""
-        _check_scheme(location)
+        check_scheme(location)
         if location.startswith("file://"):
             path = location.removeprefix("file://").partition("/")[2]
             location = "/" + urllib.parse.unquote(path, errors="surrogateescape")
@@ -399,67 +293,3 @@ class LocalStorage:
     def _unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):
             self._system.unlink(path)
-
-
-def join(folder: str, *names: str) -> str:
-    """A path below a folder."""
-    return "/".join((folder.rstrip("/"), *names))
-
-
-def common_folder(paths: list[str]) -> str:
-    """The deepest folder that holds all of the given absolute file paths."""
-    return os.path.commonpath([os.path.dirname(path) for path in paths])
-
-
-def relative_to(folder: str, path: str) -> str:
-    """A path as seen from a folder above it."""
-    return str(PurePosixPath(path).relative_to(folder))
-
-
-def is_of_the_machine(error: Exception) -> bool:
-    """Whether an error is of storage, memory or threads, and so says nothing of the content being read.
-
-    Arrow and the unpackers call damaged content an OSError too, but one that the operating system has no number for.
-    """
-    is_numbered = isinstance(error, OSError) and error.errno is not None
-    return is_numbered or isinstance(error, MemoryError) or _is_about_threads(error)
-
-
-@contextmanager
-def translated_errors(path: str) -> Iterator[None]:
-    """Turn the operating system's errors about a path, and running out of memory meanwhile, into digit-job's.
-
-    For whoever reads from an open file, too. Each number of the operating system's has a meaning here: what can be
-    freed is ResourceExhausted, and all the rest StorageError.
-    """
-    try:
-        yield
-    except OSError as error:
-        # Arrow's own text names the path again, and can be many lines long.
-        reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
-        if error.errno in _EXHAUSTED:
-            raise ResourceExhausted(f"{path}: {reason}; free some and run the same command again") from error
-        raise StorageError(f"{path}: {reason}") from error
-    except MemoryError as error:  # Arrow's is one, too
-        raise ResourceExhausted(f"{path}: {OUT_OF_MEMORY}") from error
-    except pa.ArrowException as error:
-        if not _is_about_threads(error):
-            raise
-        raise ResourceExhausted(f"{path}: cannot start threads to read it; lower --threads or allow more") from error
-
-
-def _is_about_threads(error: Exception) -> bool:
-    # Arrow has no class of its own for it.
-    return isinstance(error, pa.ArrowException) and "worker thread" in str(error)
-
-
-def check_unchanged(storage: Storage, seen: FileInfo) -> None:
-    """Raise InputChanged where a file is no longer what it was when it was seen, StorageError where it is gone.
-
-    A file that is gone may come back as it was, with the mount that holds it.
-    """
-    now = storage.stat(seen.path)
-    if now is None:
-        raise StorageError(f"{seen.path}: is gone while it was being read; run again once it is back")
-    if now != seen:
-        raise InputChanged(f"{seen.path}: was changed while it was being read; run again once it is complete")

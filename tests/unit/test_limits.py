@@ -3,8 +3,8 @@ import os
 import pytest
 from support.control_groups import write_system
 
-from job import cores
-from job.cores import available_cores
+from job import limits as cores
+from job.limits import available_cores
 
 
 @pytest.fixture(autouse=True)
