@@ -11,7 +11,7 @@ from job.settings import ReadSettings
 from job.storage import storage_at
 
 if TYPE_CHECKING:
-    from job.score.inspect import Inspection
+    from job.read.inspection import Inspection
 
 _MOST_DRAWN = 5
 
@@ -38,8 +38,8 @@ def inspect(
     Example: `digit-job inspect digits.csv`
     """
     log.set_up(log_format)
-    from job.score.inspect import command_for  # noqa: PLC0415  # only this command needs it
-    from job.score.inspect import inspect as look_at  # noqa: PLC0415  # the same
+    from job.read.inspection import inspect as look_at  # noqa: PLC0415  # the same
+    from job.score.command import command_for  # noqa: PLC0415  # only this command needs it
 
     settings = ReadSettings(label_column, no_label, scale, transpose)
     for each in look_at(storage_at(source), source, settings):
@@ -52,8 +52,8 @@ def _print_inspection(inspection: "Inspection") -> None:
     from rich.console import Console  # noqa: PLC0415  # only this command needs it
     from rich.text import Text  # noqa: PLC0415  # the same
 
+    from job.read.inspection import in_words  # noqa: PLC0415  # the same
     from job.report.drawing import WIDTH, drawn  # noqa: PLC0415  # the same
-    from job.score.inspect import in_words  # noqa: PLC0415  # the same
 
     console = Console()
     is_unicode = console.encoding.lower().startswith("utf")

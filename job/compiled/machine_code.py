@@ -29,7 +29,7 @@ PACKING: Final = "x86-64-v4-vbmi2"
 
 # All there are, for an install to compile ahead.
 KERNELS: Final = (
-    ("job.read.csv.kernel", "scan"),
+    ("job.read.csv.scan_kernel", "scan"),
     ("job.read.csv.count_kernel", "count_lines"),
     ("job.read.parquet.footer_kernel", "chunks"),
     ("job.read.parquet.page_kernel", "decode"),

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Pixels, Reason, Reject
 from job.errors import DataError, LayoutError
-from job.read.compression import COMPRESSED_SUFFIXES, Compression, opened
-from job.read.ink import FullInk, pixel_reject, to_pixels
+from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
+from job.read.packed.stream import opened
+from job.read.pixels import PixelScale, pixel_reject, to_pixels
 from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
@@ -41,7 +42,7 @@ class IdxSource:
     rows: int
     labels: FileInfo | None
     is_transposed: bool = False
-    full_ink: FullInk = 255
+    full_ink: PixelScale = 255
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
@@ -167,7 +168,7 @@ def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAU
             f"{file.path}: {file.size} bytes, expected {expected} for the {rows} images its header announces"
         )
     labels = None if settings.is_label_ignored else _labels_beside(storage, file)
-    full_ink: FullInk = 1 if settings.scale == "1" else 255
+    full_ink: PixelScale = 1 if settings.scale == "1" else 255
     return IdxSource(file, compression, rows, labels, settings.is_transposed, full_ink)
 
 

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from job.contract import PixelBatch
 from job.errors import DataError, LayoutError, NoInput
-from job.read.compression import COMPRESSED_SUFFIXES, Compression, opened
-from job.read.csv.source import csv_source
+from job.read.csv.csv_source import csv_source
 from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, IdxSource, idx_source
-from job.read.parquet.source import MAGIC as PARQUET_MAGIC
-from job.read.parquet.source import parquet_source
+from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
+from job.read.packed.stream import opened
+from job.read.parquet.parquet_source import MAGIC as PARQUET_MAGIC
+from job.read.parquet.parquet_source import parquet_source
 from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged
@@ -27,7 +28,6 @@ _log = logging.getLogger(__name__)
 # Importing and loading the compiled CSV scanner takes about as long as parsing this much without it.
 _COMPILED_PAYS_FROM_BYTES: Final = 32 << 20
 _PACKED_RATIO: Final = 6
-
 _DATA_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".pq", ".parq", "ubyte", ".idx")
 
 

@@ -44,3 +44,8 @@ def command_line(flags: Mapping[str, Any]) -> str:
 
 
 _DEFAULTS: Final = score_flags(ScoreSettings((), "", ""))
+
+
+def command_for(location: str, settings: ReadSettings) -> str:
+    """The command line that scores what was inspected, as it was read."""
+    return command_line({"input": [location], **read_flags(settings)})

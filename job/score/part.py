@@ -12,14 +12,13 @@ from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_sche
 from job.errors import DataError, InternalError
 from job.log import Event, event
 from job.model.bundle import Predictor
+from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.source import Source
 from job.read.stop import CheckStop
-from job.read.suspicion import suspicions
 from job.report import appearance
 from job.report.appearance import Appearance
 from job.report.examples import Collector
 from job.report.tally import Tally
-from job.score.head import Head, head_of
 from job.score.observer import Observer, Stage, Stopwatch
 from job.score.plan import Part
 from job.settings import ScoreSettings
@@ -65,7 +64,7 @@ class PartScorer:
             kept=source.kept_schema,
         )
         tally, looks, lines = Tally.zero(), Appearance.zero(), 0
-        head, collector = Head(), Collector()
+        head, collector = FirstRows(), Collector()
         appearance.prepare()
         with self.commit(path) as file:
             writer = PartWriter(file, schema)
@@ -107,11 +106,11 @@ class PartScorer:
         for file in source.files:
             check_unchanged(self.storage, file)
 
-    def _warnings(self, part: Part, source: Source, head: Head) -> list[str]:
+    def _warnings(self, part: Part, source: Source, head: FirstRows) -> list[str]:
         """What is odd about the input's first records, however few of them its first part holds."""
         if not head.is_full and not part.is_last:
-            head = head_of(source, self.storage, self.check_stop)
-        found = suspicions(head.pixels, head.labels)
+            head = read_first_rows(source, self.storage, self.check_stop)
+        found = input_warnings(head.pixels, head.labels)
         for each in found:
             told = event(Event.INPUT_WARNING, path=source.file.path, warning=each)
             _log.warning("%s: %s", source.file.path, each, extra=told)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Labels, prediction_schema
 from job.errors import DataError
-from job.read.arrow_values import validity, values
+from job.read.arrow import validity, values
 from job.settings import MIB
 from job.storage import Storage, is_of_the_machine, translated_errors
 

@@ -11,9 +11,9 @@ from support.batches import assert_same, joined, kept_rows, read_all
 from support.files import PIXEL_NAMES, make_digits
 
 from job.errors import DataError
+from job.read.csv import csv_source as module
 from job.read.csv import quoted
-from job.read.csv import source as module
-from job.read.csv.source import csv_source
+from job.read.csv.csv_source import csv_source
 from job.settings import ReadSettings
 from job.storage import LocalStorage
 

@@ -29,9 +29,9 @@ import job
 from job import cli
 from job.errors import DataError, DigitJobError, InternalError, ModelInvalid, ResourceExhausted, StorageError
 from job.model.onnx_predictor import OnnxPredictor
-from job.read import compression
-from job.read.parquet.source import parquet_source
-from job.read.png import SIGNATURE, BadPicture, decode_png
+from job.read.packed import stream as compression
+from job.read.parquet.parquet_source import parquet_source
+from job.read.pictures import SIGNATURE, BadPicture, decode_png
 from job.settings import ReadSettings
 from job.storage import translated_errors
 from job.write.part_file import opened_part
@@ -199,7 +199,7 @@ def test_what_unpackers_raise(tmp_path, storage, monkeypatch, error, meaning):
     """Damaged data, storage that fails and lack of memory are told apart, and the file is named."""
     path = tmp_path / "a.csv.gz"
     path.write_bytes(b"\x1f\x8b and so on")
-    monkeypatch.setitem(compression._UNPACKERS, compression.Compression.GZIP, raises(error))
+    monkeypatch.setitem(compression.UNPACKERS, compression.Compression.GZIP, raises(error))
     with (
         pytest.raises(DigitJobError) as found,
         compression.opened(storage, storage.stat(str(path))) as content,

@@ -1,11 +1,15 @@
-"""A block of CSV text -> a PixelBatch: find the records, parse them, set aside the ones that cannot be scored.
+"""Columns of text that are carried through from a CSV file to its predictions, as Arrow holds them.
+
+Made from memory as in `write.columns`, and for the same reason: pyarrow's own conversions import pandas.
+
+A block of CSV text -> a PixelBatch: find the records, parse them, set aside the ones that cannot be scored.
 
 To `find_records` a line is a record: in a file of numbers an unbalanced quote costs its own line and no other. For
 files of text there is `quoted`. Knows nothing of files; `csv` feeds it bytes. The compiled kernel finds and parses
 at once where it can.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,9 +18,29 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
-from job.read.csv.record import BadRecord, check_count, parse_label, parse_pixels, split_fields
-from job.read.kept import kept_batch
-from job.read.layout import Layout
+from job.read.csv.record import check_count, parse_pixels, split_fields
+from job.read.labels import BadRecord, parse_label
+from job.read.layout.names import Layout
+
+
+def kept_schema(names: Sequence[str]) -> pa.Schema:
+    """Columns of strings, in the order given."""
+    return pa.schema([pa.field(name, pa.string()) for name in names])
+
+
+def kept_batch(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> pa.RecordBatch:
+    """A batch of at least one column of texts, null where None."""
+    return pa.RecordBatch.from_arrays([_text_column(texts) for texts in columns], schema=kept_schema(names))
+
+
+def _text_column(texts: Sequence[str | None]) -> pa.Array:
+    encoded = [b"" if text is None else text.encode() for text in texts]
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum([len(each) for each in encoded], out=offsets[1:])
+    validity = np.packbits(np.array([text is not None for text in texts], np.bool_), bitorder="little")
+    buffers = [pa.py_buffer(validity), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
 
 MAX_RAW_CHARACTERS: Final = 4096
 

@@ -14,10 +14,10 @@ from typing import Final, Literal
 from job.contract import PIXELS
 from job.errors import LayoutError
 from job.read.csv.quoted import Futile, record_stop
-from job.read.csv.record import BadRecord, split_fields
-from job.read.evidence import counts_rows
-from job.read.layout import Layout, Rows, from_names, without_names
-from job.read.number import DecimalMark, number, unquoted
+from job.read.csv.record import split_fields
+from job.read.labels import BadRecord
+from job.read.layout.names import Layout, Rows, from_names, without_names
+from job.read.layout.values import DecimalMark, counts_rows, parse_number, unquoted
 from job.settings import ReadSettings
 
 _log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def _is_data(fields: list[str], delimiter: str) -> bool:
 
 def _check_header(fields: list[str], where: str) -> None:
     """Raise LayoutError for a line that is a record rather than a header, but for some text in it."""
-    words = [field for field in fields if number(field) is None]
+    words = [field for field in fields if parse_number(field) is None]
     if len(fields) - len(words) >= PIXELS // 2 and len(set(fields)) < PIXELS:
         raise LayoutError(
             f"{where}: its first line is neither a header nor numbers alone: it holds {len(fields) - len(words)} "
@@ -173,7 +173,7 @@ def _scale_of(rows: Rows, layout: Layout) -> Literal["255", "1"]:
     has_fraction = False
     for row in rows:
         for field in layout.pixel_fields:
-            value = number(row[field], layout.decimal)
+            value = parse_number(row[field], layout.decimal)
             if value is not None and not 0 <= value <= 1:
                 return "255"
             has_fraction |= value is not None and 0 < value < 1
@@ -183,4 +183,4 @@ def _scale_of(rows: Rows, layout: Layout) -> Literal["255", "1"]:
 def _has_text(rows: Rows, layout: Layout) -> bool:
     """Whether any column beside pixels and label holds something else than numbers, or nothing to judge by."""
     columns = [[row[field].strip() for row in rows] for field in layout.other_fields]
-    return any(not any(column) or any(each and number(each) is None for each in column) for column in columns)
+    return any(not any(column) or any(each and parse_number(each) is None for each in column) for column in columns)

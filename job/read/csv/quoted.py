@@ -9,7 +9,7 @@ from typing import Final
 
 from job.read.csv.block import Records, Scanned, Text
 from job.read.csv.record import MAX_RECORD_BYTES
-from job.read.layout import Layout
+from job.read.layout.names import Layout
 
 # Less than what is always in memory of a file, so that where a record ends never depends on how it was read.
 QUOTE_REACH_BYTES: Final = 2 * MAX_RECORD_BYTES

@@ -9,26 +9,16 @@ from typing import Final
 
 import numpy as np
 
-from job.contract import CLASSES, NO_LABEL, Pixels, Reason
-from job.read.layout import Layout
-from job.read.number import DecimalMark, number, unquoted
+from job.contract import Pixels, Reason
+from job.read.labels import BadRecord
+from job.read.layout.names import Layout
+from job.read.layout.values import parse_number
 
 MAX_RECORD_BYTES: Final = 1 << 20
 _MAX_PIXEL: Final = 255
 
-
 # Python's own limit, 128 KiB, is below what a record may be.
 csv.field_size_limit(MAX_RECORD_BYTES)
-
-
-class BadRecord(Exception):
-    """A record that cannot be scored."""
-
-    def __init__(self, reason: Reason, detail: str, column: str | None = None) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        self.column = column
 
 
 def split_fields(record: bytes, delimiter: str = ",") -> list[str]:
@@ -63,17 +53,6 @@ def parse_pixels(fields: list[str], layout: Layout) -> Pixels:
     return np.array([values[field] for field in layout.pixel_fields], np.uint8)
 
 
-def parse_label(text: str, column: str, decimal: DecimalMark = ".") -> int:
-    """A label 0-9, or -1 where the field is empty. Raises BadRecord, naming the column, for anything else."""
-    text = unquoted(text)
-    if not text:
-        return NO_LABEL
-    value = number(text, decimal)
-    if value is None or not value.is_integer() or not 0 <= value < CLASSES:
-        raise BadRecord(Reason.BAD_LABEL, f"{column} is {text[:40]!r}, expected 0-9", column)
-    return int(value)
-
-
 # Nearly every field is one of these; a look-up is several times faster than a conversion with its checks.
 _PIXEL_VALUES: Final = {str(value): value for value in range(256)}
 
@@ -104,7 +83,7 @@ def _pixel(text: str, layout: Layout, column: str) -> int:
     shown, expected = text.strip()[:40], f"0-{layout.scale}"
     if not shown:
         raise BadRecord(Reason.MISSING_VALUE, f"{column} is empty, expected {expected}", column)
-    value = number(text, layout.decimal)
+    value = parse_number(text, layout.decimal)
     if value is None:
         raise BadRecord(Reason.NOT_A_NUMBER, f"{column} is {shown!r}, expected {expected}", column)
     if not 0 <= value <= float(layout.scale):

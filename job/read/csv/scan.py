@@ -9,13 +9,12 @@ import numpy.typing as npt
 from job.compiled.machine_code import can_pack, kernel
 from job.contract import PIXELS
 from job.read.csv.block import Records, Scanned, Text
-from job.read.layout import Layout
+from job.read.layout.names import Layout
 
 # What a field is to the kernel, where it is no pixel; the kept columns follow downwards.
 IGNORED: Final = -1
 LABEL: Final = -2
 KEPT: Final = -3
-
 _ABSENT: Final = -1
 
 
@@ -26,7 +25,7 @@ def can_scan(layout: Layout) -> bool:
 
 def prepare() -> None:
     """Load the compiled code, or compile it: before a file is opened, whose trouble it is not."""
-    kernel("job.read.csv.kernel", "scan")
+    kernel("job.read.csv.scan_kernel", "scan")
 
 
 def scan_records(text: Text, layout: Layout, records: Records) -> Scanned:
@@ -34,7 +33,7 @@ def scan_records(text: Text, layout: Layout, records: Records) -> Scanned:
     purposes, run = _purposes(layout)
     content = np.frombuffer(text.content, np.uint8)
     result = np.zeros(3, np.int64)
-    kernel("job.read.csv.kernel", "scan")(
+    kernel("job.read.csv.scan_kernel", "scan")(
         content.ctypes.data, text.begin, text.end, text.limit, text.is_final,
         purposes.ctypes.data, len(purposes), run, len(layout.kept_fields),
         ord(layout.delimiter), ord(layout.decimal), layout.scale == "1", can_pack(),

@@ -12,9 +12,8 @@ import pyarrow as pa
 
 from job.contract import PIXELS
 from job.errors import LayoutError
-from job.read.arrow_values import is_number
-from job.read.layout import LABEL_NAMES, from_names
-from job.read.parquet.types import BYTES_FIELD, can_be_image, is_text, leaf_type, storage_type, width_bytes
+from job.read.arrow import BYTES_FIELD, can_be_image, is_number, is_text, leaf_type, storage_type, width_bytes
+from job.read.layout.names import LABEL_NAMES, from_names
 from job.settings import ReadSettings
 
 IMAGE_NAMES: Final = ("image", "pixels", "features", "img")

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from job.contract import PIXELS, SIDE, Pixels, Reason, Reject
-from job.read.arrow_values import spans, validity, values
-from job.read.ink import FullInk, pixel_reject, to_pixels
-from job.read.parquet.types import BYTES_FIELD, is_list
-from job.read.png import SIGNATURE, BadPicture, decode_png
+from job.read.arrow import BYTES_FIELD, is_list, spans, validity, values
+from job.read.pictures import SIGNATURE, BadPicture, decode_png
+from job.read.pixels import PixelScale, pixel_reject, to_pixels
 
 Rejects = dict[int, Reject]
 _Starts = npt.NDArray[np.int64]
@@ -24,7 +23,7 @@ class Images:
 
     best_rows: ClassVar = 1024
 
-    def __init__(self, column: pa.Array, name: str, full_ink: FullInk, *, is_transposed: bool) -> None:
+    def __init__(self, column: pa.Array, name: str, full_ink: PixelScale, *, is_transposed: bool) -> None:
         self._column = column.storage if isinstance(column, pa.ExtensionArray) else column
         self._name = name
         self._full_ink = full_ink
@@ -66,7 +65,7 @@ def _missing(column: pa.Array, place: str, name: str | None = None) -> Rejects:
     }
 
 
-def _from_lists(column: pa.Array, name: str, full_ink: FullInk) -> tuple[Pixels, Rejects]:
+def _from_lists(column: pa.Array, name: str, full_ink: PixelScale) -> tuple[Pixels, Rejects]:
     rejects = _missing(column, name)
     starts, whole = _whole_images(column, name, rejects)
     leaves = _leaves(column)

@@ -18,7 +18,7 @@ import numpy as np
 from numba import carray, types
 
 from job.compiled.llvm import load_byte, load_long, load_word, store_byte, store_long
-from job.read.parquet.pages import NUMBERS, TABLE_BYTES
+from job.read.parquet.grid import NUMBERS, TABLE_BYTES
 from job.read.parquet.snappy_kernel import copy, unpack
 from job.read.parquet.thrift_kernel import BINARY, DOUBLE, FALSE, I8, I64, STRUCT, TRUE, varint, zigzag
 
@@ -27,14 +27,11 @@ _TYPE, _PLAIN_BYTES, _PACKED_BYTES, _CHECKSUM = 0, 1, 2, 3
 _VALUES, _ENCODING, _LEVEL_ENCODING, _NULLS, _LEVEL_BYTES, _IS_PACKED = 4, 5, 6, 7, 8, 9
 _HEAD_SIZE: Final = 10
 _IDS_SIZE: Final = NUMBERS - _HEAD_SIZE
-
 _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = 0, 2, 3
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
-
 _MAX_PIXEL: Final = 255
 _ENTRIES: Final = TABLE_BYTES
 _MAX_BITS: Final = 8
-
 SIGNATURE: Final = types.void(*[types.int64] * 11, types.CPointer(types.int64), types.CPointer(types.int64))
 
 

@@ -16,11 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from job.contract import PIXELS, Pixels, Reject
-from job.read.ink import FullInk
 from job.read.parquet.columns import Columns
 from job.read.parquet.footer import ChunkTable
-from job.read.parquet.grid import Grid
-from job.read.parquet.pages import PlainPages
+from job.read.parquet.grid import Grid, PlainPages
+from job.read.pixels import PixelScale
 from job.read.stop import CheckStop
 from job.settings import MIB
 
@@ -51,7 +50,7 @@ class Opened:
 class Windows:
     """A row group's images, asked for in order."""
 
-    def __init__(self, file: Opened, group: int, columns: Columns, full_ink: FullInk, step: int) -> None:
+    def __init__(self, file: Opened, group: int, columns: Columns, full_ink: PixelScale, step: int) -> None:
         """step: how many rows are asked for at once, mostly."""
         parquet = file.parquet
         self._check_stop = file.check_stop

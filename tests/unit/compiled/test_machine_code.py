@@ -11,7 +11,7 @@ import pytest
 
 from job.compiled import machine_code
 
-KERNEL = ("job.read.csv.kernel", "scan")
+KERNEL = ("job.read.csv.scan_kernel", "scan")
 LEVEL = machine_code._level()
 
 

@@ -4,7 +4,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from job.read.png import decode_png
+from job.read.pictures import decode_png
 from job.report.png import data_uri, png
 
 

@@ -9,12 +9,12 @@ from support.files import csv_text, make_digits
 
 from job.contract import PixelBatch
 from job.errors import InternalError
-from job.read.csv import source as module
+from job.read.csv import csv_source as module
 from job.read.csv.account import check_block
 from job.read.csv.block import Records, Text, find_records
+from job.read.csv.csv_source import csv_source
 from job.read.csv.quoted import find_quoted_records
-from job.read.csv.source import csv_source
-from job.read.layout import without_names
+from job.read.layout.names import without_names
 from job.settings import ReadSettings
 
 LAYOUT = without_names(785, ReadSettings(), "")

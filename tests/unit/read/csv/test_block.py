@@ -7,9 +7,9 @@ from support.files import csv_lines
 
 from job.contract import Reason
 from job.read.csv.block import MAX_RAW_CHARACTERS, Records, Text, find_records, parse_block, reject
-from job.read.csv.record import BadRecord
 from job.read.csv.scan import scan_records
-from job.read.layout import without_names
+from job.read.labels import BadRecord
+from job.read.layout.names import without_names
 from job.settings import ReadSettings
 
 LAYOUT = without_names(785, ReadSettings(), "")

@@ -3,7 +3,7 @@ import pytest
 from job.read.csv import quoted
 from job.read.csv.block import Records, Text
 from job.read.csv.quoted import find_quoted_records, record_stop
-from job.read.layout import Layout
+from job.read.layout.names import Layout
 
 LAYOUT = Layout(2, (), None)
 REACH = 64

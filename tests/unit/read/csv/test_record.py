@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 
 from job.contract import Reason
-from job.read.csv.record import (
-    MAX_RECORD_BYTES,
-    BadRecord,
-    _pixel,
-    _pixels_at_once,
-    check_count,
-    parse_label,
-    parse_pixels,
-    split_fields,
-)
-from job.read.layout import from_names, without_names
+from job.read.csv.record import MAX_RECORD_BYTES, _pixel, _pixels_at_once, check_count, parse_pixels, split_fields
+from job.read.labels import BadRecord, parse_label
+from job.read.layout.names import from_names, without_names
 from job.settings import ReadSettings
 
 LAYOUT = without_names(785, ReadSettings(), "a.csv")

@@ -11,8 +11,8 @@ from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits
 from job.contract import Reason
 from job.errors import LayoutError
 from job.read.csv import head, quoted
+from job.read.csv.csv_source import csv_source
 from job.read.csv.record import split_fields
-from job.read.csv.source import csv_source
 from job.settings import ReadSettings
 
 MARK = b"\xef\xbb\xbf"
@@ -417,8 +417,8 @@ TEXT = DIGITS[: len(NOTES)]
 @pytest.fixture
 def small_window(monkeypatch):
     """A window of few records, so that small files are read in many steps."""
-    monkeypatch.setattr("job.read.csv.source._BUFFER_BYTES", 32768)
-    monkeypatch.setattr("job.read.csv.source._REFILL_BELOW_BYTES", 16384)
+    monkeypatch.setattr("job.read.csv.csv_source._BUFFER_BYTES", 32768)
+    monkeypatch.setattr("job.read.csv.csv_source._REFILL_BELOW_BYTES", 16384)
     monkeypatch.setattr(quoted, "QUOTE_REACH_BYTES", 8192)
 
 

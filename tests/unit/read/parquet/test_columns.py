@@ -10,7 +10,7 @@ from support.pictures import as_bytes
 
 from job.contract import PixelBatch, Reason
 from job.errors import LayoutError
-from job.read.parquet.source import parquet_source
+from job.read.parquet.parquet_source import parquet_source
 from job.settings import ReadSettings
 
 RAW = pa.array([bytes(784)] * 3, pa.binary(784))

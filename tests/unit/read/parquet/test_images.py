@@ -6,7 +6,7 @@ from support.batches import assert_same, joined, read_all
 from support.pictures import as_bytes, as_lists, as_pictures, png, png_that_claims
 
 from job.contract import PixelBatch, Reason
-from job.read.parquet.source import parquet_source
+from job.read.parquet.parquet_source import parquet_source
 from job.settings import ReadSettings
 
 MIXED_LIST = pa.list_(pa.int64())

@@ -13,7 +13,7 @@ from support.pictures import as_bytes, as_lists, as_pictures
 
 from job.contract import PixelBatch
 from job.errors import DataError
-from job.read.parquet.source import parquet_source
+from job.read.parquet.parquet_source import parquet_source
 from job.settings import ReadSettings
 
 DIGITS = make_digits(12)
@@ -144,8 +144,8 @@ def test_same_rows_however_cut(storage, tmp_path, form, data):
         patch.setattr("job.read.parquet.window._WINDOW_BYTES", data.draw(st.integers(1, 10**4)))
         patch.setattr("job.read.parquet.window._STRIPE_BYTES", data.draw(st.sampled_from([1, 10**5, 10**7])))
         patch.setattr("job.read.parquet.window._RUN_ROWS", data.draw(st.integers(1, 13)))
-        patch.setattr("job.read.parquet.source._GRID_ROWS", data.draw(st.integers(1, 13)))
-        patch.setattr("job.read.parquet.source._SLICE_BYTES", data.draw(st.integers(1, 10**5)))
+        patch.setattr("job.read.parquet.parquet_source._GRID_ROWS", data.draw(st.integers(1, 13)))
+        patch.setattr("job.read.parquet.parquet_source._SLICE_BYTES", data.draw(st.integers(1, 10**5)))
         batches = [batch for span in source.spans(part_bytes) for batch in source.read(storage, span, block_rows)]
     assert max(len(batch.pixels) for batch in batches) <= block_rows
     assert_same(joined(batches), PixelBatch(DIGITS.pixels, DIGITS.labels))
@@ -165,7 +165,7 @@ def test_wrong_checksum(storage, tmp_path):
 
 _READ = """
 import sys
-from job.read.parquet.source import parquet_source
+from job.read.parquet.parquet_source import parquet_source
 from job.settings import ReadSettings
 from job.storage import LocalStorage
 

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from job.contract import Pixels, Reason, Reject
 
-FullInk = Literal[1, 255]
+PixelScale = Literal[1, 255]
 
 _MAX_PIXEL: Final = 255
 
 
-def to_pixels(numbers: npt.NDArray[Any], full_ink: FullInk) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+def to_pixels(numbers: npt.NDArray[Any], full_ink: PixelScale) -> tuple[Pixels, npt.NDArray[np.bool_]]:
     """Numbers of any type and shape as uint8 of the same shape, and where they are pixels; elsewhere undefined."""
     with np.errstate(invalid="ignore", over="ignore"):
         if full_ink == 1:
@@ -28,7 +28,7 @@ def to_pixels(numbers: npt.NDArray[Any], full_ink: FullInk) -> tuple[Pixels, npt
         return pixels, pixels == numbers
 
 
-def recognise_full_ink(samples: Iterable[npt.NDArray[Any]]) -> FullInk:
+def recognise_scale(samples: Iterable[npt.NDArray[Any]]) -> PixelScale:
     """1 where numbers are all within 0 to 1 and some lie strictly between; else 255. NaN does not count."""
     has_fractions = False
     for sample in samples:
@@ -39,7 +39,7 @@ def recognise_full_ink(samples: Iterable[npt.NDArray[Any]]) -> FullInk:
     return 1 if has_fractions else 255
 
 
-def pixel_reject(row: int, column: str, place: str, value: float | None, full_ink: FullInk) -> Reject:
+def pixel_reject(row: int, column: str, place: str, value: float | None, full_ink: PixelScale) -> Reject:
     """What is wrong with a value that is no pixel. place: the column's name, or more exactly where in it."""
     expected = f"expected 0-{full_ink}"
     if value is None or math.isnan(value):  # pandas writes NaN for a missing value

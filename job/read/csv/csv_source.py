@@ -17,20 +17,22 @@ import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
 from job.errors import InternalError
-from job.read.compression import Compression, opened
 from job.read.csv import account
-from job.read.csv.block import Scanner, Text, find_records, parse_block, reject
+from job.read.csv.block import Scanner, Text, find_records, kept_batch, kept_schema, parse_block, reject
 from job.read.csv.head import understand
 from job.read.csv.quoted import find_quoted_records
-from job.read.csv.record import MAX_RECORD_BYTES, BadRecord
+from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import can_scan, prepare, scan_records
-from job.read.kept import kept_batch, kept_schema
-from job.read.layout import Layout, in_words
+from job.read.labels import BadRecord
+from job.read.layout.names import Layout, in_words
+from job.read.packed.compression import Compression
+from job.read.packed.stream import opened
 from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
 _BUFFER_BYTES: Final = 8 * MAX_RECORD_BYTES
+
 # Always more than the longest record that is read whole, and enough for a usual block.
 _REFILL_BELOW_BYTES: Final = _BUFFER_BYTES // 2
 

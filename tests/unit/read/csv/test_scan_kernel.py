@@ -11,7 +11,7 @@ from support.files import PIXEL_NAMES, csv_lines, make_digits
 from job.read.csv.block import Records, Text, find_records, parse_block
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import scan_records
-from job.read.layout import from_names, without_names
+from job.read.layout.names import from_names, without_names
 from job.settings import ReadSettings
 
 LABELLED = without_names(785, ReadSettings(), "")

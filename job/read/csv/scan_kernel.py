@@ -40,9 +40,9 @@ _MAX_PIXEL: Final = 255
 # accurately").
 _MAX_SIGNIFICANT: Final = 15
 _POWERS: Final = 10.0 ** np.arange(23)
+
 # Fractions of more digits are known to within this, in pixels; closer than that to a half, patience decides.
 _UNSURE: Final = 1e-6
-
 _BYTES, _LONGS = types.CPointer(types.uint8), types.CPointer(types.int64)
 SIGNATURE: Final = types.void(
     _BYTES, *[types.int64] * 4, _LONGS, *[types.int64] * 7,

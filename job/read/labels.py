@@ -1,11 +1,32 @@
-"""A column of labels -> int8 (n,): numbers, text, or categories of either."""
+"""Labels -> int8, -1 where there is none: from text, from numbers, from categories of either."""
 
 import numpy as np
 import pyarrow as pa
 
 from job.contract import CLASSES, NO_LABEL, Labels, Reason, Reject
-from job.read.arrow_values import is_number, validity, values
-from job.read.csv.record import BadRecord, parse_label
+from job.read.arrow import is_number, validity, values
+from job.read.layout.values import DecimalMark, parse_number, unquoted
+
+
+class BadRecord(Exception):
+    """A record that cannot be scored."""
+
+    def __init__(self, reason: Reason, detail: str, column: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.column = column
+
+
+def parse_label(text: str, column: str, decimal: DecimalMark = ".") -> int:
+    """A label 0-9, or -1 where the field is empty. Raises BadRecord, naming the column, for anything else."""
+    text = unquoted(text)
+    if not text:
+        return NO_LABEL
+    value = parse_number(text, decimal)
+    if value is None or not value.is_integer() or not 0 <= value < CLASSES:
+        raise BadRecord(Reason.BAD_LABEL, f"{column} is {text[:40]!r}, expected 0-9", column)
+    return int(value)
 
 
 def read_labels(column: pa.Array, name: str) -> tuple[Labels, dict[int, Reject]]:

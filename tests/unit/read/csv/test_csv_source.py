@@ -8,9 +8,9 @@ from support.files import PIXEL_NAMES, csv_lines, csv_text, write_csv
 
 from job.contract import PixelBatch, Reason
 from job.errors import DataError, LayoutError
-from job.read.csv import source as module
+from job.read.csv import csv_source as module
+from job.read.csv.csv_source import csv_source
 from job.read.csv.record import MAX_RECORD_BYTES
-from job.read.csv.source import csv_source
 from job.settings import ReadSettings
 
 MARK = b"\xef\xbb\xbf"
@@ -460,7 +460,7 @@ def test_gzip_cut_off(open_csv, storage, tmp_path, digits):
 @pytest.mark.usefixtures("small_window")
 def test_gzip_damaged_behind_what_was_looked_at(open_csv, storage, digits, monkeypatch):
     """Damage far behind the first line is found while reading, after the good rows before it."""
-    monkeypatch.setattr("job.read.compression._PIECE_BYTES", 4096)
+    monkeypatch.setattr("job.read.packed.unpackers.PIECE_BYTES", 4096)
     packed = bytearray(gzip.compress(csv_text(digits).encode()))
     packed[-6] ^= 0xFF
     source = open_csv(bytes(packed))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.pictures import png, png_that_claims
 
-from job.read.png import BadPicture, decode_png
+from job.read.pictures import BadPicture, decode_png
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])

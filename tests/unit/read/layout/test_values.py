@@ -1,6 +1,6 @@
 import pytest
 
-from job.read.evidence import counts_rows, label_side
+from job.read.layout.values import counts_rows, label_side
 
 
 @pytest.mark.parametrize(

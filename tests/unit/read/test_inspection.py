@@ -8,7 +8,8 @@ import pytest
 from support.files import PIXEL_NAMES, Digits, csv_text, make_digits, write_csv, write_idx, write_parquet
 
 from job.errors import LayoutError, NoInput
-from job.score.inspect import command_for, in_words, inspect
+from job.read.inspection import in_words, inspect
+from job.score.command import command_for
 from job.settings import ReadSettings
 
 

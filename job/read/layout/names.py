@@ -15,8 +15,7 @@ from typing import Literal
 
 from job.contract import PIXELS, SIDE
 from job.errors import LayoutError
-from job.read.evidence import Side, counts_rows, label_side
-from job.read.number import DecimalMark, unquoted
+from job.read.layout.values import DecimalMark, Side, counts_rows, label_side, unquoted
 from job.settings import ReadSettings
 
 _log = logging.getLogger(__name__)
@@ -31,6 +30,7 @@ _SHOWN = 3
 # Numbers of bounded length: a name of a million digits would be tried at every one of them, and is no number to Python.
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,9})")
 _GRID = re.compile(r"(?P<row>\d{1,9})[x_](?P<column>\d{1,9})")
+
 # Up to here a count of rows could as well be labels: samples often hold one digit of each class, in order.
 _LABELS_AND_ONE_MORE = 11
 

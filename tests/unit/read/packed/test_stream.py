@@ -8,7 +8,8 @@ import pytest
 from support.packed import PACKERS, zip_of, zstd
 
 from job.errors import DataError, StorageError
-from job.read.compression import Compression, opened, recognise
+from job.read.packed.compression import Compression, recognise
+from job.read.packed.stream import opened
 
 TEXT = bytes(range(256)) * 400
 
@@ -165,7 +166,7 @@ def test_zip_behind_another(stream):
 
 def test_xz_that_asks_for_too_much_memory(stream, monkeypatch):
     """A dictionary beyond the limit is refused, instead of filling the machine's memory."""
-    monkeypatch.setattr("job.read.compression._LZMA_MEMORY_BYTES", 1 << 20)
+    monkeypatch.setattr("job.read.packed.zip_archive.LZMA_MEMORY_BYTES", 1 << 20)
     with pytest.raises(DataError, match="the xz data is damaged or cut off"):
         stream(lzma.compress(TEXT, preset=9)).read()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from job.compiled.machine_code import kernel
 from job.read.parquet.footer import ChunkTable
-from job.read.parquet.pages import NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
+from job.read.parquet.grid import NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
 from job.read.parquet.snappy_kernel import unpack
 
 ROWS = 1000
@@ -105,9 +105,9 @@ def test_a_page_larger_than_its_room_is_left_to_arrow(monkeypatch):
     """However large a header says that it is."""
     content = _written({"pixel": COLUMNS["ink"]}, use_dictionary=False)
     page_bytes = 4 + 2 + len(COLUMNS["ink"]) * 4  # the length of its levels, these, and numbers
-    monkeypatch.setattr("job.read.parquet.pages._PAGE_BYTES", page_bytes - 1)
+    monkeypatch.setattr("job.read.parquet.grid._PAGE_BYTES", page_bytes - 1)
     assert _decoded(content, "pixel") is None
-    monkeypatch.setattr("job.read.parquet.pages._PAGE_BYTES", page_bytes + 1)
+    monkeypatch.setattr("job.read.parquet.grid._PAGE_BYTES", page_bytes + 1)
     assert _decoded(content, "pixel") is not None
 
 

@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 
 from job.contract import PixelBatch, Pixels, Reject
 from job.errors import DataError
-from job.read.ink import FullInk, recognise_full_ink
-from job.read.layout import in_words
+from job.read.labels import read_labels
+from job.read.layout.names import in_words
 from job.read.parquet.columns import Columns, choose_columns
 from job.read.parquet.footer import ChunkTable
 from job.read.parquet.images import Images, numbers_in
-from job.read.parquet.labels import read_labels
 from job.read.parquet.window import Opened, Windows, stripes
+from job.read.pixels import PixelScale, recognise_scale
 from job.read.stop import CheckStop, go_on
 from job.settings import MIB, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, is_of_the_machine, translated_errors
@@ -32,10 +32,13 @@ _log = logging.getLogger(__name__)
 
 MAGIC: Final = b"PAR1"
 _PROBED_ROWS: Final = 1000
+
 # How many rows to turn into images at once: as many columns' numbers as stay in the processor's cache.
 _GRID_ROWS: Final = 4096
+
 # Images, and the columns kept beside them, are decoded this much at a time.
 _SLICE_BYTES: Final = 16 * MIB
+
 # Without a limit, a column of a row group that is read in slices would be held in memory as stored.
 _COLUMN_BUFFER_BYTES: Final = 32 << 10
 
@@ -52,7 +55,7 @@ class ParquetSource:
 
     file: FileInfo
     columns: Columns
-    full_ink: FullInk
+    full_ink: PixelScale
     group_bytes: tuple[int, ...]
     group_rows: tuple[int, ...]
 
@@ -170,9 +173,9 @@ def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> 
         if any(group.num_rows < 0 for group in groups):
             raise DataError(f"{file.path}: cannot be read as Parquet: its footer announces fewer than no rows")
         columns = choose_columns(parquet.schema_arrow, settings, file.path)
-        full_ink: FullInk = 1 if settings.scale == "1" else 255
+        full_ink: PixelScale = 1 if settings.scale == "1" else 255
         if settings.scale == "auto" and columns.is_float:
-            full_ink = recognise_full_ink(_first_numbers(parquet, columns))
+            full_ink = recognise_scale(_first_numbers(parquet, columns))
             if full_ink == 1:
                 _log.info("%s: pixels are fractions from 0 to 1; --scale 255 would take them as they are", file.path)
     return ParquetSource(

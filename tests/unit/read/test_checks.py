@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.files import make_digits, read_mnist
 
-from job.read.suspicion import suspicions
+from job.read.checks import input_warnings
 
 
 def _transposed(pixels):
@@ -45,7 +45,7 @@ ODD = {
 @pytest.mark.parametrize(("change", "said"), ODD.values(), ids=ODD)
 def test_what_cannot_be_digits_is_told(change, said):
     """One sentence says what was seen and what settles it."""
-    found = suspicions(change(_bars(64)), None)
+    found = input_warnings(change(_bars(64)), None)
     assert len(found) == 1
     assert re.search(said, found[0])
 
@@ -55,30 +55,30 @@ def test_what_cannot_be_digits_is_told(change, said):
 def test_ordinary_data_is_not_suspected(make, rows):
     """Digits, and noise too, are passed without a word, however many there are."""
     labels = np.zeros(rows, np.int8)
-    assert suspicions(make(rows), labels) == []
-    assert suspicions(make(rows), None) == []
+    assert input_warnings(make(rows), labels) == []
+    assert input_warnings(make(rows), None) == []
 
 
 @pytest.mark.parametrize("high", [2, 10, 256])
 def test_noise_all_over_is_not_suspected_of_labels(high):
     """A scanner's faint noise in the corners has neighbours that are noisy, too."""
     noise = np.random.default_rng(0).integers(0, high, (256, 784), dtype=np.uint8)
-    assert suspicions(np.maximum(_bars(256), noise), None) == []
+    assert input_warnings(np.maximum(_bars(256), noise), None) == []
 
 
 def test_few_images_are_not_judged_by_their_shape():
     """A handful of digits may all be wide ones."""
-    assert suspicions(_transposed(_bars(63)), None) == []
+    assert input_warnings(_transposed(_bars(63)), None) == []
 
 
 def test_even_one_image_can_be_blank():
     """What needs no crowd to be seen is told of a single image."""
-    assert len(suspicions(np.zeros((1, 784), np.uint8), None)) == 1
+    assert len(input_warnings(np.zeros((1, 784), np.uint8), None)) == 1
 
 
 def test_several_oddities_are_all_told():
     """Transposed and with a label among the pixels is both."""
-    assert len(suspicions(_with_label_last(_transposed(_bars(64))), None)) == 2
+    assert len(input_warnings(_with_label_last(_transposed(_bars(64))), None)) == 2
 
 
 @pytest.mark.parametrize(("rows", "batches"), [(64, 500), (256, 200), (1000, 50)])
@@ -88,12 +88,12 @@ def test_no_false_alarm_on_mnist_and_no_miss_when_it_is_changed(mnist, rows, bat
     random = np.random.default_rng(0)
     for _ in range(batches):
         batch = pixels[random.integers(0, len(pixels), rows)]
-        assert suspicions(batch, None) == []
-        assert len(suspicions(_transposed(batch), None)) == 1
-        assert len(suspicions(255 - batch, None)) == 1
+        assert input_warnings(batch, None) == []
+        assert len(input_warnings(_transposed(batch), None)) == 1
+        assert len(input_warnings(255 - batch, None)) == 1
 
 
 def test_no_false_alarm_where_a_file_is_sorted(mnist):
     """A file that begins with a thousand of one digit, whichever, is ordinary."""
     train = read_mnist(mnist, "train")
-    assert [suspicions(train.pixels[train.labels == digit][:1024], None) for digit in range(10)] == [[]] * 10
+    assert [input_warnings(train.pixels[train.labels == digit][:1024], None) for digit in range(10)] == [[]] * 10

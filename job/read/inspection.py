@@ -10,14 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from job.contract import CLASSES, NO_LABEL
-from job.read.compression import Compression, opened
-from job.read.csv.source import CsvSource
+from job.read.checks import FirstRows, input_warnings, read_first_rows
+from job.read.csv.csv_source import CsvSource
 from job.read.idx import IdxSource
-from job.read.parquet.source import ParquetSource
+from job.read.packed.compression import Compression
+from job.read.packed.stream import opened
+from job.read.parquet.parquet_source import ParquetSource
 from job.read.source import Source, files_at, look
-from job.read.suspicion import suspicions
-from job.score.command import command_line, read_flags
-from job.score.head import Head, head_of
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
 from job.storage import Storage, translated_errors
 
@@ -32,7 +31,7 @@ class Inspection:
     path: str
     facts: dict[str, str]
     warnings: list[str]
-    head: Head
+    head: FirstRows
 
 
 def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Inspection]:
@@ -40,14 +39,9 @@ def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Ins
     return [_inspection(source, storage, settings) for source in look(storage, files_at(storage, [location]), settings)]
 
 
-def command_for(location: str, settings: ReadSettings) -> str:
-    """The command line that scores what was inspected, as it was read."""
-    return command_line({"input": [location], **read_flags(settings)})
-
-
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:
-    head = head_of(source, storage)
-    warnings = suspicions(head.pixels, head.labels)
+    head = read_first_rows(source, storage)
+    warnings = input_warnings(head.pixels, head.labels)
     if head.rejected:
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
     facts = {
@@ -80,7 +74,7 @@ def _type(source: Source, storage: Storage) -> str:
     return ", ".join(sorted({str(schema.field(name).type) for name in source.columns.pixels}))
 
 
-def _scale(source: Source, head: Head, settings: ReadSettings) -> str:
+def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
     found = head.pixels
     seen = f"highest value in the first {len(found)}: {found.max()} of 255" if len(found) else "none was seen"
     told = ", as the first records show" * (not isinstance(source, IdxSource))
@@ -89,7 +83,7 @@ def _scale(source: Source, head: Head, settings: ReadSettings) -> str:
     return f"taken as 0-{source.scale}{told} ({seen}){', transposed' * settings.is_transposed}"
 
 
-def _labels(source: Source, head: Head) -> str:
+def _labels(source: Source, head: FirstRows) -> str:
     if not source.has_labels:
         return "none"
     if head.labels is None or not len(head.labels):
@@ -101,7 +95,7 @@ def _labels(source: Source, head: Head) -> str:
     return f"of the first {len(head.labels)} records{beside}: {words}" + (f", without: {missing}" if missing else "")
 
 
-def _records(source: Source, storage: Storage, head: Head) -> str:
+def _records(source: Source, storage: Storage, head: FirstRows) -> str:
     if source.rows is not None:
         return f"{source.rows:,}"
     if not head.is_full:

@@ -17,10 +17,12 @@ from job.contract import PIXELS, SIDE, Pixels
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER: Final = struct.Struct(">8s4x4sII")
 _OPAQUE: Final = (255, 255)
+
 # Pillow checks little beforehand, and each kind of chunk fails in its own way.
 _DAMAGE: Final = (
     OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, AssertionError, zlib.error, struct.error,
 )  # fmt: skip
+
 _MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 

@@ -1,28 +1,28 @@
-"""Well-formed data that cannot be digits as the model knows them: seen in an input's first records, and told.
+"""What is odd about an input's first rows: well-formed data that cannot be digits as the model knows them."""
 
-A suspicion is a sentence: what was seen, and which flag or change settles it. It never stops a run. Statistics of
-the data alone; knows nothing of files and nothing of the network.
-
-The thresholds were measured on random batches of MNIST's training images, on scikit-learn's digits and on noise: see
-tests/unit/read/test_suspicion.py.
-"""
-
+import sys
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from job.contract import CLASSES, PIXELS, SIDE, Labels, Pixels
+from job.contract import CLASSES, PIXELS, SIDE, Labels, PixelBatch, Pixels
+from job.read.source import Source
+from job.read.stop import CheckStop, go_on
+from job.storage import Storage
 
 HEAD_ROWS: Final = 1024
-
 _INK: Final = 128
 _WHITE: Final = 200
+
 # Whether digits are taller than wide shows in a crowd only.
 _ENOUGH_FOR_SHAPE: Final = 64
 _ENOUGH_FOR_LABELS: Final = 16
+
 # Of MNIST's images 0.82 are taller than wide and 0.12 wider than tall: a mean sign of 0.70, of -0.70 when transposed.
 _WIDER_BELOW: Final = -0.35
+
 # The mean logarithm of height by width is 0.36 for MNIST, -0.36 when transposed, and within 0.02 of 0 for noise.
 _LOG_RATIO_BELOW: Final = -0.12
 _DIFFERENT_LABELS: Final = 3
@@ -30,7 +30,7 @@ _MOSTLY: Final = 0.5
 _RARELY: Final = 0.1
 
 
-def suspicions(pixels: Pixels, labels: Labels | None) -> list[str]:
+def input_warnings(pixels: Pixels, labels: Labels | None) -> list[str]:
     """What is odd about an input's first records, one sentence each, the same for the same records.
 
     pixels: uint8 (n, 784) of records that were not rejected; `HEAD_ROWS` of them are enough. labels: int8 (n,), -1
@@ -117,3 +117,54 @@ def _label_among_pixels(pixels: Pixels, labels: Labels | None) -> str | None:
                 "is the label, put it first, or name the columns and say --label-column NAME"
             )
     return None
+
+
+@dataclass(slots=True)
+class FirstRows:
+    """An input's first 1,024 records, without the rejected ones, from the batches that come by.
+
+    rows: records seen, rejected ones included. rejected: how many of them have no pixels here.
+    """
+
+    rows: int = 0
+    rejected: int = 0
+    _pixels: list[Pixels] = field(default_factory=list)
+    _labels: list[Labels] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more batches would make no difference."""
+        return self.rows >= HEAD_ROWS
+
+    def add(self, batch: PixelBatch) -> None:
+        """Take what is still missing from the next batch."""
+        wanted = min(HEAD_ROWS - self.rows, len(batch.pixels))
+        if wanted <= 0:
+            return
+        is_good = np.ones(wanted, np.bool_)
+        is_good[[reject.row for reject in batch.rejects if reject.reason.is_fatal and reject.row < wanted]] = False
+        self.rows += wanted
+        self.rejected += wanted - int(is_good.sum())
+        self._pixels.append(batch.pixels[:wanted][is_good])
+        if batch.labels is not None:
+            self._labels.append(batch.labels[:wanted][is_good])
+
+    @property
+    def pixels(self) -> Pixels:
+        """uint8 (n, 784)."""
+        return np.concatenate([np.empty((0, PIXELS), np.uint8), *self._pixels])
+
+    @property
+    def labels(self) -> Labels | None:
+        """int8 (n,), -1 where there is none; None where the input has no labels."""
+        return np.concatenate(self._labels) if self._labels else None
+
+
+def read_first_rows(source: Source, storage: Storage, check_stop: CheckStop = go_on) -> FirstRows:
+    """Read an input's first records, and no more of it. Raises DataError, StorageError."""
+    head = FirstRows()
+    for batch in source.read(storage, source.spans(sys.maxsize)[0], HEAD_ROWS, check_stop):
+        head.add(batch)
+        if head.is_full:
+            break
+    return head

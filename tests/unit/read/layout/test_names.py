@@ -3,7 +3,7 @@ import re
 import pytest
 
 from job.errors import LayoutError
-from job.read.layout import LABEL_NAMES, Layout, ReadSettings, from_names, without_names
+from job.read.layout.names import LABEL_NAMES, Layout, ReadSettings, from_names, without_names
 
 FIND, NONE = ReadSettings(), ReadSettings(is_label_ignored=True)
 EXPECTED = "expected 784 numbered pixel columns such as pixel0..pixel783 or 1x1..28x28"

@@ -1,13 +1,38 @@
-"""What the values of a file's first records say where names say nothing: row numbers, and on which side the label is.
+"""What values say where names say nothing: whether a column counts rows, and on which side the label is.
 
-Knows neither files nor layouts: `layout` asks it about columns of text.
+Also what a field of text is as a number: the one answer that layouts, heads and records share.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
 from job.contract import CLASSES
-from job.read.number import number, unquoted
+
+DecimalMark = Literal[".", ","]
+
+
+def parse_number(text: str, decimal: DecimalMark = ".") -> float | None:
+    """A finite number; None for words, NaN, infinity, other scripts' digits and Python's own 1_000.
+
+    With a decimal comma a point is no part of a number: `1.000` may mean a thousand there.
+    """
+    if decimal == ",":
+        if "." in text:
+            return None
+        text = text.replace(",", ".")
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and text.isascii() and "_" not in text else None
+
+
+def unquoted(text: str) -> str:
+    """A field without the space and the single quotes around it that ARFF, and so OpenML's CSV, knows."""
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "'" else text
+
 
 Side = Literal["first", "last", "either", "neither"]
 
@@ -58,4 +83,4 @@ class _Shares:
 
 def _number(text: str) -> float | None:
     """A number with either decimal mark, because which one a file has is known only once its columns are."""
-    return number(unquoted(text).replace(",", "."))
+    return parse_number(unquoted(text).replace(",", "."))

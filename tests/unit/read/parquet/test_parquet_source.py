@@ -9,8 +9,8 @@ from support.files import PIXEL_NAMES, make_digits, write_parquet
 
 from job.contract import PixelBatch, Reason
 from job.errors import DataError, InputChanged, LayoutError
-from job.read.csv.source import csv_source
-from job.read.parquet.source import parquet_source
+from job.read.csv.csv_source import csv_source
+from job.read.parquet.parquet_source import parquet_source
 from job.read.parquet.window import window_rows
 from job.settings import ReadSettings
 from job.storage import LocalStorage
@@ -277,7 +277,7 @@ def test_footer_is_parsed_once(storage, tmp_path, digits, monkeypatch):
 def test_bad_values_in_windows(storage, tmp_path, digits, monkeypatch):
     """In a row group that is read in windows, each bad row is told of once, with the first of its columns."""
     monkeypatch.setattr("job.read.parquet.window._WINDOW_BYTES", 784 * 10)
-    monkeypatch.setattr("job.read.parquet.source._GRID_ROWS", 5)
+    monkeypatch.setattr("job.read.parquet.parquet_source._GRID_ROWS", 5)
     bad = pa.array([None if row % 7 == 0 else 256 if row % 7 == 1 else 1 for row in range(100)])
     path = _write(tmp_path / "a.parquet", digits, pixel3=bad, pixel700=bad)
     batch = read_all(_source(storage, path), storage, block_rows=3)

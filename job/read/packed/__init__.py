@@ -1,0 +1,1 @@
+"""Compressed files: recognised by their first bytes, read as a plain stream."""

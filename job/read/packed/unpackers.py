@@ -1,0 +1,93 @@
+"""Compressed bytes -> plain bytes, in pieces: gzip, bzip2, xz, zstd and zip.
+
+Pieces are unpacked without Python's lock and are bounded in size, so memory stays flat whatever the data expands to.
+"""
+
+import bz2
+import io
+import lzma
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+import pyarrow as pa
+from isal import igzip_lib
+
+from job.read.packed.compression import LZMA_MEMORY_BYTES, PIECE_BYTES, Compression
+from job.read.packed.zip_archive import unpack_zip
+from job.read.stop import Watched
+
+_PACKED_BYTES: Final = 1 << 16
+
+
+class _Decompressor(Protocol):
+    """The face that bz2, lzma and igzip_lib share: one member of a packed file."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /, max_length: int = -1) -> bytes: ...
+
+
+def _members(raw: Watched, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """The content of packed members, one behind the other; zeros may pad the end of each."""
+    packed = raw.read(_PACKED_BYTES)
+    while packed:
+        member = new()
+        while not member.eof:
+            if member.needs_input and not packed:
+                packed = raw.read(_PACKED_BYTES)
+                if not packed:
+                    raise EOFError("it ends before its end-of-stream marker")
+            piece = member.decompress(packed, PIECE_BYTES)
+            packed = b""
+            if piece:
+                yield piece
+        packed = (member.unused_data or raw.read(_PACKED_BYTES)).lstrip(b"\0")
+        while not packed and (more := raw.read(_PACKED_BYTES)):
+            packed = more.lstrip(b"\0")
+
+
+def _gzip(raw: Watched) -> Iterator[bytes]:
+    return _members(raw, lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP))
+
+
+def _bzip2(raw: Watched) -> Iterator[bytes]:
+    return _members(raw, bz2.BZ2Decompressor)
+
+
+def _xz(raw: Watched) -> Iterator[bytes]:
+    return _members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LZMA_MEMORY_BYTES))
+
+
+def _zstd(raw: Watched) -> Iterator[bytes]:
+    stream = pa.CompressedInputStream(pa.PythonFile(_Borrowed(raw), "r"), "zstd")
+    while piece := stream.read(PIECE_BYTES):
+        yield piece
+
+
+class _Borrowed(io.RawIOBase):
+    """A file lent to Arrow, whose streams would close what is below them."""
+
+    def __init__(self, raw: Watched) -> None:
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # the base is untyped
+        return int(self._raw.readinto(buffer))
+
+
+UNPACKERS: Final[dict[Compression, Callable[[Watched], Iterator[bytes]]]] = {
+    Compression.GZIP: _gzip,
+    Compression.BZIP2: _bzip2,
+    Compression.XZ: _xz,
+    Compression.ZSTD: _zstd,
+    Compression.ZIP: unpack_zip,
+}
