@@ -25,8 +25,7 @@ from job.cli.tune import tune
 from job.cli.usage import is_asking_for_help, show_usage, usage_ending
 from job.errors import StoppedAtOnce
 from job.log import Event, event
-from job.telemetry.ending import ending_of
-from job.telemetry.termination import tell_cause_of_death
+from job.telemetry.termination import ending_of, write_termination_message
 
 __all__ = ["app", "main"]
 
@@ -76,5 +75,5 @@ def _tell(error: BaseException, facts: dict[str, Any], *, is_json: bool) -> int:
         show_usage(error)
     else:
         _log.error("%s", ending.message, extra=told, exc_info=error if ending.is_defect else None)
-    tell_cause_of_death(ending.exit_code, ending.message)
+    write_termination_message(ending.exit_code, ending.message)
     return ending.exit_code

@@ -46,9 +46,9 @@ def compare(
     """
     log.set_up(log_format)
     StopOnSignals("run the same command again", at_once=True)
-    from job.report.side_by_side import in_words  # noqa: PLC0415  # only this command needs it
-    from job.score.compare import Comparer  # noqa: PLC0415  # the same
-    from job.score.output import Output  # noqa: PLC0415  # the same
+    from job.results.compare.comparer import Comparer
+    from job.results.compare.text import in_words
+    from job.score.output import Output
 
     storage = storage_at(*(each for each in (output_a, output_b, json_) if each is not None))
     if json_ is not None and any(Output(storage, each).holds(storage.resolve(json_)) for each in (output_a, output_b)):

@@ -63,7 +63,7 @@ def export(
     )
     stop = StopOnSignals(at_once=True)
     with train_extra():
-        from job.train.export import export as run  # noqa: PLC0415  # only this command needs it
+        from job.train.export import export as run
 
         stop.check()
         locations = [each for each in (model, output, data) if each is not None]

@@ -38,8 +38,8 @@ def inspect(
     Example: `digit-job inspect digits.csv`
     """
     log.set_up(log_format)
-    from job.read.inspection import inspect as look_at  # noqa: PLC0415  # the same
-    from job.score.command import command_for  # noqa: PLC0415  # only this command needs it
+    from job.command_line import command_for
+    from job.read.inspection import inspect as look_at
 
     settings = ReadSettings(label_column, no_label, scale, transpose)
     for each in look_at(storage_at(source), source, settings):
@@ -49,11 +49,14 @@ def inspect(
 
 
 def _print_inspection(inspection: "Inspection") -> None:
-    from rich.console import Console  # noqa: PLC0415  # only this command needs it
-    from rich.text import Text  # noqa: PLC0415  # the same
+    from rich.console import Console
+    from rich.text import Text
 
-    from job.read.inspection import in_words  # noqa: PLC0415  # the same
-    from job.report.drawing import WIDTH, drawn  # noqa: PLC0415  # the same
+    from job.read.inspection import in_words
+    from job.report.digits import (
+        WIDTH,
+        drawn,
+    )
 
     console = Console()
     is_unicode = console.encoding.lower().startswith("utf")

@@ -36,8 +36,8 @@ def report(
     """
     log.set_up(log_format)
     StopOnSignals("run the same command again", at_once=True)
-    from job.score.finished import open_finished  # noqa: PLC0415  # only commands that read results need it
-    from job.score.rerender import rerender  # noqa: PLC0415  # only this command needs it
+    from job.results.finished import open_finished
+    from job.results.rerender import rerender
 
     storage = storage_at(*(each for each in (output, figures) if each is not None))
     finished = open_finished(storage, output)
@@ -47,7 +47,7 @@ def report(
     if figures is None:
         return
     with extra("figures"):
-        from job.figures.draw import draw_figures  # noqa: PLC0415  # slow to import, and the extra's
+        from job.figures.slides import draw_figures
 
         drawn = draw_figures(storage, finished.report, figures)
     for path in drawn.paths:

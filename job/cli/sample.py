@@ -21,7 +21,7 @@ def sample(
     """
     log.set_up(log_format)
     with train_extra():
-        from job.train.sample import write_sample  # noqa: PLC0415  # only this command needs it
+        from job.train.sample import write_sample
 
         paths = write_sample(storage_at(output, model), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
     for path in paths:

@@ -137,9 +137,9 @@ def score(
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     stop = StopOnSignals(at_once=True)
-    from job.score.run import run  # noqa: PLC0415  # only this command needs it
-    from job.telemetry.recorder import Recorder  # noqa: PLC0415  # the same
-    from job.telemetry.score_run import observed  # noqa: PLC0415  # the same
+    from job.score.run import run
+    from job.telemetry.outlets import observed
+    from job.telemetry.recorder import Recorder
 
     if not inputs:
         raise UsageError("there is nothing to score: name a file, a folder or a pattern with --input")
@@ -209,8 +209,8 @@ def _model_folder(model: str) -> Iterator[str]:
         yield model
         return
     with train_extra():
-        from job.train.convert import convert  # noqa: PLC0415  # only a plain Keras file needs it
-        from job.train.scratch import scratch_folder  # noqa: PLC0415  # the same
+        from job.train.convert import convert
+        from job.train.scratch import scratch_folder
 
         with scratch_folder() as folder:
             convert(storage_at(model), model, str(folder))
@@ -232,6 +232,6 @@ def _told_of(recorder: "Recorder", facts: dict[str, Any], *, is_profiled: bool) 
 
 
 def _print_profile(recorder: "Recorder") -> None:
-    from job.telemetry.profile import table  # noqa: PLC0415  # only if it is asked for
+    from job.telemetry.profile import table
 
     echo(table(recorder.times, recorder.counts().seconds))

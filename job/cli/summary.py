@@ -38,8 +38,8 @@ def _lines(result: "RunResult") -> list[str]:
 
 def _table(result: "RunResult") -> str:
     """Names and values in two columns. Nothing is drawn around them, so that a long path can be copied whole."""
-    from rich.console import Console  # noqa: PLC0415  # for terminals only
-    from rich.text import Text  # noqa: PLC0415  # the same
+    from rich.console import Console
+    from rich.text import Text
 
     rows = [("already scored" if result.was_done else "scored", _counts(result))]
     rows += [] if result.was_done else [("time", _speed(result))]

@@ -33,7 +33,7 @@ from job.settings import (
 )
 from job.settings_file import read_settings
 from job.storage import storage_at
-from job.telemetry.training import train_progress
+from job.telemetry.progress import train_progress
 
 _GO_ON = "run the same command with --resume to go on behind the last epoch"
 # Flags that a file of settings cannot hold.
@@ -210,7 +210,7 @@ def train(
     )
     stop = StopOnSignals(_GO_ON, at_once=True)
     with train_extra(), train_progress(is_quiet=quiet) as progress:
-        from job.train.run import train as run  # noqa: PLC0415  # only this command needs it
+        from job.train.run import train as run
 
         stop.check()
         result = run(

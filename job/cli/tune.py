@@ -19,7 +19,7 @@ from job.cli.signals import StopOnSignals
 from job.cli.streams import echo, say
 from job.settings import ReadSettings, Recipe, SearchMethod, TuneSettings
 from job.storage import storage_at
-from job.telemetry.training import train_progress
+from job.telemetry.progress import train_progress
 
 
 def tune(
@@ -76,7 +76,7 @@ def tune(
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to go on", at_once=True)
     with train_extra(), train_progress(is_quiet=quiet) as progress:
-        from job.train.tune import tune as run  # noqa: PLC0415  # only this command needs it
+        from job.train.tune import tune as run
 
         stop.check()
         result = run(settings, storage_at(output), mnist_dir=os.environ.get("MNIST_DIR"), on_progress=progress)

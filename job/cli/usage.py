@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from job.telemetry.ending import Ending
+from job.telemetry.termination import Ending
 
 
 def usage_ending(error: BaseException) -> Ending | None:
@@ -15,7 +15,7 @@ def usage_ending(error: BaseException) -> Ending | None:
 
 def show_usage(error: Any) -> None:
     """Tell a person, as the library does: with the command's usage, and where to find help."""
-    from typer.rich_utils import rich_format_error  # noqa: PLC0415  # slow, and of use in case of errors only
+    from typer.rich_utils import rich_format_error
 
     rich_format_error(error)
 

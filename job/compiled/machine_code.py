@@ -142,7 +142,7 @@ def _level() -> str:
 
 
 def _llvm() -> Any:
-    import llvmlite.binding as llvm  # noqa: PLC0415  # small inputs do without
+    import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -182,7 +182,7 @@ def _compiled(module: str, function: str, level: str) -> bytes:
 @functools.cache
 def _intermediate_code(module: str, function: str) -> tuple[str, str]:
     """A kernel as LLVM's language has it, for any processor, and the name that it has in there."""
-    import numba  # noqa: PLC0415  # costs more than a run that finds its kernels compiled should pay
+    import numba
 
     source = importlib.import_module(module)
     compiled = numba.cfunc(source.SIGNATURE)(getattr(source, function).py_func)

@@ -43,7 +43,7 @@ def decode_png(content: bytes) -> Pixels:
 
 
 def _decoded(content: bytes) -> Pixels:
-    from PIL.PngImagePlugin import PngImageFile  # noqa: PLC0415  # only inputs with pictures need it
+    from PIL.PngImagePlugin import PngImageFile
 
     try:
         with PngImageFile(io.BytesIO(content)) as picture:

@@ -12,8 +12,15 @@ from markupsafe import Markup
 
 from job.report import template
 from job.report.findings import drift_by_input, findings, verdict
-from job.report.heat import RIGHT_BOUNDS, WRONG_BOUNDS, heat_map
-from job.report.plots import calibration_plot, confidence_plot, interval_strip, paired_bars
+from job.report.plots import (
+    RIGHT_BOUNDS,
+    WRONG_BOUNDS,
+    calibration_plot,
+    confidence_plot,
+    heat_map,
+    interval_strip,
+    paired_bars,
+)
 from job.report.words import count, duration, many
 
 # Of more inputs the page shows those that went worst.

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from job.compiled import cache
 from job.report import words
-from job.report.png import data_uri
+from job.report.digits import data_uri
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 

@@ -13,11 +13,10 @@ from job.report.appearance import Appearance
 from job.report.examples import Examples
 from job.report.page import render
 from job.report.tally import Tally
+from job.score.documents import Found, manifest_of, report_of
 from job.score.join import Joiner, Written, first_of_each_reason
-from job.score.manifest import manifest_of
 from job.score.output import Output
 from job.score.plan import Input, Plan
-from job.score.report import Found, report_of
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 from job.write.part_file import PartSummary, opened_part

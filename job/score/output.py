@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any, BinaryIO, Final
 
 from job.errors import OutputOccupied, StorageError
-from job.score.plan import Part, Plan
+from job.score.plan import Part, Plan, share
+from job.settings import Shard
 from job.storage import Storage, join
 
 _RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_SUCCESS")
@@ -191,3 +192,16 @@ def _is_being_gathered(found: list[str]) -> bool:
 
 def _is_harmless(name: str) -> bool:
     return name.startswith(".") or name in _HARMLESS
+
+
+def missing_parts(plan: Plan, output: Output, shard: Shard | None) -> list[Part]:
+    """The other shards' parts that are not there, once this one's are.
+
+    Raises StorageError where one of its own is missing, or all is done: another has gathered, and tidied up, meanwhile.
+    """
+    committed = {*output.committed(plan)}
+    missing = [part for part in plan.parts if part not in committed]
+    # Asked after the look: _SUCCESS is written before the parts are taken away.
+    if missing and (share(missing, shard) or output.is_finished(plan)):
+        raise StorageError(f"{output.parts}: a part is gone while the run was writing; run the same command again")
+    return missing

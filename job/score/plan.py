@@ -11,7 +11,7 @@ from job import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
 from job.read.source import Source
-from job.settings import ScoreSettings
+from job.settings import ScoreSettings, Shard
 from job.storage import common_folder, relative_to
 
 
@@ -118,3 +118,8 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         "has_probabilities": settings.has_probabilities,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def share(parts: Sequence[Part], shard: Shard | None) -> list[Part]:
+    """A shard's parts; all of them where there are no shards. Dealt out in turn, so that large files are shared."""
+    return [part for part in parts if shard is None or part.index % shard.count == shard.index]

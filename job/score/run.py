@@ -1,28 +1,25 @@
 """A scoring run with the local engine: threads of this process, each taking whole parts."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from job.errors import InputChanged, InternalError, NoInput, ResourceExhausted, Stopped, StorageError
+from job.errors import InputChanged, InternalError, NoInput, StorageError
 from job.log import Event, event
-from job.model.bundle import open_bundle
-from job.model.predictor import predictor_of
+from job.model.bundle import open_bundle, predictor_of
 from job.read.source import files_at, look
+from job.score.documents import training_of
+from job.score.engine import ThreadEngine, bytes_of
 from job.score.gather import gather, read_report
 from job.score.join import Joiner
 from job.score.observer import Observer, Stage, Stopwatch
-from job.score.output import Output, State
+from job.score.output import Output, State, missing_parts
 from job.score.part import PartScorer
-from job.score.plan import Part, Plan, make_plan
-from job.score.report import training_of
-from job.score.shard import missing_parts, share
+from job.score.plan import make_plan, share
 from job.settings import ScoreSettings
 from job.storage import Storage
 
@@ -65,7 +62,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
     state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
     committed = {*(plan.parts if state is State.DONE else output.committed(plan))}
     parts = [part for part in share(plan.parts, settings.shard) if part not in committed]
-    observer.planned(plan, parts, _bytes_of(plan, parts))
+    observer.planned(plan, parts, bytes_of(plan, parts))
     watch.lap(Stage.PLAN)
     watch.tell(observer)
     if state is State.DONE:
@@ -74,7 +71,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
         report = read_report(storage, output, settings)
         return RunResult(output.folder, report, was_done=True, rows=0, seconds=time.monotonic() - clock)
 
-    engine = _Engine(check_stop)
+    engine = ThreadEngine(check_stop)
     scorer = PartScorer(storage, output.commit, predictor, settings, observer, engine.check_stop)
     if state is State.RESUME:
         told = event(Event.RESUMED, output=output.folder, parts_there=len(committed), parts=len(plan.parts))
@@ -117,45 +114,3 @@ def _gathering(observer: Observer) -> Iterator[None]:
     finally:
         watch.lap(Stage.GATHER)
         watch.tell(observer)
-
-
-class _Engine:
-    """Threads that take parts until none is left, the first error, or a stop."""
-
-    def __init__(self, check_stop: Callable[[], None]) -> None:
-        self._is_asked_to_stop = check_stop
-        self._has_failed = threading.Event()
-        self.rows = 0
-
-    def check_stop(self) -> None:
-        if self._has_failed.is_set():
-            raise Stopped("stopped, because another part failed")
-        self._is_asked_to_stop()
-
-    def score(self, scorer: PartScorer, plan: Plan, parts: Sequence[Part], output: Output, threads: int) -> None:
-        with ThreadPoolExecutor(threads, thread_name_prefix="part") as pool:
-            try:
-                futures = [
-                    pool.submit(scorer.score, part, plan.inputs[part.source].source, output.part(part))
-                    for part in parts
-                ]
-            except RuntimeError as refusal:  # Python's word for a thread that the system refuses
-                self._has_failed.set()
-                pool.shutdown(cancel_futures=True)
-                raise ResourceExhausted(
-                    f"cannot start {threads} threads; lower --threads, or allow more threads or memory"
-                ) from refusal
-            finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
-            if unfinished:
-                self._has_failed.set()
-                pool.shutdown(cancel_futures=True)
-        errors = [error for future in finished if (error := future.exception())]
-        if errors:
-            raise errors[0]
-        self.rows = sum(future.result() for future in finished)
-
-
-def _bytes_of(plan: Plan, parts: Sequence[Part]) -> int:
-    """About how much of the input files some parts are."""
-    shares = [len(plan.parts_of(index)) for index in range(len(plan.inputs))]
-    return sum(plan.inputs[part.source].source.file.size // shares[part.source] for part in parts)

@@ -16,8 +16,8 @@ from job.errors import UsageError
 from job.score.plan import Input
 from job.settings import ScoreSettings
 from job.storage import Storage, join
-from job.telemetry.ending import Ending
 from job.telemetry.recorder import Recorder
+from job.telemetry.termination import Ending
 
 _PRODUCER: Final = f"urn:digit-job:{__version__}"
 _SPEC: Final = "https://openlineage.io/spec"

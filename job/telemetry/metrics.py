@@ -14,8 +14,8 @@ from job import __version__
 from job.errors import UsageError
 from job.log import Event, event
 from job.storage import Storage
-from job.telemetry.ending import Ending
 from job.telemetry.recorder import Recorder
+from job.telemetry.termination import Ending
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -38,7 +38,7 @@ class MetricsFile:
 
     def end(self, ending: Ending | None) -> None:
         """Replace the file. Raises StorageError."""
-        from prometheus_client import generate_latest  # noqa: PLC0415  # a tenth of a second that most runs need not
+        from prometheus_client import generate_latest
 
         content = generate_latest(registry_of(self._recorder, ending, self._last_success))
         with self._storage.commit(self.to) as file:
@@ -48,7 +48,7 @@ class MetricsFile:
         """When a run last succeeded, in seconds since 1970, as an earlier run wrote it."""
         if self._storage.stat(self.to) is None:
             return None
-        from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415  # as above
+        from prometheus_client.parser import text_string_to_metric_families
 
         try:
             families = list(text_string_to_metric_families(self._storage.read(self.to).decode()))
@@ -82,7 +82,7 @@ class Pushgateway:
 
     def _pushed(self, registry: "CollectorRegistry") -> str:
         """What went wrong; empty where nothing did."""
-        from prometheus_client import pushadd_to_gateway  # noqa: PLC0415  # as above
+        from prometheus_client import pushadd_to_gateway
 
         try:
             pushadd_to_gateway(self.to, _JOB, registry, timeout=self._timeout_s)
@@ -98,7 +98,7 @@ def registry_of(
 
     last_success: when a run last succeeded, if this one did not; None leaves the metric out.
     """
-    from prometheus_client import CollectorRegistry, Gauge  # noqa: PLC0415  # as above
+    from prometheus_client import CollectorRegistry, Gauge
 
     registry = CollectorRegistry()
     summary = recorder.summary()

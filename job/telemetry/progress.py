@@ -1,4 +1,7 @@
-"""How far a run is, while it runs: a display on a terminal, and elsewhere a line every 30 seconds."""
+"""How far a run is, while it runs: a display on a terminal, and elsewhere a line every 30 seconds.
+
+How far a training is: a bar on a terminal.
+"""
 
 import logging
 import sys
@@ -13,6 +16,8 @@ from job.telemetry.recorder import Counts, Recorder
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import Progress
+
 
 _log = logging.getLogger(__name__)
 
@@ -97,8 +102,8 @@ def _as_time(seconds: float) -> str:
 
 @contextmanager
 def _displayed(recorder: Recorder) -> Iterator[None]:
-    from rich.console import Console  # noqa: PLC0415  # a tenth of a second that runs without a terminal need not
-    from rich.live import Live  # noqa: PLC0415  # the same
+    from rich.console import Console
+    from rich.live import Live
 
     console = Console(stderr=True)
     render = _renderer(recorder, console)
@@ -118,9 +123,9 @@ def _displayed(recorder: Recorder) -> Iterator[None]:
 
 def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "RenderableType"]:
     """What draws the display: a bar, and below it the figures, which a narrow terminal wraps."""
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415  # with Live, or not at all
-    from rich.spinner import Spinner  # noqa: PLC0415  # the same
-    from rich.table import Table  # noqa: PLC0415  # the same
+    from rich.progress_bar import ProgressBar
+    from rich.spinner import Spinner
+    from rich.table import Table
 
     spinner = Spinner("dots", style="progress.spinner")
 
@@ -138,3 +143,39 @@ def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "Renderabl
         return shown
 
     return render
+
+
+class TrainProgress:
+    """A bar over the training steps, on a terminal; silent elsewhere."""
+
+    def __init__(self, bar: "Progress") -> None:
+        self._bar = bar
+        self._task = bar.add_task("training", total=None, start=False)
+
+    def __call__(self, done: int, total: int) -> None:
+        """`done` of `total` steps are made."""
+        if self._bar.tasks[self._task].total is None:
+            self._bar.start_task(self._task)
+        self._bar.update(self._task, total=total, completed=done)
+
+
+@contextmanager
+def train_progress(*, is_quiet: bool = False) -> Iterator[TrainProgress]:
+    """A progress display for a training run."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=is_quiet or not console.is_terminal,
+        redirect_stdout=False, redirect_stderr=True,
+    ) as bar:  # fmt: skip
+        yield TrainProgress(bar)

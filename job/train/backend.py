@@ -38,8 +38,8 @@ def import_keras() -> Any:
     # The user's environment may name another backend for other work; export needs this one.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with without_notices() if "tensorflow" not in sys.modules else nullcontext():
-        import keras  # noqa: PLC0415  # seconds
-        import tensorflow as tf  # noqa: F401, PLC0415  # sets its loggers up at import, so they are quietened after it
+        import keras
+        import tensorflow as tf  # noqa: F401  # sets its loggers up at import, so they are quietened after it
 
     for name in _CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -58,7 +58,7 @@ def use_threads(threads: int) -> None:
 def fix_seed(seed: int) -> None:
     """Make everything random in Python, NumPy and TensorFlow repeat for the same seed, and operations bit for bit."""
     keras = import_keras()
-    import tensorflow as tf  # noqa: PLC0415  # seconds
+    import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

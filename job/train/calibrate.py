@@ -72,7 +72,7 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
 
     1 leaves them as they are; more makes them less sure.
     """
-    from scipy.optimize import minimize_scalar  # noqa: PLC0415  # half a second to import
+    from scipy.optimize import minimize_scalar
 
     # Up to a constant for each row, which falls out, logarithms of probabilities are the sums they were made from.
     sums = np.log(np.maximum(probabilities, _SMALLEST).astype(np.float64))

@@ -88,7 +88,7 @@ def versions() -> dict[str, str]:
     """Those of Python and of the libraries that training uses."""
     import_keras()
     # Its distribution has several names (tensorflow, tensorflow-cpu), the module has one.
-    import tensorflow as tf  # noqa: PLC0415  # seconds
+    import tensorflow as tf
 
     libraries = {name: version(name) for name in _LIBRARIES}
     return {"python": platform.python_version(), "tensorflow": str(tf.__version__), **libraries}

@@ -26,7 +26,7 @@ def curves(history: Sequence[Epoch], kept_epoch: int, *, is_augmented: bool) -> 
     """
     # A home that cannot be written to is no trouble, and no news.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from matplotlib.figure import Figure  # noqa: PLC0415  # half a second; and pyplot would look for a screen
+    from matplotlib.figure import Figure
 
     figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -49,7 +49,7 @@ def curves(history: Sequence[Epoch], kept_epoch: int, *, is_augmented: bool) -> 
 
 
 def _draw(axes: "Axes", what: str, lines: dict[str, list[float]]) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: PLC0415  # as its neighbour above
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     for (name, values), colour in zip(lines.items(), _COLOURS, strict=True):
         marker = "." if len(values) < _FEW else ""

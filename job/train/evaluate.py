@@ -34,7 +34,7 @@ class Evaluation:
 
 def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
     """Judge float32 (n, 10) probabilities by int8 (n,) digits, n > 0."""
-    from sklearn import metrics  # noqa: PLC0415  # a second to import
+    from sklearn import metrics
 
     predictions = probabilities.argmax(axis=1)
     confusion = metrics.confusion_matrix(labels, predictions, labels=_ALL_CLASSES)

@@ -119,7 +119,7 @@ def _optimizer(recipe: Recipe, plan: Plan) -> "keras.optimizers.Optimizer":
 
 def _shown(recipe: Recipe, dataset: Dataset, plan: Plan, seed: int, epochs_done: int) -> "tf.data.Dataset":
     """What is left of what the network is to see, batch by batch."""
-    import tensorflow as tf  # noqa: PLC0415  # seconds
+    import tensorflow as tf
 
     show = functools.partial(shown_groups, dataset.train, recipe.deformations, plan, seed=seed, epochs_done=epochs_done)
     shape = (plan.batches_per_group, plan.batch_size)

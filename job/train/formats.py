@@ -70,9 +70,9 @@ def for_scoring(model: "keras.Model") -> Exported:
     The same network always gives the same bytes. Raises ModelInvalid if it holds something that ONNX has no operator
     for.
     """
-    from job.train.onnx_fold import fold_rescaling  # noqa: PLC0415  # imports onnx
-    from job.train.onnx_graph import canonical  # noqa: PLC0415  # imports onnx
-    from job.train.onnx_layers import dense_layers  # noqa: PLC0415  # imports onnx
+    from job.train.onnx_fold import fold_rescaling
+    from job.train.onnx_graph import canonical
+    from job.train.onnx_layers import dense_layers
 
     with exported_by_keras(model, ONNX_NAME, "onnx") as path:
         onnx = canonical(fold_rescaling(path.read_bytes()))

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import Labels, Pixels, Probabilities
-from job.model.bundle import Bundle, Predictor, open_bundle
-from job.model.predictor import predictor_of
+from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
 from job.report.mcnemar import SIGNIFICANCE, p_value_that_better
 from job.storage import Storage
 

@@ -52,7 +52,7 @@ def surest_mistakes(probabilities: Probabilities, labels: Labels) -> list[Mistak
 
 def picture(pixels: Pixels) -> bytes:
     """Some images, uint8 (n, 784), n > 0, as one PNG: ten in a row, dark ink on white, magnified."""
-    from PIL import Image  # noqa: PLC0415  # once in a training
+    from PIL import Image
 
     cell = SIDE + _GAP
     rows = -(-len(pixels) // _COLUMNS)

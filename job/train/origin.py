@@ -204,7 +204,7 @@ def _within(timeout_s: float, function: Callable[[], Any]) -> Any:
 
 
 def _digits() -> Origin:
-    from sklearn.datasets import load_digits  # noqa: PLC0415  # a second to import
+    from sklearn.datasets import load_digits
 
     found = load_digits()
     return Origin("digits", "digits", Split(_enlarged(found.images), found.target.astype(np.int8)))
@@ -212,7 +212,7 @@ def _digits() -> Origin:
 
 def _enlarged(images: npt.NDArray[np.float64]) -> Pixels:
     """Optdigits, (n, 8, 8) with values 0-16 -> uint8 (n, 784) as MNIST would hold them."""
-    from scipy.ndimage import zoom  # noqa: PLC0415  # comes with scikit-learn
+    from scipy.ndimage import zoom
 
     factor = _BOX_SIDE / _OPTDIGITS_SIDE
     # Cubic splines (order 3) overshoot at sharp edges; what leaves 0-255 is clipped.

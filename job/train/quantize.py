@@ -46,7 +46,7 @@ def to_int8(model: "keras.Model", images: Pixels) -> bytes:
     the network holds something that TFLite has no integer operator for.
     """
     import_keras()
-    import tensorflow as tf  # noqa: PLC0415  # seconds
+    import tensorflow as tf
 
     def samples() -> Iterator[list[Any]]:
         for image in calibration_images(images):

@@ -14,9 +14,17 @@ import numpy as np
 from job.contract import CLASS_NAMES, Probabilities, ScoredBatch
 from job.model.bundle import INT8_NAME
 from job.report.findings import Finding
-from job.report.heat import RIGHT_BOUNDS, WRONG_BOUNDS, heat_map
 from job.report.metrics import calibration, figures
-from job.report.plots import calibration_plot, confidence_plot, curves_plot, interval_strip, paired_bars
+from job.report.plots import (
+    RIGHT_BOUNDS,
+    WRONG_BOUNDS,
+    calibration_plot,
+    confidence_plot,
+    curves_plot,
+    heat_map,
+    interval_strip,
+    paired_bars,
+)
 from job.report.tally import Tally
 from job.report.template import environment
 from job.report.words import many, percent

@@ -35,7 +35,7 @@ class SavedModelPredictor:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         """`files`: what this module made."""
         import_keras()
-        import tensorflow as tf  # noqa: PLC0415  # seconds
+        import tensorflow as tf
 
         # Variables are read while it loads; the folder is not needed after that.
         with scratch_folder(sum(map(len, files.values()))) as folder:
@@ -49,7 +49,7 @@ class SavedModelPredictor:
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """uint8 (n, 784) -> float32 (n, 10)."""
-        import tensorflow as tf  # noqa: PLC0415  # seconds
+        import tensorflow as tf
 
         results = np.empty((len(pixels), CLASSES), np.float32)
         for start in range(0, len(pixels), _BATCH_ROWS):

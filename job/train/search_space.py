@@ -90,7 +90,7 @@ class Oracle:
 def _oracle(method: SearchMethod, epochs: int, trials: int, seed: int) -> Any:
     import_keras()
     with _quietly():
-        import keras_tuner  # noqa: PLC0415  # seconds
+        import keras_tuner
     common = {
         "objective": keras_tuner.Objective(_ACCURACY, "max"),
         "hyperparameters": _space(keras_tuner.HyperParameters()),

@@ -45,7 +45,7 @@ def hold_out(images: Split, share: float, *, seed: int, where: str) -> tuple[Spl
     share: in (0, 1). Every digit is in both. `where` names the data in errors.
     Raises DataError if there are too few images of a digit for that.
     """
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415  # a second to import
+    from sklearn.model_selection import train_test_split
 
     _check_class_counts(images, share, where)
     indices = np.arange(len(images))

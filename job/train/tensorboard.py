@@ -36,7 +36,7 @@ def tensorboard(folder: str, validation: Split, epochs: int) -> Iterator[list["k
     the events cannot be written.
     """
     interval = -(-epochs // _MOST_STEPS)
-    import tensorflow as tf  # noqa: PLC0415  # seconds
+    import tensorflow as tf
 
     standard = import_keras().callbacks.TensorBoard(folder, histogram_freq=interval)
     try:
@@ -55,7 +55,7 @@ def _reason(error: Exception) -> str:
 
 def _pictures(folder: str, validation: Split, interval: int) -> "keras.callbacks.Callback":
     """A callback that writes the graph of operations, and each few epochs the confusion matrix."""
-    import tensorflow as tf  # noqa: PLC0415  # seconds
+    import tensorflow as tf
 
     class Pictures(import_keras().callbacks.Callback):  # type: ignore[misc]  # it has no types
         def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  # Keras passes it
@@ -90,7 +90,7 @@ def _pictures(folder: str, validation: Split, interval: int) -> "keras.callbacks
 
 def drawn(counts: npt.NDArray[np.int64]) -> bytes:
     """A confusion matrix, int64 (10, 10), true x predicted, as a PNG: counts, on the darker the greater their share."""
-    from matplotlib.figure import Figure  # noqa: PLC0415  # half a second to import
+    from matplotlib.figure import Figure
 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(_INCHES, _INCHES), layout="constrained")

@@ -25,7 +25,7 @@ def to_tflite(model: "keras.Model") -> bytes:
     It takes and gives what the network does. Raises ModelInvalid if it holds something that TFLite has no operator for.
     """
     import_keras()
-    import tensorflow as tf  # noqa: PLC0415  # seconds
+    import tensorflow as tf
 
     built_in = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
     with exported_by_keras(model, TFLITE_NAME, "litert", target_spec=built_in) as path:
@@ -38,7 +38,7 @@ class TflitePredictor:
     def __init__(self, content: bytes) -> None:
         """`content`: what this module wrote."""
         import_keras()
-        import tensorflow as tf  # noqa: PLC0415  # seconds
+        import tensorflow as tf
 
         with warnings.catch_warnings(), without_notices():
             # That it will move to a package of its own, which is some day's work.

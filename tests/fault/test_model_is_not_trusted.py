@@ -24,10 +24,19 @@ from support.models import change_card, dense_onnx, linear_onnx, write_dense_mod
 from support.runs import score
 
 from job.errors import ModelInvalid
-from job.model.bundle import CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME, Bundle, Golden, open_bundle, write_card
+from job.model.bundle import (
+    CARD_NAME,
+    DENSE_NAME,
+    KERAS_NAME,
+    ONNX_NAME,
+    Bundle,
+    Golden,
+    open_bundle,
+    predictor_of,
+    write_card,
+)
 from job.model.dense import DenseNetwork, DensePredictor
 from job.model.onnx_predictor import OnnxPredictor
-from job.model.predictor import predictor_of
 from job.storage import LocalStorage
 from job.storage.filesystem import LocalFileSystem
 from job.train.onnx_layers import dense_layers

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.outputs import scored, write_output
 
-from job.report.pair_tally import PairTally
-from job.score.compare import Comparer
+from job.results.compare.comparer import Comparer
+from job.results.compare.pair_tally import PairTally
 from job.storage import LocalStorage
 
 FORMATS = ("csv", "parquet", "kaggle")

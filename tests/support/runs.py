@@ -6,8 +6,8 @@ from pathlib import Path
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
+from job.telemetry.outlets import observed
 from job.telemetry.recorder import Recorder
-from job.telemetry.score_run import observed
 
 _CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")

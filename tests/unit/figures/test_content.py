@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from job.figures import calibration, confidence, confusion, mistakes
-from job.figures.slide import ORANGE
+from job.figures import slides
+from job.figures.slides import ORANGE
 from job.report.metrics import wilson_interval
 
 
@@ -25,14 +25,14 @@ def test_the_matrix_has_a_row_for_each_true_digit(figure):
     counts = np.zeros((10, 10), np.int64)
     counts[4, 9], counts[9, 4], counts[7, 1], counts[3, 3] = 12, 30, 12, 20_000
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    confusion._draw_matrix(figure, counts, shares, list("0123456789"))
+    slides._draw_matrix(figure, counts, shares, list("0123456789"))
     axes = figure.axes[0]
     cells = {text.get_position(): text.get_text() for text in axes.texts if text.get_text()}
     assert cells == {(9.5, 4.5): "12", (4.5, 9.5): "30", (1.5, 7.5): "12", (3.5, 3.5): "20.0k"}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted digit", "true digit")
     assert axes.yaxis_inverted()
     pairs = figure.add_axes((0, 0, 1, 1))
-    confusion._draw_pairs(pairs, counts, shares)
+    slides._draw_pairs(pairs, counts, shares)
     assert [text.get_text() for text in pairs.texts] == [
         "Most often", "9 taken for 4", "30", "100.00 %", "4 taken for 9", "12", "100.00 %", "7 taken for 1", "12",
         "100.00 %",
@@ -42,7 +42,7 @@ def test_the_matrix_has_a_row_for_each_true_digit(figure):
 def test_the_curve_goes_through_the_bins(figure):
     """A point at each bin's mean confidence and accuracy, with its Wilson interval and its rows."""
     bins = [{"confidence": 0.72, "accuracy": 0.5, "count": 8}, {"confidence": 0.98, "accuracy": 0.99, "count": 12_300}]
-    calibration._draw(figure, bins)
+    slides._draw_calibration(figure, bins)
     (axes,) = figure.axes
     (curve,) = (line for line in axes.lines if line.get_marker() == "o")
     np.testing.assert_allclose(curve.get_xydata(), [[72, 50], [98, 99]])
@@ -55,7 +55,7 @@ def test_the_curve_goes_through_the_bins(figure):
 def test_the_histogram_counts_all_rows_and_the_wrong_ones(figure):
     """A bar for each bin of the report, in its place."""
     counts, wrong = np.arange(20) ** 3, np.arange(20)
-    confidence._draw(figure, counts, wrong)
+    slides._draw_confidence(figure, counts, wrong)
     (axes,) = figure.axes
     heights = {True: [], False: []}
     for bar in axes.patches:
@@ -70,7 +70,7 @@ def test_a_mistake_is_drawn_with_its_digits(figure):
     example = {"label": 4, "prediction": 9, "confidence": 0.98765, "pixels": "", "path": "a.csv", "row": 0}
     example["pixels"] = base64.b64encode(pixels.tobytes()).decode()
     axes = figure.subplots()
-    mistakes._draw(axes, example, 13)
+    slides._draw_mistakes(axes, example, 13)
     np.testing.assert_array_equal(axes.images[0].get_array(), pixels.reshape(28, 28))
     assert axes.images[0].cmap.name == "gray_r"
     assert [text.get_text() for text in axes.texts] == ["4 taken for 9", "98.77 % sure"]

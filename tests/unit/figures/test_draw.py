@@ -7,9 +7,7 @@ import pytest
 from PIL import Image
 
 from job.contract import ScoredBatch
-from job.figures.draw import draw_figures
-from job.figures.mistakes import surest_mistakes
-from job.figures.slide import short
+from job.figures.slides import draw_figures, short, surest_mistakes
 from job.report.metrics import figures
 from job.report.tally import Tally
 

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from support.files import PIXEL_NAMES, Digits, csv_text, make_digits, write_csv, write_idx, write_parquet
 
+from job.command_line import command_for
 from job.errors import LayoutError, NoInput
 from job.read.inspection import in_words, inspect
-from job.score.command import command_for
 from job.settings import ReadSettings
 
 

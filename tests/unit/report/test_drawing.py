@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from job.report.drawing import drawn
+from job.report.digits import drawn
 
 
 def _image(*cells):

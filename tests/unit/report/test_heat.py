@@ -1,4 +1,4 @@
-from job.report.heat import Cell, heat_map
+from job.report.plots import Cell, heat_map
 
 
 def test_cells_have_their_share_of_the_row():

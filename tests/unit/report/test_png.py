@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 from job.read.pictures import decode_png
-from job.report.png import data_uri, png
+from job.report.digits import data_uri, png
 
 
 def test_a_png_holds_every_pixel():

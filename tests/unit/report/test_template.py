@@ -7,7 +7,7 @@ from job.report import template
 @pytest.fixture
 def folders(monkeypatch, tmp_path):
     """A fresh folder for compiled templates, and a fresh engine before and after."""
-    monkeypatch.setattr(template.kept, "folders", lambda _source: iter([tmp_path]))
+    monkeypatch.setattr(template.cache, "folders", lambda _source: iter([tmp_path]))
     template.environment.cache_clear()
     yield tmp_path
     template.environment.cache_clear()

@@ -1,6 +1,6 @@
 import pytest
 
-from job.telemetry.termination import VARIABLE, tell_cause_of_death
+from job.telemetry.termination import VARIABLE, write_termination_message
 
 
 def test_the_cause_is_written_into_a_file_that_is_there(tmp_path, monkeypatch):
@@ -9,14 +9,14 @@ def test_the_cause_is_written_into_a_file_that_is_there(tmp_path, monkeypatch):
     path.write_text("what an earlier, longer life of this container has ended with " * 9)
     inode = path.stat().st_ino
     monkeypatch.setenv(VARIABLE, str(path))
-    tell_cause_of_death(65, "a.csv: too many rejects")
+    write_termination_message(65, "a.csv: too many rejects")
     assert path.read_text() == "exit code 65: a.csv: too many rejects"
     assert path.stat().st_ino == inode
 
 
 def test_no_file_is_made(tmp_path):
     """Outside Kubernetes there is none, and none appears."""
-    tell_cause_of_death(65, "too many rejects", str(tmp_path / "termination-log"))
+    write_termination_message(65, "too many rejects", str(tmp_path / "termination-log"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -24,7 +24,7 @@ def test_the_message_is_cut_to_what_kubernetes_shows(tmp_path):
     """4,096 bytes, and whole characters of them."""
     path = tmp_path / "termination-log"
     path.touch()
-    tell_cause_of_death(70, "é" * 5000, str(path))
+    write_termination_message(70, "é" * 5000, str(path))
     assert len(path.read_bytes()) == 4096
     assert path.read_text().endswith("éé")
 
@@ -33,7 +33,7 @@ def test_the_message_is_cut_to_what_kubernetes_shows(tmp_path):
 def test_what_is_no_file_is_let_be(tmp_path, caplog, make):
     """A folder, or a device."""
     make(tmp_path / "termination-log")
-    tell_cause_of_death(70, "defect", str(tmp_path / "termination-log"))
+    write_termination_message(70, "defect", str(tmp_path / "termination-log"))
     assert caplog.records == []
 
 
@@ -46,7 +46,7 @@ def test_a_file_that_cannot_be_written_is_a_warning(tmp_path, caplog, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("os.open", refuse)
-    tell_cause_of_death(70, "defect", str(path))
+    write_termination_message(70, "defect", str(path))
     [record] = caplog.records
     assert (record.levelname, record.event) == ("WARNING", "telemetry_failed")
     assert record.message == f"{path}: Permission denied"

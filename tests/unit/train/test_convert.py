@@ -14,8 +14,7 @@ import pytest
 
 import job
 from job.errors import ModelInvalid
-from job.model.bundle import open_bundle
-from job.model.predictor import predictor_of
+from job.model.bundle import open_bundle, predictor_of
 from job.train.backend import fix_seed, import_keras
 from job.train.convert import convert
 from job.train.formats import for_scoring

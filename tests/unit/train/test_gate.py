@@ -5,8 +5,7 @@ import pytest
 from support.files import make_digits
 
 from job.errors import ModelInvalid
-from job.model.bundle import open_bundle
-from job.model.predictor import predictor_of
+from job.model.bundle import open_bundle, predictor_of
 from job.train.gate import Gate
 
 

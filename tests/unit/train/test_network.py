@@ -5,7 +5,7 @@ import onnx
 import pytest
 from support.files import make_digits
 
-from job.model.predictor import DensePredictor
+from job.model.bundle import DensePredictor
 from job.settings import Activation
 from job.train.backend import fix_seed
 from job.train.formats import for_scoring

@@ -11,8 +11,7 @@ from support.files import Digits, write_csv
 from support.models import write_model
 
 from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied, StorageError
-from job.model.bundle import open_bundle
-from job.model.predictor import predictor_of
+from job.model.bundle import open_bundle, predictor_of
 from job.settings import TrainSettings
 from job.storage import LocalStorage
 from job.storage.filesystem import LocalFileSystem

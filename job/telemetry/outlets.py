@@ -1,4 +1,4 @@
-"""All that is told of one scoring run, from before its first step until after its last, however it ends."""
+"""Everything that is told about one scoring run, from before its first step until after its last."""
 
 import logging
 import os
@@ -12,11 +12,11 @@ from job.log import Event, event
 from job.score.plan import Part
 from job.settings import ScoreSettings, TelemetrySettings
 from job.storage import storage_at
-from job.telemetry.ending import Ending, ending_of
 from job.telemetry.lineage import LineageFile
 from job.telemetry.metrics import MetricsFile, Pushgateway
 from job.telemetry.progress import shown
 from job.telemetry.recorder import Recorder
+from job.telemetry.termination import Ending, ending_of
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import pytest
 from support.outputs import scored, write_output
 
 from job.errors import DataError, NoInput, OutputOccupied
-from job.score.finished import open_finished
+from job.results.finished import open_finished
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from support.faulty_file_system import FaultyFileSystem, with_error
 from support.outputs import scored, write_output
 
 from job.errors import DataError, NoInput, StorageError
-from job.score.compare import Comparer
+from job.results.compare.comparer import Comparer
 from job.storage import LocalStorage
 
 A = {

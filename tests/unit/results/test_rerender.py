@@ -10,8 +10,8 @@ from support.files import make_digits, write_csv
 from support.runs import files_below, is_temporary, score
 
 from job.errors import DataError, OutputOccupied, ResourceExhausted, StorageError
-from job.score.finished import open_finished
-from job.score.rerender import rerender
+from job.results.finished import open_finished
+from job.results.rerender import rerender
 from job.storage import LocalStorage
 
 ANOTHER = b"as another version rendered it"

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from job.score.command import command_line, score_flags
+from job.command_line import command_line, score_flags
 from job.settings import ReadSettings, RejectLimit, ScoreSettings
 
 PLAIN = ScoreSettings(("a.csv",), "out", "model")

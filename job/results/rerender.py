@@ -8,7 +8,7 @@ import jinja2
 
 from job.errors import DataError
 from job.report.page import render
-from job.score.finished import Finished
+from job.results.finished import Finished
 from job.score.join import Written
 from job.storage import Storage
 

@@ -1,16 +1,20 @@
-"""What gather finds in the parts, and what report.json says of it: byte-stable, for it is about the rows.
+"""What manifest.json says: of the run, where report.json is about the rows. See `report`.
+
+What gather finds in the parts, and what report.json says of it: byte-stable, for it is about the rows.
 
 Whatever depends on the run alone, such as times and threads, is the manifest's.
 """
 
 import platform
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from job import __version__
+from job.command_line import command_line, score_flags
 from job.errors import ModelInvalid
 from job.model.bundle import CARD_NAME, Bundle
 from job.report.appearance import Appearance
@@ -18,11 +22,54 @@ from job.report.drift import Distribution, drift
 from job.report.examples import Examples
 from job.report.metrics import accuracy, figures
 from job.report.tally import Tally
-from job.score.command import command_line, score_flags
-from job.score.manifest import model_of
+from job.score.join import Written
 from job.score.plan import Plan
 from job.settings import ScoreSettings
 from job.storage import join
+
+
+def model_of(bundle: Bundle) -> dict[str, Any]:
+    """Which model it was, from its card."""
+    about = bundle.about
+    data, metrics = about.get("data") or {}, about.get("metrics") or {}
+    return {
+        "digest": bundle.digest,
+        "name": bundle.name,
+        "recipe": about.get("recipe"),
+        "architecture": about.get("architecture"),
+        "data": data.get("name"),
+        "warning": data.get("warning"),
+        "test_accuracy": metrics.get("test", {}).get("accuracy"),
+    }
+
+
+def manifest_of(
+    plan: Plan, tallies: Sequence[Tally], outputs: Sequence[Written], settings: ScoreSettings, bundle: Bundle
+) -> dict[str, Any]:
+    """The content of manifest.json but for `timings`, which alone differ between two runs with equal settings."""
+    inputs = [
+        {
+            **asdict(each.source.file),
+            "relative_path": each.path,
+            "format": each.source.format,
+            "parts": len(plan.parts_of(index)),
+            "rows": tally.read,
+            "scored": tally.scored,
+            "rejected": tally.rejected,
+            "predictions": each.predictions,
+            "rejects": each.rejects if tally.reasons.any() else None,
+        }
+        for index, (each, tally) in enumerate(zip(plan.inputs, tallies, strict=True))
+    ]
+    return {
+        "digit_job": __version__,
+        "python": platform.python_version(),
+        "fingerprint": plan.fingerprint,
+        "inputs": inputs,
+        "outputs": [asdict(each) for each in sorted(outputs, key=lambda each: each.path)],
+        "settings": {**asdict(settings), "max_rejects": str(settings.max_rejects)},
+        "model": {"path": bundle.path, **model_of(bundle)},
+    }
 
 
 @dataclass

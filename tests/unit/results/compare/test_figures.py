@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from job.report.comparison import comparison
 from job.report.metrics import wilson_interval
-from job.report.pair_tally import PairTally
+from job.results.compare.figures import comparison
+from job.results.compare.pair_tally import PairTally
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.integers(0, 10, 500).astype(np.int8)

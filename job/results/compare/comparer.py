@@ -12,12 +12,11 @@ import numpy as np
 
 from job.contract import NO_LABEL, Labels
 from job.errors import DataError
-from job.report.comparison import accuracies, agreement, comparison
-from job.report.pair_tally import PairTally
-from job.score.changed_rows import ChangedRows
-from job.score.finished import Finished, FinishedInput, open_finished
-from job.score.pairs import Pair, side_by_side
-from job.score.predicted import BATCH_BYTES, BATCH_ROWS, predicted
+from job.results.compare.figures import accuracies, agreement, comparison
+from job.results.compare.pair_tally import PairTally
+from job.results.compare.rows import ChangedRows, Pair, side_by_side
+from job.results.finished import Finished, FinishedInput, open_finished
+from job.results.predicted import BATCH_BYTES, BATCH_ROWS, predicted
 from job.settings import Order
 from job.storage import Storage
 

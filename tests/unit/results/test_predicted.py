@@ -5,7 +5,7 @@ import pytest
 from support.outputs import scored, write_output
 
 from job.errors import DataError, StorageError
-from job.score.predicted import predicted
+from job.results.predicted import predicted
 
 BATCH = scored([3, -1, 9, 0], [3, 4, -1, 1], [0.5, 0, 0.999873, 1])
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from job.contract import CLASSES
 from job.report.mcnemar import SIGNIFICANCE, McNemar, mcnemar
 from job.report.metrics import wilson_interval
-from job.report.pair_tally import PairTally
+from job.results.compare.pair_tally import PairTally
 
 Outcome = Literal["no_rows", "same", "no_labels", "no_difference", "a_better", "b_better"]
 
