@@ -7,8 +7,7 @@ import typer
 
 from job import log
 from job.cli.flags import LogFormatFlag, option
-from job.cli.signals import StopOnSignals
-from job.cli.streams import say
+from job.cli.terminal import StopOnSignals, say
 from job.errors import DataError, ModelFellShort, UsageError
 from job.settings import Order
 from job.storage import storage_at

@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from job import log
-from job.cli.extra import train_extra
-from job.cli.flags import LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option
-from job.cli.signals import StopOnSignals
-from job.cli.streams import say
-from job.settings import ExportFormat, ExportSettings, Quantization, ReadSettings
+from job.cli.flags import LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option, train_extra
+from job.cli.terminal import StopOnSignals, say
+from job.settings import ReadSettings
 from job.storage import storage_at
+from job.train.train_settings import ExportFormat, ExportSettings, Quantization
 
 
 def export(
@@ -63,7 +62,7 @@ def export(
     )
     stop = StopOnSignals(at_once=True)
     with train_extra():
-        from job.train.export import export as run
+        from job.train.export.exporter import export as run
 
         stop.check()
         locations = [each for each in (model, output, data) if each is not None]

@@ -1,6 +1,11 @@
-"""Flags: how one is made, with its environment variable, and those that several commands have."""
+"""Flags: how one is made, with its environment variable, and those that several commands have.
+
+What only an extra can do.
+"""
 
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -67,3 +72,18 @@ def verbosity(*, is_quiet: bool, is_verbose: bool) -> log.Verbosity:
     if is_quiet and is_verbose:
         raise UsageError("--quiet and --verbose contradict each other; give one of them")
     return "quiet" if is_quiet else "verbose" if is_verbose else "normal"
+
+
+def train_extra() -> AbstractContextManager[None]:
+    """See `extra`; the one that nearly all need."""
+    return extra("train")
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Raises UsageError where the block needs a library that is not installed, and names the extra that brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"this needs the {name} extra ({error.name} is not installed): pip install 'digit-job[{name}]'"
+        raise UsageError(message) from error

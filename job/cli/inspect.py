@@ -6,7 +6,7 @@ import typer
 
 from job import log
 from job.cli.flags import LabelColumnFlag, LogFormatFlag, NoLabelFlag, ScaleFlag, TransposeFlag
-from job.cli.streams import echo, say
+from job.cli.terminal import echo, say
 from job.settings import ReadSettings
 from job.storage import storage_at
 

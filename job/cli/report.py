@@ -5,10 +5,8 @@ from typing import Annotated
 import typer
 
 from job import log
-from job.cli.extra import extra
-from job.cli.flags import LogFormatFlag, option
-from job.cli.signals import StopOnSignals
-from job.cli.streams import say
+from job.cli.flags import LogFormatFlag, extra, option
+from job.cli.terminal import StopOnSignals, say
 from job.storage import storage_at
 
 

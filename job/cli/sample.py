@@ -4,9 +4,8 @@ import os
 from typing import Annotated
 
 from job import log
-from job.cli.extra import train_extra
-from job.cli.flags import LogFormatFlag, option
-from job.cli.streams import say
+from job.cli.flags import LogFormatFlag, option, train_extra
+from job.cli.terminal import say
 from job.storage import storage_at
 
 
@@ -21,7 +20,7 @@ def sample(
     """
     log.set_up(log_format)
     with train_extra():
-        from job.train.sample import write_sample
+        from job.train.data.sample import write_sample
 
         paths = write_sample(storage_at(output, model), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
     for path in paths:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from job import log
-from job.cli.extra import train_extra
 from job.cli.flags import (
     LabelColumnFlag,
     LogFormatFlag,
@@ -21,11 +20,11 @@ from job.cli.flags import (
     VerboseFlag,
     option,
     several,
+    train_extra,
     verbosity,
 )
-from job.cli.signals import StopOnSignals
-from job.cli.streams import echo
 from job.cli.summary import print_summary
+from job.cli.terminal import StopOnSignals, echo
 from job.errors import DigitJobError, UsageError
 from job.limits import available_cores, is_lost_with_container, threads_in_memory
 from job.settings import (
@@ -209,7 +208,7 @@ def _model_folder(model: str) -> Iterator[str]:
         yield model
         return
     with train_extra():
-        from job.train.convert import convert
+        from job.train.export.foreign import convert
         from job.train.scratch import scratch_folder
 
         with scratch_folder() as folder:

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from job import log
-from job.cli.streams import echo, say
+from job.cli.terminal import echo, say
 
 if TYPE_CHECKING:
     from job.score.run import RunResult

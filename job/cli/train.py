@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from job import log
-from job.cli.extra import train_extra
 from job.cli.flags import (
     LabelColumnFlag,
     LogFormatFlag,
@@ -15,25 +14,25 @@ from job.cli.flags import (
     TransposeFlag,
     VerboseFlag,
     option,
+    train_extra,
     verbosity,
 )
-from job.cli.signals import StopOnSignals
-from job.cli.streams import echo, say
+from job.cli.settings_file import read_settings
+from job.cli.terminal import StopOnSignals, echo, say
 from job.errors import ModelFellShort, SettingsInvalid
-from job.settings import (
+from job.settings import ReadSettings
+from job.storage import storage_at
+from job.telemetry.progress import train_progress
+from job.train.train_settings import (
     Activation,
     Architecture,
     ClassWeights,
     Optimizer,
     Quantization,
-    ReadSettings,
-    Recipe,
+    RecipeName,
     TrainSettings,
     parse_widths,
 )
-from job.settings_file import read_settings
-from job.storage import storage_at
-from job.telemetry.progress import train_progress
 
 _GO_ON = "run the same command with --resume to go on behind the last epoch"
 # Flags that a file of settings cannot hold.
@@ -80,7 +79,7 @@ def train(
     ] = "auto",
     model: Annotated[str, option("--model", "The folder to save the model in.", metavar="DIR")] = "model",
     recipe: Annotated[
-        Recipe, option("--recipe", "How to train: `accurate` takes minutes, `baseline` less than one.")
+        RecipeName, option("--recipe", "How to train: `accurate` takes minutes, `baseline` less than one.")
     ] = "accurate",
     arch: Annotated[
         Architecture,
@@ -210,7 +209,7 @@ def train(
     )
     stop = StopOnSignals(_GO_ON, at_once=True)
     with train_extra(), train_progress(is_quiet=quiet) as progress:
-        from job.train.run import train as run
+        from job.train.training import train as run
 
         stop.check()
         result = run(

@@ -4,7 +4,6 @@ import os
 from typing import Annotated
 
 from job import log
-from job.cli.extra import train_extra
 from job.cli.flags import (
     LabelColumnFlag,
     LogFormatFlag,
@@ -13,13 +12,14 @@ from job.cli.flags import (
     TransposeFlag,
     VerboseFlag,
     option,
+    train_extra,
     verbosity,
 )
-from job.cli.signals import StopOnSignals
-from job.cli.streams import echo, say
-from job.settings import ReadSettings, Recipe, SearchMethod, TuneSettings
+from job.cli.terminal import StopOnSignals, echo, say
+from job.settings import ReadSettings
 from job.storage import storage_at
 from job.telemetry.progress import train_progress
+from job.train.train_settings import RecipeName, SearchMethod, TuneSettings
 
 
 def tune(
@@ -44,7 +44,7 @@ def tune(
         ),
     ] = "hyperband",
     epochs: Annotated[int, option("--epochs", "How long to train with each, at most.", min=1)] = 10,
-    recipe: Annotated[Recipe, option("--recipe", "What decides all that is not searched for.")] = "accurate",
+    recipe: Annotated[RecipeName, option("--recipe", "What decides all that is not searched for.")] = "accurate",
     validation_split: Annotated[
         float, option("--validation-split", "Share of the training images held out to judge by.")
     ] = 0.1,
@@ -76,7 +76,7 @@ def tune(
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to go on", at_once=True)
     with train_extra(), train_progress(is_quiet=quiet) as progress:
-        from job.train.tune import tune as run
+        from job.train.tune.search import tune as run
 
         stop.check()
         result = run(settings, storage_at(output), mnist_dir=os.environ.get("MNIST_DIR"), on_progress=progress)

@@ -36,7 +36,7 @@ KERNELS: Final = (
     ("job.read.parquet.grid_kernel", "transpose"),
     ("job.model.dense_kernel", "run_layers"),
     ("job.report.pixel_kernel", "count_pixels"),
-    ("job.train.deform_kernel", "deform"),
+    ("job.train.fit.deform_kernel", "deform"),
 )
 
 # What a processor must have for each level of the x86-64 psABI, as LLVM names it, and for one above; the best first.

@@ -1,4 +1,5 @@
 """A report -> pictures for slides: PNG files of 1920 x 1080.
+
 Outside the train stage the only code that imports matplotlib.
 """
 

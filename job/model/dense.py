@@ -1,6 +1,6 @@
 """A network of dense layers as the file `model.npz` holds it, and as the scorer runs it: see `dense_kernel`.
 
-Knows nothing of ONNX; `job.train.onnx_layers` makes these files. Everything is checked before its address is given
+Knows nothing of ONNX; `train.export.onnx_graph` makes these files. Everything is checked before its address is given
 away: the kernel believes what it is told.
 """
 

@@ -21,7 +21,7 @@ _OURS: Final = ("_parts", *_RESULTS)
 _HARMLESS: Final = ("lost+found",)
 
 
-class State(Enum):
+class ClaimState(Enum):
     """What is to be done in the output folder."""
 
     BEGIN = "begin"
@@ -60,7 +60,7 @@ class Output:
         present = set(self._storage.list(self.parts))
         return [part for part in plan.parts if f"{part.index:06}.arrow" in present]
 
-    def claim(self, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> State:
+    def claim(self, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> ClaimState:
         """Make the folder this run's own, or find that it is. Raises OutputOccupied where it holds something else."""
         run = self._claim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
         unfinished = self._unfinished_run()
@@ -68,12 +68,12 @@ class Output:
         # Asked last: an identical run that finishes meanwhile writes _SUCCESS before it takes the parts away.
         if self.is_finished(plan):
             self.tidy()
-            return State.DONE
+            return ClaimState.DONE
         if unfinished == run and "_SUCCESS" not in found:
-            return State.RESUME
+            return ClaimState.RESUME
         if found and not self._is_being_begun(found):
             if unfinished is None and self._unfinished_run() == run:
-                return State.RESUME  # another process has begun this very run between the two looks
+                return ClaimState.RESUME  # another process has begun this very run between the two looks
             if not is_overwriting:
                 raise self._occupied(_what_stands_there(found, unfinished, plan))
             self._clear()
@@ -84,20 +84,20 @@ class Output:
             if not self.is_finished(plan):
                 raise
             self.tidy()
-            return State.DONE
+            return ClaimState.DONE
 
-    def _begin(self, run: dict[str, Any], *, is_overwriting: bool) -> State:
+    def _begin(self, run: dict[str, Any], *, is_overwriting: bool) -> ClaimState:
         """Lay claim to a folder that was empty, or find that the same run has done so."""
         if not self._storage.create(self._run, json.dumps(run).encode() + b"\n"):
             self.check_claim()
-            return State.RESUME
+            return ClaimState.RESUME
         # Another run may have come and gone since the folder was looked at; none can be at work here any more.
         if is_overwriting:
             self._remove(_RESULTS)
         elif (found := [name for name in self._found() if name != "_parts"]) and not _is_being_gathered(found):
             self.tidy()
             raise self._occupied(f"is not empty any more ({', '.join(found[:3])})")
-        return State.BEGIN
+        return ClaimState.BEGIN
 
     def _found(self) -> list[str]:
         return [name for name in self._storage.list(self.folder) if not _is_harmless(name)]

@@ -17,7 +17,7 @@ from job.score.engine import ThreadEngine, bytes_of
 from job.score.gather import gather, read_report
 from job.score.join import Joiner
 from job.score.observer import Observer, Stage, Stopwatch
-from job.score.output import Output, State, missing_parts
+from job.score.output import ClaimState, Output, missing_parts
 from job.score.part import PartScorer
 from job.score.plan import make_plan, share
 from job.settings import ScoreSettings
@@ -60,12 +60,12 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
     sources = look(storage, files, settings.read, check_stop)
     plan = make_plan(sources, settings, bundle.digest)
     state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
-    committed = {*(plan.parts if state is State.DONE else output.committed(plan))}
+    committed = {*(plan.parts if state is ClaimState.DONE else output.committed(plan))}
     parts = [part for part in share(plan.parts, settings.shard) if part not in committed]
     observer.planned(plan, parts, bytes_of(plan, parts))
     watch.lap(Stage.PLAN)
     watch.tell(observer)
-    if state is State.DONE:
+    if state is ClaimState.DONE:
         told = event(Event.ALREADY_DONE, output=output.folder)
         _log.info("%s: already scored: same inputs, model and settings", output.folder, extra=told)
         report = read_report(storage, output, settings)
@@ -73,7 +73,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
 
     engine = ThreadEngine(check_stop)
     scorer = PartScorer(storage, output.commit, predictor, settings, observer, engine.check_stop)
-    if state is State.RESUME:
+    if state is ClaimState.RESUME:
         told = event(Event.RESUMED, output=output.folder, parts_there=len(committed), parts=len(plan.parts))
         _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts), extra=told)
     try:

@@ -80,7 +80,7 @@ class _Contenders:
 
     def job(self, scenario: str, source: Path, rows: int, *, can_refuse: bool = False) -> Command:
         """digit-job itself."""
-        arguments = [*_PROCESS, "job.cli", "score", "--input", str(source), "--output", "{output}"]
+        arguments = [*_PROCESS, "job.cli.app", "score", "--input", str(source), "--output", "{output}"]
         arguments += ["--model", self._model, "--threads", str(self._threads)]
         return Command(
             f"{scenario} digit-job", arguments, source, rows, has_predictions=True, can_refuse=can_refuse,

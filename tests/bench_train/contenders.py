@@ -12,15 +12,15 @@ import time
 import numpy as np
 from support.files import make_digits
 
-from job.settings import TrainSettings
 from job.storage import LocalStorage
-from job.train import network
 from job.train.backend import fix_seed, use_threads
-from job.train.checkpoint import Checkpoint
-from job.train.dataset import Dataset, load
-from job.train.fit import fit
-from job.train.recipe import THREADS, recipe_of
-from job.train.split import Split
+from job.train.data.dataset import Dataset, load
+from job.train.data.split import Split
+from job.train.fit import network
+from job.train.fit.checkpoint import Checkpoint
+from job.train.fit.loop import fit
+from job.train.fit.recipe import THREADS, recipe_of
+from job.train.train_settings import TrainSettings
 
 TRAINING_ROWS, VALIDATION_ROWS = 54_000, 6_000
 

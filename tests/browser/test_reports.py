@@ -17,8 +17,8 @@ from support.reports import MODEL, earlier, grown, make_card, make_report
 from support.runs import score
 
 from job.report.page import render
-from job.train.report import training_report
-from job.train.split import Split
+from job.train.card.training_page import training_report
+from job.train.data.split import Split
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 WIDTHS = {"desktop": 1280, "phone": 360}

@@ -171,7 +171,7 @@ def test_keeping_columns_imports_no_pandas(folder, model):
     code = f"""
 import sys
 sys.argv = {["digit-job", *map(str, arguments), "--max-rejects", "5"]!r}
-from job.cli import main
+from job.cli.app import main
 try:
     main()
 except SystemExit as end:

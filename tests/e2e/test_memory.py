@@ -31,7 +31,7 @@ def tell():
     print("peak:", Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 
 atexit.register(tell)
-from job.cli import main
+from job.cli.app import main
 main()
 """
 

@@ -143,7 +143,7 @@ def on_a_terminal(*command, **environment):
     leader, follower = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DIGIT_JOB_", "NO_COLOR"))}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from job.cli import main; main()", *map(str, command)],
+        [sys.executable, "-c", "from job.cli.app import main; main()", *map(str, command)],
         stdin=subprocess.DEVNULL,
         stdout=follower,
         stderr=follower,
@@ -218,7 +218,7 @@ done
 def test_bash_completes_commands_flags_and_values(tmp_path):
     """The script that --install-completion installs, run by bash itself."""
     command = tmp_path / "digit-job"
-    command.write_text(f"#!{sys.executable}\nfrom job.cli import main\nmain()\n")
+    command.write_text(f"#!{sys.executable}\nfrom job.cli.app import main\nmain()\n")
     command.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
     bash = shutil.which("bash")

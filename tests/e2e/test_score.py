@@ -241,7 +241,7 @@ def test_scoring_never_imports_the_train_extra(folder, model):
 import sys
 sys.argv = ["digit-job", "score", "--input", {str(folder / "in")!r}, "--output", {str(folder / "out")!r},
             "--model", {str(model)!r}]
-from job.cli import main
+from job.cli.app import main
 try:
     main()
 except SystemExit as end:

@@ -39,7 +39,7 @@ from job.model.dense import DenseNetwork, DensePredictor
 from job.model.onnx_predictor import OnnxPredictor
 from job.storage import LocalStorage
 from job.storage.filesystem import LocalFileSystem
-from job.train.onnx_layers import dense_layers
+from job.train.export.onnx_graph import dense_layers
 
 PLACES = [0.0, 0.2, 0.5, 0.8, 0.999]
 WEIGHTS, BIAS = np.ones((784, 64), np.float32), np.ones(64, np.float32)
@@ -526,7 +526,7 @@ WATCH_PYTHON = """
 import sys
 seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event.startswith(("socket.", "urllib.", "http.")) else None)
-from job.cli import main
+from job.cli.app import main
 try:
     main()
 except SystemExit as end:

@@ -21,7 +21,7 @@ def rename_and_signal(self, source, target):
 
 LocalFileSystem.rename = rename_and_signal
 """
-_RUNS = "from job.cli import main; main()"
+_RUNS = "from job.cli.app import main; main()"
 
 
 def start(*arguments, preexec_fn=None, code="", **environment):

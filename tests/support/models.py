@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from job.model.bundle import CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME, Golden, card_digest, write_card
 from job.model.onnx_predictor import OnnxPredictor
 from job.storage import LocalStorage
-from job.train.onnx_layers import dense_layers
+from job.train.export.onnx_graph import dense_layers
 
 
 class IntegerPredictor:

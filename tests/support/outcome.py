@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from job.cli import main
+from job.cli.app import main
 
 MOST_MIB = 400
 
@@ -20,7 +20,7 @@ def tell():
         file.write(status.read().split("VmHWM:")[1].split()[0])
 
 atexit.register(tell)
-from job.cli import main
+from job.cli.app import main
 main()
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from job.cli import app
+from job.cli.app import app
 from job.errors import DigitJobError, Stopped
 from job.log import Event
 from job.telemetry.metrics import registry_of

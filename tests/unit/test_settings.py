@@ -3,7 +3,8 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from job.errors import UsageError
-from job.settings import ReadSettings, RejectLimit, ScoreSettings, TrainSettings, parse_widths
+from job.settings import ReadSettings, RejectLimit, ScoreSettings
+from job.train.train_settings import TrainSettings, parse_widths
 
 
 @pytest.mark.parametrize(

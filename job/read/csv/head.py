@@ -34,7 +34,7 @@ _HEAD_RECORDS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CsvHead:
     """What was found. data_start: bytes before the first record. header_lines: lines before it.
 
     has_text: whether there are columns of text, whose quotes may hold line ends.
@@ -46,7 +46,7 @@ class Head:
     has_text: bool
 
 
-def understand(head: bytes, settings: ReadSettings, where: str, *, is_whole: bool) -> Head:
+def understand(head: bytes, settings: ReadSettings, where: str, *, is_whole: bool) -> CsvHead:
     """What a file's first bytes tell; is_whole: they are all of it. `where` names the file in errors.
 
     Raises LayoutError where this is not the start of a file of digits.
@@ -74,7 +74,7 @@ def understand(head: bytes, settings: ReadSettings, where: str, *, is_whole: boo
     layout = replace(layout, scale=_scale_of(rows, layout) if settings.scale == "auto" else settings.scale)
     if layout.scale == "1" and settings.scale == "auto":
         _log.info("%s: pixels are fractions of 1 in the first records; full ink is taken to be 1 (--scale 1)", where)
-    return Head(layout, rows_start, head.count(b"\n", 0, rows_start), _has_text(rows, layout))
+    return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), _has_text(rows, layout))
 
 
 def _check_text(line: bytes, where: str) -> None:

@@ -22,7 +22,7 @@ from job.read.layout.names import in_words
 from job.read.parquet.columns import Columns, choose_columns
 from job.read.parquet.footer import ChunkTable
 from job.read.parquet.images import Images, numbers_in
-from job.read.parquet.window import Opened, Windows, stripes
+from job.read.parquet.window import OpenRowGroup, Windows, stripes
 from job.read.pixels import PixelScale, recognise_scale
 from job.read.stop import CheckStop, go_on
 from job.settings import MIB, ReadSettings
@@ -126,7 +126,7 @@ class ParquetSource:
                     )
 
     def _images(
-        self, parquet: pq.ParquetFile, other: Opened, group: int, block_rows: int
+        self, parquet: pq.ParquetFile, other: OpenRowGroup, group: int, block_rows: int
     ) -> Iterator[tuple[Pixels, dict[int, Reject], pa.RecordBatch]]:
         """A row group in runs of rows: images, by row what is wrong with them, and the columns beside them."""
         columns = self.columns
@@ -210,7 +210,7 @@ def _chunk_table(storage: Storage, file: FileInfo) -> ChunkTable:
 
 
 @contextmanager
-def _opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> Iterator[Opened]:
+def _opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> Iterator[OpenRowGroup]:
     with translated_errors(file.path):
         try:
             with (
@@ -223,7 +223,9 @@ def _opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> 
                     page_checksum_verification=True,
                 ) as parquet,
             ):
-                yield Opened(parquet, raw, functools.partial(_chunk_table, cast("Hashable", storage), file), check_stop)
+                yield OpenRowGroup(
+                    parquet, raw, functools.partial(_chunk_table, cast("Hashable", storage), file), check_stop
+                )
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not look at names of columns
             if is_of_the_machine(error):
                 raise

@@ -35,7 +35,7 @@ _DECODED_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenRowGroup:
     """A Parquet file that is open, the plain file below, to be read at any place, and where its columns lie.
 
     check_stop: called with every piece that is decoded.
@@ -50,7 +50,7 @@ class Opened:
 class Windows:
     """A row group's images, asked for in order."""
 
-    def __init__(self, file: Opened, group: int, columns: Columns, full_ink: PixelScale, step: int) -> None:
+    def __init__(self, file: OpenRowGroup, group: int, columns: Columns, full_ink: PixelScale, step: int) -> None:
         """step: how many rows are asked for at once, mostly."""
         parquet = file.parquet
         self._check_stop = file.check_stop

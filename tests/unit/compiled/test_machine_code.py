@@ -110,7 +110,7 @@ def test_kernels_compile_for_every_level(kernel, level):
 @pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
 def test_deformations_compile_for_the_oldest_processors():
     """Which have no instruction for much of what vectors are made of."""
-    assert machine_code._compiled("job.train.deform_kernel", "deform", "x86-64")
+    assert machine_code._compiled("job.train.fit.deform_kernel", "deform", "x86-64")
 
 
 WHOLE_NUMBERS = [

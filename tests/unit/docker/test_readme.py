@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from job.cli import app
+from job.cli.app import app
 from job.errors import DigitJobError, Stopped
 
 ROOT = Path(__file__).parents[3]

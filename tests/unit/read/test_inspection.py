@@ -17,7 +17,7 @@ from job.settings import ReadSettings
 def looked(storage):
     """A function that inspects one file."""
 
-    def look_at(path, settings=ReadSettings()):  # noqa: B008  # a frozen value
+    def look_at(path, settings=ReadSettings()):  # a frozen value
         (found,) = inspect(storage, str(path), settings)
         return found
 

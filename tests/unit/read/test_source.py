@@ -99,7 +99,7 @@ def test_every_location_must_give_something(storage, tmp_path):
 
 @pytest.fixture
 def looked(storage):
-    def look_at(*paths, choice=ReadSettings()):  # noqa: B008  # frozen
+    def look_at(*paths, choice=ReadSettings()):  # frozen
         return look(storage, [storage.stat(str(path)) for path in paths], choice)
 
     return look_at

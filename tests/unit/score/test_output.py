@@ -2,7 +2,7 @@ import pytest
 from support.runs import files_below
 
 from job.errors import OutputOccupied, StorageError
-from job.score.output import Output, State
+from job.score.output import ClaimState, Output
 from job.score.plan import Part, Plan
 
 PLAN = Plan((), (Part(0, 0, (0, 1)), Part(1, 0, (1, 2))), "this run")
@@ -24,14 +24,14 @@ def test_an_absent_an_empty_and_a_fresh_volume_s_folder_can_be_begun_in(storage,
     (tmp_path / "volume/lost+found").mkdir(parents=True)
     (tmp_path / "volume/.hidden").write_text("")
     for name in ("absent", "empty", "volume"):
-        assert claim(Output(storage, str(tmp_path / name))) is State.BEGIN
+        assert claim(Output(storage, str(tmp_path / name))) is ClaimState.BEGIN
 
 
 def test_a_begun_run_is_resumed(output, tmp_path):
     """The same run on its own unfinished output goes on, with the parts that are there."""
     claim(output)
     (tmp_path / "out/_parts/000001.arrow").write_bytes(b"a part")
-    assert claim(output) is State.RESUME
+    assert claim(output) is ClaimState.RESUME
     assert output.committed(PLAN) == [PLAN.parts[1]]
 
 
@@ -39,7 +39,7 @@ def test_a_finished_run_is_done_and_tidy(output, tmp_path):
     """_SUCCESS of the same run means that nothing is to be done; parts are gone."""
     claim(output)
     output.finish(PLAN)
-    assert claim(output) is State.DONE
+    assert claim(output) is ClaimState.DONE
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_SUCCESS"]
 
 
@@ -51,7 +51,7 @@ def test_another_run_s_output_is_refused(output, is_finished):
         output.finish(OTHER)
     with pytest.raises(OutputOccupied, match="over other inputs, another model or other settings"):
         claim(output)
-    assert claim(output, is_overwriting=True) is State.BEGIN
+    assert claim(output, is_overwriting=True) is ClaimState.BEGIN
     assert not output.is_finished(OTHER)
 
 
@@ -91,14 +91,14 @@ def test_of_two_identical_runs_that_begin_at_once_the_second_resumes(output, sto
         return type(storage).create(storage, path, content)
 
     monkeypatch.setattr(storage, "create", beaten)
-    assert claim(output) is State.RESUME
+    assert claim(output) is ClaimState.RESUME
 
 
 def test_a_folder_in_which_a_run_is_just_beginning_can_be_begun_in(output, tmp_path):
     """A run that got no further than making the folder of the parts claims nothing."""
     (tmp_path / "out/_parts").mkdir(parents=True)
     (tmp_path / "out/_parts/.0123.tmp").write_text("half a claim")
-    assert claim(output) is State.BEGIN
+    assert claim(output) is ClaimState.BEGIN
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", "null", '{"fingerprint": "else"}'])

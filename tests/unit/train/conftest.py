@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from support.files import Digits, make_digits
 
-from job.settings import TrainSettings
 from job.storage import LocalStorage
-from job.train.run import TrainResult, train
+from job.train.card.model_folder import TrainResult
+from job.train.train_settings import TrainSettings
+from job.train.training import train
 
 
 def pytest_collection_modifyitems(items):

@@ -32,7 +32,7 @@ def small_window(monkeypatch):
 def open_csv(storage, tmp_path, is_compiled):
     """Text, bytes or lines as a CSV source."""
 
-    def write(content, choice=ReadSettings()):  # noqa: B008  # frozen
+    def write(content, choice=ReadSettings()):  # frozen
         path = tmp_path / "a.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return csv_source(storage, storage.stat(str(path)), choice, is_compiled=is_compiled)

@@ -16,7 +16,7 @@ from job.settings import ReadSettings
 from job.storage import LocalStorage
 
 
-def _source(storage, path, choice=ReadSettings()):  # noqa: B008  # frozen
+def _source(storage, path, choice=ReadSettings()):  # frozen
     return parquet_source(storage, storage.stat(str(path)), choice)
 
 

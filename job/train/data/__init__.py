@@ -1,0 +1,1 @@
+"""`--data SRC` -> labelled images, split into training, validation and test images."""

@@ -1,0 +1,115 @@
+"""`--data SRC` -> training, validation and test images.
+
+The test images are the data's own where it comes with some (MNIST's t10k), else a stratified fifth. They are for the
+final figure: nothing is fitted to them and nothing chosen by them. The validation images come out of the training ones.
+
+The data that a model was trained on, read again as its card says.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+from job.errors import ModelInvalid, NoInput
+from job.model.bundle import CARD_NAME, Bundle
+from job.settings import ReadSettings
+from job.storage import Storage
+from job.train.data.origin import find_images
+from job.train.data.split import Origin, Split, hold_out, joined
+
+_DEFAULTS: Final = ReadSettings()
+_TEST_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images to train on, to watch the training by, and to judge the result by.
+
+    source: what to give as --data to get the same again. fingerprint: SHA-256 over all pixels and labels in the order
+    found, before any splitting. warning: what the user must know about the choice of data, or None.
+    """
+
+    name: str
+    source: str
+    train: Split
+    validation: Split
+    test: Split
+    fingerprint: str
+    warning: str | None = None
+
+
+def load(  # noqa: PLR0913  # all that the splits depend on
+    storage: Storage,
+    source: str,
+    read: ReadSettings = _DEFAULTS,
+    *,
+    seed: int,
+    validation_share: float,
+    mnist_dir: str | None = None,
+    has_test: bool = True,
+) -> Dataset:
+    """Find images and cut them into splits; the same images, seed and share give the same splits.
+
+    source, read: see `origin.find_images`. validation_share: of the images that are not test images, in (0, 1).
+    has_test: whether the test images are wanted; if not, their split is empty, no file of theirs is opened, and the
+    fingerprint is of the others. The other splits are the same.
+    Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split.
+    """
+    origin = find_images(storage, source, read, mnist_dir=mnist_dir, has_test=has_test)
+    remaining, test = origin.images, origin.test
+    if test is None:
+        remaining, test = hold_out(remaining, _TEST_SHARE, seed=seed, where=origin.source)
+    train, validation = hold_out(remaining, validation_share, seed=seed, where=origin.source)
+    return Dataset(
+        origin.name,
+        origin.source,
+        train,
+        validation,
+        test if has_test else joined([]),
+        _fingerprint(origin),
+        origin.warning,
+    )
+
+
+def _fingerprint(origin: Origin) -> str:
+    digest = hashlib.sha256()
+    for images in (origin.images, origin.test):
+        if images is not None:
+            digest.update(images.pixels.tobytes())
+            digest.update(images.labels.tobytes())
+    return digest.hexdigest()
+
+
+_log = logging.getLogger(__name__)
+
+
+def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Dataset:
+    """A model's data in the same splits, from where the card says it was, or else from `mnist_dir`.
+
+    A warning is logged if it is not what the model was trained on. Raises ModelInvalid where the card names no data;
+    NoInput, DataError.
+    """
+    data = bundle.about.get("data")
+    if not data:
+        raise ModelInvalid(
+            f"{bundle.path}: its {CARD_NAME} names no data; only models trained by digit-job know their images"
+        )
+    dataset = _loaded(storage, data, mnist_dir)
+    if dataset.fingerprint != data["fingerprint"]:
+        _log.warning(
+            "%s: is not what the model was trained on; its test images may have been trained on", dataset.source
+        )
+    return dataset
+
+
+def _loaded(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
+    # A card of an earlier version says nothing of how its files were read: there was one way.
+    read = ReadSettings(**{name: data[name] for name in ("label_column", "scale", "is_transposed") if name in data})
+    choices = {"seed": data["seed"], "validation_share": data["validation_share"]}
+    try:
+        return load(storage, data["source"], read, **choices)
+    except NoInput:
+        if not mnist_dir:
+            raise
+        return load(storage, mnist_dir, read, **choices)

@@ -1,0 +1,47 @@
+"""A model's test images as files to score: what a newcomer tries the scorer with."""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from job.contract import PIXELS
+from job.model.bundle import open_bundle
+from job.storage import Storage, join
+from job.train.data.dataset import read_again
+from job.train.data.split import Split
+
+_CSV_NAME: Final = "test.csv"
+_PARQUET_NAME: Final = "test.parquet"
+
+
+def write_sample(storage: Storage, model_location: str, output: str, mnist_dir: str | None) -> tuple[str, str]:
+    """Write the test images of a model's data as `test.csv` and `test.parquet` into a folder; returns the two paths.
+
+    Columns: `label`, `pixel0` to `pixel783`, as in Kaggle's file. The data is read again from where the card says it
+    was, or else from `mnist_dir`; a warning is logged if it is not what the model was trained on.
+    Raises ModelInvalid, NoInput, DataError.
+    """
+    bundle = open_bundle(storage, model_location, allows_unblessed=True)
+    dataset = read_again(storage, bundle, mnist_dir)
+    return _written(storage, _table(dataset.test), storage.resolve(output))
+
+
+def _table(images: Split) -> pa.Table:
+    """`label` and 784 columns of pixels, all uint8."""
+    by_column = np.ascontiguousarray(images.pixels.T)
+    columns = {"label": images.labels.astype(np.uint8)} | {f"pixel{index}": by_column[index] for index in range(PIXELS)}
+    return pa.table(columns)
+
+
+def _written(storage: Storage, table: pa.Table, folder: str) -> tuple[str, str]:
+    csv_path, parquet_path = join(folder, _CSV_NAME), join(folder, _PARQUET_NAME)
+    with storage.commit(csv_path) as file:
+        # Arrow quotes names, which few readers of digits expect.
+        file.write((",".join(table.column_names) + "\n").encode())
+        pyarrow.csv.write_csv(table, file, pyarrow.csv.WriteOptions(include_header=False))
+    with storage.commit(parquet_path) as file:
+        pq.write_table(table, file)
+    return csv_path, parquet_path

@@ -1,0 +1,79 @@
+"""Labelled images in memory, and how a share of them is held out. Knows nothing of where they come from."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from job.contract import CLASSES, PIXELS, Labels, Pixels
+from job.errors import DataError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images. pixels: uint8 (n, 784), 0 = background, 255 = ink. labels: int8 (n,), 0-9."""
+
+    pixels: Pixels
+    labels: Labels
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self.labels)
+
+    @property
+    def class_counts(self) -> list[int]:
+        """How many images there are of each digit, 0 to 9."""
+        return [int(count) for count in np.bincount(self.labels, minlength=CLASSES)]
+
+    def rows(self, indices: npt.NDArray[np.intp]) -> "Split":
+        """The images at some positions, in that order."""
+        return Split(self.pixels[indices], self.labels[indices])
+
+
+def joined(splits: Sequence[Split]) -> Split:
+    """The images of several splits one after the other; of none, none."""
+    if not splits:
+        return Split(np.empty((0, PIXELS), np.uint8), np.empty(0, np.int8))
+    return Split(np.concatenate([each.pixels for each in splits]), np.concatenate([each.labels for each in splits]))
+
+
+def hold_out(images: Split, share: float, *, seed: int, where: str) -> tuple[Split, Split]:
+    """Set a stratified share of the images aside: (the rest, the held out), both in the original order.
+
+    share: in (0, 1). Every digit is in both. `where` names the data in errors.
+    Raises DataError if there are too few images of a digit for that.
+    """
+    from sklearn.model_selection import train_test_split
+
+    _check_class_counts(images, share, where)
+    indices = np.arange(len(images))
+    rest, held_out = train_test_split(indices, test_size=share, random_state=seed, stratify=images.labels)
+    return images.rows(np.sort(rest)), images.rows(np.sort(held_out))
+
+
+def _check_class_counts(images: Split, share: float, where: str) -> None:
+    # Stratifying gives each side at least the whole part of its share of a class; less than one image is none.
+    needed = math.ceil(1 / min(share, 1 - share))
+    for digit, count in enumerate(images.class_counts):
+        if count < needed:
+            raise DataError(
+                f"{where}: holds {count} images of the digit {digit}, expected at least {needed} to hold out "
+                f"{share:g} of each digit; add labelled images of it"
+            )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Labelled images as they were found.
+
+    source: what to give as --data to find the same again. images: in the order found. test: the test images, where the
+    data comes with its own. warning: what the user must know about the choice, or None.
+    """
+
+    name: str
+    source: str
+    images: Split
+    test: Split | None = None
+    warning: str | None = None

@@ -1,0 +1,1 @@
+"""A recipe and images -> a trained network."""

@@ -1,0 +1,111 @@
+import json
+import logging
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from support.files import PIXEL_NAMES, write_csv
+
+from job.errors import ModelInvalid, NoInput
+from job.model.bundle import Golden, write_card
+from job.settings import ReadSettings
+from job.train.data.dataset import load
+from job.train.data.origin import find_images
+from job.train.data.sample import write_sample
+
+
+@pytest.fixture
+def model_of(storage, tmp_path, balanced):
+    """A model folder whose card says it was trained on some data."""
+
+    def make(data):
+        folder = tmp_path / "model"
+        folder.mkdir()
+        for name in ("model.keras", "model.onnx"):
+            (folder / name).write_bytes(b"not opened here")
+        golden = Golden(balanced.pixels[:1], np.full((1, 10), 0.1, np.float32))
+        write_card(storage, str(folder), {"name": "x", "data": data}, golden)
+        return str(folder)
+
+    return make
+
+
+@pytest.fixture
+def data(storage, tmp_path, balanced):
+    """A file of images, as a card tells of it."""
+    source = str(write_csv(tmp_path / "train.csv", balanced))
+    fingerprint = load(storage, source, seed=5, validation_share=0.1).fingerprint
+    return {"source": source, "seed": 5, "validation_share": 0.1, "fingerprint": fingerprint}
+
+
+def test_both_files_hold_the_test_images(storage, tmp_path, trained):
+    """The very images and labels that the card's test accuracy is of, in Kaggle's columns."""
+    paths = write_sample(storage, trained.result.path, str(tmp_path / "out"), None)
+    data = trained.result.card["data"]
+    test = load(storage, "digits", seed=data["seed"], validation_share=data["validation_share"]).test
+    assert [path.rpartition("/")[2] for path in paths] == ["test.csv", "test.parquet"]
+    for path in paths:
+        found = find_images(storage, path).images
+        assert np.array_equal(found.pixels, test.pixels)
+        assert np.array_equal(found.labels, test.labels)
+
+
+def test_the_csv_is_plain(storage, tmp_path, model_of, data):
+    """A header without quotes, and integers."""
+    csv_path, _ = write_sample(storage, model_of(data), str(tmp_path / "out"), None)
+    with open(csv_path) as file:
+        assert file.readline() == ",".join(["label", *PIXEL_NAMES]) + "\n"
+        assert all(value.isdecimal() for value in file.readline().strip().split(","))
+
+
+def test_the_parquet_file_holds_bytes(storage, tmp_path, model_of, data):
+    """785 columns of uint8."""
+    _, path = write_sample(storage, model_of(data), str(tmp_path / "out"), None)
+    schema = pq.read_schema(path)
+    assert schema.names == ["label", *PIXEL_NAMES]
+    assert {str(field.type) for field in schema} == {"uint8"}
+
+
+def test_other_data_is_warned_of(storage, tmp_path, model_of, data, caplog):
+    """What is there now need not be what the model was trained on."""
+    write_sample(storage, model_of({**data, "fingerprint": "0" * 64}), str(tmp_path / "out"), None)
+    assert "is not what the model was trained on" in caplog.text
+
+
+def test_the_same_data_is_not_warned_of(storage, tmp_path, model_of, data, caplog):
+    """Silence means that the fingerprint agrees."""
+    write_sample(storage, model_of(data), str(tmp_path / "out"), None)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_data_that_moved_is_looked_for_in_the_mnist_folder(storage, tmp_path, model_of, data):
+    """A model trained elsewhere may know a path that does not exist here."""
+    moved = {**data, "source": str(tmp_path / "elsewhere")}
+    folder = model_of(moved)
+    with pytest.raises(NoInput):
+        write_sample(storage, folder, str(tmp_path / "out"), None)
+    csv_path, _ = write_sample(storage, folder, str(tmp_path / "out"), data["source"])
+    assert len(find_images(storage, csv_path).images) == 40
+
+
+def test_a_converted_model_has_no_test_images(storage, tmp_path, model_of):
+    """Its card does not know what it was trained on."""
+    with pytest.raises(ModelInvalid, match="names no data"):
+        write_sample(storage, model_of(None), str(tmp_path / "out"), None)
+
+
+def test_the_card_says_where_the_data_is(trained):
+    """Everything that a sample needs stands in model.json."""
+    with open(f"{trained.result.path}/model.json") as file:
+        assert {"source", "seed", "validation_share", "fingerprint"} <= json.load(file)["data"].keys()
+
+
+def test_files_are_read_again_as_the_card_says(storage, tmp_path, model_of, data, caplog):
+    """Images that were turned for training are turned for the sample."""
+    said = {"label_column": "label", "scale": "255", "is_transposed": True}
+    test = load(storage, data["source"], ReadSettings(**said), seed=5, validation_share=0.1)
+    with caplog.at_level(logging.WARNING):
+        model = model_of({**data, **said, "fingerprint": test.fingerprint})
+        csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), None)
+    assert caplog.records == []
+    assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)

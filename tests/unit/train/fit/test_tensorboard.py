@@ -1,0 +1,161 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from job.errors import ResourceExhausted, StorageError
+from job.storage import LocalStorage
+from job.train import training as run
+from job.train.backend import fix_seed
+from job.train.data.dataset import load
+from job.train.fit.loop import fit
+from job.train.fit.network import dense
+from job.train.fit.recipe import Recipe
+from job.train.fit.tensorboard import drawn, tensorboard
+from job.train.train_settings import TrainSettings
+
+EPOCHS = 3
+RECIPE = Recipe("tiny", epochs=EPOCHS, batch_size=32, learning_rate=1e-3, hidden=(8,), dropout=0.2)
+
+
+def _fitted(dataset, recipe=RECIPE, callbacks=()):
+    fix_seed(1)
+    model = dense(recipe.hidden, dropout=recipe.dropout)
+    quiet = {"on_epoch": lambda _epoch: None, "on_batch": lambda _done, _total: None}
+    return fit(model, recipe, dataset, seed=1, callbacks=callbacks, **quiet)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load(LocalStorage(), "digits", seed=1, validation_share=0.1)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory, dataset):
+    """A training that TensorBoard was told of, and the folder of its events; treat as read-only."""
+    folder = tmp_path_factory.mktemp("watched") / "events"
+    with tensorboard(str(folder), dataset.validation, EPOCHS) as callbacks:
+        return _fitted(dataset, callbacks=callbacks), folder
+
+
+def _events(folder):
+    """What TensorBoard itself would read."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    return events
+
+
+def _values(folder, tag):
+    from tensorboard.util.tensor_util import make_ndarray
+
+    return {each.step: make_ndarray(each.tensor_proto) for each in _events(folder).Tensors(tag)}
+
+
+def test_scalars_are_those_of_the_history(watched):
+    """Loss and accuracy of each epoch, on the training and on the validation images."""
+    fitted, folder = watched
+    for part, prefix in (("train", ""), ("validation", "validation_")):
+        for name in ("loss", "accuracy"):
+            values = _values(folder / part, f"epoch_{name}")
+            expected = [getattr(epoch, prefix + name) for epoch in fitted.history]
+            assert [float(values[step]) for step in range(EPOCHS)] == pytest.approx(expected)
+
+
+def test_histograms_are_of_every_weight(watched):
+    """Bins with their edges and counts; the counts add up to the weights that there are, in each epoch."""
+    fitted, folder = watched
+    tags = [tag for tag in _events(folder / "train").Tags()["tensors"] if tag.endswith("/histogram")]
+    sizes = {f"{layer}/{kind}/histogram" for layer in ("hidden_1", "probabilities") for kind in ("kernel", "bias")}
+    assert set(tags) == sizes
+    bins = _values(folder / "train", "hidden_1/kernel/histogram")
+    assert sorted(bins) == list(range(EPOCHS))
+    assert {int(each[:, 2].sum()) for each in bins.values()} == {784 * 8}
+    kernel = fitted.model.get_layer("hidden_1").get_weights()[0]
+    assert bins[EPOCHS - 1][0, 0] == pytest.approx(kernel.min())
+
+
+def test_the_confusion_matrix_is_a_picture(watched):
+    """Of each epoch here; a square one, with ink on it."""
+    _, folder = watched
+    pictures = _values(folder / "pictures", "confusion_matrix")
+    assert sorted(pictures) == list(range(EPOCHS))
+    width, height, png = pictures[EPOCHS - 1]
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.size == (int(width), int(height)) == (600, 600)
+        assert picture.convert("L").getextrema()[0] < 100
+
+
+def test_the_graph_is_there_in_operations_and_in_layers(watched):
+    """As TensorBoard offers both."""
+    _, folder = watched
+    events = _events(folder / "pictures")
+    assert events.Tags()["graph"]
+    names = {part for node in events.Graph().node for part in node.name.split("/")}
+    assert {"pixels", "hidden_1_1", "probabilities_1"} <= names
+    assert "keras" in _events(folder / "train").Tags()["tensors"]
+
+
+def test_looking_on_changes_nothing(watched, dataset):
+    """The same weights, bit for bit, as without TensorBoard."""
+    fitted, _ = watched
+    plain = _fitted(dataset)
+    for one, other in zip(fitted.model.get_weights(), plain.model.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_long_training_does_not_draw_every_epoch(tmp_path, dataset):
+    """Every third of 45; the last one in any case, where training ended early."""
+    with tensorboard(str(tmp_path / "events"), dataset.validation, 45) as callbacks:
+        _fitted(dataset, Recipe("tiny", epochs=4, batch_size=500, learning_rate=1e-3, hidden=(2,)), callbacks)
+    assert sorted(_values(tmp_path / "events/pictures", "confusion_matrix")) == [2, 3]
+
+
+def test_events_that_cannot_be_written_end_the_training(tmp_path, dataset):
+    """As an error of the file, for which a retry can help; the words are TensorFlow's, without its operations."""
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StorageError, match=rf"{tmp_path}/file/events: .* cannot be written: .*not a directory") as error,
+        tensorboard(f"{tmp_path}/file/events", dataset.validation, EPOCHS) as callbacks,
+    ):
+        _fitted(dataset, callbacks=callbacks)
+    assert "Op:" not in str(error.value)
+
+
+def test_errors_are_told_apart(dataset):
+    """A disk without room can be given some; what is of the training itself is not of TensorBoard's folder."""
+    import tensorflow as tf
+
+    full = tf.errors.ResourceExhaustedError(
+        None, None, "{{node FlushSummaryWriter}} /logs/mine/a.v2; No space left\n more"
+    )
+    with (
+        pytest.raises(ResourceExhausted, match=r"^/logs/mine: TensorBoard's .*: /logs/mine/a\.v2; No space left$"),
+        tensorboard("/logs/mine", dataset.validation, EPOCHS),
+    ):
+        raise full
+    other = tf.errors.InvalidArgumentError(None, None, "shapes differ")
+    with (
+        pytest.raises(tf.errors.InvalidArgumentError, match="shapes differ"),
+        tensorboard("/logs/mine", dataset.validation, EPOCHS),
+    ):
+        raise other
+
+
+def test_a_confusion_matrix_without_images_is_drawn():
+    """A digit that no validation image shows divides nothing by nought."""
+    with Image.open(io.BytesIO(drawn(np.zeros((10, 10), np.int64)))) as picture:
+        assert picture.format == "PNG"
+
+
+def test_each_training_gets_a_folder_of_its_own(storage, tmp_path):
+    """Named after the model, so that runs can be compared and none is mixed with another."""
+    asked = TrainSettings("digits", str(tmp_path / "mine"), "baseline", epochs=1, tensorboard=str(tmp_path / "logs"))
+    for _ in range(2):
+        run.train(storage=storage, settings=asked, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
+    runs = sorted(tmp_path.glob("logs/*"))
+    assert len(runs) == 2
+    assert all(each.name.startswith("mine-") for each in runs)
+    assert {path.name for each in runs for path in each.iterdir()} == {"train", "validation", "pictures"}
