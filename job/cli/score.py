@@ -169,7 +169,7 @@ def score(
             )
         stop.wait_for_check()
         scored = replace(settings, model=folder, model_name=model)
-        recorder.result = run(scored, storage_at(*inputs, output, model), recorder, stop.check)
+        recorder.result = run(scored, storage_at(*inputs, output, model).stopping(stop.check), recorder)
     if not quiet:
         print_summary(recorder.result)
     if profile:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from job.contract import CLASSES, PIXELS, SIDE, Labels, PixelBatch, Pixels
 from job.read.source import Source
-from job.read.stop import CheckStop, go_on
 from job.storage import Storage
 
 HEAD_ROWS: Final = 1024
@@ -160,10 +159,10 @@ class FirstRows:
         return np.concatenate(self._labels) if self._labels else None
 
 
-def read_first_rows(source: Source, storage: Storage, check_stop: CheckStop = go_on) -> FirstRows:
+def read_first_rows(source: Source, storage: Storage) -> FirstRows:
     """Read an input's first records, and no more of it. Raises DataError, StorageError."""
     head = FirstRows()
-    for batch in source.read(storage, source.spans(sys.maxsize)[0], HEAD_ROWS, check_stop):
+    for batch in source.read(storage, source.spans(sys.maxsize)[0], HEAD_ROWS):
         head.add(batch)
         if head.is_full:
             break

@@ -18,7 +18,6 @@ from job.errors import DataError, LayoutError
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
 from job.read.pixels import PixelScale, pixel_reject, to_pixels
-from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -74,22 +73,18 @@ class IdxSource:
         step = max(1, part_bytes // PIXELS) if self.compression is Compression.NONE else max(1, self.rows)
         return [(start, min(start + step, self.rows)) for start in range(0, self.rows, step)] or [(0, 0)]
 
-    def read(
-        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
-    ) -> Iterator[PixelBatch]:
+    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The images of a span in order, at most `block_rows` at a time. Raises DataError where the file is short."""
         start, stop = span
         counts = [min(block_rows, stop - first) for first in range(start, stop, block_rows)]
-        images = self._image_blocks(storage, start, counts, check_stop)
-        labels = self._label_blocks(storage, start, counts, check_stop)
+        images = self._image_blocks(storage, start, counts)
+        labels = self._label_blocks(storage, start, counts)
         for stored, beside in zip(images, labels, strict=True):
             yield self._batch(self._oriented(stored), beside)
 
-    def _image_blocks(
-        self, storage: Storage, start: int, counts: Sequence[int], check_stop: CheckStop
-    ) -> Iterator[Pixels]:
+    def _image_blocks(self, storage: Storage, start: int, counts: Sequence[int]) -> Iterator[Pixels]:
         """So many images at a time, from the image `start` on."""
-        with opened(storage, self.file, check_stop) as content:
+        with opened(storage, self.file) as content:
             stream = content.stream
             stream.seek(_IMAGES_HEADER + start * PIXELS)
             for count in counts:
@@ -129,14 +124,12 @@ class IdxSource:
             pixels[row] = 0
         return pixels, rejects
 
-    def _label_blocks(
-        self, storage: Storage, start: int, counts: Sequence[int], check_stop: CheckStop
-    ) -> Iterator[_RawLabels | None]:
+    def _label_blocks(self, storage: Storage, start: int, counts: Sequence[int]) -> Iterator[_RawLabels | None]:
         """The labels of as many images; None for each block where there are none."""
         if self.labels is None:
             yield from [None] * len(counts)
             return
-        with opened(storage, self.labels, check_stop) as content:
+        with opened(storage, self.labels) as content:
             stream = content.stream
             expected = LABELS_MAGIC + struct.pack(">I", self.rows)
             header = stream.read(_LABELS_HEADER)

@@ -19,7 +19,6 @@ from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
 from job.read.parquet.parquet_source import MAGIC as PARQUET_MAGIC
 from job.read.parquet.parquet_source import parquet_source
-from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged
 
@@ -78,12 +77,10 @@ class Source(Protocol):
         """The file cut into ranges of about `part_bytes`, in order and without gap; at least one."""
         ...
 
-    def read(
-        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
-    ) -> Iterator[PixelBatch]:
+    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The rows of one range, in order, at most `block_rows` at a time.
 
-        check_stop: called at least a few times a second, also where no batch comes out for long; raises to stop.
+        Calls `storage.check_stop` at least a few times a second, also where no batch comes out for long.
         """
         ...
 
@@ -107,20 +104,18 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     return [found[path] for path in sorted(found)]
 
 
-def look(
-    storage: Storage, files: Sequence[FileInfo], settings: ReadSettings, check_stop: CheckStop = go_on
-) -> list[Source]:
+def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) -> list[Source]:
     """Recognise files by content and settle each one's layout, before any work. Raises LayoutError, DataError.
 
     Files of IDX labels are no input of their own: they go with their images.
     """
-    heads = {file.path: _head(storage, file, check_stop) for file in files}
+    heads = {file.path: _head(storage, file) for file in files}
     expected_bytes = sum(file.size * (_PACKED_RATIO if heads[file.path][1] else 1) for file in files)
     is_compiled = expected_bytes >= _COMPILED_PAYS_FROM_BYTES
     sources: list[Source] = []
     labels: list[FileInfo] = []
     for file in files:
-        check_stop()
+        storage.check_stop()
         head, is_packed = heads[file.path]
         if head.startswith(LABELS_MAGIC):
             labels.append(file)
@@ -135,7 +130,7 @@ def look(
             elif head.startswith(IMAGES_MAGIC):
                 sources.append(idx_source(storage, file, settings))
             else:
-                sources.append(csv_source(storage, file, settings, is_compiled=is_compiled, check_stop=check_stop))
+                sources.append(csv_source(storage, file, settings, is_compiled=is_compiled))
     if not sources:
         raise DataError(
             f"{files[0].path}: holds IDX labels only; name the file of images, and keep the labels beside it"
@@ -157,9 +152,9 @@ def _meant_as_it_is(storage: Storage, file: FileInfo) -> Iterator[None]:
         raise
 
 
-def _head(storage: Storage, file: FileInfo, check_stop: CheckStop) -> tuple[bytes, bool]:
+def _head(storage: Storage, file: FileInfo) -> tuple[bytes, bool]:
     """A file's first four bytes, unpacked, and whether it is compressed."""
-    with _meant_as_it_is(storage, file), opened(storage, file, check_stop) as content:
+    with _meant_as_it_is(storage, file), opened(storage, file) as content:
         return content.stream.read(4), content.compression is not Compression.NONE
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, cast
@@ -40,12 +40,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """Joins the parts of a run's inputs. check_stop: raises Stopped when the user wants the run to end."""
+    """Joins the parts of a run's inputs."""
 
     storage: Storage
     output: Output
     settings: ScoreSettings
-    check_stop: Callable[[], None]
 
     def join(self, each: Input, parts: Sequence[tuple[str, PartSummary]]) -> Joined:
         """Write one input's files from its parts: their paths, in order, and summaries.
@@ -61,7 +60,7 @@ class Joiner:
             predictions = stack.enter_context(self.written(each.predictions, joined.files))
             writer = stack.enter_context(closing(self._writer(predictions, each)))
             for rows, found in self._rows_in_order(parts):
-                self.check_stop()
+                self.storage.check_stop()
                 writer.write(rows)
                 written += rows.num_rows
                 if rejects:

@@ -14,7 +14,6 @@ from job.log import Event, event
 from job.model.bundle import Predictor
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.source import Source
-from job.read.stop import CheckStop
 from job.report import appearance
 from job.report.appearance import Appearance
 from job.report.examples import Collector
@@ -36,7 +35,7 @@ class PartScorer:
     """Scores parts of a run, one call per part, from any thread.
 
     commit: opens the file that a part is written to, see `Output.commit`. observer: told of each batch, and of the
-    seconds that went into a part. check_stop: called before, while and after a batch is read; it raises to stop.
+    seconds that went into a part.
     """
 
     storage: Storage
@@ -44,7 +43,6 @@ class PartScorer:
     predictor: Predictor
     settings: ScoreSettings
     observer: Observer
-    check_stop: CheckStop
 
     def score(self, part: Part, source: Source, path: str) -> int:
         """Score a part of a source and commit it at `path`; how many rows that were."""
@@ -81,7 +79,7 @@ class PartScorer:
                 looks += Appearance.of(batch.pixels, counted.rejected)
                 tally, lines = tally + counted, lines + batch.lines
                 self.observer.advanced(counted.read, counted.rejected, batch.size_bytes)
-                self.check_stop()
+                self.storage.check_stop()
                 watch.lap(Stage.WRITE)
             watch.lap(Stage.READ)
             if tally.read != tally.scored + tally.rejected:
@@ -96,7 +94,7 @@ class PartScorer:
 
     def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
         try:
-            yield from source.read(self.storage, part.span, self.settings.block_rows, self.check_stop)
+            yield from source.read(self.storage, part.span, self.settings.block_rows)
         except (DataError, InternalError):
             # A file that is written to while it is read looks damaged, and is not.
             self._check_unchanged(source)
@@ -109,7 +107,7 @@ class PartScorer:
     def _warnings(self, part: Part, source: Source, head: FirstRows) -> list[str]:
         """What is odd about the input's first records, however few of them its first part holds."""
         if not head.is_full and not part.is_last:
-            head = read_first_rows(source, self.storage, self.check_stop)
+            head = read_first_rows(source, self.storage)
         found = input_warnings(head.pixels, head.labels)
         for each in found:
             told = event(Event.INPUT_WARNING, path=source.file.path, warning=each)

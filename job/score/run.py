@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,11 +42,10 @@ class RunResult:
     missing: int = 0
 
 
-def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_stop: Callable[[], None]) -> RunResult:
+def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunResult:
     """Score everything `settings` names; resume or do nothing where that was done before.
 
-    observer: told what is being done. check_stop: raises Stopped when the user wants the run to end; called a few times
-    a second.
+    observer: told what is being done. `storage.check_stop` stops the run.
     """
     started, clock, watch = datetime.now(UTC), time.monotonic(), Stopwatch()
     bundle = open_bundle(storage, settings.model, allows_unblessed=settings.allows_unblessed)
@@ -57,7 +56,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
     files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
-    sources = look(storage, files, settings.read, check_stop)
+    sources = look(storage, files, settings.read)
     plan = make_plan(sources, settings, bundle.digest)
     state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
     committed = {*(plan.parts if state is ClaimState.DONE else output.committed(plan))}
@@ -71,8 +70,8 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
         report = read_report(storage, output, settings)
         return RunResult(output.folder, report, was_done=True, rows=0, seconds=time.monotonic() - clock)
 
-    engine = ThreadEngine(check_stop)
-    scorer = PartScorer(storage, output.commit, predictor, settings, observer, engine.check_stop)
+    engine = ThreadEngine(storage.check_stop)
+    scorer = PartScorer(storage.stopping(engine.check_stop), output.commit, predictor, settings, observer)
     if state is ClaimState.RESUME:
         told = event(Event.RESUMED, output=output.folder, parts_there=len(committed), parts=len(plan.parts))
         _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts), extra=told)
@@ -87,7 +86,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, check_sto
             "scored_rows": engine.rows,
         }
         with _gathering(observer):
-            report = gather(plan, Joiner(storage, output, settings, check_stop), bundle, timings)
+            report = gather(plan, Joiner(storage, output, settings), bundle, timings)
     except InputChanged:
         # What was committed is of no input that there is; in the way of the next run it would need --overwrite. Of a
         # shard, it is to be in the way: others have ended well by now, and would not score their share of a new plan.

@@ -20,6 +20,7 @@ from job.storage.filesystem import FileSystem, LocalFileSystem
 from job.storage.finding import files_below, is_folder, matches, status_at
 from job.storage.paths import check_scheme
 from job.storage.protocol import FileInfo
+from job.storage.stopping import CheckStop, never_stop
 
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
@@ -39,8 +40,19 @@ _ABANDONED_SECONDS = 24 * 60 * 60
 class LocalStorage:
     """Files of this machine. A commit is: write beside the target, flush, fsync, rename, fsync the folder."""
 
-    def __init__(self, system: FileSystem | None = None) -> None:
+    def __init__(self, system: FileSystem | None = None, check_stop: CheckStop = never_stop) -> None:
         self._system = system or LocalFileSystem()
+        self.check_stop = check_stop
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LocalStorage) and other._system is self._system
+
+    def __hash__(self) -> int:
+        return id(self._system)
+
+    def stopping(self, check_stop: CheckStop) -> "LocalStorage":
+        """See Storage."""
+        return LocalStorage(self._system, check_stop)
 
     def resolve(self, location: str) -> str:
         """See Storage."""

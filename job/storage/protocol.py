@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 import pyarrow as pa
 
 from job.errors import InputChanged, StorageError
+from job.storage.stopping import CheckStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,19 @@ class FileInfo:
 
 class Storage(Protocol):
     """One file system. All paths are absolute within it and use `/`."""
+
+    @property
+    def check_stop(self) -> CheckStop:
+        """What whoever works on files of this storage calls a few times a second; it raises to stop the work."""
+        ...
+
+    def stopping(self, check_stop: CheckStop) -> "Storage":
+        """The same files, with another `check_stop`; equal to this storage."""
+        ...
+
+    def __hash__(self) -> int:
+        """Equal storages hold the same files: what was read of one may be cached by it."""
+        ...
 
     def resolve(self, location: str) -> str:
         """The absolute path behind a location as the user wrote it."""

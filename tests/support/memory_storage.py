@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from job.read.source import files_at, look
-from job.storage import FileInfo
+from job.storage import FileInfo, never_stop
 
 PATH = "/in/a.csv"
 
@@ -11,8 +11,13 @@ PATH = "/in/a.csv"
 class MemoryStorage:
     """As much of job.storage.Storage as reading needs; holds one file's bytes."""
 
-    def __init__(self, content):
+    def __init__(self, content, check_stop=never_stop):
         self._content = content
+        self.check_stop = check_stop
+
+    def stopping(self, check_stop):
+        """See Storage."""
+        return MemoryStorage(self._content, check_stop)
 
     def resolve(self, location):
         """See Storage."""

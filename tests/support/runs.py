@@ -39,7 +39,7 @@ def settings_for(inputs, output, model, **settings):
 def score(inputs, output, model, *, storage=None, check_stop=lambda: None, observer=None, **settings):
     """Run the scoring stage."""
     asked = settings_for(inputs, output, model, **settings)
-    return run(asked, storage or LocalStorage(), observer or NobodyWatches(), check_stop)
+    return run(asked, (storage or LocalStorage()).stopping(check_stop), observer or NobodyWatches())
 
 
 def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry, **settings):
@@ -47,7 +47,7 @@ def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry,
     asked = settings_for(inputs, output, model, **settings)
     recorder = Recorder()
     with observed(recorder, asked, telemetry):
-        recorder.result = run(asked, LocalStorage(), recorder, check_stop)
+        recorder.result = run(asked, LocalStorage().stopping(check_stop), recorder)
     return recorder
 
 

@@ -27,7 +27,6 @@ from job.read.labels import BadRecord
 from job.read.layout.names import Layout, in_words
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
-from job.read.stop import CheckStop, go_on
 from job.settings import ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -98,9 +97,7 @@ class CsvSource:
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
-    def read(
-        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
-    ) -> Iterator[PixelBatch]:
+    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The records that begin in a span, in order, at most `block_rows` at a time."""
         start, stop = span
         is_first = start == self.data_start
@@ -108,7 +105,7 @@ class CsvSource:
             # Before the file is opened: trouble with the compiler is no trouble with the file.
             prepare()
             account.prepare()
-        with opened(storage, self.file, check_stop) as file:
+        with opened(storage, self.file) as file:
             window = _Window(file.stream, start if is_first else start - 1, _most_bytes(self.file, self.compression))
             if not is_first:
                 window.skip_line()
@@ -147,14 +144,12 @@ class CsvSource:
         return scan_records if self.is_compiled and can_scan(self.layout) else find_records
 
 
-def csv_source(
-    storage: Storage, file: FileInfo, settings: ReadSettings, *, is_compiled: bool, check_stop: CheckStop = go_on
-) -> CsvSource:
+def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_compiled: bool) -> CsvSource:
     """Look at a CSV file's head. Raises LayoutError where it is not the start of a file of digits.
 
     is_compiled: whether its records go through the compiled scanner, which the whole input must be worth.
     """
-    with opened(storage, file, check_stop) as content:
+    with opened(storage, file) as content:
         window = _Window(content.stream, 0, _most_bytes(file, content.compression))
         window.fill()
     head = understand(bytes(window.content[: window.end]), settings, file.path, is_whole=window.is_final)

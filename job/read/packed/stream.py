@@ -20,8 +20,7 @@ from job.errors import DataError
 from job.read.packed.compression import Compression, recognise
 from job.read.packed.unpackers import UNPACKERS
 from job.read.packed.zip_archive import UnusableArchive
-from job.read.stop import CheckStop, Watched, go_on
-from job.storage import FileInfo, Storage, is_of_the_machine, translated_errors
+from job.storage import FileInfo, StoppableFile, Storage, is_of_the_machine, translated_errors
 
 _MAGIC_BYTES: Final = 6
 _DAMAGE: Final = (
@@ -36,20 +35,20 @@ class UnpackedFile:
     """A file being read. stream: its plain content. raw: its bytes as stored, read ahead of the stream."""
 
     stream: BinaryIO
-    raw: Watched
+    raw: StoppableFile
     compression: Compression
 
 
 @contextmanager
-def opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> Iterator[UnpackedFile]:
+def opened(storage: Storage, file: FileInfo) -> Iterator[UnpackedFile]:
     """Open a file, whatever it is packed with.
 
-    check_stop: called with every read of the stored bytes, and every piece of those unpacked. Reading raises DataError
+    `storage.check_stop` is called with every read of stored bytes and every piece unpacked. Reading raises DataError
     where compressed data is damaged, StorageError where the storage fails. A zip archive must hold one file, which is
     not encrypted: DataError otherwise.
     """
     with translated_errors(file.path), closing(storage.open(file.path)) as stored:
-        raw = Watched(stored, check_stop)
+        raw = StoppableFile(stored, storage.check_stop)
         compression = recognise(raw.read(_MAGIC_BYTES))
         raw.seek(0)
         if compression is Compression.NONE:
@@ -59,7 +58,7 @@ def opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> I
             yield UnpackedFile(cast("BinaryIO", stream), raw, compression)
 
 
-def _checked_pieces(raw: Watched, compression: Compression, path: str) -> Iterator[bytes]:
+def _checked_pieces(raw: StoppableFile, compression: Compression, path: str) -> Iterator[bytes]:
     """The plain content in pieces, from the file's beginning; every unpacker's ways to fail folded into one."""
     raw.seek(0)
     try:

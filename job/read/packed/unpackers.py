@@ -14,7 +14,7 @@ from isal import igzip_lib
 
 from job.read.packed.compression import LZMA_MEMORY_BYTES, PIECE_BYTES, Compression
 from job.read.packed.zip_archive import unpack_zip
-from job.read.stop import Watched
+from job.storage import StoppableFile
 
 _PACKED_BYTES: Final = 1 << 16
 
@@ -34,7 +34,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, /, max_length: int = -1) -> bytes: ...
 
 
-def _members(raw: Watched, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
+def _members(raw: StoppableFile, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
     """The content of packed members, one behind the other; zeros may pad the end of each."""
     packed = raw.read(_PACKED_BYTES)
     while packed:
@@ -53,19 +53,19 @@ def _members(raw: Watched, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
             packed = more.lstrip(b"\0")
 
 
-def _gzip(raw: Watched) -> Iterator[bytes]:
+def _gzip(raw: StoppableFile) -> Iterator[bytes]:
     return _members(raw, lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP))
 
 
-def _bzip2(raw: Watched) -> Iterator[bytes]:
+def _bzip2(raw: StoppableFile) -> Iterator[bytes]:
     return _members(raw, bz2.BZ2Decompressor)
 
 
-def _xz(raw: Watched) -> Iterator[bytes]:
+def _xz(raw: StoppableFile) -> Iterator[bytes]:
     return _members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LZMA_MEMORY_BYTES))
 
 
-def _zstd(raw: Watched) -> Iterator[bytes]:
+def _zstd(raw: StoppableFile) -> Iterator[bytes]:
     stream = pa.CompressedInputStream(pa.PythonFile(_Borrowed(raw), "r"), "zstd")
     while piece := stream.read(PIECE_BYTES):
         yield piece
@@ -74,7 +74,7 @@ def _zstd(raw: Watched) -> Iterator[bytes]:
 class _Borrowed(io.RawIOBase):
     """A file lent to Arrow, whose streams would close what is below them."""
 
-    def __init__(self, raw: Watched) -> None:
+    def __init__(self, raw: StoppableFile) -> None:
         self._raw = raw
 
     def readable(self) -> bool:
@@ -84,7 +84,7 @@ class _Borrowed(io.RawIOBase):
         return int(self._raw.readinto(buffer))
 
 
-UNPACKERS: Final[dict[Compression, Callable[[Watched], Iterator[bytes]]]] = {
+UNPACKERS: Final[dict[Compression, Callable[[StoppableFile], Iterator[bytes]]]] = {
     Compression.GZIP: _gzip,
     Compression.BZIP2: _bzip2,
     Compression.XZ: _xz,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, cast
 
 from job.read.packed.compression import LZMA_MEMORY_BYTES, PIECE_BYTES
-from job.read.stop import Watched
+from job.storage import StoppableFile
 
 # An archive of one file lists it, its comments included, in less than this. zipfile reads the list whole.
 _ZIP_LIST_BYTES: Final = 1 << 20
@@ -25,7 +25,7 @@ class UnusableArchive(Exception):
 class _Archive:
     """A zip archive as zipfile reads it: in short pieces, but for the list of its members."""
 
-    def __init__(self, raw: Watched) -> None:
+    def __init__(self, raw: StoppableFile) -> None:
         self._raw = raw
 
     def read(self, size: int | None = None) -> bytes:
@@ -37,7 +37,7 @@ class _Archive:
         return getattr(self._raw, name)
 
 
-def unpack_zip(raw: Watched) -> Iterator[bytes]:
+def unpack_zip(raw: StoppableFile) -> Iterator[bytes]:
     """The content of an archive's only file, in pieces. Raises UnusableArchive."""
     with zipfile.ZipFile(cast("BinaryIO", _Archive(raw))) as archive:
         # macOS puts a file of its own beside each that it packs.
@@ -62,7 +62,7 @@ def unpack_zip(raw: Watched) -> Iterator[bytes]:
                 yield piece
 
 
-def _check_lzma_memory(raw: Watched, member: zipfile.ZipInfo) -> None:
+def _check_lzma_memory(raw: StoppableFile, member: zipfile.ZipInfo) -> None:
     """Refuse a dictionary that would fill the machine's memory.
 
     APPNOTE 4.3.7 and 5.8.8: a header of 30 bytes, name, extra field; then two bytes of version, two of size, and LZMA's

@@ -6,10 +6,10 @@ chooses them, `window` and `grid`, or `images`, turn pixels into images, and `la
 
 import functools
 import logging
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 import numpy.typing as npt
 import pyarrow as pa
@@ -24,7 +24,6 @@ from job.read.parquet.footer import ChunkTable
 from job.read.parquet.images import Images, numbers_in
 from job.read.parquet.window import OpenRowGroup, Windows, stripes
 from job.read.pixels import PixelScale, recognise_scale
-from job.read.stop import CheckStop, go_on
 from job.settings import MIB, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, is_of_the_machine, translated_errors
 
@@ -100,15 +99,13 @@ class ParquetSource:
             filled += size
         return [*spans, (start, len(self.group_bytes))]
 
-    def read(
-        self, storage: Storage, span: tuple[int, int], block_rows: int, check_stop: CheckStop = go_on
-    ) -> Iterator[PixelBatch]:
+    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The rows of a run of row groups, in order, at most `block_rows` at a time.
 
         Raises DataError if the file is damaged, InputChanged if it cannot be read because it is another one by now.
         """
         # Two readers, because one cannot go through a row group in two ways at the same time.
-        with _opened(storage, self.file) as file, _opened(storage, self.file, check_stop) as other:
+        with _opened(storage, self.file) as file, _opened(storage, self.file) as other:
             for group in range(*span):
                 found = 0
                 for pixels, rejects, beside in self._images(file.parquet, other, group, block_rows):
@@ -206,26 +203,24 @@ def _footer(storage: Storage, file: FileInfo) -> pq.FileMetaData:
 def _chunk_table(storage: Storage, file: FileInfo) -> ChunkTable:
     """Where a file's columns lie, for the same reason."""
     with closing(storage.open(file.path)) as raw:
-        return ChunkTable(raw, _footer(cast("Hashable", storage), file))
+        return ChunkTable(raw, _footer(storage, file))
 
 
 @contextmanager
-def _opened(storage: Storage, file: FileInfo, check_stop: CheckStop = go_on) -> Iterator[OpenRowGroup]:
+def _opened(storage: Storage, file: FileInfo) -> Iterator[OpenRowGroup]:
     with translated_errors(file.path):
         try:
             with (
                 closing(storage.open(file.path)) as raw,
                 pq.ParquetFile(
                     raw,
-                    metadata=_footer(cast("Hashable", storage), file),
+                    metadata=_footer(storage, file),
                     pre_buffer=False,
                     buffer_size=_COLUMN_BUFFER_BYTES,
                     page_checksum_verification=True,
                 ) as parquet,
             ):
-                yield OpenRowGroup(
-                    parquet, raw, functools.partial(_chunk_table, cast("Hashable", storage), file), check_stop
-                )
+                yield OpenRowGroup(parquet, raw, functools.partial(_chunk_table, storage, file), storage.check_stop)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not look at names of columns
             if is_of_the_machine(error):
                 raise

@@ -20,8 +20,8 @@ from job.read.parquet.columns import Columns
 from job.read.parquet.footer import ChunkTable
 from job.read.parquet.grid import Grid, PlainPages
 from job.read.pixels import PixelScale
-from job.read.stop import CheckStop
 from job.settings import MIB
+from job.storage import CheckStop
 
 # Two threads with a window each leave the process below 400 MB. The row groups that DuckDB writes fit into one.
 _WINDOW_BYTES: Final = 96 * MIB

@@ -7,7 +7,6 @@ from support.runs import NobodyWatches
 
 from job.errors import InternalError
 from job.read.source import files_at, look
-from job.read.stop import go_on
 from job.score.join import Joiner
 from job.score.output import Output
 from job.score.part import PartScorer
@@ -24,13 +23,13 @@ def scored(storage, tmp_path):
     plan = make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), settings, "digest")
     output = Output(storage, settings.output)
     output.claim(plan, settings.part_bytes, is_overwriting=False)
-    scorer = PartScorer(storage, output.commit, IntegerPredictor(), settings, NobodyWatches(), go_on)
+    scorer = PartScorer(storage, output.commit, IntegerPredictor(), settings, NobodyWatches())
     parts = []
     for part in plan.parts:
         scorer.score(part, plan.inputs[0].source, output.part(part))
         with opened_part(storage, output.part(part)) as reader:
             parts.append((output.part(part), reader.summary))
-    return Joiner(storage, output, settings, lambda: None), plan.inputs[0], parts
+    return Joiner(storage, output, settings), plan.inputs[0], parts
 
 
 def test_parts_are_joined_in_order(scored, tmp_path):

@@ -10,11 +10,11 @@ from support.runs import NobodyWatches
 from job.contract import PixelBatch, Reason, Reject
 from job.errors import InputChanged, InternalError, Terminated
 from job.read.source import files_at, look
-from job.read.stop import go_on
 from job.report.tally import Tally
 from job.score.part import PartScorer, predict
 from job.score.plan import make_plan
 from job.settings import ReadSettings, ScoreSettings
+from job.storage import never_stop
 from job.write.part_file import opened_part
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=20_000, block_rows=4)
@@ -25,9 +25,9 @@ def planned(storage, path):
     return make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), SETTINGS, "digest")
 
 
-def scorer(storage, predictor, check_stop=go_on):
+def scorer(storage, predictor, check_stop=never_stop):
     """A scorer that tells nobody how far it is."""
-    return PartScorer(storage, storage.commit, predictor, SETTINGS, NobodyWatches(), check_stop)
+    return PartScorer(storage.stopping(check_stop), storage.commit, predictor, SETTINGS, NobodyWatches())
 
 
 def test_parts_hold_every_record_once(tmp_path, storage):

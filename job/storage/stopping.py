@@ -1,6 +1,7 @@
-"""When whoever reads is to stop: asked between pieces of work of which none takes long, also where no record comes out.
+"""How work is told to stop: a function that raises, carried by the storage and by every file opened from it.
 
-A line or a packed file may swell to any size, and a row group may be decoded for seconds, before there is a batch.
+It is called between pieces of work of which none takes long, also where no record comes out for long: a line or a
+compressed file may expand to any size, and a row group takes seconds to decode.
 """
 
 from collections.abc import Callable
@@ -8,16 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 
-# Raises, where the work is to end.
+# Raises Stopped where the work is to end; called a few times a second, from any thread.
 CheckStop = Callable[[], None]
 
 
-def go_on() -> None:
-    """Nobody ever wants to stop."""
+def never_stop() -> None:
+    """For work that nobody wants to stop."""
 
 
-class Watched:
-    """A file being read, each of whose reads asks first whether to stop."""
+class StoppableFile:
+    """An open file whose reads call `check_stop` first."""
 
     def __init__(self, file: pa.NativeFile, check_stop: CheckStop) -> None:
         self._file = file

@@ -34,7 +34,7 @@ def read_until_stopped(storage, source, number):
     """The batches that come out before the nth call raises."""
     found = []
     with pytest.raises(Terminated):
-        found.extend(source.read(storage, source.spans(1 << 40)[0], 1000, StopAt(number)))
+        found.extend(source.read(storage.stopping(StopAt(number)), source.spans(1 << 40)[0], 1000))
     return found
 
 
@@ -44,17 +44,17 @@ def test_a_line_that_swells_without_end(storage, tmp_path, pack):
     (tmp_path / "a.csv").write_bytes(pack(SWOLLEN))
     source = source_at(storage, tmp_path / "a.csv")
     asked = StopAt()
-    list(source.read(storage, source.spans(1 << 40)[0], 1000, asked))
+    list(source.read(storage.stopping(asked), source.spans(1 << 40)[0], 1000))
     assert asked.calls >= 5
     with pytest.raises(Terminated):
-        list(source.read(storage, source.spans(1 << 40)[0], 1000, StopAt(asked.calls - 1)))
+        list(source.read(storage.stopping(StopAt(asked.calls - 1)), source.spans(1 << 40)[0], 1000))
 
 
 def test_members_of_nothing_without_end(storage, tmp_path):
     """A packed file that never comes to its content can be stopped at before it was looked at."""
     (tmp_path / "a.csv").write_bytes(PACKERS["gzip"](b"") * 20_000)
     with pytest.raises(Terminated):
-        look(storage, [storage.stat(str(tmp_path / "a.csv"))], ReadSettings(), StopAt(5))
+        look(storage.stopping(StopAt(5)), [storage.stat(str(tmp_path / "a.csv"))], ReadSettings())
 
 
 def test_a_row_group_that_is_long_to_decode(storage, tmp_path, monkeypatch):
@@ -74,4 +74,4 @@ def test_many_files_to_look_at(storage, tmp_path):
     """Each file is a moment to stop at, before the first is scored."""
     files = [storage.stat(str(write_csv(tmp_path / f"{number}.csv", DIGITS))) for number in range(20)]
     with pytest.raises(Terminated):
-        look(storage, files, ReadSettings(), StopAt(60))
+        look(storage.stopping(StopAt(60)), files, ReadSettings())
