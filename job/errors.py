@@ -23,7 +23,9 @@ A message says what, where, what was found, what was expected and what to do, in
 
 from typing import ClassVar, Final
 
-OUT_OF_MEMORY: Final = "out of memory; lower --threads, or give the job more memory"
+from job.flag_names import Flag
+
+OUT_OF_MEMORY: Final = f"out of memory; lower {Flag.THREADS}, or give the job more memory"
 
 
 class DigitJobError(Exception):

@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from job.errors import UsageError
+from job.flag_names import Flag
 
 MIB: Final = 1 << 20
 DEFAULT_PART_BYTES: Final = 32 * MIB
@@ -31,7 +32,7 @@ class RejectLimit:
             amount = Decimal(-1)
         is_sane = amount.is_finite() and amount >= 0 and (amount <= 100 if is_percent else amount % 1 == 0)  # noqa: PLR2004
         if not is_sane:
-            raise UsageError(f"--max-rejects {text}: expected a number such as 100, or a share such as 1%")
+            raise UsageError(f"{Flag.MAX_REJECTS} {text}: expected a number such as 100, or a share such as 1%")
         return cls(amount, is_percent)
 
     def is_exceeded(self, rejected: int, read: int) -> bool:
@@ -61,10 +62,10 @@ class ReadSettings:
     def __post_init__(self) -> None:
         """Raises UsageError where settings contradict each other."""
         if self.label_column is not None and self.is_label_ignored:
-            raise UsageError("--label-column and --no-label contradict each other; give one of them")
+            raise UsageError(f"{Flag.LABEL_COLUMN} and {Flag.NO_LABEL} contradict each other; give one of them")
         twice = [name for name in self.keep if self.keep.count(name) > 1]
         if twice:
-            raise UsageError(f"--keep {twice[0]}: given twice; a column can be kept once")
+            raise UsageError(f"{Flag.KEEP} {twice[0]}: given twice; a column can be kept once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Shard:
         """Raises UsageError for an index that is not among so many shards."""
         if not 0 <= self.index < self.count:
             raise UsageError(
-                f"--shard-index {self.index}: expected 0 to {self.count - 1} with --shard-count {self.count}"
+                f"{Flag.SHARD_INDEX} {self.index}: expected 0 to {self.count - 1} with {Flag.SHARD_COUNT} {self.count}"
             )
 
     def __str__(self) -> str:
@@ -114,10 +115,14 @@ class ScoreSettings:
     def __post_init__(self) -> None:
         """Raises UsageError where settings contradict each other."""
         if self.format == "kaggle" and self.read.keep:
-            raise UsageError("--keep and --format kaggle contradict each other; a submission has two columns")
+            raise UsageError(
+                f"{Flag.KEEP} and {Flag.FORMAT} kaggle contradict each other; a submission has two columns"
+            )
         if self.shard and self.is_overwriting:
             # One shard would remove what another has committed just now and will not commit again.
-            raise UsageError("--overwrite and --shard-count contradict each other; empty the output folder beforehand")
+            raise UsageError(
+                f"{Flag.OVERWRITE} and {Flag.SHARD_COUNT} contradict each other; empty the output folder beforehand"
+            )
 
 
 @dataclass(frozen=True, slots=True)

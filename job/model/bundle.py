@@ -26,6 +26,7 @@ import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import ModelInvalid
+from job.flag_names import Flag
 from job.model.dense import DensePredictor
 from job.storage import Storage, join
 
@@ -169,7 +170,9 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
     gate = about.get("gate") or {}
     if not allows_unblessed and (gate.get("verdict") == "not_blessed" or not is_blessed(storage, folder)):
         reasons = "; ".join(map(str, gate.get("shortfalls") or [])) or f"it has a file {MARKER_NAME}"
-        raise ModelInvalid(f"{folder}: the model is not blessed: {reasons}; train a better one, or --allow-unblessed")
+        raise ModelInvalid(
+            f"{folder}: the model is not blessed: {reasons}; train a better one, or {Flag.ALLOW_UNBLESSED}"
+        )
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
     return Bundle(folder, _digest_over(files), about, golden, contents)
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASSES, PIXELS, SIDE, Labels, PixelBatch, Pixels
+from job.flag_names import Flag
 from job.read.source import Source
 from job.storage import Storage
 
@@ -55,7 +56,7 @@ def _even_shade(pixels: Pixels) -> str | None:
 def _small_scale(pixels: Pixels) -> str | None:
     if pixels.max() > 1:
         return None
-    return f"no pixel of the first {len(pixels)} images is above 1; if they are 0 to 1, say --scale 1"
+    return f"no pixel of the first {len(pixels)} images is above 1; if they are 0 to 1, say {Flag.SCALE} 1"
 
 
 def _inverted(pixels: Pixels) -> str | None:
@@ -78,7 +79,7 @@ def _transposed(pixels: Pixels) -> str | None:
         return None
     return (
         f"{100 * float((widths > heights).mean()):.0f} % of the first {len(heights)} digits are wider than tall, as "
-        "digits are when stored column by column; if so, say --transpose"
+        f"digits are when stored column by column; if so, say {Flag.TRANSPOSE}"
     )
 
 
@@ -113,7 +114,7 @@ def _label_among_pixels(pixels: Pixels, labels: Labels | None) -> str | None:
             said = "beside the label that was found" if labels is not None else "and no label was found"
             return (
                 f"the {name} pixel of the first {len(pixels)} images is 0-9 throughout, as a label is, {said}; if it "
-                "is the label, put it first, or name the columns and say --label-column NAME"
+                f"is the label, put it first, or name the columns and say {Flag.LABEL_COLUMN} NAME"
             )
     return None
 

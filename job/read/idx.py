@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Pixels, Reason, Reject
 from job.errors import DataError, LayoutError
+from job.flag_names import Flag
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
 from job.read.pixels import PixelScale, pixel_reject, to_pixels
@@ -138,7 +139,7 @@ class IdxSource:
             if (header, found) != (expected, self.rows):
                 raise DataError(
                     f"{self.labels.path}: expected an IDX file of {self.rows} labels to go with {self.file.name}, "
-                    f"found {found} bytes of labels; leave them out with --no-label"
+                    f"found {found} bytes of labels; leave them out with {Flag.NO_LABEL}"
                 )
             stream.seek(_LABELS_HEADER + start)
             for count in counts:
@@ -148,7 +149,9 @@ class IdxSource:
 def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAULTS) -> IdxSource:
     """Look at an IDX file of images, and for its labels beside it. Raises LayoutError, DataError."""
     if settings.keep:
-        raise LayoutError(f"{file.path}: is IDX, which has no columns and so no {settings.keep[0]!r}; leave --keep out")
+        raise LayoutError(
+            f"{file.path}: is IDX, which has no columns and so no {settings.keep[0]!r}; leave {Flag.KEEP} out"
+        )
     with opened(storage, file) as content:
         compression = content.compression
         header = _read_exactly(content.stream, _IMAGES_HEADER, file)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from job.contract import CLASSES, NO_LABEL
+from job.flag_names import Flag
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.csv.csv_source import CsvSource
 from job.read.idx import IdxSource
@@ -79,7 +80,7 @@ def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
     seen = f"highest value in the first {len(found)}: {found.max()} of 255" if len(found) else "none was seen"
     told = ", as the first records show" * (not isinstance(source, IdxSource))
     if settings.scale != "auto":
-        told = " by --scale"
+        told = f" by {Flag.SCALE}"
     return f"taken as 0-{source.scale}{told} ({seen}){', transposed' * settings.is_transposed}"
 
 

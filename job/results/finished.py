@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from job.errors import DataError, NoInput, OutputOccupied
+from job.flag_names import Flag
 from job.score.join import Written
 from job.score.output import Output
 from job.storage import Storage
 
-_ADVICE: Final = "; score again with --overwrite"
+_ADVICE: Final = f"; score again with {Flag.OVERWRITE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,11 @@ def _fingerprint(storage: Storage, output: Output) -> str | None:
 def _refuse(storage: Storage, output: Output) -> NoReturn:
     folder = output.folder
     if storage.stat(folder):
-        raise NoInput(f"{folder}: is a file; name the --output folder of a finished `digit-job score`")
+        raise NoInput(f"{folder}: is a file; name the {Flag.OUTPUT} folder of a finished `digit-job score`")
     if storage.is_folder(output.parts):
         raise NoInput(f"{folder}: holds an unfinished run; run its `digit-job score` command again to finish it")
     what = "holds no finished output (no _SUCCESS)" if storage.is_folder(folder) else "is no folder"
-    raise NoInput(f"{folder}: {what}; name the --output folder of a finished `digit-job score`")
+    raise NoInput(f"{folder}: {what}; name the {Flag.OUTPUT} folder of a finished `digit-job score`")
 
 
 def _content(storage: Storage, path: str) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import jinja2
 
 from job.errors import DataError
+from job.flag_names import Flag
 from job.report.page import render
 from job.results.finished import Finished
 from job.score.join import Written
@@ -44,5 +45,5 @@ def _page(finished: Finished) -> bytes:
         version = finished.manifest.get("digit_job")
         raise DataError(
             f"{finished.output.report_json}: lacks what this version's page tells ({error}); it was written by "
-            f"digit-job {version}; score again with --overwrite"
+            f"digit-job {version}; score again with {Flag.OVERWRITE}"
         ) from error

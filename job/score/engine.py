@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from job.errors import ResourceExhausted, Stopped
+from job.flag_names import Flag
 from job.score.output import Output
 from job.score.part import PartScorer
 from job.score.plan import Part, Plan
@@ -34,7 +35,7 @@ class ThreadEngine:
                 self._has_failed.set()
                 pool.shutdown(cancel_futures=True)
                 raise ResourceExhausted(
-                    f"cannot start {threads} threads; lower --threads, or allow more threads or memory"
+                    f"cannot start {threads} threads; lower {Flag.THREADS}, or allow more threads or memory"
                 ) from refusal
             finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
             if unfinished:

@@ -8,6 +8,7 @@ import time
 from typing import Any, Final
 
 from job.errors import InternalError, StorageError, TooManyRejects
+from job.flag_names import Flag
 from job.model.bundle import Bundle
 from job.report.appearance import Appearance
 from job.report.examples import Examples
@@ -103,7 +104,7 @@ def _check_limit(limit: RejectLimit, report: dict[str, Any], output: Output) -> 
         first = [_in_words(each) for each in report.get("reject_examples", [])[:3]]
         shown = f"; first: {'; '.join(first)}" if first else ""
         raise TooManyRejects(
-            f"{rejected} of {read} records were rejected, more than --max-rejects {limit}; "
+            f"{rejected} of {read} records were rejected, more than {Flag.MAX_REJECTS} {limit}; "
             f"they are listed in {output.path('rejects')}{shown}"
         )
 

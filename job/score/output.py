@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, BinaryIO, Final
 
 from job.errors import OutputOccupied, StorageError
+from job.flag_names import Flag
 from job.score.plan import Part, Plan, share
 from job.settings import Shard
 from job.storage import Storage, join
@@ -156,7 +157,7 @@ class Output:
         return found == ["_parts"] and all(name.startswith(".") for name in self._storage.list(self.parts))
 
     def _occupied(self, problem: str) -> OutputOccupied:
-        return OutputOccupied(f"{self.folder}: {problem}; name another --output or add --overwrite")
+        return OutputOccupied(f"{self.folder}: {problem}; name another {Flag.OUTPUT} or add {Flag.OVERWRITE}")
 
     def _unfinished_run(self) -> dict[str, Any] | None:
         try:
@@ -179,7 +180,9 @@ def _what_stands_there(found: list[str], unfinished: dict[str, Any] | None, plan
     if "_SUCCESS" in found:
         return "holds a finished run over other inputs, another model or other settings"
     if unfinished and unfinished.get("fingerprint") == plan.fingerprint:
-        return f"holds this run unfinished with --part-bytes {unfinished.get('part_bytes')}, which must stay the same"
+        return (
+            f"holds this run unfinished with {Flag.PART_BYTES} {unfinished.get('part_bytes')}, which must stay the same"
+        )
     if unfinished:
         return "holds an unfinished run over other inputs, another model or other settings"
     return f"is not empty ({', '.join(found[:3])})"

@@ -10,6 +10,7 @@ from typing import Any
 from job import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
+from job.flag_names import Flag
 from job.read.source import Source
 from job.settings import ScoreSettings, Shard
 from job.storage import common_folder, relative_to
@@ -82,8 +83,8 @@ def _check_kept(source: Source, settings: ScoreSettings) -> None:
     taken = [name for name in source.kept_schema.names if name in own]
     if taken:
         raise UsageError(
-            f"--keep {taken[0]}: the predictions of {source.file.path} have a column of that name already; "
-            "rename it in the input, or leave --keep out"
+            f"{Flag.KEEP} {taken[0]}: the predictions of {source.file.path} have a column of that name already; "
+            f"rename it in the input, or leave {Flag.KEEP} out"
         )
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from job.errors import OUT_OF_MEMORY, ResourceExhausted, StorageError
+from job.flag_names import Flag
 
 _EXHAUSTED = {
     errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOBUFS, errno.ENOLCK,
@@ -46,7 +47,9 @@ def translated_errors(path: str) -> Iterator[None]:
     except pa.ArrowException as error:
         if not _is_about_threads(error):
             raise
-        raise ResourceExhausted(f"{path}: cannot start threads to read it; lower --threads or allow more") from error
+        raise ResourceExhausted(
+            f"{path}: cannot start threads to read it; lower {Flag.THREADS} or allow more"
+        ) from error
 
 
 def _is_about_threads(error: Exception) -> bool:

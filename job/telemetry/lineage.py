@@ -13,6 +13,7 @@ from typing import Any, Final
 from job import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
+from job.flag_names import Flag
 from job.score.plan import Input
 from job.settings import ScoreSettings
 from job.storage import Storage, join
@@ -63,7 +64,7 @@ class LineageFile:
             is_event = False
         if not is_event:
             raise UsageError(
-                f"--openlineage {self.to}: is there and holds no OpenLineage events; name another, or remove it"
+                f"{Flag.OPENLINEAGE} {self.to}: is there and holds no OpenLineage events; name another, or remove it"
             )
 
     def _add(self, kind: str, run_facets: _Json) -> None:

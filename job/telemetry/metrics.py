@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from job import __version__
 from job.errors import UsageError
+from job.flag_names import Flag
 from job.log import Event, event
 from job.storage import Storage
 from job.telemetry.recorder import Recorder
@@ -54,7 +55,7 @@ class MetricsFile:
             families = list(text_string_to_metric_families(self._storage.read(self.to).decode()))
         except ValueError as error:
             raise UsageError(
-                f"--metrics-file {self.to}: is there and is no file of metrics; name another, or remove it"
+                f"{Flag.METRICS_FILE} {self.to}: is there and is no file of metrics; name another, or remove it"
             ) from error
         times = [sample.value for family in families for sample in family.samples if sample.name == _LAST_SUCCESS]
         return times[0] if times else None
@@ -78,7 +79,9 @@ class Pushgateway:
         except RuntimeError as refusal:  # Python's word for a thread that the system refuses
             outcome[0] = str(refusal)
         if outcome[0]:
-            _log.warning("--pushgateway %s: %s", self.to, outcome[0], extra=event(Event.TELEMETRY_FAILED, to=self.to))
+            _log.warning(
+                "%s %s: %s", Flag.PUSHGATEWAY, self.to, outcome[0], extra=event(Event.TELEMETRY_FAILED, to=self.to)
+            )
 
     def _pushed(self, registry: "CollectorRegistry") -> str:
         """What went wrong; empty where nothing did."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from job.errors import ResourceExhausted
+from job.flag_names import Flag
 from job.log import Event, event
 from job.telemetry.recorder import Counts, Recorder
 
@@ -114,7 +115,9 @@ def _displayed(recorder: Recorder) -> Iterator[None]:
     try:
         live.start()
     except RuntimeError as refusal:  # as above
-        raise ResourceExhausted(f"cannot show progress: {refusal}; allow more threads, or add --quiet") from refusal
+        raise ResourceExhausted(
+            f"cannot show progress: {refusal}; allow more threads, or add {Flag.QUIET}"
+        ) from refusal
     try:
         yield
     finally:

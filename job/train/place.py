@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from job.errors import DigitJobError, OutputOccupied
+from job.flag_names import Flag
 from job.model.bundle import (
     CARD_NAME,
     FILE_NAMES,
@@ -80,7 +81,7 @@ def refuse_occupied(storage: Storage, target: str) -> None:
     if storage.stat(target) is not None or foreign:
         found = f"holds {min(foreign)!r}" if foreign else "is a file"
         raise OutputOccupied(
-            f"{target}: {found}, expected a model folder, an empty one or none; name another with --model"
+            f"{target}: {found}, expected a model folder, an empty one or none; name another with {Flag.MODEL}"
         )
 
 

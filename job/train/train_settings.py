@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from job.errors import UsageError
+from job.flag_names import Flag
 from job.settings import ReadSettings
 
 RecipeName = Literal["accurate", "baseline"]
@@ -56,10 +57,12 @@ class TrainSettings:
         """Raises UsageError for values outside their range."""
         _check_share(self.validation_share)
         if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
-            raise UsageError(f"--min-accuracy {self.min_accuracy}: expected a share of at most 1, such as 0.99")
+            raise UsageError(f"{Flag.MIN_ACCURACY} {self.min_accuracy}: expected a share of at most 1, such as 0.99")
         if self.quantize and self.activation == "elu":
             # Better said before training than found after it.
-            raise UsageError(f"--quantize {self.quantize}: TFLite knows no elu in integers; take another --activation")
+            raise UsageError(
+                f"{Flag.QUANTIZE} {self.quantize}: TFLite knows no elu in integers; take another {Flag.ACTIVATION}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +109,24 @@ class ExportSettings:
     def __post_init__(self) -> None:
         """Raises UsageError where settings contradict each other."""
         if self.quantize and self.to != "tflite":
-            raise UsageError(f"--quantize {self.quantize}: is for --to tflite; --to {self.to} is in float32")
+            raise UsageError(
+                f"{Flag.QUANTIZE} {self.quantize}: is for {Flag.TO} tflite; {Flag.TO} {self.to} is in float32"
+            )
         if self.read != ReadSettings() and self.data is None:
-            raise UsageError("--label-column, --scale and --transpose are for the files that --data names")
+            raise UsageError(
+                f"{Flag.LABEL_COLUMN}, {Flag.SCALE} and {Flag.TRANSPOSE} are for the files that {Flag.DATA} names"
+            )
         if self.quantize and self.data is None and self.model.endswith(".keras"):
             raise UsageError(
-                f"--quantize {self.quantize}: a .keras file brings no images to measure its values on; name some like "
-                "those it was trained on with --data"
+                f"{Flag.QUANTIZE} {self.quantize}: a .keras file brings no images to measure its values on; "
+                "name some like "
+                f"those it was trained on with {Flag.DATA}"
             )
 
 
 def _check_share(share: float) -> None:
     if not 0 < share < 1:
-        raise UsageError(f"--validation-split {share}: expected a share between 0 and 1, such as 0.1")
+        raise UsageError(f"{Flag.VALIDATION_SPLIT} {share}: expected a share between 0 and 1, such as 0.1")
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -126,4 +134,4 @@ def parse_widths(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(width) for width in text.split(","))
     except ValueError as error:
-        raise UsageError(f"--hidden {text}: expected widths of layers, such as 128,128,128") from error
+        raise UsageError(f"{Flag.HIDDEN} {text}: expected widths of layers, such as 128,128,128") from error

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from job.flag_names import Flag
 from job.storage import Storage, join
 from job.train.backend import fix_seed, use_threads
 from job.train.card.model_folder import TrainResult, save_model
@@ -92,7 +93,9 @@ def _state(checkpoint: Checkpoint, settings: TrainSettings) -> TrainingState | N
     """What the run is to begin with."""
     if not settings.is_resuming:
         if checkpoint.is_there:
-            _log.info("%s: an earlier training was not finished; starting over, --resume goes on", checkpoint.path)
+            _log.info(
+                "%s: an earlier training did not finish; starting over (%s continues it)", checkpoint.path, Flag.RESUME
+            )
         return None
     state = checkpoint.load()
     if state is None:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from job.contract import PIXELS
 from job.errors import LayoutError
+from job.flag_names import Flag
 from job.read.csv.quoted import Futile, record_stop
 from job.read.csv.record import split_fields
 from job.read.labels import BadRecord
@@ -73,7 +74,7 @@ def understand(head: bytes, settings: ReadSettings, where: str, *, is_whole: boo
     layout = replace(layout, delimiter=delimiter, decimal=_decimal_of(rows, layout, delimiter))
     layout = replace(layout, scale=_scale_of(rows, layout) if settings.scale == "auto" else settings.scale)
     if layout.scale == "1" and settings.scale == "auto":
-        _log.info("%s: pixels are fractions of 1 in the first records; full ink is taken to be 1 (--scale 1)", where)
+        _log.info("%s: pixels are fractions in the first records; taken as 0-1 (%s 1)", where, Flag.SCALE)
     return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), _has_text(rows, layout))
 
 

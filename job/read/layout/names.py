@@ -15,6 +15,7 @@ from typing import Literal
 
 from job.contract import PIXELS, SIDE
 from job.errors import LayoutError
+from job.flag_names import Flag
 from job.read.layout.values import DecimalMark, Side, counts_rows, label_side, unquoted
 from job.settings import ReadSettings
 
@@ -109,7 +110,7 @@ def without_names(field_count: int, settings: ReadSettings, where: str, rows: Ro
     warning. Raises LayoutError.
     """
     if settings.keep:
-        raise LayoutError(f"{where}: has no header, so there is no column {settings.keep[0]!r}; leave --keep out")
+        raise LayoutError(f"{where}: has no header, so there is no column {settings.keep[0]!r}; leave {Flag.KEEP} out")
     label = _label_number(settings.label_column, field_count, where)
     fields = [field for field in range(field_count) if field != label]
     if _has_row_numbers(fields, rows, has_label=label is not None):
@@ -160,7 +161,7 @@ def _label_among(names: Sequence[str], settings: ReadSettings, where: str) -> in
     if len(found) > 1:
         several = ", ".join(names[index] for index in found)
         raise LayoutError(
-            f"{where}: {several} could each be the label; say which with --label-column NAME or --no-label"
+            f"{where}: {several} could each be the label; say which with {Flag.LABEL_COLUMN} NAME or {Flag.NO_LABEL}"
         )
     return found[0] if found else None
 
@@ -208,7 +209,7 @@ def _numbered_with_label(
         first, last = names[fields[0]], names[fields[-1]]
         raise LayoutError(
             f"{where}: found {PIXELS + 1} numbered columns ({first} .. {last}), of which one must be the label; "
-            f"say which: --label-column {first} or --label-column {last}"
+            f"say which: {Flag.LABEL_COLUMN} {first} or {Flag.LABEL_COLUMN} {last}"
         )
     label = fields.pop(0 if side == "first" else -1)
     return None if settings.is_label_ignored else label, tuple(fields)
@@ -243,7 +244,7 @@ def _label_number(text: str | None, field_count: int, where: str) -> int | None:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= field_count):
         raise LayoutError(
             f"{where}: has no header, so there is no column {text!r}; "
-            f"give the label's number, --label-column 1 to {field_count}, or leave it out"
+            f"give the label's number, {Flag.LABEL_COLUMN} 1 to {field_count}, or leave it out"
         )
     return int(text) - 1
 
@@ -265,14 +266,14 @@ def _side(fields: Sequence[int], settings: ReadSettings, where: str, rows: Rows)
     if side == "neither":
         raise LayoutError(
             f"{where}: has no header and {len(fields)} values in a record, but labels (0-9) are neither in column "
-            f"{first} nor in column {last}; say where with --label-column N, or pass over column {first} with "
-            "--no-label"
+            f"{first} nor in column {last}; say where with {Flag.LABEL_COLUMN} N, or skip column {first} with "
+            f"{Flag.NO_LABEL}"
         )
     if side == "either":
         _log.warning(
             "%s: has no header, and its first records do not tell whether the label is column %d or %d; took it to be "
-            "%d; --label-column settles it",
-            where, first, last, first,
+            "%d; %s settles it",
+            where, first, last, first, Flag.LABEL_COLUMN,
         )  # fmt: skip
     return side
 

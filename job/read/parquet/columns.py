@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from job.contract import PIXELS
 from job.errors import LayoutError
+from job.flag_names import Flag
 from job.read.arrow import BYTES_FIELD, can_be_image, is_number, is_text, leaf_type, storage_type, width_bytes
 from job.read.layout.names import LABEL_NAMES, from_names
 from job.settings import ReadSettings
@@ -118,7 +119,8 @@ def _label_beside(image: str, schema: pa.Schema, settings: ReadSettings, where: 
     found = [name for name in schema.names if name != image and name.strip().lower() in LABEL_NAMES]
     if len(found) > 1:
         raise LayoutError(
-            f"{where}: {', '.join(found)} could each be the label; say which with --label-column NAME or --no-label"
+            f"{where}: {', '.join(found)} could each be the label; say which with "
+            f"{Flag.LABEL_COLUMN} NAME or {Flag.NO_LABEL}"
         )
     return found[0] if found else None
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from job.contract import PixelBatch, Pixels, Reject
 from job.errors import DataError
+from job.flag_names import Flag
 from job.read.labels import read_labels
 from job.read.layout.names import in_words
 from job.read.parquet.columns import Columns, choose_columns
@@ -174,7 +175,7 @@ def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> 
         if settings.scale == "auto" and columns.is_float:
             full_ink = recognise_scale(_first_numbers(parquet, columns))
             if full_ink == 1:
-                _log.info("%s: pixels are fractions from 0 to 1; --scale 255 would take them as they are", file.path)
+                _log.info("%s: pixels are fractions; taken as 0-1 (%s 1)", file.path, Flag.SCALE)
     return ParquetSource(
         file,
         columns,

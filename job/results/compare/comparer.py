@@ -12,6 +12,7 @@ import numpy as np
 
 from job.contract import NO_LABEL, Labels
 from job.errors import DataError
+from job.flag_names import Flag
 from job.results.compare.figures import accuracies, agreement, comparison
 from job.results.compare.pair_tally import PairTally
 from job.results.compare.rows import ChangedRows, Pair, side_by_side
@@ -86,7 +87,7 @@ class Comparer:
             if len(first) != len(second):
                 raise DataError(
                     f"{of_a.path}: the predictions of {(b if len(second) < len(first) else a).folder} end after "
-                    f"{rows:,} rows, the others go on; score again with --overwrite"
+                    f"{rows:,} rows, the others go on; score again with {Flag.OVERWRITE}"
                 )
             yield Pair(first, second, _labels(of_a.path, rows, first.labels, second.labels))
             rows += len(first)

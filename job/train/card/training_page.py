@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from job.contract import CLASS_NAMES, Probabilities, ScoredBatch
+from job.flag_names import Flag
 from job.model.bundle import INT8_NAME
 from job.report.findings import Finding
 from job.report.metrics import calibration, figures
@@ -170,15 +171,15 @@ def _pairs(tally: Tally, probabilities: Probabilities, test: Split) -> Iterator[
 def command(card: dict[str, Any]) -> str:
     """The line that trains the same network, where the data is still the same, its versions and its processor."""
     used, data = card["training"], card["data"]
-    words = ["digit-job", "train", "--data", data["source"], "--recipe", used["name"]]
+    words = ["digit-job", "train", Flag.DATA, data["source"], Flag.RECIPE, used["name"]]
     for name in _FLAGS:
         value = ",".join(map(str, used[name])) if name == "hidden" else used[name]
         if value not in {None, "", 0.0}:
             words += [f"--{name.replace('_', '-')}", str(value)]
-    words.append("--augment" if used["deformations"] else "--no-augment")
-    words += ["--validation-split", str(data["validation_share"]), "--seed", str(data["seed"])]
-    words += ["--scale", data["scale"]] if data["scale"] != "auto" else []
-    words += ["--label-column", data["label_column"]] if data["label_column"] else []
-    words += ["--transpose"] if data["is_transposed"] else []
-    words += ["--quantize", "int8"] if INT8_NAME in card["export"] else []
+    words.append(Flag.AUGMENT if used["deformations"] else Flag.NO_AUGMENT)
+    words += [Flag.VALIDATION_SPLIT, str(data["validation_share"]), Flag.SEED, str(data["seed"])]
+    words += [Flag.SCALE, data["scale"]] if data["scale"] != "auto" else []
+    words += [Flag.LABEL_COLUMN, data["label_column"]] if data["label_column"] else []
+    words += [Flag.TRANSPOSE] if data["is_transposed"] else []
+    words += [Flag.QUANTIZE, "int8"] if INT8_NAME in card["export"] else []
     return shlex.join(words)

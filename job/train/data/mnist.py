@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from job.contract import PIXELS
 from job.errors import NoInput
+from job.flag_names import Flag
 from job.train.backend import import_keras
 from job.train.data.split import Origin, Split, joined
 
@@ -22,8 +23,8 @@ def mnist(*, has_test: bool) -> Origin:
         train, test = _within(_DOWNLOAD_TIMEOUT_S, keras.datasets.mnist.load_data)
     except OSError as error:
         raise NoInput(
-            f"mnist: cannot be downloaded ({error}); name a folder of IDX files or another file with --data, "
-            "or use --data digits"
+            f"mnist: cannot be downloaded ({error}); name a folder of IDX files or another file with {Flag.DATA}, "
+            f"or use {Flag.DATA} digits"
         ) from error
     # Both are in the one file that is downloaded.
     return Origin("mnist", "mnist", _flattened(*train), _flattened(*test) if has_test else joined([]))

@@ -16,6 +16,7 @@ import numpy as np
 
 from job.contract import NO_LABEL, PixelBatch, Reject
 from job.errors import DataError, NoInput, UsageError
+from job.flag_names import Flag
 from job.read.idx import idx_source
 from job.read.source import Source, files_at, look
 from job.settings import DEFAULT_PART_BYTES, ReadSettings
@@ -61,7 +62,8 @@ def find_images(
 def _check_nothing_said(source: str, read: ReadSettings) -> None:
     if read != _DEFAULTS:
         raise UsageError(
-            f"--data {source}: is read as it is known to be; --label-column, --scale and --transpose are for files"
+            f"{Flag.DATA} {source}: is read as it is known to be; "
+            f"{Flag.LABEL_COLUMN}, {Flag.SCALE} and {Flag.TRANSPOSE} are for files"
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from job.errors import OutputOccupied
+from job.flag_names import Flag
 from job.model.bundle import CARD_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME, Predictor
 from job.storage import Storage, join
 from job.train.export.formats import Exported, for_scoring
@@ -73,21 +74,24 @@ def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *,
     folder = str(PurePosixPath(target).parent)
     if storage.stat(join(folder, CARD_NAME)) is not None:
         raise OutputOccupied(
-            f"{target}: is in a model folder, which holds what its card accounts for; name another place with --output"
+            f"{target}: is in a model folder, which holds what its card accounts for; "
+            f"name another place with {Flag.OUTPUT}"
         )
     names = storage.list(target)
     if storage.is_folder(target) and not (is_folder and (not names or GRAPH_NAME in names)):
         expected = "a SavedModel, an empty folder or none" if is_folder else "a file or none"
-        raise OutputOccupied(f"{target}: is a folder, expected {expected}; name another place with --output")
+        raise OutputOccupied(f"{target}: is a folder, expected {expected}; name another place with {Flag.OUTPUT}")
     is_file = storage.stat(target) is not None
     if is_file and is_folder:
-        raise OutputOccupied(f"{target}: is a file, expected a folder or none; name another place with --output")
+        raise OutputOccupied(f"{target}: is a file, expected a folder or none; name another place with {Flag.OUTPUT}")
     if (is_file or names) and not settings.is_overwriting:
         raise _is_there(target)
 
 
 def _is_there(target: str) -> OutputOccupied:
-    return OutputOccupied(f"{target}: is there already; name another place with --output, or replace it: --overwrite")
+    return OutputOccupied(
+        f"{target}: is there already; name another place with {Flag.OUTPUT}, or replace it: {Flag.OVERWRITE}"
+    )
 
 
 def _converted(network: SavedNetwork, kind: str, samples: Samples) -> tuple[Mapping[str, bytes], Predictor]:

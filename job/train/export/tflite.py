@@ -17,6 +17,7 @@ import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import ModelInvalid
+from job.flag_names import Flag
 from job.model.bundle import INT8_NAME, TFLITE_NAME
 from job.train.backend import import_keras, without_notices
 from job.train.export.keras_export import exported_by_keras
@@ -138,7 +139,7 @@ def to_int8(model: "keras.Model", images: Pixels) -> bytes:
     with exported_by_keras(_fed_with_floats(model), INT8_NAME, "litert", **options) as path:
         content = path.read_bytes()
     if TflitePredictor(content).has_floats:
-        raise ModelInvalid(f"{model.name}: TFLite cannot compute it in integers alone; leave out --quantize")
+        raise ModelInvalid(f"{model.name}: TFLite cannot compute it in integers alone; leave out {Flag.QUANTIZE}")
     return content
 
 

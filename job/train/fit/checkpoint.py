@@ -16,6 +16,7 @@ from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any, Final
 
 from job.errors import DigitJobError, ModelInvalid, OutputOccupied
+from job.flag_names import Flag
 from job.storage import Storage
 from job.train.place import beside
 
@@ -80,7 +81,7 @@ class Checkpoint:
             state = TrainingState(tuple(Epoch(**each) for each in history), files)
         except _DAMAGE as error:
             raise ModelInvalid(
-                f"{self.path}: is damaged ({error!s:.100}); train without --resume to start over"
+                f"{self.path}: is damaged ({error!s:.100}); train without {Flag.RESUME} to start over"
             ) from error
         self._check_same(run)
         return state
@@ -119,7 +120,8 @@ class Checkpoint:
         if differing:
             what = "; ".join(f"{name}: {run.get(name)} then, {self._run.get(name)} now" for name in differing)
             raise OutputOccupied(
-                f"{self.path}: is of another training run ({what}); train as then, or without --resume to start over"
+                f"{self.path}: is of another training run ({what}); train as then, "
+                f"or without {Flag.RESUME} to start over"
             )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from job.contract import CLASSES, PIXELS
 from job.errors import ModelInvalid
+from job.flag_names import Flag
 from job.train.backend import fix_seed, import_keras
 from job.train.data.dataset import Dataset
 from job.train.data.split import Split
@@ -162,7 +163,7 @@ def _check_loss(recipe: Recipe, epoch: Epoch) -> None:
     if not math.isfinite(epoch.loss + epoch.validation_loss):
         raise ModelInvalid(
             f"training diverged: the loss of epoch {epoch.epoch} is {epoch.loss}, of the validation images "
-            f"{epoch.validation_loss}; nothing was saved; take a --learning-rate below {recipe.learning_rate:g}"
+            f"{epoch.validation_loss}; nothing was saved; take a {Flag.LEARNING_RATE} below {recipe.learning_rate:g}"
         )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from job.errors import UsageError
+from job.flag_names import Flag
 from job.train.fit.augment import Deformations, EpochPlan
 from job.train.train_settings import Activation, Architecture, ClassWeights, Optimizer, TrainSettings
 
@@ -73,7 +74,7 @@ class Recipe:
         _check(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "expected 0 or more")
         _check(0 <= self.dropout < 1, "dropout", self.dropout, "expected a share from 0 to below 1, such as 0.2")
         if self.weight_decay and self.optimizer != "adamw":
-            raise UsageError("--weight-decay is of --optimizer adamw; leave one of them out")
+            raise UsageError(f"{Flag.WEIGHT_DECAY} is of {Flag.OPTIMIZER} adamw; leave one of them out")
 
     def plan(self, images: int) -> EpochPlan:
         """How a run over so many images goes; a group is what is done in one call of TensorFlow."""

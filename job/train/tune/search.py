@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from job.errors import ModelInvalid
+from job.flag_names import Flag
 from job.storage import Storage
 from job.train.backend import fix_seed, import_keras, use_threads
 from job.train.data.dataset import Dataset, load
@@ -61,7 +62,7 @@ class TuneResult:
         return [
             f"Default:  {compared}",
             f"Best:     {best['accuracy']} after {best['epochs']} (trial {best['trial']}); expect less on other images",
-            f"Settings: {self.path}, for `digit-job train --settings`",
+            f"Settings: {self.path}, for `digit-job train {Flag.SETTINGS}`",
         ]
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 from job.errors import OutputOccupied
+from job.flag_names import Flag
 from job.storage import Storage, join
 
 RECORD_NAME: Final = "search.json"
@@ -96,7 +97,7 @@ class SearchRecord:
             search, trials = dict(record["search"]), [Trial.from_json(each) for each in record["trials"]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise OutputOccupied(
-                f"{path}: is no record of a search ({error!r:.100}); remove it, or name another --output"
+                f"{path}: is no record of a search ({error!r:.100}); remove it, or name another {Flag.OUTPUT}"
             ) from error
         self._check_same(path, search)
         return trials
@@ -126,7 +127,9 @@ class SearchRecord:
         differing = [name for name in {**search, **self._search} if search.get(name) != self._search.get(name)]
         if differing:
             what = "; ".join(f"{name}: {search.get(name)} then, {self._search.get(name)} now" for name in differing)
-            raise OutputOccupied(f"{path}: is of another search ({what}); search as then, or name another --output")
+            raise OutputOccupied(
+                f"{path}: is of another search ({what}); search as then, or name another {Flag.OUTPUT}"
+            )
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:

@@ -218,7 +218,7 @@ def test_scale_is_told_and_recorded(open_csv, caplog):
         assert open_csv(WILD["floats"]).scale == "255"
     [record] = caplog.records
     assert record.levelno == logging.INFO
-    assert "full ink is taken to be 1 (--scale 1)" in record.getMessage()
+    assert "taken as 0-1 (--scale 1)" in record.getMessage()
 
 
 def test_only_noughts_and_ones_are_no_fractions(open_csv, storage):

@@ -192,7 +192,7 @@ def test_recognised_fractions_are_logged(storage, tmp_path, caplog):
     path = _write(tmp_path / "a.parquet", **_grid(np.full((2, 784), 0.2)))
     with caplog.at_level(logging.INFO):
         _source(storage, path)
-    assert "a.parquet: pixels are fractions from 0 to 1; --scale 255" in caplog.text
+    assert "a.parquet: pixels are fractions; taken as 0-1 (--scale 1)" in caplog.text
 
 
 def test_transposed_columns(storage, tmp_path, digits):
