@@ -16,8 +16,8 @@ from job.report.page import render
 from job.report.tally import Tally
 from job.score.documents import Found, manifest_of, report_of
 from job.score.join import Joiner, Written, first_of_each_reason
-from job.score.output import Output
-from job.score.plan import Input, Plan
+from job.score.output import Claim, Output
+from job.score.plan import Input
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 from job.write.part_file import PartSummary, opened_part
@@ -26,18 +26,21 @@ from job.write.part_file import PartSummary, opened_part
 _TIMED: Final = frozenset({"report.html", "manifest.json"})
 
 
-def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) -> dict[str, Any]:
+def gather(
+    storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bundle, timings: dict[str, Any]
+) -> dict[str, Any]:
     """Write the final output of a run whose parts are all committed, and return its report.
 
     Raises TooManyRejects, with the predictions and reject files there to be read; InternalError if rows are missing.
     """
     clock = time.monotonic()
-    output, settings = joiner.output, joiner.settings
+    plan, output = claim.plan, claim.output
+    joiner = Joiner(storage, claim, settings.format)
     found = Found()
     written: list[Written] = []
     for index, each in enumerate(plan.inputs):
         paths = [output.part(part) for part in plan.parts_of(index)]
-        summaries, examples = _looked_at(joiner.storage, paths)
+        summaries, examples = _looked_at(storage, paths)
         found.tallies.append(_checked_tally(each, summaries))
         found.appearances.append(_appearance(summaries))
         found.examples += examples.placed(index, 0)
@@ -53,7 +56,7 @@ def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) 
     manifest = manifest_of(plan, found.tallies, written, settings, bundle)
     _write(joiner, written, "manifest.json", _json({**manifest, "timings": timings}))
     _check_written(joiner, written)
-    output.finish(plan)
+    claim.finish()
     return report
 
 
@@ -122,7 +125,7 @@ def _write(joiner: Joiner, written: list[Written], path: str, content: bytes) ->
 def _check_written(joiner: Joiner, written: list[Written]) -> None:
     """Make sure that nobody has taken away meanwhile what `_SUCCESS` is to stand beside. Raises StorageError."""
     for each in written:
-        path = joiner.output.path(each.path)
+        path = joiner.claim.output.path(each.path)
         found = joiner.storage.stat(path)
         is_changed = found is not None and found.size != each.bytes and each.path not in _TIMED
         if found is None or is_changed:

@@ -9,11 +9,11 @@ from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
-from job.contract import Reject, prediction_schema
+from job.contract import Reject
 from job.errors import InternalError
-from job.score.output import Output
+from job.score.output import Claim
 from job.score.plan import Input
-from job.settings import ScoreSettings
+from job.settings import OutputFormat
 from job.storage import Storage
 from job.write.part_file import PartSummary, opened_part
 from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
@@ -43,8 +43,8 @@ class Joiner:
     """Joins the parts of a run's inputs."""
 
     storage: Storage
-    output: Output
-    settings: ScoreSettings
+    claim: Claim
+    format: OutputFormat
 
     def join(self, each: Input, parts: Sequence[tuple[str, PartSummary]]) -> Joined:
         """Write one input's files from its parts: their paths, in order, and summaries.
@@ -74,21 +74,16 @@ class Joiner:
     @contextmanager
     def written(self, path: str, files: list[Written]) -> Iterator[BinaryIO]:
         """A file of the output to write; once it is committed, its digest is added to `files`."""
-        with self.output.commit(self.output.path(path)) as file:
+        with self.claim.commit(self.claim.output.path(path)) as file:
             hashed = _Hashed(file)
             yield cast("BinaryIO", hashed)
         files.append(Written(path, hashed.bytes, hashed.hash.hexdigest()))
 
     def _writer(self, file: BinaryIO, each: Input) -> PredictionWriter:
-        schema = prediction_schema(
-            has_labels=each.source.has_labels,
-            with_probabilities=self.settings.has_probabilities,
-            kept=each.source.kept_schema,
-        )
-        if self.settings.format == "kaggle":
+        if self.format == "kaggle":
             return KagglePredictions(file)
         is_parquet = each.predictions.endswith(".parquet")
-        return ParquetPredictions(file, schema) if is_parquet else CsvPredictions(file, schema)
+        return ParquetPredictions(file, each.schema) if is_parquet else CsvPredictions(file, each.schema)
 
     def _rows_in_order(self, parts: Sequence[tuple[str, PartSummary]]) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
         """Rows part after part, with rejects counted from the file's beginning."""

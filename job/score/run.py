@@ -15,9 +15,8 @@ from job.read.source import files_at, look
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine, bytes_of
 from job.score.gather import gather, read_report
-from job.score.join import Joiner
 from job.score.observer import Observer, Stage, Stopwatch
-from job.score.output import ClaimState, Output, missing_parts
+from job.score.output import ClaimState, Output
 from job.score.part import PartScorer
 from job.score.plan import make_plan, share
 from job.settings import ScoreSettings
@@ -58,26 +57,26 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
     sources = look(storage, files, settings.read)
     plan = make_plan(sources, settings, bundle.digest)
-    state = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
-    committed = {*(plan.parts if state is ClaimState.DONE else output.committed(plan))}
+    claim = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
+    committed = {*(plan.parts if claim.state is ClaimState.DONE else output.committed(plan))}
     parts = [part for part in share(plan.parts, settings.shard) if part not in committed]
     observer.planned(plan, parts, bytes_of(plan, parts))
     watch.lap(Stage.PLAN)
     watch.tell(observer)
-    if state is ClaimState.DONE:
+    if claim.state is ClaimState.DONE:
         told = event(Event.ALREADY_DONE, output=output.folder)
         _log.info("%s: already scored: same inputs, model and settings", output.folder, extra=told)
         report = read_report(storage, output, settings)
         return RunResult(output.folder, report, was_done=True, rows=0, seconds=time.monotonic() - clock)
 
     engine = ThreadEngine(storage.check_stop)
-    scorer = PartScorer(storage.stopping(engine.check_stop), output.commit, predictor, settings, observer)
-    if state is ClaimState.RESUME:
+    scorer = PartScorer(storage.stopping(engine.check_stop), claim.commit, predictor, settings, observer)
+    if claim.state is ClaimState.RESUME:
         told = event(Event.RESUMED, output=output.folder, parts_there=len(committed), parts=len(plan.parts))
         _log.info("%s: resuming, %d of %d parts are there", output.folder, len(committed), len(plan.parts), extra=told)
     try:
         engine.score(scorer, plan, parts, output, settings.threads)
-        if missing := missing_parts(plan, output, settings.shard):
+        if missing := claim.missing_parts(settings.shard):
             seconds = time.monotonic() - clock
             return RunResult(output.folder, {}, was_done=False, rows=engine.rows, seconds=seconds, missing=len(missing))
         timings = {
@@ -86,20 +85,20 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
             "scored_rows": engine.rows,
         }
         with _gathering(observer):
-            report = gather(plan, Joiner(storage, output, settings), bundle, timings)
+            report = gather(storage, claim, settings, bundle, timings)
     except InputChanged:
         # What was committed is of no input that there is; in the way of the next run it would need --overwrite. Of a
         # shard, it is to be in the way: others have ended well by now, and would not score their share of a new plan.
         if settings.shard is None:
-            output.tidy()
+            claim.tidy()
         raise
     except (StorageError, InternalError):
         # An identical run beside this one may have finished first and tidied the parts away; or one that overwrites.
-        if not output.is_finished(plan):
+        if not claim.is_finished():
             with suppress(StorageError):  # the first error is the one to tell
-                output.check_claim()
+                claim.check()
             raise
-        output.tidy()
+        claim.tidy()
         report = read_report(storage, output, settings)
     return RunResult(output.folder, report, was_done=False, rows=engine.rows, seconds=time.monotonic() - clock)
 
