@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 
 from job.contract import Reject
+from job.documents.manifest_json import ManifestOutput
+from job.documents.report_json import RejectExample
 from job.errors import InternalError
 from job.score.output import Claim
 from job.score.plan import Input
@@ -29,13 +31,17 @@ class Written:
     bytes: int
     sha256: str
 
+    def to_json(self) -> ManifestOutput:
+        """For manifest.json."""
+        return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What joining an input's parts gave: the files, and the first rejects of each reason, as the report has them."""
 
     files: list[Written]
-    rejects: list[dict[str, Any]]
+    rejects: list[RejectExample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ class _Hashed:
         return self._file.write(content)
 
 
-def first_of_each_reason(rejects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def first_of_each_reason(rejects: Iterable[RejectExample]) -> list[RejectExample]:
     """The first three of each reason among the report's examples of rejects, in the order given."""
     seen: Counter[str] = Counter()
     first = []
@@ -123,7 +129,7 @@ def first_of_each_reason(rejects: Iterable[dict[str, Any]]) -> list[dict[str, An
     return first
 
 
-def _example(each: Input, reject: Reject) -> dict[str, Any]:
+def _example(each: Input, reject: Reject) -> RejectExample:
     """A reject as the report shows it."""
     return {
         "path": each.path,
