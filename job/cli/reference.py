@@ -5,6 +5,7 @@ exit codes from `job.errors`; a test fails where a committed file differs from w
 """
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -20,6 +21,7 @@ _DOCKER: Final = "docker/README.md"
 _DOCKERFILE: Final = "docker/Dockerfile"
 _BEGIN: Final = "<!-- `make docs` writes this table -->\n"
 _END: Final = "<!-- end of the table -->\n"
+_REQUIRED: Final = "[required]"
 _NAMES: Final = {int: "N", float: "X"}
 
 _HEAD: Final = """\
@@ -100,14 +102,20 @@ def _section(command: Any) -> str:
             rows = tables.setdefault(getattr(option, "rich_help_panel", None) or "", [])
             rows.append(_row(option, _value(option, hints.get(option.name))))
     head = "| flag | value | variable | default | meaning |\n| --- | --- | --- | --- | --- |\n"
-    parts = [str(command.help).strip()]
+    parts = [_prose(str(command.help).strip())]
     parts += [f"**{title}**\n\n" * bool(title) + head + "\n".join(rows) for title, rows in tables.items()]
     return "\n\n".join(parts) + "\n"
 
 
+def _prose(text: str) -> str:
+    """A command's help as Markdown: its indented examples become a block of code."""
+    text, _, examples = text.partition("\n\nExamples:\n")
+    return f"{text}\n\n```sh\n{textwrap.dedent(examples).strip()}\n```" if examples else text
+
+
 def _row(option: Any, value: str) -> str:
     on_off = "/".join([option.opts[0], *option.secondary_opts])
-    flag = ", ".join(f"`{each}`" for each in [on_off, *option.opts[1:]]) + " (required)" * option.required
+    flag = ", ".join(f"`{each}`" for each in [on_off, *option.opts[1:]]) + " (required)" * _is_required(option)
     return f"| {flag} | {value} | `{_variable(option)}` | {_code(_default(option))} | {_meaning(option)} |"
 
 
@@ -140,14 +148,19 @@ def _variable(option: Any) -> str:
     return str(option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_"))
 
 
+def _is_required(option: Any) -> bool:
+    # A flag that may be repeated takes its values from the environment itself, and its help says that it must be given.
+    return bool(option.required) or _REQUIRED in str(option.help)
+
+
 def _default(option: Any) -> str:
     is_shown = option.default not in {None, False} and not callable(option.default)
     return str(option.default) if is_shown else ""
 
 
 def _meaning(option: Any) -> str:
-    """The flag's help on one line of a table, without the variable that the help names."""
-    text = re.sub(r" *\[env var: [^\]]*\]", "", " ".join(str(option.help).split()))
+    """The flag's help on one line of a table, without what other columns tell."""
+    text = re.sub(r" *\[env var: [^\]]*\]", "", " ".join(str(option.help).split())).replace(_REQUIRED, "").rstrip()
     return text.replace("|", "\\|")
 
 
