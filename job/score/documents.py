@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from job import __version__
+from job._version import __version__
 from job.command_line import command_line, score_flags
 from job.errors import ModelInvalid
 from job.model.bundle import CARD_NAME, Bundle

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from job import __version__
+from job._version import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
 from job.flag_names import Flag
