@@ -49,7 +49,7 @@ def test_every_flag_has_the_variable_that_its_name_promises(name):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_an_example(name):
     """Help teaches by example."""
-    assert f"Example: `digit-job {name}" in COMMANDS[name].help
+    assert f"\n  digit-job {name}" in COMMANDS[name].help
 
 
 def test_every_exit_code_stands_in_the_readme():

@@ -40,9 +40,7 @@ def flag_rows():
             has_default = option.default not in {None, False} and not callable(option.default)
             default = in_image().get(name, str(option.default) if has_default else "")
             meaning = option.help.replace("|", "\\|")
-            meaning = meaning.replace(
-                f"may be given several times. [env var: {name}, one a line]", "several, one a line."
-            )
+            meaning = meaning.replace("; repeat it for more.", "; several, one per line.")
             found.append(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
     return "\n".join(found)
 
