@@ -69,21 +69,33 @@ def score(
 
     A second call with the same arguments resumes a run that was interrupted, and does nothing if it is complete.
 
-    inputs: CSV, Parquet or IDX files, folders, or patterns such as "in/*.csv". model: a model folder, or a `.keras`
-    file, which needs the train extra. keep: names of passthrough columns, copied to the predictions. overwrite: replace
-    the results of another run. label_column: the label's name, or its number from 1 if there is no header. scale: the
-    highest pixel value, "255" or "1"; "auto": taken from the first records. transpose: images are stored column by
-    column. max_rejects: a count, or a percentage such as "1%". format: "csv", "parquet" or "kaggle"; "auto": Parquet
-    for Parquet inputs, otherwise CSV. probabilities: add the columns p0 to p9. threads: default one per available core.
-    part_bytes: size of a part, at least 4096; default 32 MiB. shard: (index from 0, count), to score one share of the
-    parts in this process.
+    Arguments are
+        inputs: CSV, Parquet or IDX files, folders, or patterns such as "in/*.csv"; one, or several.
+        output: the folder for the results.
+        model: a model folder, or a `.keras` file, which needs the train extra.
+        keep: names of passthrough columns, copied to the predictions.
+        overwrite: replace the results of another run in `output`.
+        label_column: the label's name, or its number from 1 if there is no header; None: found by its name.
+        no_label: treat no column as the label.
+        scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
+        transpose: images are stored column by column, as in EMNIST.
+        max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
+        format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
+        probabilities: add a column for each digit's probability, p0 to p9.
+        allow_unblessed: accept a model that failed its quality gate.
+        threads: default one per available core, fewer in a container with little memory.
+        part_bytes: size of a part, the unit of scoring and resuming; default 32 MiB.
+        shard: (index from 0, count); score one share of the parts, while other processes score the others.
+        observer: its methods are called with the progress, from several threads.
+        check_stop: called a few times a second, from any thread. What it raises ends the run, and so does
+            KeyboardInterrupt; committed parts are kept.
 
-    observer: is told of the progress, from several threads. check_stop: is called a few times a second from any thread;
-    what it raises ends the run, and so does KeyboardInterrupt. Committed parts are kept.
-
-    Returns a result with `output`, the absolute path of the folder; `report`, the content of report.json; `rows` and
-    `seconds` of this call; `was_done`, if there was nothing to do; and `missing`, the number of parts that other shards
-    have still to commit (`report` is empty until there are none).
+    Returns a result with
+        output: the absolute path of the folder;
+        report: the content of report.json; empty while `missing` is not 0;
+        rows, seconds: the records that this call scored, and its duration;
+        was_done: whether the output was complete before;
+        missing: the number of parts that other shards still have to commit.
 
     Raises UsageError, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied, StorageError
     (InputChanged) and ResourceExhausted.
@@ -128,14 +140,18 @@ def inspect(
     scale: Scale = "auto",
     transpose: bool = False,
 ) -> list[Inspection]:
-    """Look at the beginning of each file of a location, and tell how `score` would read it.
+    """Read the beginning of each file, and describe how `score` would read the whole.
 
-    source: a CSV, Parquet or IDX file, a folder, or a pattern. The other arguments are those of `score`.
+    Arguments are
+        source: a CSV, Parquet or IDX file, a folder, or a pattern.
+        label_column, no_label, scale, transpose: as for `score`.
 
-    Returns one inspection per file, ordered by path, with `path`, `facts` (texts by name: format, columns, pixels,
-    labels, records, parts), `warnings`, and `head`, the first records: `head.pixels` is uint8 (n, 784), row-major
-    28x28 images with 0 for background and 255 for ink; `head.labels` is int8 (n,), -1 for none, or None if the file has
-    no labels.
+    Returns one inspection per file, ordered by path, with
+        path: the file's absolute path;
+        facts: texts by name: format, columns, pixels, labels, records, parts;
+        warnings: texts;
+        head.pixels: the first images, uint8 (n, 784): row-major 28x28, 0 for background, 255 for ink;
+        head.labels: their labels, int8 (n,), -1 for none; None if the file has no labels.
 
     Raises UsageError, NoInput, DataError (LayoutError) and StorageError.
     """
@@ -179,12 +195,18 @@ def train(
 ) -> TrainResult:
     """Train a model and save it in the folder `model`. Needs the train extra.
 
-    The arguments are those of `digit-job train`; None takes the recipe's value. data: a folder of IDX files, a CSV or
-    Parquet file, a folder or pattern of them, "mnist", "digits", or "auto". hidden: widths of the dense hidden layers.
-    resume: continue an interrupted training after its last epoch. min_accuracy: a share in 0-1 of the test images.
+    Arguments are those of `digit-job train`, where None takes the recipe's value:
+        data: a folder of IDX files, a CSV or Parquet file, a folder or pattern of them, "mnist", "digits", or "auto".
+        resume: continue an interrupted training into the same folder after its last epoch.
+        validation_split: the share of the training images held out for validation, between 0 and 1.
+        hidden: widths of the dense hidden layers, in order.
+        min_accuracy: the share of the test images to classify correctly, in 0-1.
+        compare_to: a model folder; the new model must not be significantly less accurate.
 
-    Returns a result with `path`, the absolute path of the model folder; `test` and `validation`, with `accuracy` in 0-1
-    and `rows`; and `card`, the content of model.json without its golden rows.
+    Returns a result with
+        path: the absolute path of the model folder;
+        test, validation: each with `accuracy`, in 0-1, and `rows`;
+        card: the content of model.json without its golden rows.
 
     Raises UsageError, NoInput, DataError, ModelInvalid, OutputOccupied, StorageError and ResourceExhausted; and
     ModelFellShort if the model does not pass the gate that `min_accuracy` and `compare_to` set. It is saved all the
@@ -239,8 +261,13 @@ def train(
 def open_results(folder: Location) -> Results:
     """Open the output folder of a finished run.
 
-    Returns results with `report` and `manifest`, the contents of the two JSON files; `inputs`, the scored files; and
-    `predictions(path)`, an Arrow reader over the predictions of one of them:
+    Returns results with
+        folder: the absolute path;
+        report, manifest: the contents of report.json and manifest.json;
+        inputs: the scored files, each with `path`, `size` in bytes and `rows`;
+        predictions(path): an Arrow reader over the predictions of one of them, a row per record.
+
+    For example:
 
         results = job.open_results("results")
         for each in results.inputs:

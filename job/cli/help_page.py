@@ -25,7 +25,7 @@ _NO_BREAK_SPACE: Final = "\u00a0"
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help page groups options as `option` says, in the order of the command's parameters.
+    """A command whose help page has options in the groups that `option` gives them, in the order of its parameters.
 
     The library calls its methods, whose types differ between versions of Typer.
     """

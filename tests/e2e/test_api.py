@@ -46,7 +46,7 @@ def test_the_documented_examples_run(run):
 
 
 def test_a_program_without_logging_sees_no_log(run):
-    """What the command line would log is in the report, for those who want it."""
+    """Nothing is printed to standard error, not even warnings."""
     printed = run(
         "import job; print(job.inspect('.')[0].path)\n"
         "print(job.score('.', 'out').report['rows']['scored'])\n"

@@ -27,7 +27,7 @@ from job.train.train_settings import TrainSettings
 
 PACKAGE = Path(job.__file__).parent
 COMMANDS = typer.main.get_command(app).commands
-# Flags of the command that are about its terminal, its log and who else is told.
+# Flags of commands that concern the terminal, the log and telemetry.
 TERMINAL_FLAGS = {
     "log-format", "quiet", "verbose", "profile", "metrics-file", "pushgateway", "openlineage", "settings",
 }  # fmt: skip
@@ -49,7 +49,7 @@ def source(tmp_path):
 
 
 def test_importing_the_package_is_quick():
-    """It takes less than 20 ms of processor time, for it imports no other library."""
+    """It takes less than 20 ms of processor time and imports no library."""
     code = (
         "import sys, time; start = time.process_time(); import job; seconds = time.process_time() - start;"
         "print(seconds, {'numpy', 'pyarrow', 'typer', 'logging', 'job.score'} & {*sys.modules})"
@@ -77,7 +77,7 @@ IMPORTS = [
 
 @pytest.mark.parametrize("imports", IMPORTS)
 def test_functions_stay_callable_when_the_packages_of_their_names_are_imported(imports):
-    """`job.score` and `job.train` are both; their signatures stay, too."""
+    """`job.score` and `job.train` are functions and packages; they keep their signatures."""
     code = f"""
 {imports}
 import inspect, job
@@ -97,7 +97,7 @@ except job.errors.UsageError as error:
 
 @pytest.mark.parametrize("name", ["score", "inspect", "train"])
 def test_arguments_have_the_names_and_defaults_of_flags(name):
-    """Who knows one of the two knows the other."""
+    """The API and the command line are one interface."""
     parameters = {
         each.opts[0].removeprefix("--"): each.default for each in COMMANDS[name].params if each.name != "help"
     }
@@ -178,7 +178,7 @@ def test_calls_leave_the_process_as_it_is(model, tmp_path, capfd, monkeypatch):
 
 
 def test_errors_are_those_of_the_command_line(source, model, tmp_path):
-    """Each has its class, whose exit code nobody needs."""
+    """They have the same classes and messages."""
     with pytest.raises(NoInput, match="found no file there"):
         job.score(tmp_path / "missing.csv", tmp_path / "out", model)
     with pytest.raises(UsageError, match="contradict each other"):
@@ -188,7 +188,7 @@ def test_errors_are_those_of_the_command_line(source, model, tmp_path):
 
 
 def test_a_program_can_stop_a_run_and_resume_it(source, model, tmp_path):
-    """By an exception of its own, or Ctrl-C; the parts committed until then are kept."""
+    """It raises in check_stop, or gets Ctrl-C; parts that are committed by then are kept."""
 
     class Interrupting(NobodyWatches):
         """Sends the process Ctrl-C with the first part, and is slow with the next ones."""

@@ -13,7 +13,7 @@ COMMANDS = typer.main.get_command(app).commands
 
 
 def page(name, columns, monkeypatch):
-    """The help page of a command on a terminal of so many columns."""
+    """The help page of a command on a terminal with this number of columns."""
     monkeypatch.setenv("COLUMNS", str(columns))
     command = COMMANDS[name]
     with command.make_context(f"digit-job {name}", [], resilient_parsing=True, max_content_width=100) as context:
