@@ -5,6 +5,7 @@ machine's own files still describe the whole machine. A 512 MiB container on 64 
 OOM-killed; one limited to two cores would have its 64 threads throttled most of the time.
 """
 
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Final
 from job.settings import MIB
 
 SYSTEM: Final = Path("/")
+
+_log = logging.getLogger(__name__)
 
 
 def control_group_limits(
@@ -75,6 +78,15 @@ def threads_in_memory(system: Path = SYSTEM) -> int | None:
     """At least 1; None where no control group sets a limit. system: where `proc` and `sys` are found."""
     allowed = list(_limits(system))
     return max(1, (min(allowed) - _PROCESS_BYTES) // _THREAD_BYTES) if allowed else None
+
+
+def default_threads(system: Path = SYSTEM) -> int:
+    """One thread per available core, as far as memory allows. system: where `proc` and `sys` are found."""
+    cores, in_memory = available_cores(system), threads_in_memory(system)
+    if in_memory is not None and in_memory < cores:
+        _log.info("%d threads on %d cores, because the container's memory has no room for more", in_memory, cores)
+        return in_memory
+    return cores
 
 
 def _limits(system: Path) -> Iterator[int]:

@@ -69,6 +69,13 @@ def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
         _take_over_what_libraries_say(handler)
 
 
+def be_silent_by_default() -> None:
+    """Add a handler that does nothing, unless there is one: without any, Python prints warnings to standard error."""
+    ours = logging.getLogger(_OURS)
+    if not ours.handlers:
+        ours.addHandler(logging.NullHandler())
+
+
 def is_for_machines(log_format: LogFormat) -> bool:
     """Whether log lines are JSON."""
     is_watched = sys.stderr.isatty() or sys.stdout.isatty()

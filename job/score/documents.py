@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from job import __version__
+from job._version import __version__
 from job.command_line import command_line, score_flags
 from job.documents.manifest_json import Manifest, ManifestInput, ManifestSettings, Timings
 from job.documents.report_json import (

@@ -30,20 +30,26 @@ class ThreadEngine:
                 futures = [
                     pool.submit(scorer.score, part, plan.inputs[part.source], output.part(part)) for part in parts
                 ]
+                finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
             except RuntimeError as refusal:  # Python's word for a thread that the system refuses
-                self._has_failed.set()
-                pool.shutdown(cancel_futures=True)
+                self._stop(pool)
                 raise ResourceExhausted(
                     f"cannot start {threads} threads; lower {Flag.THREADS}, or allow more threads or memory"
                 ) from refusal
-            finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
+            except BaseException:  # such as KeyboardInterrupt, where no handler of the command line's is installed
+                self._stop(pool)
+                raise
             if unfinished:
-                self._has_failed.set()
-                pool.shutdown(cancel_futures=True)
+                self._stop(pool)
         errors = [error for future in finished if (error := future.exception())]
         if errors:
             raise errors[0]
         self.rows = sum(future.result() for future in finished)
+
+    def _stop(self, pool: ThreadPoolExecutor) -> None:
+        """Start no further part, and stop those being scored."""
+        self._has_failed.set()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def bytes_of(plan: Plan, parts: Sequence[Part]) -> int:

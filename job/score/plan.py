@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from job import __version__
+from job._version import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
 from job.flag_names import Flag

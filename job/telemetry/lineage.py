@@ -10,7 +10,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from job import __version__
+from job._version import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
 from job.flag_names import Flag

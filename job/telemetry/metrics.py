@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from job import __version__
+from job._version import __version__
 from job.errors import UsageError
 from job.flag_names import Flag
 from job.log import Event, event

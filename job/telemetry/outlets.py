@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from job import __version__
+from job._version import __version__
 from job.errors import DigitJobError
 from job.log import Event, event
 from job.score.plan import Part

@@ -116,9 +116,9 @@ def test_settings_come_from_a_file_and_flags_go_before_them(tmp_path):
 @pytest.mark.parametrize(
     ("content", "code", "message"),
     [
-        ('{"epoch": 1}', 78, "there is no setting 'epoch'; did you mean 'epochs'?"),
+        ('{"epoch": 1}', 78, "no such setting: 'epoch'; did you mean 'epochs'?"),
         ('{"epochs": 1.5}', 78, "epochs is '1.5': "),
-        ('{"settings": "other.json"}', 78, "there is no setting 'settings'"),
+        ('{"settings": "other.json"}', 78, "no such setting: 'settings'"),
         ('{"dropout": 2}', 2, "--dropout 2.0: expected a share"),
     ],
 )

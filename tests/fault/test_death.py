@@ -95,7 +95,7 @@ def test_a_run_stopped_while_it_starts(arguments, output, tmp_path, module, numb
     process = start_signalled_at_import(number, module, *arguments, *keras)
     stderr = ended(process)
     assert process.returncode == code, stderr
-    assert "run the same command again to go on" in stderr
+    assert "run the same command again to resume" in stderr
     assert "Traceback" not in stderr
     assert not output.exists()
 

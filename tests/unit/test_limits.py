@@ -4,7 +4,8 @@ import pytest
 from support.control_groups import write_system
 
 from job import limits as cores
-from job.limits import available_cores
+from job.limits import available_cores, default_threads
+from job.settings import MIB
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +54,16 @@ def test_a_system_without_any_of_it(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores.available_cores(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "300000 100000\n"}, 3),
+        ({"cpu.max": "300000 100000\n", "memory.max": f"{8192 * MIB}\n"}, 3),
+        ({"cpu.max": "300000 100000\n", "memory.max": f"{320 * MIB}\n"}, 2),
+    ],
+)
+def test_threads_are_as_many_as_cores_and_memory_allow(tmp_path, files, expected):
+    """A thread for each core, if memory has room for them."""
+    assert default_threads(write_system(tmp_path, "0::/\n", files)) == expected

@@ -79,6 +79,7 @@ def choose_columns(schema: pa.Schema, settings: ReadSettings, where: str) -> Col
     fields = {field.name: field for field in schema}  # looking one up in a schema takes time with each of its columns
     types = [fields[name].type for name in (*pixels, *kept.names)]
     names = [*pixels, *([] if label is None else [label]), *kept.names]
+    used = {*names}
     place = {name: index for index, name in enumerate(schema.names)}
     return Columns(
         pixels,
@@ -89,7 +90,7 @@ def choose_columns(schema: pa.Schema, settings: ReadSettings, where: str) -> Col
         is_transposed=settings.is_transposed,
         row_bytes=sum(map(width_bytes, types)),
         reader_names=tuple(dict.fromkeys(_reader_name(fields[name]) for name in names)),
-        others=tuple(name for name in schema.names if name not in {*names}),
+        others=tuple(name for name in schema.names if name not in used),
     )
 
 

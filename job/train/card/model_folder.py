@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from job.contract import Probabilities
+from job.errors import ModelFellShort
 from job.model.bundle import CURVES_NAME, HISTORY_NAME, Golden, mark, write_card
 from job.storage import Storage, join
 from job.train.card.curves import curves
@@ -36,6 +37,11 @@ class TrainResult:
     validation: Evaluation
     verdict: Verdict
     card: dict[str, Any]
+
+    def check_blessed(self) -> None:
+        """Raise ModelFellShort if the model did not pass its quality gate."""
+        if not self.verdict.is_blessed:
+            raise ModelFellShort(f"{self.path}: the model is not blessed: {'; '.join(self.verdict.shortfalls)}")
 
 
 def _describe(  # noqa: PLR0913, PLR0917  # where, and what of
