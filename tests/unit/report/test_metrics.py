@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from job.contract import Reason, Reject, ScoredBatch
-from job.report.metrics import accuracy, calibration, figures, macro_f1, per_class, wilson_interval
+from job.report.metrics import (
+    ConfusedPair,
+    accuracy,
+    calibration,
+    confused_pairs,
+    figures,
+    macro_f1,
+    per_class,
+    wilson_interval,
+)
 from job.report.tally import Tally
 
 KEYS = {
@@ -165,6 +174,16 @@ def test_wilson_interval_is_scipys():
         for successes in range(trials + 1):
             expected = binomtest(successes, trials).proportion_ci(method="wilson")
             assert wilson_interval(successes, trials) == pytest.approx([expected.low, expected.high], abs=1e-12)
+
+
+def test_confused_pairs_are_sorted_by_count_then_digits():
+    """Correct predictions do not count, pairs that do not occur are left out, and the matrix may be a list."""
+    confusion = np.zeros((10, 10), np.int64)
+    confusion[4, 9], confusion[9, 4], confusion[4, 8], confusion[3, 3] = 12, 30, 12, 99
+    pairs = [ConfusedPair(9, 4, 30), ConfusedPair(4, 8, 12), ConfusedPair(4, 9, 12)]
+    assert confused_pairs(confusion) == confused_pairs(confusion.tolist()) == pairs
+    assert confused_pairs(confusion, limit=1) == pairs[:1]
+    assert len(confused_pairs(np.ones((10, 10), np.int64))) == 5
 
 
 def test_report_has_the_designs_keys(found):
