@@ -83,13 +83,13 @@ class Frame:
 
     def tick_label(self, x: float, label: str) -> Markup:
         """A label below the area, centred at a position."""
-        return element("text", label, x=x, y=self.y.start + 14, class_="tick", text_anchor="middle")
+        return element("text", label, x=x, y=self.y.start + 16, class_="tick", text_anchor="middle")
 
     def axis_titles(self, x: str, y: str) -> list[Markup]:
         """The titles of the axes: x below the area, y above its left end."""
         middle = (self.x.start + self.x.end) / 2
         return [
-            element("text", x, x=middle, y=self.y.start + 31, class_="axis", text_anchor="middle"),
+            element("text", x, x=middle, y=self.y.start + 33, class_="axis", text_anchor="middle"),
             element("text", y, x=0, y=11, class_="axis"),
         ]
 
