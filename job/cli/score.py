@@ -137,7 +137,7 @@ def score(
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     stop = StopOnSignals(at_once=True)
     from job.score.run import run
-    from job.telemetry.outlets import observed
+    from job.telemetry.outlets import publish
     from job.telemetry.recorder import Recorder
 
     if not inputs:
@@ -160,7 +160,7 @@ def score(
     recorder = Recorder()
     with (
         _told_of(recorder, context.obj, is_profiled=profile),
-        observed(recorder, settings, asked),
+        publish(recorder, settings, asked),
         _model_folder(model) as folder,
     ):
         if is_lost_with_container(output):

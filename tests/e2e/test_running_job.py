@@ -131,11 +131,11 @@ def test_profile_says_where_the_time_went(folder, model):
     """A row for each thread, the sums below; of a failing run, too."""
     profile = digit_job(*arguments(folder, model, "--threads", "2", "--profile")).stdout.partition("Time: ")[2]
     assert [line.split()[0] for line in profile.splitlines()[1:]] == [
-        "thread", "MainThread", "part_0", "part_1", "all", "on", "share",
+        "thread", "MainThread", "part_0", "part_1", "all", "CPU", "share",
     ]  # fmt: skip
     failed = digit_job(*arguments(folder, model, "--overwrite", "--max-rejects", "0", "--profile"))
     assert failed.returncode == 65
-    assert "on a processor" in failed.stdout
+    assert "CPU time" in failed.stdout
 
 
 def on_a_terminal(*command, **environment):
