@@ -105,7 +105,7 @@ def drift(training: Distribution, inputs: Sequence[tuple[str, Distribution]]) ->
 def describe_shift(psi: float | None, rows: int, bins: int) -> str:
     """What a population stability index of `rows` rows in `bins` non-empty bins means, in words.
 
-    An index that one in twenty samples of so many rows reaches by chance means nothing, however high it is.
+    An index that one in twenty samples of this size reaches by chance means nothing, however high it is.
     """
     if psi is None:
         return "nothing to compare"
