@@ -17,8 +17,8 @@ from job.score.plan import Part
 from job.settings import ScoreSettings, TelemetrySettings
 from job.storage import storage_at
 from job.telemetry.lineage import LineageFile
-from job.telemetry.metrics import MetricsFile, Pushgateway
 from job.telemetry.progress import show_progress
+from job.telemetry.prometheus import MetricsFile, Pushgateway
 from job.telemetry.recorder import Recorder
 from job.telemetry.termination import Ending, ending_of
 

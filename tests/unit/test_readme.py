@@ -9,7 +9,7 @@ import typer
 from job.cli.app import app
 from job.errors import DigitJobError, Stopped
 from job.log import Event
-from job.telemetry.metrics import registry_of
+from job.telemetry.prometheus import registry_of
 from job.telemetry.recorder import Recorder
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -11,8 +11,8 @@ from support.runs import files_below, score_observed
 
 from job.errors import Terminated, TooManyRejects, UsageError
 from job.settings import RejectLimit, TelemetrySettings
-from job.telemetry.metrics import Pushgateway
 from job.telemetry.progress import log_progress
+from job.telemetry.prometheus import Pushgateway
 from job.telemetry.recorder import Recorder
 
 LAST_SUCCESS = "digit_job_last_success_timestamp_seconds"
