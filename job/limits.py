@@ -13,7 +13,7 @@ from typing import Final
 
 from job.settings import MIB
 
-# Above the measured peaks of 1 to 12 threads; Parquet takes the most, 65 MiB per thread.
+# Above the peaks of 1 to 12 threads in tests/bench/README.md; Parquet takes the most, 65 MiB per thread.
 _PROCESS_BYTES: Final = 160 * MIB
 _THREAD_BYTES: Final = 80 * MIB
 # The root of the file system; tests pass another.

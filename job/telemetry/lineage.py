@@ -73,7 +73,8 @@ class LineageFile:
         job_type = {"processingType": "BATCH", "integration": "DIGIT_JOB", "jobType": "JOB"}
         inputs = self._recorder.plan.inputs if self._recorder.plan else ()
         result = self._recorder.result
-        rows = {each["path"]: each["rows"] for each in result.report.get("inputs", [])} if result else {}
+        reported = result.report["inputs"] if result and result.report else []
+        rows = {each["path"]: each["rows"] for each in reported}
         self._events.append(
             {
                 "eventType": kind,
