@@ -56,16 +56,17 @@ def _print_inspection(inspection: "Inspection") -> None:
     from rich.text import Text
 
     from job.read.inspection import in_words
-    from job.report.digits import WIDTH, drawn
+    from job.report.digits import WIDTH, text_images
 
     console = Console()
     is_unicode = console.encoding.lower().startswith("utf")
     count = min(len(inspection.head.pixels), max(1, (console.width - 2) // (WIDTH + 2)), _MOST_DRAWN)
     labels = inspection.head.labels
-    digits = drawn(inspection.head.pixels[:count], None if labels is None else labels[:count], is_unicode=is_unicode)
+    labels = None if labels is None else labels[:count]
+    pictures = text_images(inspection.head.pixels[:count], labels, is_unicode=is_unicode)
     warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
     lines = [(inspection.path, "bold"), *((line, "") for line in in_words(inspection)), *warnings]
     with console.capture() as printed:
-        for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in digits)]:
+        for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures)]:
             console.print(Text(log.visible(text), style), soft_wrap=True)
     echo(printed.get())

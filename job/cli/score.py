@@ -194,7 +194,7 @@ def score(
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     stop = StopOnSignals(at_once=True)
     from job.score.run import run
-    from job.telemetry.outlets import observed
+    from job.telemetry.outlets import publish
     from job.telemetry.recorder import Recorder
 
     if not inputs:
@@ -217,7 +217,7 @@ def score(
     recorder = Recorder()
     with (
         _summarised(recorder, context.obj, is_profiled=profile),
-        observed(recorder, settings, telemetry),
+        publish(recorder, settings, telemetry),
         with_model_folder(settings) as scored,
     ):
         if is_lost_with_container(output):

@@ -1,6 +1,14 @@
-"""A tally -> the figures of report.json. Figures that need labels, or rows, are None where there are none."""
+"""The figures of report.json, computed from a tally.
 
+Figures that need labels, or rows, are None where there are none. Names and definitions are scikit-learn's, which the
+tests compare them with. `examples` selects the rows that illustrate these figures, `page` and the slides draw them.
+"""
+
+from dataclasses import dataclass
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES
 from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
@@ -9,8 +17,17 @@ from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
 _Z95: Final = 1.959963984540054
 
 
+@dataclass(frozen=True, slots=True)
+class ConfusedPair:
+    """A digit, the other digit that it was predicted as, and the number of such rows."""
+
+    label: int
+    prediction: int
+    count: int
+
+
 def figures(tally: Tally) -> dict[str, Any]:
-    """Everything that report.json says of the rows, by its keys there."""
+    """Report.json's figures, by key."""
     return {
         "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected},
         "rejected_by_reason": {reason.value: count for reason, count in tally.by_reason.items() if reason.is_fatal},
@@ -34,12 +51,15 @@ def figures(tally: Tally) -> dict[str, Any]:
 
 
 def accuracy(tally: Tally) -> float | None:
-    """The share of labelled rows that were predicted right."""
+    """The share of labelled rows that were classified correctly."""
     return _ratio(tally.correct, tally.labelled)
 
 
 def wilson_interval(successes: int, trials: int) -> list[float] | None:
-    """The 95 % interval of a proportion. Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212."""
+    """The 95 % confidence interval of a proportion; None without trials.
+
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212.
+    """
     if not trials:
         return None
     share = successes / trials
@@ -49,7 +69,7 @@ def wilson_interval(successes: int, trials: int) -> list[float] | None:
 
 
 def per_class(tally: Tally) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each digit, 0 where undefined, as scikit-learn's classification_report."""
+    """Precision, recall, F1 and support by digit, 0 where undefined, as in scikit-learn's classification_report."""
     result = {}
     for digit in range(CLASSES):
         hits = int(tally.confusion[digit, digit])
@@ -64,9 +84,9 @@ def per_class(tally: Tally) -> dict[str, dict[str, float]]:
 
 
 def averages(tally: Tally) -> dict[str, dict[str, float]]:
-    """Means over the digits that occur among labels or predictions, as scikit-learn's classification_report has them.
+    """Means over the digits that occur among labels or predictions, as in scikit-learn's classification_report.
 
-    macro: each digit counts alike. weighted: by its support.
+    macro: unweighted. weighted: by support.
     """
     occurring = tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1) > 0
     rows = [figures for figures, occurs in zip(per_class(tally).values(), occurring, strict=True) if occurs]
@@ -80,15 +100,26 @@ def averages(tally: Tally) -> dict[str, dict[str, float]]:
     return result
 
 
+def confused_pairs(confusion: npt.ArrayLike, limit: int = 5) -> list[ConfusedPair]:
+    """The pairs of digits that are confused most often, by count from the highest; ties by label, then prediction.
+
+    confusion: whole numbers (10, 10), true digit x predicted digit. Pairs that do not occur are left out.
+    """
+    mistakes = (np.asarray(confusion) * ~np.eye(CLASSES, dtype=np.bool_)).ravel()
+    order = np.argsort(-mistakes, kind="stable")[:limit].tolist()
+    return [ConfusedPair(place // CLASSES, place % CLASSES, int(mistakes[place])) for place in order if mistakes[place]]
+
+
 def macro_f1(tally: Tally) -> float | None:
     """The mean F1 of the digits that occur among labels or predictions, as scikit-learn's f1_score(average="macro")."""
     return averages(tally)["macro"]["f1"] if tally.labelled else None
 
 
 def calibration(tally: Tally) -> dict[str, Any]:
-    """How well confidences match accuracy: the expected calibration error and, per bin, both means.
+    """How well confidences match accuracy: the expected calibration error, and both means for each confidence bin.
 
-    Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017; 20 bins of equal width.
+    20 bins of equal width; requires labels. Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML
+    2017.
     """
     bins = []
     error = 0.0

@@ -131,11 +131,11 @@ def test_profile_has_the_time_of_threads_and_stages(folder, model):
     """A row for each thread, and the sums; also if the run fails."""
     profile = invoke(*arguments(folder, model, "--threads", "2", "--profile")).stdout.partition("Time: ")[2]
     assert [line.split()[0] for line in profile.splitlines()[1:]] == [
-        "thread", "MainThread", "part_0", "part_1", "all", "on", "share",
+        "thread", "MainThread", "part_0", "part_1", "all", "CPU", "share",
     ]  # fmt: skip
     failed = invoke(*arguments(folder, model, "--overwrite", "--max-rejects", "0", "--profile"))
     assert failed.returncode == 65
-    assert "on a processor" in failed.stdout
+    assert "CPU time" in failed.stdout
 
 
 def on_a_terminal(*command, **environment):

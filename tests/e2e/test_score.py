@@ -179,7 +179,7 @@ def test_a_damaged_model_is_refused_before_any_input_is_read(folder, tmp_path):
     (damaged / "model.onnx").write_bytes(content)
     result = score(folder, damaged, "--input", "missing.csv")
     assert result.returncode == 78
-    assert "damaged/model.onnx: its SHA-256 is not the one in model.json" in result.stderr
+    assert "damaged/model.onnx: its SHA-256 does not match the one in model.json" in result.stderr
 
 
 def test_flags_can_be_set_in_the_environment(folder, model, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
-from job.telemetry.outlets import observed
+from job.telemetry.outlets import publish
 from job.telemetry.recorder import Recorder
 
 _CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
@@ -46,7 +46,7 @@ def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry,
     """Run the scoring stage with all that TelemetrySettings asks for; the recorder."""
     asked = settings_for(inputs, output, model, **settings)
     recorder = Recorder()
-    with observed(recorder, asked, telemetry):
+    with publish(recorder, asked, telemetry):
         recorder.result = run(asked, LocalStorage().stopping(check_stop), recorder)
     return recorder
 

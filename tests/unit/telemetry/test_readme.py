@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from job.log import Event
-from job.telemetry.metrics import registry_of
+from job.telemetry.prometheus import registry_of
 from job.telemetry.recorder import Recorder
 
 README = (Path(__file__).parents[3] / "job/telemetry/README.md").read_text(encoding="utf-8")

@@ -48,7 +48,7 @@ def test_mistakes_are_pictures(said):
     """The surest first, each with its row, digits and confidence; and the pairs that are confused most often."""
     probabilities, test = said
     page = training_report(make_card(probabilities, test.labels), "", probabilities, test)
-    alts = re.findall(r'alt="A (\d), taken for a (\d) at ([\d.]+) %, row (\d+)"', page)
+    alts = re.findall(r'alt="A (\d), predicted as (\d) with ([\d.]+) % confidence, row (\d+)"', page)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != test.labels)
     surest = int(wrong[np.argmax(probabilities.max(axis=1)[wrong])])
     assert int(alts[0][3]) == surest

@@ -1,7 +1,7 @@
 """A run's figures as Prometheus metrics: a file for node_exporter's textfile collector, and a push to a Pushgateway.
 
-The file: https://github.com/prometheus/node_exporter#textfile-collector. The names follow
-https://prometheus.io/docs/practices/naming/. All are gauges, for each run says its own figures.
+The file: https://github.com/prometheus/node_exporter#textfile-collector. Metric names follow
+https://prometheus.io/docs/practices/naming/. All are gauges, because each run replaces the figures of the one before.
 """
 
 import http.client
@@ -29,13 +29,13 @@ _TIMEOUT_S: Final = 5.0
 
 
 class MetricsFile:
-    """The file of metrics, as it was before the run and as it will be after it. to: its path."""
+    """The metrics file, which the end of a run replaces. to: its path."""
 
     def __init__(self, storage: Storage, location: str, recorder: Recorder) -> None:
-        """Raises UsageError where a file of anything else is at the location, for it would be lost."""
+        """Raises UsageError if another kind of file exists at the location: it would be lost."""
         self._storage, self._recorder = storage, recorder
         self.to = storage.resolve(location)
-        self._last_success = self._found()
+        self._last_success = self._read_last_success()
 
     def end(self, ending: Ending | None) -> None:
         """Replace the file. Raises StorageError."""
@@ -45,8 +45,8 @@ class MetricsFile:
         with self._storage.commit(self.to) as file:
             file.write(content)
 
-    def _found(self) -> float | None:
-        """When a run last succeeded, in seconds since 1970, as an earlier run wrote it."""
+    def _read_last_success(self) -> float | None:
+        """The Unix time of the last success, from the file that an earlier run wrote."""
         if self._storage.stat(self.to) is None:
             return None
         from prometheus_client.parser import text_string_to_metric_families
@@ -55,36 +55,41 @@ class MetricsFile:
             families = list(text_string_to_metric_families(self._storage.read(self.to).decode()))
         except ValueError as error:
             raise UsageError(
-                f"{Flag.METRICS_FILE} {self.to}: is there and is no file of metrics; name another, or remove it"
+                f"{Flag.METRICS_FILE} {self.to}: exists and is not a Prometheus metrics file; choose another path "
+                "or delete it"
             ) from error
         times = [sample.value for family in families for sample in family.samples if sample.name == _LAST_SUCCESS]
         return times[0] if times else None
 
 
 class Pushgateway:
-    """A Pushgateway that is sent the run's metrics; what else it has, such as the last success, stays. to: its URL."""
+    """A Pushgateway. A push replaces the metrics of a run; others, such as the last success, stay. to: its URL."""
 
     def __init__(self, url: str, recorder: Recorder, timeout_s: float = _TIMEOUT_S) -> None:
         self.to, self._recorder, self._timeout_s = url, recorder, timeout_s
 
     def end(self, ending: Ending | None) -> None:
-        """Send them. Failure is a warning, whatever the reason."""
+        """Push. A failure is only logged, as a warning."""
         registry = registry_of(self._recorder, ending)
-        outcome = [f"no answer within {self._timeout_s:g} s"]
-        # In a thread, for looking up a name has no time limit of its own.
-        pusher = threading.Thread(target=lambda: outcome.__setitem__(0, self._pushed(registry)), daemon=True)
-        try:
-            pusher.start()
-            pusher.join(self._timeout_s)
-        except RuntimeError as refusal:  # Python's word for a thread that the system refuses
-            outcome[0] = str(refusal)
-        if outcome[0]:
-            _log.warning(
-                "%s %s: %s", Flag.PUSHGATEWAY, self.to, outcome[0], extra=event(Event.TELEMETRY_FAILED, to=self.to)
-            )
+        failure = f"no answer within {self._timeout_s:g} s"
 
-    def _pushed(self, registry: "CollectorRegistry") -> str:
-        """What went wrong; empty where nothing did."""
+        def push() -> None:
+            nonlocal failure
+            failure = self._push(registry)
+
+        # In a thread, because resolving a host name has no timeout.
+        thread = threading.Thread(target=push, daemon=True)
+        try:
+            thread.start()
+            thread.join(self._timeout_s)
+        except RuntimeError as error:  # the system allows no more threads
+            failure = str(error)
+        if failure:
+            fields = event(Event.TELEMETRY_FAILED, to=self.to)
+            _log.warning("%s %s: %s", Flag.PUSHGATEWAY, self.to, failure, extra=fields)
+
+    def _push(self, registry: "CollectorRegistry") -> str:
+        """Push, and return why it failed, or an empty string."""
         from prometheus_client import pushadd_to_gateway
 
         try:
@@ -97,9 +102,9 @@ class Pushgateway:
 def registry_of(
     recorder: Recorder, ending: Ending | None = None, last_success: float | None = None
 ) -> "CollectorRegistry":
-    """The metrics of a run that has ended; `ending`: how, where it has ended badly.
+    """The metrics of a run that has ended. ending: None if it succeeded.
 
-    last_success: when a run last succeeded, if this one did not; None leaves the metric out.
+    last_success: the Unix time of the last success, for a run that failed; None omits that metric.
     """
     from prometheus_client import CollectorRegistry, Gauge
 
@@ -110,24 +115,24 @@ def registry_of(
         if value is not None:
             Gauge(f"digit_job_{name}", text, registry=registry).set(value)
 
-    rows = Gauge("digit_job_rows", "Records by what became of them.", ["outcome"], registry=registry)
+    rows = Gauge("digit_job_rows", "Records by outcome.", ["outcome"], registry=registry)
     for outcome in ("scored", "rejected"):
         rows.labels(outcome).set(summary[outcome])
     stages = Gauge(
-        "digit_job_stage_seconds", "Seconds spent on each stage, added up over threads.", ["stage"], registry=registry
+        "digit_job_stage_seconds", "Wall-clock seconds per stage, summed over threads.", ["stage"], registry=registry
     )
     for stage, seconds in recorder.stage_seconds().items():
         stages.labels(stage.value).set(seconds)
-    gauge("input_bytes", "Bytes of the inputs, as stored, that this run has scored.", summary["bytes"])
-    gauge("duration_seconds", "Seconds from the run's start to its end.", summary["seconds"])
-    gauge("peak_memory_bytes", "The most memory that the process had resident.", summary["peak_memory_bytes"])
-    gauge("accuracy_ratio", "Share of the labelled records that were named right.", summary["accuracy"])
-    gauge("exit_code", "The exit code; 0 where all went well.", ending.exit_code if ending else 0)
+    gauge("input_bytes", "Bytes of the inputs scored by this run, as stored.", summary["bytes"])
+    gauge("duration_seconds", "Wall-clock seconds of the run.", summary["seconds"])
+    gauge("peak_memory_bytes", "Peak resident memory of the process.", summary["peak_memory_bytes"])
+    gauge("accuracy_ratio", "Share of the labelled records classified correctly.", summary["accuracy"])
+    gauge("exit_code", "Exit code; 0 for success.", ending.exit_code if ending else 0)
     gauge(
         _LAST_SUCCESS.removeprefix("digit_job_"),
-        "When a run last ended well, in seconds since 1970.",
+        "Unix time of the last successful run.",
         last_success if ending else time.time(),
     )
-    info = Gauge("digit_job_info", "Always 1; which version of the job it was.", ["version"], registry=registry)
+    info = Gauge("digit_job_info", "Always 1; the version of digit-job is a label.", ["version"], registry=registry)
     info.labels(__version__).set(1)
     return registry

@@ -9,17 +9,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.files import write_csv
 from support.runs import files_below, score_observed
 
-from job.errors import StorageError, Terminated, TooManyRejects, UsageError
+from job.errors import Terminated, TooManyRejects, UsageError
 from job.settings import RejectLimit, TelemetrySettings
-from job.telemetry.metrics import Pushgateway
-from job.telemetry.progress import told_regularly
+from job.telemetry.progress import log_progress
+from job.telemetry.prometheus import Pushgateway
 from job.telemetry.recorder import Recorder
 
 LAST_SUCCESS = "digit_job_last_success_timestamp_seconds"
 
 
 def metrics(text):
-    """Values by name and label, as Prometheus's own parser reads them; each metric has a help text and a type."""
+    """Values by name and label, parsed by Prometheus's client; checks that each metric has a help text and a type."""
     families = list(text_string_to_metric_families(text))
     assert all(family.documentation and family.type == "gauge" for family in families)
     samples = [sample for family in families for sample in family.samples]
@@ -28,14 +28,14 @@ def metrics(text):
 
 @pytest.fixture
 def source(tmp_path, digits):
-    """A hundred labelled rows and one that is none."""
+    """A hundred labelled rows and a malformed one."""
     path = write_csv(tmp_path / "a.csv", digits)
     path.write_text(path.read_text() + "1,2,3\n")
     return path
 
 
-def test_the_file_holds_the_run_in_figures(tmp_path, model, source):
-    """Rows by outcome, bytes, seconds by stage, memory, accuracy, and when that was."""
+def test_the_file_has_the_figures_of_the_run(tmp_path, model, source):
+    """Rows by outcome, bytes, seconds by stage, memory, accuracy, and the time of the success."""
     asked, before = TelemetrySettings(metrics_file=str(tmp_path / "m.prom")), time.time()
     recorder = score_observed(source, tmp_path / "out", model, telemetry=asked)
     found = metrics((tmp_path / "m.prom").read_text())
@@ -52,7 +52,7 @@ def test_the_file_holds_the_run_in_figures(tmp_path, model, source):
 
 
 def test_a_failed_run_keeps_the_time_of_the_last_success(tmp_path, model, source):
-    """Its own exit code and rows, no accuracy, and the earlier run's time."""
+    """And has its own exit code and rows, and no accuracy."""
     asked = TelemetrySettings(metrics_file=str(tmp_path / "m.prom"))
     score_observed(source, tmp_path / "out", model, telemetry=asked)
     before = metrics((tmp_path / "m.prom").read_text())
@@ -65,8 +65,8 @@ def test_a_failed_run_keeps_the_time_of_the_last_success(tmp_path, model, source
     assert ("digit_job_accuracy_ratio",) not in after
 
 
-def test_a_first_run_that_fails_knows_of_no_success(tmp_path, model, source):
-    """The metric is not there, rather than 0."""
+def test_a_first_run_that_fails_has_no_last_success(tmp_path, model, source):
+    """The metric is missing, rather than 0."""
 
     def stop():
         raise Terminated("terminated")
@@ -80,34 +80,18 @@ def test_a_first_run_that_fails_knows_of_no_success(tmp_path, model, source):
     assert found["digit_job_exit_code",] == 143
 
 
-def test_a_file_of_something_else_is_not_overwritten(tmp_path, model, source):
-    """Found before any work: nothing is scored, and the file is as it was."""
+def test_another_kind_of_file_is_not_overwritten(tmp_path, model, source):
+    """It is detected before any work."""
     before = source.read_bytes()
-    with pytest.raises(UsageError, match="is there and is no file of metrics"):
+    with pytest.raises(UsageError, match="exists and is not a Prometheus metrics file"):
         score_observed(source, tmp_path / "out", model, telemetry=TelemetrySettings(metrics_file=str(source)))
     assert source.read_bytes() == before
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_that_cannot_be_written_fails_a_run_that_went_well(tmp_path, model, source):
-    """What was asked for is missing; the output is whole, and the same command has only the file left to write."""
-    asked = TelemetrySettings(metrics_file=str(source / "m.prom"))
-    with pytest.raises(StorageError, match=r"a\.csv"):
-        score_observed(source, tmp_path / "out", model, telemetry=asked)
-    assert (tmp_path / "out/_SUCCESS").exists()
-
-
-def test_a_file_that_cannot_be_written_does_not_hide_why_the_run_failed(tmp_path, model, source, caplog):
-    """The run's error is raised, and the file's is a warning."""
-    asked = TelemetrySettings(metrics_file=str(source / "m.prom"))
-    with pytest.raises(TooManyRejects):
-        score_observed(source, tmp_path / "out", model, telemetry=asked, max_rejects=RejectLimit.parse("0"))
-    assert [record.levelname for record in caplog.records if "m.prom" in record.message] == ["WARNING"]
-
-
 @contextmanager
 def gateway(status):
-    """A server that answers all with a status; yields its URL and what it is sent."""
+    """A server that answers every request with a status; yields its URL and the requests."""
     requests = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -118,7 +102,7 @@ def gateway(status):
             self.end_headers()
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -128,8 +112,8 @@ def gateway(status):
         thread.join()
 
 
-def test_the_same_figures_are_pushed(tmp_path, model, source):
-    """By POST, which leaves what else the gateway has of this job: the last success, if this run is none."""
+def test_a_push_has_the_same_figures(tmp_path, model, source):
+    """By POST, which keeps other metrics of the job: the last success, if this run fails."""
     with gateway(202) as (url, requests):
         score_observed(source, tmp_path / "out", model, telemetry=TelemetrySettings(pushgateway=url))
     [(path, body)] = requests
@@ -137,24 +121,25 @@ def test_the_same_figures_are_pushed(tmp_path, model, source):
     assert metrics(body)["digit_job_rows", "scored"] == 100
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense://host", "http://[", "http://no-such-host.invalid"])
-def test_a_push_that_fails_is_a_warning(url, caplog):
-    """Whatever the reason."""
-    Pushgateway(url, Recorder()).end(None)
-    [record] = caplog.records
-    assert (record.levelname, record.event) == ("WARNING", "telemetry_failed")
-    assert record.message.startswith(f"--pushgateway {url}: ")
+def test_a_push_that_fails_is_a_warning(caplog):
+    """No server, no such protocol, no valid URL, no such host."""
+    urls = ["http://127.0.0.1:1", "nonsense://host", "http://[", "http://no-such-host.invalid"]
+    for url in urls:
+        Pushgateway(url, Recorder()).end(None)
+    for url, record in zip(urls, caplog.records, strict=True):
+        assert (record.levelname, record.event) == ("WARNING", "telemetry_failed")
+        assert record.message.startswith(f"--pushgateway {url}: ")
 
 
 def test_a_gateway_that_refuses_is_a_warning(caplog):
-    """Its status is told."""
+    """With its status."""
     with gateway(400) as (url, _):
         Pushgateway(url, Recorder()).end(None)
     assert "400" in caplog.text
 
 
 def test_a_gateway_that_does_not_answer_is_not_waited_for(caplog):
-    """The job ends, a moment later."""
+    """The job ends after the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         Pushgateway(f"http://127.0.0.1:{silent.getsockname()[1]}", Recorder(), timeout_s=0.2).end(None)
     [record] = caplog.records
@@ -162,12 +147,12 @@ def test_a_gateway_that_does_not_answer_is_not_waited_for(caplog):
 
 
 def test_a_system_that_refuses_threads_is_a_warning(monkeypatch, caplog):
-    """Neither the push nor the lines of progress are worth a failure."""
+    """Neither the push nor the progress in the log is worth a failure."""
 
     def refuse(*_):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading, "_start_new_thread", refuse)
     Pushgateway("http://127.0.0.1:1", Recorder()).end(None)
-    with told_regularly(Recorder()):
+    with log_progress(Recorder()):
         assert [record.event for record in caplog.records] == ["telemetry_failed", "telemetry_failed"]
