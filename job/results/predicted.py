@@ -17,7 +17,7 @@ from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Labels, prediction_sc
 from job.errors import DataError
 from job.read.arrow import validity, values
 from job.settings import MIB
-from job.storage import Storage, is_of_the_machine, translated_errors
+from job.storage import Storage, is_system_error, translated_errors
 
 # Arrow reads 32 blocks ahead: of small ones these are 8 MiB.
 BATCH_BYTES: Final = MIB // 4
@@ -65,7 +65,7 @@ def predicted(
             for batch in batches:
                 yield _predicted(batch)
         except (pa.ArrowException, OSError, ValueError) as error:
-            if is_of_the_machine(error):
+            if is_system_error(error):
                 raise
             problem = str(error).partition("\n")[0]
             raise DataError(f"{path}: cannot be read as predictions: {problem}") from error

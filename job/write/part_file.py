@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from job.contract import Reason, Reject
 from job.errors import InternalError
-from job.storage import Storage, is_of_the_machine, translated_errors
+from job.storage import Storage, is_system_error, translated_errors
 
 _REJECTS: Final = b"rejects"
 _SUMMARY: Final = b"summary"
@@ -90,7 +90,7 @@ def _as_defect(path: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        if is_of_the_machine(error):
+        if is_system_error(error):
             raise
         problem = str(error).partition("\n")[0]
         raise InternalError(f"{path}: is not a whole part ({problem}); remove it and run again") from error
