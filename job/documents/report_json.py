@@ -209,6 +209,22 @@ class Report(Figures):
     run: RunSection
 
 
+# The values of job.contract.Reason, which mypy compares where a RejectLine is made.
+RejectCode = Literal[
+    "too_few_fields",
+    "too_many_fields",
+    "missing_value",
+    "not_a_number",
+    "out_of_range",
+    "not_an_integer",
+    "malformed_quotes",
+    "undecodable_text",
+    "over_long_record",
+    "bad_image",
+    "bad_label",
+]
+
+
 class RejectLine(TypedDict):
     """One line of `rejects/*.jsonl`: a record that could not be scored, or whose label is unreadable."""
 
@@ -217,18 +233,6 @@ class RejectLine(TypedDict):
     byte_offset: Annotated[int | None, "of the record's first byte in the uncompressed file"]
     line: Annotated[int | None, "from 1"]
     column: str | None
-    reason: Literal[
-        "too_few_fields",
-        "too_many_fields",
-        "missing_value",
-        "not_a_number",
-        "out_of_range",
-        "not_an_integer",
-        "malformed_quotes",
-        "undecodable_text",
-        "over_long_record",
-        "bad_image",
-        "bad_label",
-    ]
+    reason: RejectCode
     detail: str
     raw: Annotated[str | None, "the record as it stands in the file, shortened"]

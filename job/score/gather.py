@@ -22,7 +22,7 @@ from job.score.output import Claim, Output
 from job.score.plan import Input
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
-from job.write.part_file import PartSummary, opened_part
+from job.write.part_file import PartSummary, open_part
 
 # Files that say when a run was: an identical one beside it may have put its own there.
 _TIMED: Final = frozenset({"report.html", "manifest.json"})
@@ -73,7 +73,7 @@ def _looked_at(storage: Storage, paths: list[str]) -> tuple[list[PartSummary], E
     summaries: list[PartSummary] = []
     examples, rows_before = Examples.none(), 0
     for path in paths:
-        with opened_part(storage, path) as part:
+        with open_part(storage, path) as part:
             summary = part.summary
             try:
                 chosen = Examples.from_bytes(part.examples)

@@ -17,7 +17,7 @@ from job.score.output import Claim
 from job.score.plan import Input
 from job.settings import OutputFormat
 from job.storage import Storage
-from job.write.part_file import PartSummary, opened_part
+from job.write.part_file import PartSummary, open_part
 from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
 
 _EXAMPLES_PER_REASON: Final = 3
@@ -95,7 +95,7 @@ class Joiner:
         """Rows part after part, with rejects counted from the file's beginning."""
         rows_before = lines_before = 0
         for path, summary in parts:
-            with opened_part(self.storage, path) as part:
+            with open_part(self.storage, path) as part:
                 for rows, rejects in part.batches():
                     yield rows, [reject.shifted(rows_before, lines_before) for reject in rejects]
             rows_before += summary.rows

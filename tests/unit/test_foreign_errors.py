@@ -34,7 +34,7 @@ from job.read.parquet.parquet_source import parquet_source
 from job.read.pictures import SIGNATURE, BadPicture, decode_png
 from job.settings import ReadSettings
 from job.storage import translated_errors
-from job.write.part_file import opened_part
+from job.write.part_file import open_part
 
 SOURCES = sorted(Path(job.__file__).parent.rglob("*.py"))
 
@@ -166,7 +166,7 @@ def test_what_arrow_raises_over_a_committed_part(tmp_path, storage, monkeypatch,
     monkeypatch.setattr(pa.ipc, "open_file", raises(error))
     path = tmp_path / "0.arrow"
     path.write_bytes(b"")
-    with pytest.raises(DigitJobError) as found, opened_part(storage, str(path)):
+    with pytest.raises(DigitJobError) as found, open_part(storage, str(path)):
         pass
     assert type(found.value) is (InternalError if meaning is DataError else meaning)
     assert str(found.value).startswith(f"{path}: ")

@@ -12,7 +12,7 @@ from job.score.output import Output
 from job.score.part import PartScorer
 from job.score.plan import make_plan
 from job.settings import ReadSettings, ScoreSettings
-from job.write.part_file import opened_part
+from job.write.part_file import open_part
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def scored(storage, tmp_path):
     parts = []
     for part in plan.parts:
         scorer.score(part, plan.inputs[0], output.part(part))
-        with opened_part(storage, output.part(part)) as reader:
+        with open_part(storage, output.part(part)) as reader:
             parts.append((output.part(part), reader.summary))
     return Joiner(storage, claim, settings.format), plan.inputs[0], parts
 

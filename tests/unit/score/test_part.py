@@ -15,7 +15,7 @@ from job.score.part import PartScorer, predict
 from job.score.plan import make_plan
 from job.settings import ReadSettings, ScoreSettings
 from job.storage import never_stop
-from job.write.part_file import opened_part
+from job.write.part_file import open_part
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=20_000, block_rows=4)
 
@@ -39,7 +39,7 @@ def test_parts_hold_every_record_once(tmp_path, storage):
     for part in plan.parts:
         path = str(tmp_path / f"{part.index}.arrow")
         scorer(storage, predictor).score(part, plan.inputs[0], path)
-        with opened_part(storage, path) as reader:
+        with open_part(storage, path) as reader:
             tally += Tally.from_json(reader.summary.tally)
             predictions += [value for rows, _ in reader.batches() for value in rows["prediction"].to_pylist()]
     expected = predictor.predict(digits.pixels).argmax(axis=1)
@@ -55,7 +55,7 @@ def test_rejects_count_from_the_part_s_beginning(tmp_path, storage):
     (tmp_path / "a.csv").write_text("\n".join(lines))
     plan = planned(storage, tmp_path / "a.csv")
     scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
-    with opened_part(storage, str(tmp_path / "p")) as reader:
+    with open_part(storage, str(tmp_path / "p")) as reader:
         found = [reject for _, rejects in reader.batches() for reject in rejects]
     assert [(each.row, each.line, each.reason) for each in found] == [(6, 7, Reason.TOO_FEW_FIELDS)]
 

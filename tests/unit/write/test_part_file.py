@@ -10,7 +10,7 @@ from support.faulty_file_system import FaultyFileSystem, with_error
 from job.contract import Reason, Reject, ScoredBatch
 from job.errors import InternalError, ResourceExhausted, StorageError
 from job.storage import LocalStorage
-from job.write.part_file import PartReader, PartSummary, PartWriter, opened_part
+from job.write.part_file import PartReader, PartSummary, PartWriter, open_part
 from job.write.predictions import prediction_rows
 
 SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]}, appearance={"ink": [4]})
@@ -121,13 +121,13 @@ def test_a_part_that_cannot_be_read_is_no_defect(tmp_path):
     path = tmp_path / "0.arrow"
     path.write_bytes(_part((_rows(3), ())))
     reads = FaultyFileSystem()
-    with opened_part(LocalStorage(reads), str(path)) as part:
+    with open_part(LocalStorage(reads), str(path)) as part:
         list(part.batches())
     count = sum(operation == "read" for operation, _ in reads.log)
     for at in range(1, count + 1):
         storage = LocalStorage(FaultyFileSystem(with_error(), at, only="read"))
         with (
             pytest.raises(StorageError, match=r"0\.arrow: Input/output error"),
-            opened_part(storage, str(path)) as part,
+            open_part(storage, str(path)) as part,
         ):
             list(part.batches())
