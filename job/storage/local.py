@@ -231,7 +231,7 @@ class LocalStorage:
                 yield file
                 file.flush()
                 self._system.sync(raw)
-            except BaseException:  # re-raised
+            except BaseException:  # re-raised after discarding the buffer
                 # Closing `file` would write the rest of its buffer.
                 with suppress(OSError):
                     file.raw.close()
