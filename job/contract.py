@@ -1,8 +1,8 @@
-"""The values that travel along the pipe, and the words that all stages share.
+"""The values that travel from stage to stage, and the constants that all stages share.
 
     bytes -> PixelBatch (read) -> ScoredBatch (predict) -> prediction rows (write)
 
-Nothing here reads, writes or computes; every other module may import it, and it imports none of them.
+Nothing here reads, writes or computes. Every other module may import this one; it imports none of them.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ Probabilities = npt.NDArray[np.float32]
 
 
 class Reason(StrEnum):
-    """Why a record was rejected: the closed list of codes in the `reject` column and in `rejects/*.jsonl`."""
+    """Why a record was rejected: all codes that the `reject` column and `rejects/*.jsonl` can contain."""
 
     TOO_FEW_FIELDS = "too_few_fields"
     TOO_MANY_FIELDS = "too_many_fields"
@@ -43,16 +43,17 @@ class Reason(StrEnum):
 
     @property
     def is_fatal(self) -> bool:
-        """Whether the record stays without a prediction; a bad label only takes it out of the accuracy."""
+        """Whether the record gets no prediction. A bad label only excludes it from the accuracy."""
         return self is not Reason.BAD_LABEL
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One thing wrong with one record.
+    """Why one record was rejected, and where it is.
 
-    `row` and `line` count from 0 and from 1, at first within a batch, and within the file once
-    `shifted` by what came before; `byte_offset` is the record's first byte in the (uncompressed) file.
+    row: from 0. line: from 1, of the record's first line; None for binary formats. A reader counts both within its
+    batch; `shifted` converts them to positions in the part and the file. byte_offset: the record's first byte in the
+    uncompressed file. column: the first bad one. raw: the record as it stands in the file, shortened.
     """
 
     row: int
@@ -64,19 +65,19 @@ class Reject:
     line: int | None = None
 
     def shifted(self, rows: int, lines: int) -> "Reject":
-        """The same reject, seen from `rows` rows and `lines` lines further up."""
+        """The same reject, counted from `rows` rows and `lines` lines earlier."""
         return replace(self, row=self.row + rows, line=None if self.line is None else self.line + lines)
 
 
 @dataclass(frozen=True, slots=True)
 class PixelBatch:
-    """What a reader yields: n records of one file, in order.
+    """n records of one file, in order, as a reader yields them.
 
-    pixels: uint8 (n, 784), C-contiguous, 0 = background, 255 = ink, row-major 28x28; 0 where rejected.
-    labels: int8 (n,), -1 where the record has none; None where the input has no label column.
+    pixels: uint8 (n, 784), C-contiguous, row-major 28x28, 0 = background, 255 = ink; 0 where rejected.
+    labels: int8 (n,), -1 where the record has none; None if the input has no label column.
     rejects: ordered by row, which counts from 0 within the batch.
-    lines: how many lines of text the batch took, blank ones and a header included; 0 for binary formats.
-    size_bytes: about how much of the file, as stored, was read for the batch; for progress only.
+    lines: the lines of text that the batch spans, including blank lines and a header; 0 for binary formats.
+    size_bytes: roughly how many bytes of the stored file were read for the batch; for progress only.
     kept: the n rows of the columns to carry through to the predictions; None where there are none.
     """
 
@@ -90,7 +91,7 @@ class PixelBatch:
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """A batch after the network.
+    """A batch with the network's predictions.
 
     predictions: int8 (n,), -1 where rejected.
     probabilities: float32 (n, 10), rounded to six decimals; 0 where rejected.
@@ -106,7 +107,7 @@ class ScoredBatch:
     @cached_property
     def confidences(self) -> npt.NDArray[np.float32]:
         """float32 (n,): the predicted digit's probability, 0 where rejected."""
-        # Ten rows of n are reduced many times faster than n rows of ten, even with the copy.
+        # Reducing 10 rows of n is many times faster than reducing n rows of 10, even with the copy.
         highest: npt.NDArray[np.float32] = np.ascontiguousarray(self.probabilities.T).max(axis=0)
         return highest
 

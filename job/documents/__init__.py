@@ -1,4 +1,5 @@
-"""The documents that the job writes, as types: what each key is, for readers, for mypy and, generated, as JSON Schema.
+"""The JSON documents that the job writes, as types: one module per document.
 
-One module a document. A value's meaning stands in its annotation, so that `digit-job schema` can publish it.
+mypy checks the code against these types, and `json_schema` generates the published JSON Schemas from them. The meaning
+of a value is in its annotation, from which it gets into the schema.
 """

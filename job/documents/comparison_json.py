@@ -6,14 +6,14 @@ Outcome = Literal["no_rows", "same", "no_labels", "no_difference", "a_better", "
 
 
 class SharePair(TypedDict):
-    """A share of each run."""
+    """One share for each run."""
 
     a: float | None
     b: float | None
 
 
 class IntervalPair(TypedDict):
-    """A 95 % interval of each run."""
+    """One 95 % interval for each run."""
 
     a: list[float] | None
     b: list[float] | None
@@ -36,7 +36,7 @@ class ComparedRun(TypedDict):
 
 
 class ComparedRows(TypedDict):
-    """Rows by what became of them in the two runs."""
+    """Rows by whether each run scored them, and whether the predictions agree."""
 
     read: int
     compared: Annotated[int, "scored by both"]
@@ -71,7 +71,7 @@ Change.__doc__ = "Rows that A classifies as one digit and B as another."
 
 
 class ComparisonVerdict(TypedDict):
-    """What it comes to."""
+    """Which run is better, as far as the data shows."""
 
     outcome: Outcome
     text: str
@@ -102,7 +102,7 @@ class ChangedRow(TypedDict):
 
 
 class ComparisonFigures(TypedDict):
-    """What the counts of the compared rows come to."""
+    """The figures computed from the counts of the compared rows."""
 
     rows: ComparedRows
     agreement: float | None
@@ -110,7 +110,7 @@ class ComparisonFigures(TypedDict):
     right: CorrectRows | None
     accuracy: SharePair
     accuracy_95: IntervalPair
-    difference: Annotated[float | None, "accuracy of B less that of A"]
+    difference: Annotated[float | None, "accuracy of B minus accuracy of A"]
     difference_95: Annotated[list[float] | None, "Bonett and Price 2012"]
     mcnemar: McNemarFigures | None
     changes: Annotated[list[Change], "most frequent first"]

@@ -1,4 +1,4 @@
-"""Typed documents -> JSON Schema (draft 2020-12), so that what is published and what mypy checks are one."""
+"""Generates the published JSON Schemas (draft 2020-12) from the typed documents."""
 
 import types
 import typing
@@ -35,28 +35,28 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 def _schema(annotation: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a type; of a TypedDict a reference to its own among the definitions."""
+    """The schema of a type. For a TypedDict: a reference to its entry in `definitions`, which is added."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if is_typeddict(annotation):
         if annotation.__name__ not in definitions:
-            definitions[annotation.__name__] = {}  # so that a type that holds itself ends
+            definitions[annotation.__name__] = {}  # ends the recursion of a type that contains itself
             definitions[annotation.__name__] = _object(annotation, definitions)
-        found: dict[str, Any] = {"$ref": f"#/$defs/{annotation.__name__}"}
+        schema: dict[str, Any] = {"$ref": f"#/$defs/{annotation.__name__}"}
     elif origin is Annotated:
-        found = {**_schema(arguments[0], definitions), "description": arguments[1]}
+        schema = {**_schema(arguments[0], definitions), "description": arguments[1]}
     elif origin is NotRequired:
-        found = _schema(arguments[0], definitions)
+        schema = _schema(arguments[0], definitions)
     elif origin in {typing.Union, types.UnionType}:
-        found = _union([_schema(each, definitions) for each in arguments])
+        schema = _union([_schema(each, definitions) for each in arguments])
     elif origin is Literal:
-        found = {"enum": list(arguments)}
+        schema = {"enum": list(arguments)}
     elif origin is list:
-        found = {"type": "array", "items": _schema(arguments[0], definitions)}
+        schema = {"type": "array", "items": _schema(arguments[0], definitions)}
     elif origin is dict:
-        found = {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
+        schema = {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
     else:
-        found = {"type": _PRIMITIVES[annotation]}
-    return found
+        schema = {"type": _PRIMITIVES[annotation]}
+    return schema
 
 
 def _union(schemas: list[dict[str, Any]]) -> dict[str, Any]:

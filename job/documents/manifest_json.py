@@ -1,4 +1,4 @@
-"""manifest.json: what went into a scoring run and what came out, with digests, settings and times."""
+"""manifest.json: the inputs and outputs of a scoring run, with digests, settings and times."""
 
 from typing import Annotated, NotRequired, TypedDict
 
@@ -10,7 +10,7 @@ class ManifestInput(TypedDict):
 
     path: str
     size: Annotated[int, "bytes"]
-    version: Annotated[str, "what the storage knows to tell two contents of the same size apart"]
+    version: Annotated[str, "distinguishes contents of the same size; for local files the modification time in ns"]
     relative_path: str
     format: Annotated[str, "`csv`, `parquet` or `idx`"]
     parts: int
@@ -46,14 +46,14 @@ class ReadingSettings(TypedDict):
 
 
 class ShardSettings(TypedDict):
-    """Which share of the parts a process scored."""
+    """Which shard of the parts the process scored."""
 
     index: int
     count: int
 
 
 class ManifestSettings(TypedDict):
-    """The settings of the process that gathered."""
+    """The settings of the process that wrote the final output."""
 
     inputs: list[str]
     output: str
@@ -72,11 +72,11 @@ class ManifestSettings(TypedDict):
 
 
 class Timings(TypedDict):
-    """When, and for how long. They alone differ between two runs with equal settings."""
+    """When the run began and how long it took: all that differs between two runs with equal settings."""
 
     started: Annotated[str, "ISO 8601"]
     score_seconds: float
-    scored_rows: Annotated[int, "by the process that gathered"]
+    scored_rows: Annotated[int, "by the process that wrote the final output"]
     gather_seconds: NotRequired[float]
 
 

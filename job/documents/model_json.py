@@ -1,10 +1,10 @@
-"""model.json, a model's card: what the network is, what it was trained on, how good it is, digests of its files."""
+"""model.json, the model's card: the network, its training data, its accuracy, and the digests of its files."""
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 
 class InputSignature(TypedDict):
-    """What the network takes."""
+    """The network's input."""
 
     dtype: str
     shape: list[int]
@@ -13,7 +13,7 @@ class InputSignature(TypedDict):
 
 
 class OutputSignature(TypedDict):
-    """What the network gives."""
+    """The network's output."""
 
     dtype: str
     shape: list[int]
@@ -27,7 +27,7 @@ class BinCounts(TypedDict):
 
 
 class TrainingDistribution(TypedDict):
-    """The training data's distributions, which scoring compares its inputs with."""
+    """Distributions of the training data, with which scoring compares its inputs."""
 
     intensity: BinCounts
     ink: BinCounts
@@ -54,7 +54,7 @@ class TrainingData(TypedDict):
 
 
 class DeformationSettings(TypedDict):
-    """How far training images are deformed."""
+    """The largest random deformations of training images."""
 
     rotation_degrees: float
     scale: float
@@ -64,7 +64,7 @@ class DeformationSettings(TypedDict):
 
 
 class TrainingSettings(TypedDict):
-    """The recipe as it was followed."""
+    """The recipe that was used."""
 
     name: str
     epochs: int
@@ -85,7 +85,7 @@ class TrainingSettings(TypedDict):
 
 
 class SplitMetrics(TypedDict):
-    """How good the network is on one split."""
+    """The network's accuracy and loss on one split."""
 
     accuracy: float
     correct: int
@@ -105,7 +105,7 @@ class EpochFigures(TypedDict):
 
 
 class ExportFigures(TypedDict):
-    """How one export agrees with the network."""
+    """How closely an exported file agrees with the network."""
 
     rows: int
     same_digits: int
@@ -126,7 +126,7 @@ class CalibrationSection(TypedDict):
 
 
 class GateComparison(TypedDict):
-    """The model beside another, on the same images."""
+    """The model compared with another on the same images."""
 
     path: str
     digest: str
@@ -137,7 +137,7 @@ class GateComparison(TypedDict):
 
 
 class GateSection(TypedDict):
-    """Whether the model is good enough."""
+    """Whether the model passed its quality gate."""
 
     verdict: Literal["blessed", "not_blessed", "not_gated"]
     shortfalls: list[str]
@@ -146,14 +146,14 @@ class GateSection(TypedDict):
 
 
 class GoldenSection(TypedDict):
-    """Images with the network's answers, which every run checks."""
+    """Images with the network's probabilities. Every run checks the network against them."""
 
     pixels: Annotated[str, "uint8 (n, 784) in base64"]
     probabilities: Annotated[list[list[float]], "float32 (n, 10)"]
 
 
 class CardIdentity(TypedDict):
-    """What every card has, whoever trained the network."""
+    """What every card has, also that of a network trained elsewhere."""
 
     name: str
     created: Annotated[str, "ISO 8601"]
@@ -166,7 +166,7 @@ class CardIdentity(TypedDict):
 
 
 class CardContent(CardIdentity):
-    """A card, its integrity aside."""
+    """A card without its digests and golden rows."""
 
     data: Annotated[TrainingData | None, "null for a network from elsewhere"]
     metrics: Annotated[dict[str, SplitMetrics], "by split: `validation`, `test`; empty for a network from elsewhere"]
@@ -184,4 +184,4 @@ class Card(CardContent):
     format: int
     files: Annotated[dict[str, str], "SHA-256 of each file by name"]
     golden: GoldenSection
-    sha256: Annotated[str, "of the card's JSON without this key, with sorted keys and without spaces"]
+    sha256: Annotated[str, "of the card's JSON without this key, keys sorted, without spaces"]

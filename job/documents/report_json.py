@@ -1,4 +1,7 @@
-"""report.json: what a scoring run found about its rows. Figures that need labels, or rows, are null without them."""
+"""report.json: the results of a scoring run. Figures that need labels, or rows, are null without them.
+
+Also the lines of rejects/*.jsonl.
+"""
 
 from typing import Annotated, Literal, TypedDict
 
@@ -7,7 +10,7 @@ Interval = Annotated[list[float], "lower and upper bound of the 95 % interval"]
 
 
 class RowCounts(TypedDict):
-    """Records by what became of them."""
+    """How many records were read, scored and rejected."""
 
     read: int
     scored: int
@@ -15,7 +18,7 @@ class RowCounts(TypedDict):
 
 
 class ClassFigures(TypedDict):
-    """As scikit-learn's classification_report has them."""
+    """As in scikit-learn's classification_report."""
 
     precision: float
     recall: float
@@ -24,10 +27,10 @@ class ClassFigures(TypedDict):
 
 
 class Averages(TypedDict):
-    """Means of the digits' figures."""
+    """The digits' figures, averaged."""
 
-    macro: Annotated[ClassFigures, "each digit counts alike"]
-    weighted: Annotated[ClassFigures, "each digit counts by its support"]
+    macro: Annotated[ClassFigures, "each digit counts the same"]
+    weighted: Annotated[ClassFigures, "each digit counts in proportion to its support"]
 
 
 CalibrationBin = TypedDict(
@@ -40,11 +43,11 @@ CalibrationBin = TypedDict(
         "accuracy": Annotated[float | None, "share classified correctly; null if the bin is empty"],
     },
 )
-CalibrationBin.__doc__ = "The rows of one bin of confidence."
+CalibrationBin.__doc__ = "The rows of one confidence bin."
 
 
 class CalibrationFigures(TypedDict):
-    """How far confidences are from accuracies."""
+    """How far the confidences are from the accuracy."""
 
     ece: Annotated[float, "expected calibration error"]
     bins: list[CalibrationBin]
@@ -60,7 +63,7 @@ class InputFigures(TypedDict):
 
 
 class InputWarning(TypedDict):
-    """Something odd about the first records of an input."""
+    """A warning about the first records of an input."""
 
     path: str
     message: str
@@ -74,12 +77,12 @@ class ModelIdentity(TypedDict):
     recipe: str | None
     architecture: str | None
     data: Annotated[str | None, "name of the training data"]
-    warning: Annotated[str | None, "what the card warns of about the training data"]
+    warning: Annotated[str | None, "the card's warning about the training data"]
     test_accuracy: Share | None
 
 
 class ExampleRow(TypedDict):
-    """One row worth a look."""
+    """One row to inspect."""
 
     path: str
     row: Annotated[int, "from 0, within its file"]
@@ -99,10 +102,10 @@ class ConfusedPair(TypedDict):
 
 
 class ExampleSection(TypedDict):
-    """Rows worth a look, chosen by content alone, so that the same rows give the same examples."""
+    """Rows to inspect. The choice depends on the rows alone."""
 
-    sure_mistakes: Annotated[list[ExampleRow], "wrong with the highest confidence, at most 40"]
-    unsure: Annotated[list[ExampleRow], "predictions of the lowest confidence, at most 40"]
+    sure_mistakes: Annotated[list[ExampleRow], "wrong predictions with the highest confidence, at most 40"]
+    unsure: Annotated[list[ExampleRow], "predictions with the lowest confidence, at most 40"]
     confused_pairs: Annotated[list[ConfusedPair], "the five most frequent"]
 
 
@@ -117,12 +120,12 @@ class RejectExample(TypedDict):
 
 
 class DriftFigures(TypedDict):
-    """One distribution in training and in the input."""
+    """One distribution, in the training data and in the input."""
 
     edges: Annotated[list[int], "lowest value of each bin"]
     training: Annotated[list[Share], "each bin's share"]
     input: Annotated[list[Share], "each bin's share"]
-    psi: Annotated[float | None, "population stability index: up to 0.1 little has changed, from 0.25 on much"]
+    psi: Annotated[float | None, "population stability index: below 0.1 little has changed, from 0.25 much"]
 
 
 class InputDriftFigures(TypedDict):
@@ -135,7 +138,7 @@ class InputDriftFigures(TypedDict):
 
 
 class DriftSection(TypedDict):
-    """How far the input is from the training data."""
+    """How far the input differs from the training data."""
 
     intensity: Annotated[DriftFigures, "pixels by value"]
     ink: Annotated[DriftFigures, "images by mean value"]
@@ -159,20 +162,20 @@ RunSettings = TypedDict(
         "allow-unblessed": bool,
     },
 )
-RunSettings.__doc__ = "What decides the output, by flag."
+RunSettings.__doc__ = "The settings that determine the output, by flag name."
 
 
 class RunSection(TypedDict):
     """What it takes to reproduce the run."""
 
     settings: RunSettings
-    command: Annotated[str, "the command line that scores the same again"]
+    command: Annotated[str, "the command line that repeats the run"]
     fingerprint: Annotated[str, "SHA-256 over everything that can change the output"]
     versions: dict[str, str]
 
 
 class Figures(TypedDict):
-    """What the counts of a run's rows come to."""
+    """The figures computed from the counts of a run's rows."""
 
     rows: RowCounts
     rejected_by_reason: dict[str, int]
@@ -206,26 +209,30 @@ class Report(Figures):
     run: RunSection
 
 
+# The values of job.contract.Reason, which mypy compares where a RejectLine is made.
+RejectCode = Literal[
+    "too_few_fields",
+    "too_many_fields",
+    "missing_value",
+    "not_a_number",
+    "out_of_range",
+    "not_an_integer",
+    "malformed_quotes",
+    "undecodable_text",
+    "over_long_record",
+    "bad_image",
+    "bad_label",
+]
+
+
 class RejectLine(TypedDict):
-    """One line of `rejects/*.jsonl`: a record that could not be scored, or whose label could not be read."""
+    """One line of `rejects/*.jsonl`: a record that could not be scored, or whose label is unreadable."""
 
     file: Annotated[str, "relative path of the input"]
     row: Annotated[int, "from 0"]
     byte_offset: Annotated[int | None, "of the record's first byte in the uncompressed file"]
     line: Annotated[int | None, "from 1"]
     column: str | None
-    reason: Literal[
-        "too_few_fields",
-        "too_many_fields",
-        "missing_value",
-        "not_a_number",
-        "out_of_range",
-        "not_an_integer",
-        "malformed_quotes",
-        "undecodable_text",
-        "over_long_record",
-        "bad_image",
-        "bad_label",
-    ]
+    reason: RejectCode
     detail: str
     raw: Annotated[str | None, "the record as it stands in the file, shortened"]

@@ -1,1 +1,1 @@
-"""What reads finished output: its report and predictions, to compare runs or to render the page again."""
+"""Reads finished output: checks it, compares two runs, renders the page again."""

@@ -1,4 +1,4 @@
-"""A prediction file, of whichever format -> what it says of each row, in batches; reverse of `write.predictions`."""
+"""Reads prediction files of every format back as arrays, batch by batch: the reverse of `write.predictions`."""
 
 import csv
 import io
@@ -17,23 +17,23 @@ from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Labels, prediction_sc
 from job.errors import DataError
 from job.read.arrow import validity, values
 from job.settings import MIB
-from job.storage import Storage, is_of_the_machine, translated_errors
+from job.storage import Storage, is_system_error, translated_errors
 
-# Arrow reads 32 blocks ahead: of small ones these are 8 MiB.
+# Arrow reads 32 blocks ahead, which is 8 MiB.
 BATCH_BYTES: Final = MIB // 4
-# A block must hold the longest row: a record of an input may have 1 MiB, and columns of it may be kept.
-_KEPT_BATCH_BYTES: Final = 4 * MIB
+# A block must hold the longest row, and passthrough columns may contain a whole record, which has up to 1 MiB.
+_PASSTHROUGH_BATCH_BYTES: Final = 4 * MIB
 BATCH_ROWS: Final = 1 << 16
 _HEADER_BYTES: Final = 2 * MIB
 _COLUMN_BUFFER_BYTES: Final = 1 << 17
 _KAGGLE: Final = ["ImageId", "Label"]
-_WRITTEN: Final = prediction_schema(has_labels=True, with_probabilities=True).names
+_OWN_NAMES: Final = prediction_schema(has_labels=True, with_probabilities=True).names
 _TYPES: Final = {"prediction": pa.int8(), "confidence": pa.float32(), "label": pa.int8(), "Label": pa.int8()}
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What a run says of n rows of an input.
+    """The predictions of a run for n rows of an input.
 
     predictions, labels: int8 (n,), -1 where there is none. confidences: float32 (n,), 0 where there is none.
     """
@@ -52,11 +52,10 @@ class Predicted:
 def predicted(
     storage: Storage, path: str, *, batch_bytes: int = BATCH_BYTES, batch_rows: int = BATCH_ROWS
 ) -> Iterator[Predicted]:
-    """The rows of a prediction file in order.
+    """The rows of a prediction file, in order.
 
-    batch_bytes: of text at a time, more where columns were kept. batch_rows: of Parquet at a time.
-
-    Raises DataError where it is none, or damaged; StorageError where it cannot be read.
+    batch_bytes: of a batch of CSV; more if there are passthrough columns. batch_rows: of a batch of Parquet.
+    Raises DataError if it is not a prediction file or damaged, StorageError if it cannot be read.
     """
     with translated_errors(path), closing(storage.open(path)) as file:
         try:
@@ -65,7 +64,7 @@ def predicted(
             for batch in batches:
                 yield _predicted(batch)
         except (pa.ArrowException, OSError, ValueError) as error:
-            if is_of_the_machine(error):
+            if is_system_error(error):
                 raise
             problem = str(error).partition("\n")[0]
             raise DataError(f"{path}: cannot be read as predictions: {problem}") from error
@@ -76,11 +75,11 @@ def _csv_batches(file: pa.NativeFile, batch_bytes: int) -> Iterator[pa.RecordBat
     file.seek(0)
     header = next(csv.reader(io.StringIO(text, newline="")), [])
     names = _own_columns(header)
-    has_kept = not {*header} <= {*_KAGGLE, *_WRITTEN}
+    has_passthrough = not {*header} <= {*_KAGGLE, *_OWN_NAMES}
     with pa_csv.open_csv(
         file,
         read_options=pa_csv.ReadOptions(
-            use_threads=False, block_size=max(batch_bytes, _KEPT_BATCH_BYTES) if has_kept else batch_bytes
+            use_threads=False, block_size=max(batch_bytes, _PASSTHROUGH_BATCH_BYTES) if has_passthrough else batch_bytes
         ),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(column_types=_TYPES, include_columns=names),
@@ -95,12 +94,12 @@ def _parquet_batches(file: pa.NativeFile, batch_rows: int) -> Iterator[pa.Record
 
 
 def _own_columns(names: list[str]) -> list[str]:
-    """The columns to read. A `label` elsewhere than in its place is a column that was kept. Raises ValueError."""
+    """The columns to read. A `label` in any other position is a passthrough column. Raises ValueError."""
     if names == _KAGGLE:
         return names[1:]
     if names[:2] != ["prediction", "confidence"]:
         raise ValueError(
-            f"its columns are {', '.join(names[:3]) or 'none'}, where prediction and confidence come first"
+            f"its first columns are {', '.join(names[:3]) or 'missing'}, expected prediction and confidence"
         )
     return names[: 3 if names[2:3] == ["label"] else 2]
 
@@ -115,12 +114,12 @@ def _predicted(batch: pa.RecordBatch) -> Predicted:
 def _digits(batch: pa.RecordBatch, name: str, none: int) -> Labels:
     digits: Labels = _column(batch, name, none)
     if ((digits < none) | (digits >= CLASSES)).any():
-        raise ValueError(f"{name} holds {digits[(digits < none) | (digits >= CLASSES)][0]}, expected 0 to 9")
+        raise ValueError(f"{name} is {digits[(digits < none) | (digits >= CLASSES)][0]}, expected 0 to 9")
     return digits
 
 
 def _column(batch: pa.RecordBatch, name: str, none: int) -> npt.NDArray[Any]:
-    """A column in the type that runs write, and `none` where it is null."""
+    """A column, cast to the type that runs write; `none` where it is null."""
     column = batch.column(name).cast(_TYPES.get(name, pa.int8()))
     is_valid = validity(column)
     return np.where(is_valid, values(column), np.array(none, values(column).dtype))

@@ -1,11 +1,13 @@
-"""report.json and manifest.json of a run, from what gather found in its parts.
+"""Builds report.json and manifest.json from what `gather` reads in the parts of a run.
 
-The report is about the rows and byte-stable; what depends on the run alone, such as times and threads, is in the
-manifest.
+The report is about the rows and byte-stable. What differs between two identical runs, such as times and threads, is
+in the manifest.
 """
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from typing import cast
 
 import numpy as np
@@ -13,7 +15,7 @@ import pyarrow as pa
 
 from job._version import __version__
 from job.command_line import command_line, score_flags
-from job.documents.manifest_json import Manifest, ManifestInput, ManifestSettings, Timings
+from job.documents.manifest_json import Manifest, ManifestInput, ManifestOutput, ManifestSettings, Timings
 from job.documents.report_json import (
     DriftSection,
     ExampleSection,
@@ -33,20 +35,19 @@ from job.report.drift import Distribution, drift
 from job.report.examples import Examples
 from job.report.metrics import accuracy, figures
 from job.report.tally import Tally
-from job.score.join import Written
-from job.score.output import Claim
+from job.score.input_parts import InputParts
+from job.score.join import first_of_each_reason
 from job.score.plan import Input, Plan
 from job.settings import ScoreSettings
 from job.storage import join
 
 
 @dataclass
-class Found:
-    """What the parts of a run hold about its rows.
+class Gathered:
+    """What the parts of a run say about its rows. Inputs are added one by one, in the plan's order.
 
-    tallies, appearances: of each input, in the plan's order. examples: of all inputs. rejects: the first of each
-    reason, in the order of inputs and rows. warnings: about the inputs' first
-    records. files: written from them so far.
+    tallies, appearances: of each input. examples: merged over the inputs. rejects: the first of each reason.
+    It grows by the counts of an input alone, so that memory stays flat in the number of rows.
     """
 
     tallies: list[Tally] = field(default_factory=list)
@@ -54,7 +55,63 @@ class Found:
     examples: Examples = field(default_factory=Examples.none)
     rejects: list[RejectExample] = field(default_factory=list)
     warnings: list[InputWarning] = field(default_factory=list)
-    files: list[Written] = field(default_factory=list)
+
+    def add(self, target: Input, parts: InputParts, tally: Tally, rejects: list[RejectExample]) -> None:
+        """Add the next input: its parts, its tally and its first rejects of each reason."""
+        self.examples += parts.examples.placed(len(self.tallies), 0)
+        self.tallies.append(tally)
+        self.appearances.append(parts.appearance)
+        self.rejects = first_of_each_reason([*self.rejects, *rejects])
+        self.warnings += [{"path": target.path, "message": warning} for warning in parts.warnings]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocuments:
+    """Builds the documents of a run whose inputs are all gathered."""
+
+    plan: Plan
+    settings: ScoreSettings
+    bundle: Bundle
+    gathered: Gathered
+
+    def report(self) -> Report:
+        """The content of report.json."""
+        paths = [each.path for each in self.plan.inputs]
+        total = sum(self.gathered.tallies, Tally.zero())
+        return {
+            **cast("Figures", figures(total)),
+            "inputs": list(map(_input_figures, paths, self.gathered.tallies)),
+            "warnings": self.gathered.warnings,
+            "model": model_identity(self.bundle),
+            "examples": cast("ExampleSection", self.gathered.examples.for_report(paths, total.confusion)),
+            "reject_examples": self.gathered.rejects,
+            "drift": self._drift(paths),
+            "run": _run_section(self.plan, self.settings),
+        }
+
+    def manifest(self, outputs: Sequence[ManifestOutput], timings: Timings) -> Manifest:
+        """The content of manifest.json. outputs: in any order."""
+        counts = [len(self.plan.parts_of(index)) for index in range(len(self.plan.inputs))]
+        return {
+            "digit_job": __version__,
+            "python": platform.python_version(),
+            "fingerprint": self.plan.fingerprint,
+            "inputs": list(map(_manifest_input, self.plan.inputs, counts, self.gathered.tallies)),
+            "outputs": sorted(outputs, key=itemgetter("path")),
+            "settings": cast(
+                "ManifestSettings", {**asdict(self.settings), "max_rejects": str(self.settings.max_rejects)}
+            ),
+            "model": {"path": self.bundle.path, **model_identity(self.bundle)},
+            "timings": timings,
+        }
+
+    def _drift(self, paths: Sequence[str]) -> DriftSection | None:
+        training = training_of(self.bundle)
+        if training is None:
+            return None
+        digits = [tally.predicted for tally in self.gathered.tallies]
+        inputs = zip(paths, map(Distribution, self.gathered.appearances, digits), strict=True)
+        return cast("DriftSection", drift(training, list(inputs)))
 
 
 def model_identity(bundle: Bundle) -> ModelIdentity:
@@ -72,43 +129,8 @@ def model_identity(bundle: Bundle) -> ModelIdentity:
     }
 
 
-def report_of(plan: Plan, found: Found, settings: ScoreSettings, bundle: Bundle) -> Report:
-    """The content of report.json."""
-    inputs: list[InputFigures] = [
-        {"path": each.path, "rows": tally.read, "rejected": tally.rejected, "accuracy": accuracy(tally)}
-        for each, tally in zip(plan.inputs, found.tallies, strict=True)
-    ]
-    total = sum(found.tallies, Tally.zero())
-    return {
-        **cast("Figures", figures(total)),
-        "inputs": inputs,
-        "warnings": found.warnings,
-        "model": model_identity(bundle),
-        "examples": cast(
-            "ExampleSection", found.examples.for_report([each.path for each in plan.inputs], total.confusion)
-        ),
-        "reject_examples": found.rejects,
-        "drift": _drift(plan, found, bundle),
-        "run": _run(plan, settings),
-    }
-
-
-def manifest_of(claim: Claim, found: Found, settings: ScoreSettings, bundle: Bundle, timings: Timings) -> Manifest:
-    """The content of manifest.json; `timings` alone differ between two runs with equal settings."""
-    plan = claim.plan
-    return {
-        "digit_job": __version__,
-        "python": platform.python_version(),
-        "fingerprint": plan.fingerprint,
-        "inputs": [
-            _manifest_input(each, len(plan.parts_of(index)), tally)
-            for index, (each, tally) in enumerate(zip(plan.inputs, found.tallies, strict=True))
-        ],
-        "outputs": [each.to_json() for each in sorted(found.files, key=lambda each: each.path)],
-        "settings": cast("ManifestSettings", {**asdict(settings), "max_rejects": str(settings.max_rejects)}),
-        "model": {"path": bundle.path, **model_identity(bundle)},
-        "timings": timings,
-    }
+def _input_figures(path: str, tally: Tally) -> InputFigures:
+    return {"path": path, "rows": tally.read, "rejected": tally.rejected, "accuracy": accuracy(tally)}
 
 
 def _manifest_input(each: Input, parts: int, tally: Tally) -> ManifestInput:
@@ -129,7 +151,7 @@ def _manifest_input(each: Input, parts: int, tally: Tally) -> ManifestInput:
 
 
 def training_of(bundle: Bundle) -> Distribution | None:
-    """The training data's distribution, from the model's card; None if the card has none. Raises ModelInvalid."""
+    """The training data's distribution from the model's card; None if the card has none. Raises ModelInvalid."""
     content = (bundle.about.get("data") or {}).get("distribution")
     if content is None:
         return None
@@ -142,18 +164,7 @@ def training_of(bundle: Bundle) -> Distribution | None:
         ) from error
 
 
-def _drift(plan: Plan, found: Found, bundle: Bundle) -> DriftSection | None:
-    training = training_of(bundle)
-    if training is None:
-        return None
-    inputs = [
-        (each.path, Distribution(appearance, tally.predicted))
-        for each, tally, appearance in zip(plan.inputs, found.tallies, found.appearances, strict=True)
-    ]
-    return cast("DriftSection", drift(training, inputs))
-
-
-def _run(plan: Plan, settings: ScoreSettings) -> RunSection:
+def _run_section(plan: Plan, settings: ScoreSettings) -> RunSection:
     """What it takes to reproduce the run."""
     flags = score_flags(settings)
     return {

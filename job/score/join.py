@@ -1,125 +1,48 @@
-"""One input's committed parts, in order -> its prediction file and, where records were rejected, its reject file."""
+"""The committed parts of one input -> its prediction file and, if records were rejected, its reject file."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, Final, cast
-
-import pyarrow as pa
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from typing import BinaryIO, Final
 
 from job.contract import Reject
-from job.documents.manifest_json import ManifestOutput
 from job.documents.report_json import RejectExample
 from job.errors import InternalError
-from job.score.output import Claim
+from job.score.input_parts import InputParts
+from job.score.output_files import OutputFiles
 from job.score.plan import Input
 from job.settings import OutputFormat
-from job.storage import Storage
-from job.write.part_file import PartSummary, opened_part
 from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
 
 _EXAMPLES_PER_REASON: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file of the output, as the manifest lists it; `path` is relative to the output folder."""
+def join(target: Input, parts: InputParts, files: OutputFiles, output_format: OutputFormat) -> list[RejectExample]:
+    """Write the final files of one input; returns the first rejects of each reason, in row order.
 
-    path: str
-    bytes: int
-    sha256: str
-
-    def to_json(self) -> ManifestOutput:
-        """For manifest.json."""
-        return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """What joining an input's parts gave: the files, and the first rejects of each reason, as the report has them."""
-
-    files: list[Written]
-    rejects: list[RejectExample]
-
-
-@dataclass(frozen=True, slots=True)
-class Joiner:
-    """Joins the parts of a run's inputs."""
-
-    storage: Storage
-    claim: Claim
-    format: OutputFormat
-
-    def join(self, each: Input, parts: Sequence[tuple[str, PartSummary]]) -> Joined:
-        """Write one input's files from its parts: their paths, in order, and summaries.
-
-        Raises InternalError, and writes nothing, where the parts do not hold the rows that were counted.
-        """
-        joined = Joined([], [])
-        has_rejects = any(sum(summary.tally["reasons"]) for _, summary in parts)
-        written = 0
-        with ExitStack() as stack:
-            # The reject file is entered first and so committed last: whoever sees it can see the predictions.
-            rejects = stack.enter_context(self.written(each.rejects, joined.files)) if has_rejects else None
-            predictions = stack.enter_context(self.written(each.predictions, joined.files))
-            writer = stack.enter_context(closing(self._writer(predictions, each)))
-            for rows, found in self._rows_in_order(parts):
-                self.storage.check_stop()
-                writer.write(rows)
-                written += rows.num_rows
-                if rejects:
-                    joined.rejects[:] = first_of_each_reason([*joined.rejects, *(_example(each, one) for one in found)])
-                    rejects.write(b"".join(reject_line(each.path, reject) for reject in found))
-            counted = sum(summary.rows for _, summary in parts)
-            if written != counted:
-                raise InternalError(f"{each.path}: {written} rows in its parts, where {counted} were counted")
-        return joined
-
-    @contextmanager
-    def written(self, path: str, files: list[Written]) -> Iterator[BinaryIO]:
-        """A file of the output to write; once it is committed, its digest is added to `files`."""
-        with self.claim.commit(self.claim.output.path(path)) as file:
-            hashed = _Hashed(file)
-            yield cast("BinaryIO", hashed)
-        files.append(Written(path, hashed.bytes, hashed.hash.hexdigest()))
-
-    def _writer(self, file: BinaryIO, each: Input) -> PredictionWriter:
-        if self.format == "kaggle":
-            return KagglePredictions(file)
-        is_parquet = each.predictions.endswith(".parquet")
-        return ParquetPredictions(file, each.schema) if is_parquet else CsvPredictions(file, each.schema)
-
-    def _rows_in_order(self, parts: Sequence[tuple[str, PartSummary]]) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
-        """Rows part after part, with rejects counted from the file's beginning."""
-        rows_before = lines_before = 0
-        for path, summary in parts:
-            with opened_part(self.storage, path) as part:
-                for rows, rejects in part.batches():
-                    yield rows, [reject.shifted(rows_before, lines_before) for reject in rejects]
-            rows_before += summary.rows
-            lines_before += summary.lines
-
-
-class _Hashed:
-    """A file being written, with the size and digest of what has been."""
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.hash = hashlib.sha256()
-        self.bytes = 0
-
-    def write(self, content: bytes) -> int:
-        self.hash.update(content)
-        self.bytes += memoryview(content).nbytes
-        return self._file.write(content)
+    Raises InternalError, and commits nothing, if the parts hold another number of rows than their summaries say.
+    """
+    examples: list[RejectExample] = []
+    written = 0
+    with ExitStack() as stack:
+        # Opened first and so committed last: where there is a reject file, there are predictions.
+        rejects_file = stack.enter_context(files.commit(target.rejects)) if parts.has_rejects else None
+        predictions_file = stack.enter_context(files.commit(target.predictions))
+        writer = stack.enter_context(closing(_writer(predictions_file, target, output_format)))
+        for rows, rejects in parts.batches():
+            parts.storage.check_stop()
+            writer.write(rows)
+            written += rows.num_rows
+            if rejects_file:
+                rejects_file.write(b"".join(reject_line(target.path, reject) for reject in rejects))
+                examples = first_of_each_reason([*examples, *(_example(target, reject) for reject in rejects)])
+        if written != parts.rows:
+            raise InternalError(f"{target.path}: {written} rows in its parts, but their summaries say {parts.rows}")
+    return examples
 
 
 def first_of_each_reason(rejects: Iterable[RejectExample]) -> list[RejectExample]:
-    """The first three of each reason among the report's examples of rejects, in the order given."""
+    """The first three rejects of each reason, in the given order."""
     seen: Counter[str] = Counter()
     first = []
     for each in rejects:
@@ -129,10 +52,16 @@ def first_of_each_reason(rejects: Iterable[RejectExample]) -> list[RejectExample
     return first
 
 
-def _example(each: Input, reject: Reject) -> RejectExample:
-    """A reject as the report shows it."""
+def _writer(file: BinaryIO, target: Input, output_format: OutputFormat) -> PredictionWriter:
+    if output_format == "kaggle":
+        return KagglePredictions(file)
+    is_parquet = target.predictions.endswith(".parquet")
+    return ParquetPredictions(file, target.schema) if is_parquet else CsvPredictions(file, target.schema)
+
+
+def _example(target: Input, reject: Reject) -> RejectExample:
     return {
-        "path": each.path,
+        "path": target.path,
         "row": reject.row,
         "line": reject.line,
         "reason": reject.reason.value,

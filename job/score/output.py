@@ -1,31 +1,32 @@
-"""The output folder: what lies where in it, and which run may write to it.
+"""The output folder: its layout, and which run may write to it.
 
-OUT/ predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS
-     _parts/  run.json and the committed parts, while the run is unfinished
+    OUT/  predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS
+          _parts/  run.json and the committed parts, while the run is unfinished
 
-`Output` knows the paths. `Output.claim` makes the folder a run's own and returns the `Claim`, which alone can commit.
+`Output` knows the paths. `Output.claim` claims the folder for a run and returns the `Claim`, which alone can commit.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
+from job.documents.parts_json import RunClaim
 from job.errors import OutputOccupied, StorageError
 from job.flag_names import Flag
-from job.score.plan import Part, Plan, share
+from job.score.plan import Part, Plan, parts_of_shard
 from job.settings import Shard
 from job.storage import Storage, join
 
 _RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_SUCCESS")
 _OWN_NAMES: Final = ("_parts", *_RESULTS)
-# What an empty volume may hold.
-_HARMLESS: Final = ("lost+found",)
+# mkfs creates it in every new volume.
+_IGNORED: Final = ("lost+found",)
 
 
 class ClaimState(Enum):
-    """What is left to do in a claimed output folder."""
+    """What remains to be done in a claimed output folder: everything, the missing parts, or nothing."""
 
     BEGIN = "begin"
     RESUME = "resume"
@@ -33,7 +34,7 @@ class ClaimState(Enum):
 
 
 class Output:
-    """The paths of one output folder, and what stands at them."""
+    """One output folder: its paths, and what they contain."""
 
     def __init__(self, storage: Storage, location: str) -> None:
         self._storage = storage
@@ -46,40 +47,43 @@ class Output:
         self.success = join(self.folder, "_SUCCESS")
 
     def path(self, relative: str) -> str:
-        """The path of a file named relative to the output folder."""
+        """The absolute path of a path relative to the output folder."""
         return join(self.folder, relative)
 
     def holds(self, path: str) -> bool:
-        """Whether runs write to a path: the output folder may lie inside the input folder."""
+        """Whether a run may write to `path`. The output folder can be inside the input folder."""
         return any(path.startswith(f"{self.path(name)}/") or path == self.path(name) for name in _OWN_NAMES)
 
     def part(self, part: Part) -> str:
-        """The path of a committed part."""
-        return join(self.parts, f"{part.index:06}.arrow")
+        """The path of a part's file."""
+        return join(self.parts, _part_name(part))
 
     def committed(self, plan: Plan) -> list[Part]:
-        """The parts of a plan that are committed already."""
+        """The parts of a plan that are already committed."""
         present = set(self._storage.list(self.parts))
-        return [part for part in plan.parts if f"{part.index:06}.arrow" in present]
+        return [part for part in plan.parts if _part_name(part) in present]
 
     def claim(self, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> "Claim":
-        """Make the folder this run's own, or find that it is. Raises OutputOccupied if it holds anything else."""
+        """Claim the folder for the run of `plan`, to begin or to resume it.
+
+        Raises OutputOccupied if it contains anything else and `is_overwriting` is false.
+        """
         return Claim(self._storage, self, plan, part_bytes, is_overwriting=is_overwriting)
 
     def names(self) -> list[str]:
-        """What the folder holds, but for what an empty one may hold, too."""
-        return [name for name in self._storage.list(self.folder) if not name.startswith(".") and name not in _HARMLESS]
+        """The names in the folder; empty if a run can begin in it."""
+        return [name for name in self._storage.list(self.folder) if not name.startswith(".") and name not in _IGNORED]
 
-    def unfinished_run(self) -> dict[str, Any] | None:
-        """The content of run.json; None if there is no unfinished run."""
+    def unfinished_run(self) -> RunClaim | None:
+        """The content of run.json; None if there is no unfinished run, or if the file is damaged."""
         try:
             run = json.loads(self._text(self.run_json) or "null")
         except ValueError:
             return None
-        return run if isinstance(run, dict) else None
+        return cast("RunClaim", run) if isinstance(run, dict) else None
 
     def is_finished(self, plan: Plan) -> bool:
-        """Whether a plan's run has finished here, perhaps in another process."""
+        """Whether the run of `plan` has finished here, in this process or another."""
         return self._text(self.success) == plan.fingerprint
 
     def _text(self, path: str) -> str | None:
@@ -88,84 +92,93 @@ class Output:
         except StorageError:
             if self._storage.stat(path) is None:
                 return None
-            content = self._storage.read(path)  # another process may just have written it
+            content = self._storage.read(path)  # another process has just written it
         return content.decode(errors="replace").strip()
 
 
 class Claim:
-    """A run's right to write into an output folder. state: what is left to do there."""
+    """A run's right to write to an output folder. state: what remained to be done when it was made.
+
+    An identical run (same fingerprint and part size) in another process can hold the same claim at the same time.
+    """
 
     def __init__(self, storage: Storage, output: Output, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> None:
-        """See `Output.claim`."""
         self._storage = storage
-        self._run = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
+        self._run: RunClaim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
         self.output = output
         self.plan = plan
         self.state = self._take(is_overwriting=is_overwriting)
 
     @contextmanager
     def commit(self, path: str) -> Iterator[BinaryIO]:
-        """A file of this run's output, committed as `Storage.commit` does it. Raises as `check` does.
+        """A file to write, committed as by `Storage.commit` if the claim still holds then. Raises as `check` does.
 
-        The temporary file lies among the parts, so that what a killed process leaves is removed with them. A run that
-        overwrites removes the parts before it claims the folder: it has removed either the temporary file or, by the
-        time of the check, run.json. Two runs are never mixed.
+        The temporary file is in `_parts`, so that one left by a killed process is removed with the parts. That also
+        keeps two runs from being mixed: a run that overwrites removes `_parts` before it claims the folder, and so has
+        removed either the temporary file or, at the time of the check, run.json.
         """
         with self._storage.commit(path, beside=self.output.parts) as file:
             yield file
             self.check()
 
+    def write(self, path: str, content: bytes) -> None:
+        """Commit a file whose content is at hand. Raises as `check` does."""
+        with self.commit(path) as file:
+            file.write(content)
+
     def check(self) -> None:
-        """Raise OutputOccupied if another run has taken the folder, StorageError if the claim is gone."""
+        """Raise OutputOccupied if another run has claimed the folder, StorageError if run.json is gone."""
         found = self.output.unfinished_run()
         if found is None:
-            raise StorageError(f"{self.output.run_json}: is gone while the run was writing; run the same command again")
+            raise StorageError(
+                f"{self.output.run_json}: was removed while the run was writing; run the same command again"
+            )
         if found != self._run:
-            raise self._occupied("was taken by another run meanwhile")
+            raise self._occupied("was claimed by another run meanwhile")
 
     def is_finished(self) -> bool:
-        """Whether this very run has finished, perhaps in another process."""
+        """Whether this run has finished, in this process or another."""
         return self.output.is_finished(self.plan)
 
     def finish(self) -> None:
-        """Declare the output whole, then tidy up."""
-        with self.commit(self.output.success) as file:
-            file.write(self.plan.fingerprint.encode() + b"\n")
-        self.tidy()
+        """Write `_SUCCESS`, which declares the output complete, then remove the parts."""
+        self.write(self.output.success, self.plan.fingerprint.encode() + b"\n")
+        self.remove_parts()
 
-    def tidy(self) -> None:
-        """Remove the parts of a run that no longer needs them, unless they are another run's by now."""
-        # An identical run beside this one may still write there; it will find this one's _SUCCESS and tidy up.
+    def remove_parts(self) -> None:
+        """Remove the parts, unless another run has claimed the folder by now."""
+        # An identical run may still write there: it then finds _SUCCESS and removes the parts itself.
         with suppress(StorageError):
             if self.output.unfinished_run() in (None, self._run):
                 self._storage.remove(self.output.parts)
 
     def missing_parts(self, shard: Shard | None) -> list[Part]:
-        """The other shards' parts that are not committed, once this shard's own are.
+        """The parts of other shards that are not committed yet. Call it once this shard has committed its own.
 
-        Raises StorageError if one of its own is missing, or all are: another process has gathered and tidied up.
+        Raises StorageError if one of this shard's own is missing, or if the run has finished elsewhere by now, where
+        the parts have been removed.
         """
         committed = {*self.output.committed(self.plan)}
         missing = [part for part in self.plan.parts if part not in committed]
-        # Asked after the look: _SUCCESS is written before the parts are removed.
-        if missing and (share(missing, shard) or self.is_finished()):
+        # Asked after listing the parts, because _SUCCESS is written before they are removed.
+        if missing and (parts_of_shard(missing, shard) or self.is_finished()):
             raise StorageError(
-                f"{self.output.parts}: a part is gone while the run was writing; run the same command again"
+                f"{self.output.parts}: a part was removed while the run was writing; run the same command again"
             )
         return missing
 
     def _take(self, *, is_overwriting: bool) -> ClaimState:
         unfinished = self.output.unfinished_run()
         found = self.output.names()
-        # Asked last: an identical run that finishes meanwhile writes _SUCCESS before it removes the parts.
+        # Asked last, because an identical run that finishes meanwhile writes _SUCCESS before it removes the parts.
         if self.is_finished():
-            self.tidy()
+            self.remove_parts()
             return ClaimState.DONE
         if unfinished == self._run and "_SUCCESS" not in found:
             return ClaimState.RESUME
         if found and not self._is_being_begun(found):
             if unfinished is None and self.output.unfinished_run() == self._run:
-                return ClaimState.RESUME  # another process has begun this very run between the two looks
+                return ClaimState.RESUME  # another process has begun this run since run.json was first read
             if not is_overwriting:
                 raise self._occupied(_describe(found, unfinished, self.plan))
             self._clear()
@@ -175,27 +188,27 @@ class Claim:
             # An identical run may have started and finished meanwhile.
             if not self.is_finished():
                 raise
-            self.tidy()
+            self.remove_parts()
             return ClaimState.DONE
 
     def _begin(self, *, is_overwriting: bool) -> ClaimState:
-        """Claim a folder that was empty, or find that an identical run has done so."""
+        """Claim a folder that was found empty, unless an identical run has done so since."""
         if not self._storage.create(self.output.run_json, json.dumps(self._run).encode() + b"\n"):
             self.check()
             return ClaimState.RESUME
-        # Another run may have come and gone since the folder was looked at; none can be at work here any more.
+        # Another run may have started and finished since the folder was listed. From here on none can write to it.
         if is_overwriting:
             self._remove(_RESULTS)
         elif (found := [name for name in self.output.names() if name != "_parts"]) and not _is_being_gathered(found):
-            self.tidy()
+            self.remove_parts()
             raise self._occupied(f"is not empty any more ({', '.join(found[:3])})")
         return ClaimState.BEGIN
 
     def _clear(self) -> None:
-        """Remove what runs leave here.
+        """Remove the output of another run.
 
-        `_SUCCESS` comes first: from then on the folder no longer claims to be whole. Then the parts, and with them the
-        claim, without which a run still at work here commits nothing; then what it committed until then.
+        `_SUCCESS` first, because the rest is incomplete from then on. Then the parts, and with them run.json, without
+        which a run that is still at work commits nothing more. Then what it has committed.
         """
         self._remove(("_SUCCESS", "_parts", *_RESULTS))
 
@@ -204,14 +217,18 @@ class Claim:
             self._storage.remove(self.output.path(name))
 
     def _is_being_begun(self, found: list[str]) -> bool:
-        """Whether all that stands in the folder is a run that another process is about to begin."""
+        """Whether the folder contains nothing but the temporary run.json of a process that is about to claim it."""
         return found == ["_parts"] and all(name.startswith(".") for name in self._storage.list(self.output.parts))
 
     def _occupied(self, problem: str) -> OutputOccupied:
         return OutputOccupied(f"{self.output.folder}: {problem}; choose another {Flag.OUTPUT} or add {Flag.OVERWRITE}")
 
 
-def _describe(found: list[str], unfinished: dict[str, Any] | None, plan: Plan) -> str:
+def _part_name(part: Part) -> str:
+    return f"{part.index:06}.arrow"
+
+
+def _describe(found: list[str], unfinished: RunClaim | None, plan: Plan) -> str:
     if "_SUCCESS" in found:
         return "holds a finished run over other inputs, another model or other settings"
     if unfinished and unfinished.get("fingerprint") == plan.fingerprint:
@@ -223,5 +240,5 @@ def _describe(found: list[str], unfinished: dict[str, Any] | None, plan: Plan) -
 
 
 def _is_being_gathered(found: list[str]) -> bool:
-    """Whether what stands beside this run's claim can be the work of an identical run that went on from it."""
+    """Whether an identical run, which resumed from this run's claim, can have written what was found beside it."""
     return "_SUCCESS" not in found and set(found) <= set(_RESULTS)

@@ -1,14 +1,14 @@
-"""One part, from reading to commit. Everything that can fail while scoring fails in here, and leaves nothing behind."""
+"""Scores one part, from reading to commit. Whatever fails, nothing of the part is visible."""
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import numpy as np
 
-from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch
+from job.contract import NO_PREDICTION, PixelBatch, Reject, ScoredBatch
 from job.errors import DataError, InternalError
 from job.log import Event, event
 from job.model.bundle import Predictor
@@ -25,17 +25,20 @@ from job.storage import Storage, check_unchanged
 from job.write.part_file import PartSummary, PartWriter
 from job.write.predictions import prediction_rows
 
+if TYPE_CHECKING:
+    from job.documents.parts_json import AppearanceCounts, TallyCounts
+
 _log = logging.getLogger(__name__)
 
-_DECIMALS = 6
+_PROBABILITY_DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class PartScorer:
     """Scores parts of a run, one call per part, from any thread.
 
-    commit: opens the file that a part is written to, see `Claim.commit`. observer: told of each batch, and of the
-    seconds that went into a part.
+    commit: opens the file that a part is written to; see `Claim.commit`. observer: notified of each batch, of the time
+    spent on a part, and of its commit.
     """
 
     storage: Storage
@@ -45,54 +48,48 @@ class PartScorer:
     observer: Observer
 
     def score(self, part: Part, target: Input, path: str) -> int:
-        """Score a part of an input and commit it at `path`; returns its number of rows."""
+        """Score a part of `target` and commit it at `path`; returns its number of rows.
+
+        Raises InputChanged if the input is no longer the file that was planned, DataError, StorageError, Stopped.
+        """
         watch = Stopwatch()
         try:
             rows = self._score(part, target, path, watch)
         finally:
             watch.lap(Stage.WRITE)
-            watch.tell(self.observer)
+            watch.report_to(self.observer)
         self.observer.committed(part)
         return rows
 
     def _score(self, part: Part, target: Input, path: str, watch: Stopwatch) -> int:
-        source = target.source
-        tally, looks, lines = Tally.zero(), Appearance.zero(), 0
-        head, collector = FirstRows(), Collector()
+        counts, first_rows = _PartCounts(), FirstRows()
         appearance.prepare()
         with self.commit(path) as file:
             writer = PartWriter(file, target.schema)
-            for batch in self._batches(part, source):
+            for batch in self._batches(part, target.source):
                 watch.lap(Stage.READ)
                 if part.is_first:
-                    head.add(batch)
+                    first_rows.add(batch)
                 scored = predict(batch, self.predictor)
                 watch.lap(Stage.PREDICT)
                 rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
-                writer.write(rows, tuple(reject.shifted(tally.read, lines) for reject in batch.rejects))
-                counted = Tally.of(scored)
-                collector.add(scored, batch.pixels)
-                looks += Appearance.of(batch.pixels, counted.rejected)
-                tally, lines = tally + counted, lines + batch.lines
-                self.observer.advanced(counted.read, counted.rejected, batch.size_bytes)
+                writer.write(rows, counts.in_part(batch.rejects))
+                added = counts.add(batch, scored)
+                self.observer.advanced(added.read, added.rejected, batch.size_bytes)
                 self.storage.check_stop()
                 watch.lap(Stage.WRITE)
             watch.lap(Stage.READ)
-            if tally.read != tally.scored + tally.rejected:
-                raise InternalError(
-                    f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected"
-                )
-            self._check_unchanged(source)
-            warnings = self._warnings(part, source, head) if part.is_first else []
-            summary = PartSummary(tally.read, lines, tally.to_json(), looks.to_json(), warnings)
-            writer.finish(summary, collector.examples().to_bytes())
-        return tally.read
+            counts.check(path)
+            self._check_unchanged(target.source)
+            warnings = self._warnings(part, target.source, first_rows) if part.is_first else []
+            writer.finish(counts.summary(warnings), counts.collector.examples().to_bytes())
+        return counts.tally.read
 
     def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
         try:
             yield from source.read(self.storage, part.span, self.settings.block_rows)
         except (DataError, InternalError):
-            # A file that is written to while it is read looks damaged, and is not.
+            # A file that is being written to looks damaged.
             self._check_unchanged(source)
             raise
 
@@ -100,25 +97,61 @@ class PartScorer:
         for file in source.files:
             check_unchanged(self.storage, file)
 
-    def _warnings(self, part: Part, source: Source, head: FirstRows) -> list[str]:
-        """What is odd about the input's first records, however few of them its first part holds."""
-        if not head.is_full and not part.is_last:
-            head = read_first_rows(source, self.storage)
-        found = input_warnings(head.pixels, head.labels)
-        for each in found:
-            told = event(Event.INPUT_WARNING, path=source.file.path, warning=each)
-            _log.warning("%s: %s", source.file.path, each, extra=told)
-        return found
+    def _warnings(self, part: Part, source: Source, first_rows: FirstRows) -> list[str]:
+        """Log and return the warnings about the input's first records, some of which may be in later parts."""
+        if not first_rows.is_full and not part.is_last:
+            first_rows = read_first_rows(source, self.storage)
+        warnings = input_warnings(first_rows.pixels, first_rows.labels)
+        path = source.file.path
+        for warning in warnings:
+            _log.warning("%s: %s", path, warning, extra=event(Event.INPUT_WARNING, path=path, warning=warning))
+        return warnings
+
+
+@dataclass(slots=True)
+class _PartCounts:
+    """What is counted and collected over the batches of a part."""
+
+    tally: Tally = field(default_factory=Tally.zero)
+    appearance: Appearance = field(default_factory=Appearance.zero)
+    lines: int = 0
+    collector: Collector = field(default_factory=Collector)
+
+    def in_part(self, rejects: tuple[Reject, ...]) -> tuple[Reject, ...]:
+        """The rejects of the next batch, with rows and lines that count from the start of the part."""
+        return tuple(reject.shifted(self.tally.read, self.lines) for reject in rejects)
+
+    def add(self, batch: PixelBatch, scored: ScoredBatch) -> Tally:
+        """Add the next batch; returns its own counts."""
+        added = Tally.of(scored)
+        self.collector.add(scored, batch.pixels)
+        self.appearance += Appearance.of(batch.pixels, added.rejected)
+        self.tally += added
+        self.lines += batch.lines
+        return added
+
+    def check(self, path: str) -> None:
+        """Raise InternalError unless every record was either scored or rejected."""
+        tally = self.tally
+        if tally.read != tally.scored + tally.rejected:
+            raise InternalError(f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected")
+
+    def summary(self, warnings: list[str]) -> PartSummary:
+        """For the part's file."""
+        tally, counted = self.tally.to_json(), self.appearance.to_json()
+        return PartSummary(
+            self.tally.read, self.lines, cast("TallyCounts", tally), cast("AppearanceCounts", counted), warnings
+        )
 
 
 def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
-    """Run the network on a batch; rejected records get no prediction.
+    """Run the network on a batch. Rejected records get no prediction.
 
-    Probabilities are rounded to six decimals, more than which a float32 network does not mean.
+    Probabilities are rounded to six decimals, which is the precision of a float32 network.
     """
     raw = predictor.predict(batch.pixels)
     predictions = raw.argmax(axis=1).astype(np.int8)
-    probabilities = np.round(raw, _DECIMALS)
+    probabilities = np.round(raw, _PROBABILITY_DECIMALS)
     rejected = [reject.row for reject in batch.rejects if reject.reason.is_fatal]
     predictions[rejected] = NO_PREDICTION
     probabilities[rejected] = 0

@@ -1,10 +1,14 @@
-"""Inputs -> parts, and the run's fingerprint. Pure: the same inputs and settings give the same plan everywhere."""
+"""Inputs -> parts, output names and the run's fingerprint.
+
+Pure: the same inputs and settings give the same plan in every process, on every machine.
+"""
 
 import bisect
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -22,12 +26,12 @@ from job.storage import common_folder, relative_to
 class Part:
     """A contiguous range of one input file: the unit of scoring, committing and resuming.
 
-    index: among all parts of the run. source: which input, by its place in the plan. span: the range, in the
-    source's own unit. is_first, is_last: whether it begins, or ends, its input.
+    index: among all parts of the run. input_index: among the inputs of the plan. span: the range, in the unit of the
+    source (bytes, rows or row groups). is_first, is_last: within its input.
     """
 
     index: int
-    source: int
+    input_index: int
     span: tuple[int, int]
     is_first: bool = False
     is_last: bool = False
@@ -35,10 +39,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input file and its output.
+    """An input file and its output files.
 
-    path: relative to the deepest folder that holds all inputs. predictions, rejects: the output files, relative to the
-    output folder. schema: of the prediction rows.
+    path: relative to the deepest folder that contains all inputs. predictions, rejects: paths relative to the output
+    folder. schema: of the prediction rows.
     """
 
     source: Source
@@ -48,13 +52,9 @@ class Input:
     schema: pa.Schema
 
 
-def _source_of(part: Part) -> int:
-    return part.source
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do. parts: in the order of their indices, and so of their inputs."""
+    """What a run will do. parts: by index, and so in the order of the inputs. fingerprint: identifies the output."""
 
     inputs: tuple[Input, ...]
     parts: tuple[Part, ...]
@@ -62,34 +62,42 @@ class Plan:
 
     def parts_of(self, index: int) -> list[Part]:
         """The parts of one input, in order."""
-        start, stop = (bisect.bisect_left(self.parts, each, key=_source_of) for each in (index, index + 1))
+        start, stop = (bisect.bisect_left(self.parts, each, key=_input_index) for each in (index, index + 1))
         return list(self.parts[start:stop])
+
+    def bytes_of(self, parts: Sequence[Part]) -> int:
+        """Roughly how many bytes of the stored input files some parts are."""
+        counts = [len(self.parts_of(index)) for index in range(len(self.inputs))]
+        return sum(self.inputs[each.input_index].source.file.size // counts[each.input_index] for each in parts)
+
+
+_input_index = attrgetter("input_index")
 
 
 def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: str) -> Plan:
-    """Cut every source into parts of about `settings.part_bytes`.
+    """Split every source into parts of roughly `settings.part_bytes`.
 
-    Raises UsageError where two outputs, or two columns of one, would have the same name.
+    Raises UsageError if two output files, or two columns of one, would have the same name.
     """
     inputs = _inputs(sources, settings)
     parts: list[Part] = []
-    for number, source in enumerate(sources):
+    for input_index, source in enumerate(sources):
         spans = source.spans(settings.part_bytes)
-        for place, span in enumerate(spans, start=1):
-            parts.append(Part(len(parts), number, span, is_first=place == 1, is_last=place == len(spans)))
+        for number, span in enumerate(spans, start=1):
+            parts.append(Part(len(parts), input_index, span, is_first=number == 1, is_last=number == len(spans)))
     return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest))
 
 
 def _schema(source: Source, settings: ScoreSettings) -> pa.Schema:
-    has_labels, with_probabilities = source.has_labels, settings.has_probabilities
-    own = prediction_schema(has_labels=has_labels, with_probabilities=with_probabilities).names
-    taken = [name for name in source.kept_schema.names if name in own]
+    columns = {"has_labels": source.has_labels, "with_probabilities": settings.has_probabilities}
+    own_names = prediction_schema(**columns).names
+    taken = [name for name in source.kept_schema.names if name in own_names]
     if taken:
         raise UsageError(
             f"{Flag.KEEP} {taken[0]}: the predictions of {source.file.path} already have a column of that name; "
             f"rename it in the input, or leave {Flag.KEEP} out"
         )
-    return prediction_schema(has_labels=has_labels, with_probabilities=with_probabilities, kept=source.kept_schema)
+    return prediction_schema(**columns, kept=source.kept_schema)
 
 
 def _inputs(sources: Sequence[Source], settings: ScoreSettings) -> tuple[Input, ...]:
@@ -114,7 +122,7 @@ def _prediction_format(source: Source, settings: ScoreSettings) -> str:
 
 
 def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest: str) -> str:
-    """SHA-256 over everything that can change the output; part and block sizes, threads and limits cannot."""
+    """SHA-256 over everything that can change the output. Part and block sizes, threads and limits cannot."""
     identity: dict[str, Any] = {
         "digit_job": __version__,
         "inputs": [[each.path, *((file.size, file.version) for file in each.source.files)] for each in inputs],
@@ -126,6 +134,6 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def share(parts: Sequence[Part], shard: Shard | None) -> list[Part]:
-    """A shard's parts; all of them where there are no shards. Dealt out in turn, so that large files are shared."""
+def parts_of_shard(parts: Sequence[Part], shard: Shard | None) -> list[Part]:
+    """The parts that a shard scores; all if there are no shards. Every nth, so that shards share large files."""
     return [part for part in parts if shard is None or part.index % shard.count == shard.index]

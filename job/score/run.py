@@ -2,29 +2,25 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
 
+from job.documents.manifest_json import Timings
 from job.documents.report_json import Report
 from job.errors import InputChanged, InternalError, NoInput, StorageError
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
 from job.score.documents import training_of
-from job.score.engine import ThreadEngine, bytes_of
+from job.score.engine import ThreadEngine
 from job.score.gather import gather, read_report
-from job.score.observer import Observer, Stage, Stopwatch
+from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
-from job.score.plan import Part, make_plan, share
-from job.settings import ScoreSettings, Shard
+from job.score.plan import Part, make_plan, parts_of_shard
+from job.settings import ScoreSettings
 from job.storage import Storage
-
-if TYPE_CHECKING:
-    from job.documents.manifest_json import Timings
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +29,8 @@ _log = logging.getLogger(__name__)
 class RunResult:
     """How a run ended.
 
-    output: the folder. report: the content of report.json; None if parts are missing. rows: scored by this very
-    process. missing: how many parts other shards have still to commit.
+    output: the folder. report: the content of report.json; None if parts are missing. was_done: the run had finished
+    before. rows: scored by this process. missing: the number of parts that other shards have yet to commit.
     """
 
     output: str
@@ -46,60 +42,49 @@ class RunResult:
 
 
 def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunResult:
-    """Score everything that `settings` names; resume an unfinished run, do nothing for a finished one.
+    """Score all inputs of `settings`. Resumes an unfinished run; does nothing if the run has already finished.
 
-    `storage.check_stop` stops the run. Whatever of job.errors it raises, committed parts stay and nothing half-written
-    does.
+    `storage.check_stop` stops the run. Whatever error of `job.errors` ends it, committed parts stay and no file is
+    half-written.
     """
     started, clock, watch = datetime.now(UTC), time.monotonic(), Stopwatch()
     bundle, predictor = _open_model(storage, settings)
-    output = Output(storage, settings.output)
-    plan = make_plan(_look_at_inputs(storage, settings, output), settings, bundle.digest)
-    claim = output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
-    parts, committed = _parts_to_score(claim, settings.shard)
-    observer.planned(plan, parts, bytes_of(plan, parts))
+    claim = _claim(storage, settings, bundle)
+    committed = _committed_parts(claim)
+    parts = [part for part in parts_of_shard(claim.plan.parts, settings.shard) if part not in committed]
+    observer.planned(claim.plan, parts, claim.plan.bytes_of(parts))
     watch.lap(Stage.PLAN)
-    watch.tell(observer)
+    watch.report_to(observer)
+    _log_state(claim, len(committed))
     engine = ThreadEngine(storage.check_stop)
-
-    def result(report: Report | None, *, was_done: bool = False, missing: int = 0) -> RunResult:
-        return RunResult(output.folder, report, was_done, engine.rows, time.monotonic() - clock, missing)
-
-    if claim.state is ClaimState.DONE:
-        done = event(Event.ALREADY_DONE, output=output.folder)
-        _log.info("%s: already scored: same inputs, model and settings", output.folder, extra=done)
-        return result(read_report(storage, output, settings), was_done=True)
-    if claim.state is ClaimState.RESUME:
-        resumed = event(Event.RESUMED, output=output.folder, parts_there=committed, parts=len(plan.parts))
-        _log.info("%s: resuming, %d of %d parts are there", output.folder, committed, len(plan.parts), extra=resumed)
-    scorer = PartScorer(storage.stopping(engine.check_stop), claim.commit, predictor, settings, observer)
+    report, missing = None, 0
     try:
-        engine.score(scorer, plan, parts, output, settings.threads)
-        if missing := claim.missing_parts(settings.shard):
-            return result(None, missing=len(missing))
-        score_seconds = round(time.monotonic() - clock, 3)
-        with _gathering(observer):
-            timings = {"started": started.isoformat(), "score_seconds": score_seconds, "scored_rows": engine.rows}
-            report = gather(storage, claim, settings, bundle, cast("Timings", timings))
+        if claim.state is not ClaimState.DONE:
+            scorer = PartScorer(storage.stopping(engine.check_stop), claim.commit, predictor, settings, observer)
+            engine.score(scorer, claim.plan, parts, claim.output, settings.threads)
+            missing = len(claim.missing_parts(settings.shard))
+            if not missing:
+                timings = _timings(started, time.monotonic() - clock, engine.rows)
+                with timed(observer, Stage.GATHER):
+                    report = gather(storage, claim, settings, bundle, timings)
     except InputChanged:
-        # No input matches the committed parts any more; the next run would need --overwrite to pass them. A shard
-        # leaves them: others have ended well by now, and would not score their share of a new plan.
+        # The committed parts match no input any more, so that the next run would need --overwrite. A shard leaves them:
+        # the others have ended well by now and would not score their parts of a new plan.
         if settings.shard is None:
-            claim.tidy()
+            claim.remove_parts()
         raise
     except (StorageError, InternalError):
-        # An identical run beside this one may have finished first and removed the parts; or one that overwrites.
-        if not claim.is_finished():
-            with suppress(StorageError):  # the first error is the one to report
-                claim.check()
+        if not _has_finished_elsewhere(claim):
             raise
-        claim.tidy()
-        report = read_report(storage, output, settings)
-    return result(report)
+        claim.remove_parts()
+    if report is None and not missing:
+        report = read_report(storage, claim.output, settings.max_rejects)
+    is_done = claim.state is ClaimState.DONE
+    return RunResult(claim.output.folder, report, is_done, engine.rows, time.monotonic() - clock, missing)
 
 
 def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Predictor]:
-    """The verified model. Raises ModelInvalid, also for a card whose distributions gather could not read."""
+    """The verified model. Raises ModelInvalid, also if its card has distributions that gather could not read."""
     bundle = open_bundle(storage, settings.model, allows_unblessed=settings.allows_unblessed)
     predictor = predictor_of(bundle)
     bundle.check(predictor)
@@ -107,27 +92,45 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
     return bundle, predictor
 
 
-def _look_at_inputs(storage: Storage, settings: ScoreSettings, output: Output) -> list[Source]:
+def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
+    output = Output(storage, settings.output)
+    plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
+    return output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
+
+
+def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[Source]:
     files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
     return look(storage, files, settings.read)
 
 
-def _parts_to_score(claim: Claim, shard: Shard | None) -> tuple[list[Part], int]:
-    """The process's parts that are not committed yet; and how many of the run's parts are."""
+def _committed_parts(claim: Claim) -> set[Part]:
+    """The parts that need not be scored; all if the run has finished, which removed their files."""
+    return {*(claim.plan.parts if claim.state is ClaimState.DONE else claim.output.committed(claim.plan))}
+
+
+def _log_state(claim: Claim, committed: int) -> None:
+    folder, parts = claim.output.folder, len(claim.plan.parts)
     if claim.state is ClaimState.DONE:
-        return [], len(claim.plan.parts)
-    committed = {*claim.output.committed(claim.plan)}
-    return [part for part in share(claim.plan.parts, shard) if part not in committed], len(committed)
+        done = event(Event.ALREADY_DONE, output=folder)
+        _log.info("%s: already scored: same inputs, model and settings", folder, extra=done)
+    elif claim.state is ClaimState.RESUME:
+        resumed = event(Event.RESUMED, output=folder, parts_there=committed, parts=parts)
+        _log.info("%s: resuming, %d of %d parts are there", folder, committed, parts, extra=resumed)
 
 
-@contextmanager
-def _gathering(observer: Observer) -> Iterator[None]:
-    """Report how long the block takes, however it ends."""
-    watch = Stopwatch()
-    try:
-        yield
-    finally:
-        watch.lap(Stage.GATHER)
-        watch.tell(observer)
+def _timings(started: datetime, seconds: float, rows: int) -> Timings:
+    return {"started": started.isoformat(), "score_seconds": round(seconds, 3), "scored_rows": rows}
+
+
+def _has_finished_elsewhere(claim: Claim) -> bool:
+    """Whether this run failed because an identical one finished first and removed the parts.
+
+    Raises OutputOccupied if it failed because another run has claimed the folder.
+    """
+    if claim.is_finished():
+        return True
+    with suppress(StorageError):  # the error at hand is the one to report
+        claim.check()
+    return False

@@ -1,13 +1,11 @@
-"""The only door to any file: find, open, commit, remove.
+"""All access to files: find, open, commit, remove. The rest of the job imports from this package, not its modules.
 
-A location is a URI; one without a scheme is a local path. `Storage` (protocol) is what the rest of the job knows,
-`storage_at` (router) finds the one for a location, and `LocalStorage` (local) is made of the operating system's
-operations (filesystem) and of the search through folders and patterns (finding). Foreign errors become this job's own
-in `faults`. A storage carries the function that stops the work on it (stopping). Everything outside this folder
-imports from here.
+protocol: the `Storage` interface. router: `storage_at` picks the implementation by URI scheme. local: `LocalStorage`,
+built on filesystem (one method per system call) and finding (folders and patterns). faults: translates the errors of
+the operating system and Arrow. stopping: the function that a storage carries to stop the work on its files.
 """
 
-from job.storage.faults import is_of_the_machine, translated_errors
+from job.storage.faults import is_system_error, translated_errors
 from job.storage.local import LocalStorage
 from job.storage.paths import common_folder, join, relative_to
 from job.storage.protocol import FileInfo, Storage, check_unchanged
@@ -22,7 +20,7 @@ __all__ = [
     "Storage",
     "check_unchanged",
     "common_folder",
-    "is_of_the_machine",
+    "is_system_error",
     "join",
     "never_stop",
     "relative_to",

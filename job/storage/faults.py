@@ -1,6 +1,6 @@
-"""Errors of the operating system and of Arrow, translated once into this job's own.
+"""Translates errors of the operating system and of Arrow into those of `job.errors`, in this one place.
 
-ENOSPC, EMFILE, ENOMEM and their like become ResourceExhausted, every other errno StorageError.
+ENOSPC, EMFILE, ENOMEM, ... become ResourceExhausted, every other errno StorageError.
 """
 
 import errno
@@ -18,31 +18,31 @@ _EXHAUSTED = {
 }  # fmt: skip
 
 
-def is_of_the_machine(error: Exception) -> bool:
-    """Whether an error is of storage, memory or threads, and so says nothing of the content being read.
+def is_system_error(error: Exception) -> bool:
+    """Whether storage, memory or threads failed, as opposed to the content being damaged.
 
-    Arrow and the unpackers call damaged content an OSError too, but one that the operating system has no number for.
+    Arrow and the decompressors raise OSError for damaged content, too, but without an errno.
     """
-    is_numbered = isinstance(error, OSError) and error.errno is not None
-    return is_numbered or isinstance(error, MemoryError) or _is_about_threads(error)
+    has_errno = isinstance(error, OSError) and error.errno is not None
+    return has_errno or isinstance(error, MemoryError) or _is_about_threads(error)
 
 
 @contextmanager
 def translated_errors(path: str) -> Iterator[None]:
-    """Turn the operating system's errors about a path, and running out of memory meanwhile, into digit-job's.
+    """Raise what goes wrong with `path` inside the block as an error of `job.errors` that names the path.
 
-    For whoever reads from an open file, too. Each number of the operating system's has a meaning here: what can be
-    freed is ResourceExhausted, and all the rest StorageError.
+    OSError becomes ResourceExhausted or StorageError, by its errno; MemoryError and Arrow's failure to start a thread
+    become ResourceExhausted. Other exceptions pass unchanged. Wrap reads from an open file in it, too.
     """
     try:
         yield
     except OSError as error:
-        # Arrow's own text names the path again, and can be many lines long.
+        # Arrow's text repeats the path and can be many lines long.
         reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
         if error.errno in _EXHAUSTED:
             raise ResourceExhausted(f"{path}: {reason}; free some and run the same command again") from error
         raise StorageError(f"{path}: {reason}") from error
-    except MemoryError as error:  # Arrow's is one, too
+    except MemoryError as error:  # ArrowMemoryError is a subclass
         raise ResourceExhausted(f"{path}: {OUT_OF_MEMORY}") from error
     except pa.ArrowException as error:
         if not _is_about_threads(error):
@@ -53,5 +53,5 @@ def translated_errors(path: str) -> Iterator[None]:
 
 
 def _is_about_threads(error: Exception) -> bool:
-    # Arrow has no class of its own for it.
+    # Arrow has no exception class for it.
     return isinstance(error, pa.ArrowException) and "worker thread" in str(error)

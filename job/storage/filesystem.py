@@ -1,7 +1,7 @@
-"""What an operating system does with files, one method for each operation: all that `storage` is made of.
+"""The file operations of an operating system, one method each. `LocalStorage` is built on these alone.
 
-Narrow on purpose: a test that puts another class in its place sees every operation of a run, and can make any one
-of them fail. Errors are the operating system's own; `storage` translates them.
+A test that passes another FileSystem sees every operation of a run and can make any of them fail. Methods raise the
+system's own OSError; `LocalStorage` translates it.
 """
 
 import ctypes
@@ -14,57 +14,56 @@ import pyarrow as pa
 
 _NO_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
 
-# The manual page renameat2(2) and linux/fs.h name these.
+# From linux/fcntl.h and linux/fs.h; see renameat2(2).
 _AT_FDCWD: Final = -100
-
 _RENAME_EXCHANGE: Final = 2
 
 
 class FileSystem(Protocol):
-    """The operations. Paths are absolute; every method raises OSError, and what is not there is FileNotFoundError."""
+    """The operations. Paths are absolute. Every method raises OSError, FileNotFoundError if the path does not exist."""
 
     def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
-        """What stands at a path: its kind, size, times."""
+        """As os.stat."""
         ...
 
     def names(self, folder: str) -> list[str]:
-        """The names in a folder, in any order."""
+        """The names in a folder, hidden ones included, in any order."""
         ...
 
     def open(self, path: str) -> pa.NativeFile:
-        """A file to read; its reads do not hold Python's lock."""
+        """Open a file for reading. Reads release the GIL."""
         ...
 
     def create(self, path: str) -> io.FileIO:
-        """A new file to write, without a buffer; FileExistsError where there is one."""
+        """Create a file and open it for writing, unbuffered. Raises FileExistsError."""
         ...
 
     def sync(self, file: io.FileIO) -> None:
-        """Return once all that was written to a file is on the device."""
+        """As fsync(2) of an open file."""
         ...
 
     def make_folder(self, path: str) -> None:
-        """A new folder in one that is there; FileExistsError where something stands at the path."""
+        """Create a folder; its parent must exist. Raises FileExistsError."""
         ...
 
     def sync_path(self, path: str) -> None:
-        """Return once the content of a file, or the names in a folder, are on the device."""
+        """As fsync(2) of the file or folder at `path`: its content, or its entries."""
         ...
 
     def rename(self, source: str, target: str) -> None:
-        """Give a file or folder another name; a file or empty folder at the target is replaced in the same step."""
+        """Rename a file or folder, atomically replacing a file or empty folder at `target`."""
         ...
 
     def link(self, source: str, target: str) -> None:
-        """Give a file a second name; FileExistsError where the name is taken."""
+        """Create a hard link. Raises FileExistsError."""
         ...
 
     def exchange(self, one: str, other: str) -> bool:
-        """Swap two names in one step; False where this system, or this mount, cannot."""
+        """Atomically swap two paths; returns False if the system or the mount does not support it."""
         ...
 
     def unlink(self, path: str) -> None:
-        """Remove a name of a file."""
+        """Remove a file or link."""
         ...
 
     def remove_folder(self, path: str) -> None:
@@ -73,7 +72,7 @@ class FileSystem(Protocol):
 
 
 class LocalFileSystem:
-    """The machine's own. Its methods are those of FileSystem."""
+    """The operating system's own operations."""
 
     def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
         return os.stat(path, follow_symlinks=follows_links)
@@ -83,9 +82,9 @@ class LocalFileSystem:
 
     def open(self, path: str) -> pa.NativeFile:
         if os.path.isdir(path):
-            # Arrow has words of its own for this, and no error number.
+            # Arrow's own error for this has no errno.
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        # Arrow would encode a name itself, and know no way for one that is not UTF-8.
+        # Arrow cannot encode a name that is not UTF-8.
         return pa.OSFile(os.fsencode(path), "rb")
 
     def create(self, path: str) -> io.FileIO:
@@ -111,7 +110,7 @@ class LocalFileSystem:
         os.link(source, target)
 
     def exchange(self, one: str, other: str) -> bool:
-        """By Linux's renameat2(2), which no other system has under this name."""
+        """By renameat2(2), which only Linux has."""
         renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
         if renameat2 is None:
             return False

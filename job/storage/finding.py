@@ -1,8 +1,8 @@
-"""Looking around in a file system: what stands at a path, which files a folder holds, and which a pattern matches.
+"""Finds files: those below a folder, and those that a pattern matches.
 
-Nothing is passed over because it could not be looked at: an input that is left out in silence is an input lost. Links
-to folders are not followed, unless they are named outright, because they may lead out of the folder, or in circles.
-Errors are the operating system's own; `storage` translates them.
+A path that cannot be inspected raises: a file that is skipped silently is a lost input. Links to folders are followed
+only where the user spells them out, because they can lead out of the folder or in circles. Functions raise the
+system's own OSError; `LocalStorage` translates it.
 """
 
 import fnmatch
@@ -16,14 +16,14 @@ from job.storage.filesystem import FileSystem
 
 _HIDDEN: Final = (".", "_")
 
-# What comes with a new volume, closed to everybody but root.
-_OF_THE_SYSTEM: Final = "lost+found"
+# mkfs creates it in every new volume, readable by root alone.
+_LOST_AND_FOUND: Final = "lost+found"
 
 _ANY_FOLDERS: Final = "**"
 
 
 def status_at(system: FileSystem, path: str, *, follows_links: bool = True) -> os.stat_result | None:
-    """What stands at a path; None where nothing does. Any other trouble is trouble: it says nothing of the file."""
+    """The status of a path; None if it does not exist. Other errors are raised: the path may well exist."""
     try:
         return system.stat(path, follows_links=follows_links)
     except (FileNotFoundError, NotADirectoryError):
@@ -31,13 +31,13 @@ def status_at(system: FileSystem, path: str, *, follows_links: bool = True) -> o
 
 
 def is_folder(system: FileSystem, path: str, *, follows_links: bool = True) -> bool:
-    """Whether a folder, or a link to one, stands at a path."""
+    """Whether `path` is a folder or, with `follows_links`, a link to one."""
     status = status_at(system, path, follows_links=follows_links)
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
 def files_below(system: FileSystem, folder: str) -> Iterator[str]:
-    """All paths in a folder and in those below it that are no folders, without hidden names; in any order."""
+    """All paths below a folder that are not folders, except hidden ones; in any order."""
     folders = [folder]
     while folders:
         for path in _visible(system, folders.pop()):
@@ -48,11 +48,11 @@ def files_below(system: FileSystem, folder: str) -> Iterator[str]:
 
 
 def matches(system: FileSystem, pattern: str) -> Iterator[str]:
-    """The paths that an absolute pattern matches: `*`, `?`, `[..]` within a name, `**` for any folders or, at the end,
-    all files. In any order, perhaps more than once.
+    """The paths that an absolute pattern matches, in any order, some perhaps twice.
 
-    Hidden names are passed over, except where the pattern spells them out.
-    """  # noqa: D205  # a summary of two lines
+    `*`, `?` and `[..]` match within a name; `**` matches any number of folders or, at the end, all files below.
+    Hidden names match only where the pattern spells them out.
+    """
     searched = [("/", pattern.strip("/").split("/"))]
     while searched:
         folder, (part, *rest) = searched.pop()
@@ -61,13 +61,13 @@ def matches(system: FileSystem, pattern: str) -> Iterator[str]:
         elif part == _ANY_FOLDERS:
             searched += [(folder, rest), *((each, [part, *rest]) for each in _folders_in(system, folder))]
         elif rest:
-            searched += [(each, rest) for each in _named(system, folder, part, are_folders=True)]
+            searched += [(each, rest) for each in _component_matches(system, folder, part, are_folders=True)]
         else:
-            yield from _named(system, folder, part, are_folders=False)
+            yield from _component_matches(system, folder, part, are_folders=False)
 
 
-def _named(system: FileSystem, folder: str, part: str, *, are_folders: bool) -> Sequence[str]:
-    """What a pattern's part stands for in a folder: a name, or all that match it."""
+def _component_matches(system: FileSystem, folder: str, part: str, *, are_folders: bool) -> Sequence[str]:
+    """The paths in a folder that match one component of a pattern."""
     if not glob.has_magic(part):
         path = os.path.join(folder, part)
         return [path] if status_at(system, path, follows_links=False) else []
@@ -85,4 +85,4 @@ def _visible_if_folder(system: FileSystem, folder: str) -> list[str]:
 
 def _visible(system: FileSystem, folder: str) -> list[str]:
     names = system.names(folder)
-    return [os.path.join(folder, name) for name in names if not name.startswith(_HIDDEN) and name != _OF_THE_SYSTEM]
+    return [os.path.join(folder, name) for name in names if not name.startswith(_HIDDEN) and name != _LOST_AND_FOUND]

@@ -1,4 +1,8 @@
-"""Files of this machine. A commit is: write beside the target, flush, fsync, rename, fsync the folder."""
+"""Storage on a local or mounted file system.
+
+A commit is: write a temporary file, flush, fsync, rename, fsync the folder. See `Storage` for the contracts of the
+methods.
+"""
 
 import errno
 import io
@@ -26,19 +30,22 @@ _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
-# While another process puts files into a folder that is being removed, and no longer.
+# Attempts to remove a folder into which another process keeps writing.
 _REMOVAL_TRIES = 100
 
 _BUFFER_BYTES = 1 << 17
 
-# What stands behind a folder's name while it is built, or being removed; and how old it is when nobody is at it.
-_HIDDEN = re.compile(r"[0-9a-f]{32}\.(tmp|old)")
+# The end of the name of a staging folder (.NAME.<hex>.tmp) or a retired one (.NAME.<hex>.old).
+_STAGING_OR_RETIRED = re.compile(r"[0-9a-f]{32}\.(tmp|old)")
 
 _ABANDONED_SECONDS = 24 * 60 * 60
 
 
 class LocalStorage:
-    """Files of this machine. A commit is: write beside the target, flush, fsync, rename, fsync the folder."""
+    """The storage of paths without a scheme and of file:// URIs.
+
+    system: the operations it is built on; those of the operating system unless a test passes others.
+    """
 
     def __init__(self, system: FileSystem | None = None, check_stop: CheckStop = never_stop) -> None:
         self._system = system or LocalFileSystem()
@@ -59,7 +66,7 @@ class LocalStorage:
             path = location.removeprefix("file://").partition("/")[2]
             location = "/" + urllib.parse.unquote(path, errors="surrogateescape")
         if "\0" in location:
-            raise UsageError(f"{location!r}: holds a NUL character, which no path may")
+            raise UsageError(f"{location!r}: contains a NUL character, which no path can")
         return os.path.abspath(os.path.expanduser(location))
 
     def find(self, location: str) -> list[FileInfo]:
@@ -73,8 +80,10 @@ class LocalStorage:
             elif stat.S_ISREG(status.st_mode):
                 paths = iter((path,))
             else:
-                raise UsageError(f"{location}: is a pipe or a device, which cannot be read twice; write it to a file")
-            found = [info for each in sorted(set(paths)) if (info := self._found(each))]
+                raise UsageError(
+                    f"{location}: is a pipe or a device, which cannot be read twice; write its content to a file"
+                )
+            found = [info for each in sorted(set(paths)) if (info := self._existing_file(each))]
         if not found:
             raise NoInput(f"{location}: found no file there (looked at {path})")
         return found
@@ -133,7 +142,7 @@ class LocalStorage:
             for file in files_below(self._system, staging):
                 self._system.sync_path(file)
             self._system.sync_path(staging)
-            # Only this keeps a folder under the name at every moment.
+            # Without an exchange there is a moment at which no folder has the name.
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
                 retired = staging
             else:
@@ -144,7 +153,7 @@ class LocalStorage:
 
     def remove_abandoned(self, folder: str, name: str) -> None:
         for each in self.list(folder):
-            if each.startswith(f".{name}.") and _HIDDEN.fullmatch(each, len(name) + 2):
+            if each.startswith(f".{name}.") and _STAGING_OR_RETIRED.fullmatch(each, len(name) + 2):
                 path = os.path.join(folder, each)
                 with translated_errors(path):
                     status = status_at(self._system, path, follows_links=False)
@@ -180,14 +189,14 @@ class LocalStorage:
             return None
         return FileInfo(path, status.st_size, str(status.st_mtime_ns))
 
-    def _found(self, path: str) -> FileInfo | None:
-        """A file that was seen in a folder, or None for what is no file; a name with nothing behind it is an error."""
+    def _existing_file(self, path: str) -> FileInfo | None:
+        """As `_file`, but raises FileNotFoundError for a link to nothing."""
         with translated_errors(path):
             self._system.stat(path)
             return self._file(path)
 
     def _make_folders(self, folder: str) -> None:
-        """Make a folder and those above it that are missing, each on the device before anything is put into it."""
+        """Make a folder and its missing parents; each is durable before anything is written into it."""
         missing: list[str] = []
         while not is_folder(self._system, folder):
             missing.append(folder)
@@ -196,42 +205,42 @@ class LocalStorage:
             try:
                 self._system.make_folder(each)
             except FileExistsError:
-                # Another process was faster; a file in the way is an error.
+                # Another process made it first; a file of that name is an error.
                 if not is_folder(self._system, each):
                     raise
             self._system.sync_path(os.path.dirname(each))
 
     @contextmanager
     def _temporary(self, folder: str) -> Iterator[str]:
-        """A new path in a folder; what stands there at the end goes away."""
-        # Not named after the target, whose name may be as long as names can be.
+        """A path for a temporary file, which is removed if the block raises."""
+        # Not derived from the target's name, which may be as long as the file system allows.
         path = os.path.join(folder, f".{uuid.uuid4().hex}.tmp")
         try:
             yield path
-        except BaseException:  # raised again: a signal, too, must leave nothing behind
-            with suppress(OSError):  # the first error is the one to tell; a stray temporary file is harmless
+        except BaseException:  # re-raised: a signal must not leave a temporary file, either
+            with suppress(OSError):  # the first error is the one to report; a stray temporary file is harmless
                 self._unlink(path)
             raise
 
     @contextmanager
     def _new_file(self, path: str) -> Iterator[BinaryIO]:
-        """A new file to write, which is on the device when the block ends well."""
+        """A new file to write, durable once the block ends without an error."""
         with self._system.create(path) as raw:
             file = io.BufferedWriter(raw, _BUFFER_BYTES)
             try:
                 yield file
                 file.flush()
                 self._system.sync(raw)
-            except BaseException:  # raised again
-                # Whatever is in the buffer still, would be written as it closes.
+            except BaseException:  # re-raised after discarding the buffer
+                # Closing `file` would write the rest of its buffer.
                 with suppress(OSError):
                     file.raw.close()
                 raise
 
     def _rename_unless_there(self, source: str, target: str) -> bool:
-        """Give a file its name unless there is one of that name; whether it was so. `source` is gone in any case."""
+        """Rename `source` unless `target` exists; returns whether it was renamed. `source` is gone in either case."""
         try:
-            # Unlike a rename, a link does not replace what is there.
+            # Unlike a rename, a hard link never replaces the target.
             self._system.link(source, target)
         except FileExistsError:
             self._unlink(source)
@@ -242,7 +251,7 @@ class LocalStorage:
         else:
             self._unlink(source)
             return True
-        # Some mounts (SMB, FUSE) have no links. Between this look and the rename another process may be faster.
+        # Some mounts (SMB, FUSE) have no hard links. There, another process can create the target before the rename.
         if status_at(self._system, target, follows_links=False):
             self._unlink(source)
             return False
@@ -261,27 +270,27 @@ class LocalStorage:
             raise
 
     def _remove_folder(self, folder: str) -> None:
-        """Remove a folder with all in it, however deep, though another process may do the same, or put files there."""
-        left, tries = [folder], _REMOVAL_TRIES
-        while left:
-            if inner := self._emptied(left[-1]):
-                left += inner
+        """Remove a folder of any depth, even while another process removes it or writes into it."""
+        remaining, tries = [folder], _REMOVAL_TRIES
+        while remaining:
+            if subfolders := self._remove_files(remaining[-1]):
+                remaining += subfolders
                 continue
             try:
-                self._system.remove_folder(left[-1])
+                self._system.remove_folder(remaining[-1])
             except FileNotFoundError:
-                pass  # another process took it first
+                pass  # another process removed it first
             except OSError as error:
                 tries -= 1
                 if error.errno not in _NOT_EMPTY or not tries:
                     raise
                 continue
-            left.pop()
+            remaining.pop()
 
-    def _emptied(self, folder: str) -> Sequence[str]:
-        """Remove the files in a folder; the folders in it are left."""
+    def _remove_files(self, folder: str) -> Sequence[str]:
+        """Remove the files directly in a folder; returns the paths of the folders in it."""
         folders: list[str] = []
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # another process removed the folder first
             for name in self._system.names(folder):
                 path = os.path.join(folder, name)
                 status = status_at(self._system, path, follows_links=False)

@@ -1,4 +1,4 @@
-"""Locations and paths as strings: joining, splitting, and which URI schemes there are."""
+"""Locations and paths as strings: which URI schemes are supported, joining, common folders."""
 
 import os
 from pathlib import PurePosixPath
@@ -7,22 +7,22 @@ from job.errors import UsageError
 
 
 def check_scheme(location: str) -> None:
-    """Raise UsageError for a URI whose scheme no storage handles."""
+    """Raise UsageError for a URI with an unsupported scheme. A path without a scheme passes."""
     scheme, is_uri, _ = location.partition("://")
     if is_uri and scheme != "file":
         raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
 
 
 def join(folder: str, *names: str) -> str:
-    """A path below a folder."""
+    """Join a folder and the names below it with single slashes."""
     return "/".join((folder.rstrip("/"), *names))
 
 
 def common_folder(paths: list[str]) -> str:
-    """The deepest folder that holds all of the given absolute file paths."""
+    """The deepest folder that contains all of the given absolute file paths."""
     return os.path.commonpath([os.path.dirname(path) for path in paths])
 
 
 def relative_to(folder: str, path: str) -> str:
-    """A path as seen from a folder above it."""
+    """The path relative to `folder`, which must contain it."""
     return str(PurePosixPath(path).relative_to(folder))

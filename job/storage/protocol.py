@@ -1,7 +1,7 @@
-"""What every storage can do, and a file as it was when it was looked at.
+"""The interface of every storage, and `FileInfo`, which identifies one version of a file.
 
-Paths are strings, so that an object store can stand behind `Storage` as well as a local folder, and tests can put one
-there that fails on request.
+Paths are strings, so that an object store can implement `Storage` as well as a local folder, and a test can pass one
+that fails on request.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from job.storage.stopping import CheckStop
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """A file as it was when it was looked at; two equal values mean it has not changed since.
+    """One version of a file. If two values for a path are equal, the file has not changed between them.
 
-    version: what the storage knows to tell two contents of the same size apart (here: modification time in ns).
+    size: bytes. version: distinguishes contents of the same size; for local files the modification time in ns.
     """
 
     path: str
@@ -34,102 +34,115 @@ class FileInfo:
 
 
 class Storage(Protocol):
-    """One file system. All paths are absolute within it and use `/`."""
+    """A file system. Paths are absolute and use `/`.
+
+    Every method but `resolve` raises StorageError if the system refuses the operation and ResourceExhausted if disk
+    space, memory or file handles ran out; both name the path. "Atomic" means that other processes see the old state
+    or the new one, also after a crash; "durable" that the new state survives a power failure.
+    """
 
     @property
     def check_stop(self) -> CheckStop:
-        """What whoever works on files of this storage calls a few times a second; it raises to stop the work."""
+        """The stop token: code that works on files of this storage calls it a few times a second."""
         ...
 
     def stopping(self, check_stop: CheckStop) -> "Storage":
-        """The same files, with another `check_stop`; equal to this storage."""
+        """The same storage with another `check_stop`. The two compare equal."""
         ...
 
     def __hash__(self) -> int:
-        """Equal storages hold the same files: what was read of one may be cached by it."""
+        """Equal storages hold the same files, so that a cache may use a storage as a key."""
         ...
 
     def resolve(self, location: str) -> str:
-        """The absolute path behind a location as the user wrote it."""
+        """The absolute path of a location as the user wrote it. Raises UsageError for an unsupported scheme."""
         ...
 
     def find(self, location: str) -> list[FileInfo]:
-        """The files a location names, sorted by path: itself, a folder's (recursive), or a pattern's matches.
+        """The files at a location, sorted by path: the file itself, those below a folder, or a pattern's matches.
 
-        Names that begin with `.` or `_` are passed over, except where they are named outright; so are, in folders and
-        patterns, pipes and devices, and links to folders. A link to a file is that file under the link's name.
-        Raises NoInput where there is none, StorageError for a link to nothing and for a folder that cannot be looked
-        into, UsageError for a pipe named outright.
+        Skips names that begin with `.` or `_` unless the location spells them out and, in folders and patterns, also
+        pipes, devices and links to folders. A link to a file counts as that file, under the link's name.
+        Raises NoInput if there is no file, UsageError for a pipe or device named by itself, and StorageError for a
+        link to nothing and for a folder that cannot be read.
         """
         ...
 
     def is_folder(self, path: str) -> bool:
-        """Whether a folder is at a path."""
+        """Whether `path` is a folder or a link to one."""
         ...
 
     def stat(self, path: str) -> FileInfo | None:
-        """The file at a path; None if there is none."""
+        """The file at `path`; None if there is none or if it is no regular file."""
         ...
 
     def list(self, folder: str) -> list[str]:
-        """Names of everything directly in a folder, sorted; empty if there is no such folder."""
+        """The names directly in a folder, sorted, hidden ones included; empty if the folder does not exist."""
         ...
 
     def open(self, path: str) -> pa.NativeFile:
-        """A file to read at any position; its reads do not hold Python's lock."""
+        """Open a file for reading at any position. Reads release the GIL and raise OSError: see `translated_errors`."""
         ...
 
     def read(self, path: str) -> bytes:
-        """A small file's whole content."""
+        """The whole content of a small file."""
         ...
 
     @contextmanager
     def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
-        """A new file to write, which appears under its name when the block ends well, and never otherwise.
+        """A file to write, which atomically appears at `path`, durable, once the block ends without an error.
 
-        beside: the folder for the temporary file; the target's own if not given.
+        It replaces a file of that name; missing folders are made. If the block raises, nothing changes at `path` and
+        the temporary file is removed. beside: the folder of the temporary file; default: the folder of `path`.
         """
         ...
 
     def write(self, path: str, content: bytes) -> None:
-        """Commit a small file whole, in place of one that may be there."""
+        """Commit a small file whose content is at hand. Atomic and durable, like `commit`."""
         ...
 
     def create(self, path: str, content: bytes) -> bool:
-        """Write a small new file whole, unless there is one; whether this call was the one to make it."""
+        """Commit a small file unless `path` exists; returns whether this call created it.
+
+        Of several processes that call it at once exactly one gets True, except on mounts without hard links.
+        """
         ...
 
     def commit_folder(self, staging: str, target: str) -> None:
-        """Give a finished folder its final name, in place of a folder that may be there."""
+        """Rename the finished folder `staging` to `target`, replacing a folder of that name. Durable.
+
+        Atomic where the system can exchange two names. Elsewhere the old folder is renamed first; if the new one
+        cannot be renamed then, the old one gets its name back.
+        """
         ...
 
     def remove_abandoned(self, folder: str, name: str) -> None:
-        """Remove what is hidden in a folder, was to get a name or has lost it, and was left by its writer a day ago."""
+        """Delete staging and retired folders (`.NAME.<hex>.tmp`, `.old`) of `name` that are untouched for a day."""
         ...
 
     def is_mount(self, path: str) -> bool:
-        """Whether a folder is where a volume begins: it cannot be replaced, nor anything be moved to it from beside."""
+        """Whether `path` is a mount point, which cannot be renamed over or into."""
         ...
 
     def commit_files(self, staging: str, target: str, *, last: str) -> None:
-        """Give the files of a finished folder their places in one that cannot be replaced, the file `last` as the last.
+        """Move every file of `staging` into `target`, the file `last` last. Durable.
 
-        Until that is there, the target holds files old and new.
+        Atomic for each file only: until `last` is moved, `target` holds a mixture of old and new files.
         """
         ...
 
     def remove(self, path: str) -> None:
-        """Remove a file or a whole folder; no error if it is not there."""
+        """Remove a file, a link (not what it points to) or a folder with its content. No error if it does not exist."""
         ...
 
 
 def check_unchanged(storage: Storage, seen: FileInfo) -> None:
-    """Raise InputChanged where a file is no longer what it was when it was seen, StorageError where it is gone.
+    """Raise InputChanged if a file is no longer the version `seen`, StorageError if it is gone.
 
-    A file that is gone may come back as it was, with the mount that holds it.
+    The two differ because a file that is gone may come back unchanged, together with its mount.
     """
     now = storage.stat(seen.path)
     if now is None:
-        raise StorageError(f"{seen.path}: is gone while it was being read; run again once it is back")
+        raise StorageError(f"{seen.path}: was removed while it was being read; run again once it is back")
     if now != seen:
         raise InputChanged(f"{seen.path}: was changed while it was being read; run again once it is complete")

@@ -1,4 +1,4 @@
-"""Which storage a location lives in."""
+"""Picks the storage for a location. The only one so far is `LocalStorage`."""
 
 from job.storage.local import LocalStorage
 from job.storage.paths import check_scheme
@@ -6,7 +6,7 @@ from job.storage.protocol import Storage
 
 
 def storage_at(*locations: str) -> Storage:
-    """The storage that all of the locations (paths or URIs) live in. Raises UsageError where there is none."""
+    """The storage that holds all of the locations (paths or URIs). Raises UsageError for an unsupported scheme."""
     for location in locations:
         check_scheme(location)
     return LocalStorage()

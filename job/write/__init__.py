@@ -1,1 +1,1 @@
-"""Results -> files: committed parts, predictions, rejects."""
+"""Writes scored batches to files: parts, predictions, rejects."""

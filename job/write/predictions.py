@@ -1,11 +1,8 @@
-"""NumPy arrays -> Arrow columns, by their memory.
+"""Scored batches -> Arrow rows -> the files that users get: predictions as CSV, Parquet or Kaggle's, rejects as JSON.
 
-pyarrow's own conversions import pandas wherever it is installed, which costs a small run more than its work.
-Source of the layouts: the Arrow columnar format (validity bitmap, then values or 32-bit offsets and text).
-
-The files a user gets: predictions as CSV, Parquet or Kaggle's submission, and rejects as JSON lines.
-
-Bytes depend on the rows alone, never on how they were cut into parts and batches on the way here.
+The bytes of a file depend on its rows alone, never on the batches in which they arrive. Arrow columns are built from
+NumPy memory here, because pyarrow's own conversions import pandas if it is installed, which takes longer than a small
+run. `part_file` is the format of rows that are not final yet.
 """
 
 import json
@@ -19,17 +16,24 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from job.contract import NO_LABEL, NO_PREDICTION, Reject, ScoredBatch, prediction_schema
+from job.documents.report_json import RejectLine
+
+_ROW_GROUP_ROWS: Final = 1 << 16
+_CSV_BATCH_ROWS: Final = 1 << 14
 
 
 def number_column(values: npt.NDArray[Any], is_null: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-    """Numbers of any fixed-width dtype, null where `is_null`."""
+    """An Arrow column of numbers, (n,) of any fixed-width dtype, null where `is_null`."""
     validity = None if is_null is None else _bitmap(~is_null)
     content = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [validity, content])
 
 
 def sparse_text_column(rows: int, texts: Mapping[int, str]) -> pa.Array:
-    """Strings for a few of `rows` rows, null elsewhere. `texts` is ordered by row."""
+    """An Arrow column of `rows` strings, null but for `texts`, which maps rows in ascending order to strings.
+
+    Source of the memory layout: the Arrow columnar format (validity bitmap, 32-bit offsets, UTF-8).
+    """
     if not texts:
         return pa.nulls(rows, pa.string())
     encoded = {row: text.encode() for row, text in texts.items()}
@@ -47,10 +51,6 @@ def sparse_text_column(rows: int, texts: Mapping[int, str]) -> pa.Array:
 
 def _bitmap(is_valid: npt.NDArray[np.bool_]) -> pa.Buffer:
     return pa.py_buffer(np.packbits(is_valid, bitorder="little"))
-
-
-_ROW_GROUP_ROWS: Final = 1 << 16
-_CSV_BATCH_ROWS: Final = 1 << 14
 
 
 def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.RecordBatch:
@@ -74,35 +74,33 @@ def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.Recor
 
 
 class PredictionWriter(Protocol):
-    """A prediction file being written."""
+    """Writes a prediction file."""
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Append rows."""
         ...
 
     def close(self) -> None:
-        """Finish the file's content, or give it up after an error; the stream below stays open."""
+        """Write what is buffered and the footer, if any. The underlying file stays open."""
         ...
 
 
 class CsvPredictions:
-    """Comma-separated, with a header; what does not apply is empty."""
+    """Comma-separated values with a header. Nulls are empty fields."""
 
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         file.write(",".join(map(_quoted, schema.names)).encode() + b"\n")
         self._writer = _csv_writer(file, schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """See PredictionWriter."""
         self._writer.write_batch(rows)
 
     def close(self) -> None:
-        """See PredictionWriter."""
         self._writer.close()
 
 
 class KagglePredictions:
-    """Kaggle's submission file: `ImageId,Label`, images counted from 1; a rejected record has an empty label."""
+    """Kaggle's submission format: `ImageId,Label`. Images count from 1; a rejected record has an empty label."""
 
     def __init__(self, file: BinaryIO) -> None:
         file.write(b"ImageId,Label\n")
@@ -110,18 +108,16 @@ class KagglePredictions:
         self._rows = 0
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """See PredictionWriter."""
         ids = number_column(np.arange(self._rows + 1, self._rows + rows.num_rows + 1, dtype=np.int64))
         self._rows += rows.num_rows
         self._writer.write_batch(pa.RecordBatch.from_arrays([ids, rows["prediction"]], names=["ImageId", "Label"]))
 
     def close(self) -> None:
-        """See PredictionWriter."""
         self._writer.close()
 
 
 class ParquetPredictions:
-    """Parquet with row groups of 65,536 rows, whatever the batches that come in."""
+    """Parquet with row groups of 65,536 rows."""
 
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         self._schema = schema
@@ -130,7 +126,6 @@ class ParquetPredictions:
         self._pending_rows = 0
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """See PredictionWriter."""
         self._pending.append(rows)
         self._pending_rows += rows.num_rows
         while self._pending_rows >= _ROW_GROUP_ROWS:
@@ -140,23 +135,27 @@ class ParquetPredictions:
             self._pending_rows -= _ROW_GROUP_ROWS
 
     def close(self) -> None:
-        """See PredictionWriter."""
         try:
             if self._pending_rows:
                 self._write_group(pa.Table.from_batches(self._pending))
             self._writer.close()
         finally:
-            # Where that failed, its finaliser would try again, on a file that is closed by then.
+            # After an error, pyarrow's finaliser would otherwise write to a file that is closed by then.
             self._writer.is_open = False
 
     def _write_group(self, table: pa.Table) -> None:
-        # Pages are cut along chunks: without joining them, the bytes would tell how the rows arrived.
+        # Parquet's pages follow Arrow's chunks, so that the bytes would depend on the batches.
         self._writer.write_table(table.combine_chunks(), row_group_size=_ROW_GROUP_ROWS)
 
 
 def reject_line(file: str, reject: Reject) -> bytes:
-    """One line of a rejects file: the record's place in `file`, what is wrong with it, and its text."""
-    fields = {
+    """One line of a rejects file. file: the input's path relative to the folder of all inputs."""
+    line = _reject_document(file, reject)
+    return json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
+def _reject_document(file: str, reject: Reject) -> RejectLine:
+    return {
         "file": file,
         "row": reject.row,
         "byte_offset": reject.byte_offset,
@@ -166,11 +165,10 @@ def reject_line(file: str, reject: Reject) -> bytes:
         "detail": reject.detail,
         "raw": reject.raw,
     }
-    return json.dumps(fields, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 
 
 def _quoted(name: str) -> str:
-    """A column's name as a header holds it: in quotes only where it needs them (RFC 4180)."""
+    """A column name for a CSV header, quoted only where RFC 4180 requires it."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"' if any(each in name for each in '",\r\n') else name
 

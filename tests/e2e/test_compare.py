@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import digit_job, invoke
+from support.command import invoke
 from support.files import Digits, make_digits, write_csv
 from support.models import write_model
 from support.outcome import measured
@@ -22,7 +22,7 @@ def runs(tmp_path, model):
 
 def test_two_models_are_compared_on_the_same_inputs(runs, tmp_path):
     """The printed figures are those of the JSON file, which are those of the runs' own reports."""
-    result = digit_job("compare", *runs, "--json", tmp_path / "found.json", "--rows", 3)
+    result = invoke("compare", *runs, "--json", tmp_path / "found.json", "--rows", 3)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     reports = [json.loads((run / "report.json").read_text()) for run in runs]
@@ -46,7 +46,7 @@ def test_a_run_compared_with_itself_is_the_same(runs):
     """No row changed, so there is no table of changed rows."""
     result = invoke("compare", runs[0], runs[0])
     assert result.returncode == 0, result.stderr
-    assert "Verdict: A and B say the same of all 200 rows.\n" in result.stdout
+    assert "Verdict: A and B agree on all 200 rows.\n" in result.stdout
     assert "changed rows" not in result.stdout
 
 
@@ -65,7 +65,10 @@ def test_a_worse_run_fails_only_on_request(better_and_worse):
     assert invoke("compare", worse, better, "--fail-if-worse").returncode == 0
     result = invoke("compare", better, worse, "--fail-if-worse")
     assert result.returncode == 3
-    assert "Verdict: A is better: of the 20 rows that just one of them has right, A has 20 and B 0" in result.stdout
+    assert (
+        "Verdict: A is better: of the 20 rows that only one of them classifies correctly, A has 20 and B 0"
+        in result.stdout
+    )
     assert "worse is significantly worse than" in result.stderr
 
 
@@ -84,7 +87,7 @@ def test_a_gate_without_labels_is_an_error(tmp_path):
     ("arguments", "code", "message"),
     [
         (["old"], 2, "Missing argument"),
-        (["old", "missing"], 66, "missing: is no folder"),
+        (["old", "missing"], 66, "missing: is not a folder"),
         (["old", "new", "--order", "last"], 2, "Invalid value for '--order'"),
         (["old", "new", "--rows", "-1"], 2, "Invalid value for '--rows'"),
         (["old", "new", "--json", "new/report.json"], 2, "report.json: belongs to the output of a run"),
@@ -154,7 +157,7 @@ def test_many_files_are_summarised(tmp_path):
     }
     runs = write_output(tmp_path / "a", a, name="a"), write_output(tmp_path / "b", b, name="b")
     result = invoke("compare", *runs, "--json", tmp_path / "found.json", "--rows", 0)
-    assert "Inputs: the 20 of 30 that A and B agree on least" in result.stdout
+    assert "Inputs: the 20 of 30 with the lowest agreement" in result.stdout
     assert "029.csv" in result.stdout
     assert "000.csv" not in result.stdout
     found = json.loads((tmp_path / "found.json").read_text())

@@ -49,7 +49,7 @@ def test_figures_need_an_extra(results, tmp_path):
     ("arguments", "code", "message"),
     [
         ([], 2, "Missing argument"),
-        (["missing"], 66, "is no folder; name the --output folder of a finished `digit-job score`"),
+        (["missing"], 66, "is not a folder; name the --output folder of a finished `digit-job score`"),
         (["s3://bucket/results"], 2, "s3:// is not supported"),
     ],
 )

@@ -156,7 +156,7 @@ def test_a_run_whose_folder_another_takes_is_told_so(arguments, output, tmp_path
     killed(tmp_path, [*arguments, "--overwrite", "--probabilities"], 10)
     before = files_below(output)
     assert frozen.go_on() == 73, frozen.stderr
-    assert "was taken by another run meanwhile" in frozen.stderr
+    assert "was claimed by another run meanwhile" in frozen.stderr
     assert files_below(output) == before
 
 

@@ -161,7 +161,7 @@ def test_a_shard_whose_part_is_taken_away_does_not_claim_to_be_done(tmp_path, in
     shutil.rmtree(output)
     (last,) = [place for place, each in enumerate(listing.log, 1) if each == ("names", f"{output}/_parts")][-1:]
     taking = LocalStorage(FaultyFileSystem(remove, last))
-    with pytest.raises(StorageError, match="a part is gone"):
+    with pytest.raises(StorageError, match="a part was removed"):
         score(inputs, output, model, shard=Shard(0, 2), storage=taking, threads=1)
 
 

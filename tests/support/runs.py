@@ -13,7 +13,7 @@ _CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 
 
-class NobodyWatches:
+class SilentObserver:
     """The observer of a test that looks at the output alone."""
 
     def planned(self, plan, parts, size_bytes):
@@ -39,7 +39,7 @@ def settings_for(inputs, output, model, **settings):
 def score(inputs, output, model, *, storage=None, check_stop=lambda: None, observer=None, **settings):
     """Run the scoring stage."""
     asked = settings_for(inputs, output, model, **settings)
-    return run(asked, (storage or LocalStorage()).stopping(check_stop), observer or NobodyWatches())
+    return run(asked, (storage or LocalStorage()).stopping(check_stop), observer or SilentObserver())
 
 
 def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry, **settings):

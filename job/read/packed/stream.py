@@ -20,7 +20,7 @@ from job.errors import DataError
 from job.read.packed.compression import Compression, recognise
 from job.read.packed.unpackers import UNPACKERS
 from job.read.packed.zip_archive import UnusableArchive
-from job.storage import FileInfo, StoppableFile, Storage, is_of_the_machine, translated_errors
+from job.storage import FileInfo, StoppableFile, Storage, is_system_error, translated_errors
 
 _MAGIC_BYTES: Final = 6
 _DAMAGE: Final = (
@@ -68,7 +68,7 @@ def _checked_pieces(raw: StoppableFile, compression: Compression, path: str) -> 
     except UnusableArchive as error:
         raise DataError(f"{path}: {error}") from error
     except _DAMAGE as error:
-        if is_of_the_machine(error):
+        if is_system_error(error):
             raise
         said = str(error).partition("\n")[0]
         raise DataError(f"{path}: the {compression.value} data is damaged or cut off ({said})") from error

@@ -26,7 +26,7 @@ from job.read.parquet.images import Images, numbers_in
 from job.read.parquet.window import OpenRowGroup, Windows, stripes
 from job.read.pixels import PixelScale, recognise_scale
 from job.settings import MIB, ReadSettings
-from job.storage import FileInfo, Storage, check_unchanged, is_of_the_machine, translated_errors
+from job.storage import FileInfo, Storage, check_unchanged, is_system_error, translated_errors
 
 _log = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ def _opened(storage: Storage, file: FileInfo) -> Iterator[OpenRowGroup]:
             ):
                 yield OpenRowGroup(parquet, raw, functools.partial(_chunk_table, storage, file), storage.check_stop)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not look at names of columns
-            if is_of_the_machine(error):
+            if is_system_error(error):
                 raise
             check_unchanged(storage, file)  # or the footer may be another file's
             problem = str(error).partition("\n")[0]

@@ -1,7 +1,7 @@
-"""Two finished runs over the same inputs, row by row: what they agree on, and which is better.
+"""Compares two finished runs over the same inputs row by row.
 
-Both runs' predictions flow past in batches, so that memory depends on a batch and not on the files. What is counted
-and what it means is `report.pair_tally`'s and `report.comparison`'s.
+Both runs' predictions are read in batches, so that memory does not depend on the size of the files. `pair_tally` and
+`figures` define what is counted and computed.
 """
 
 from collections.abc import Iterator
@@ -22,15 +22,15 @@ from job.results.predicted import BATCH_BYTES, BATCH_ROWS, predicted
 from job.settings import Order
 from job.storage import Storage
 
-_SHOWN: Final = 3
+_MOST_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Comparer:
-    """How two runs are compared.
+    """How two runs, A and B, are compared.
 
-    most, order: how many changed rows are listed, and which: the first, or the surest, those where the less sure of
-    the two is surest. batch_bytes, batch_rows: see `predicted`; they change no figure.
+    most: how many changed rows are listed. order: the first ones or the surest, ranked by the lower of the two
+    confidences. batch_bytes, batch_rows: see `predicted`; they do not affect the result.
     """
 
     storage: Storage
@@ -40,39 +40,35 @@ class Comparer:
     batch_rows: int = BATCH_ROWS
 
     def compare(self, location_a: str, location_b: str) -> Comparison:
-        """The figures of two runs, as `--json` writes them.
+        """Compare the runs in two output folders.
 
-        Raises NoInput where one is no finished output; DataError where they are not over the same inputs.
+        Raises NoInput if one of them is not a finished output, DataError if their inputs are not the same.
         """
         a, b = open_finished(self.storage, location_a), open_finished(self.storage, location_b)
         total = PairTally.zero()
         inputs: list[ComparedInput] = []
         changed = ChangedRows(self.most, self.order)
         notes: list[str] = []
-        for of_a, of_b in _same_inputs(a, b):
+        for input_a, input_b in _same_inputs(a, b):
             tally, row = PairTally.zero(), 0
-            for pair in self._pairs(a, b, of_a, of_b):
+            for pair in self._pairs(a, b, input_a, input_b):
                 tally += PairTally.of(pair.a.predictions, pair.b.predictions, pair.labels)
                 changed.add(len(inputs), row, pair)
                 row += len(pair.labels)
             total += tally
-            inputs.append(_of_input(of_a.path, tally))
-            if of_a.size != of_b.size:
-                notes.append(
-                    f"{of_a.path} had {of_a.size:,} bytes when A was scored and {of_b.size:,} when B was; its rows are "
-                    "compared by their numbers"
-                )
+            inputs.append(_compared_input(input_a.path, tally))
+            notes += _size_note(input_a, input_b)
         return {
-            "a": _about(a),
-            "b": _about(b),
+            "a": _compared_run(a),
+            "b": _compared_run(b),
             **comparison(total),
             "inputs": inputs,
             "order": self.order,
-            "changed_rows": changed.listed([each["path"] for each in inputs]),
+            "changed_rows": changed.documents([each["path"] for each in inputs]),
             "notes": notes,
         }
 
-    def _pairs(self, a: Finished, b: Finished, of_a: FinishedInput, of_b: FinishedInput) -> Iterator[Pair]:
+    def _pairs(self, a: Finished, b: Finished, input_a: FinishedInput, input_b: FinishedInput) -> Iterator[Pair]:
         """The rows of one input, from both runs."""
         streams = [
             predicted(
@@ -81,53 +77,61 @@ class Comparer:
                 batch_bytes=self.batch_bytes,
                 batch_rows=self.batch_rows,
             )
-            for run, each in ((a, of_a), (b, of_b))
+            for run, each in ((a, input_a), (b, input_b))
         ]
         rows = 0
         for first, second in side_by_side(*streams):
             if len(first) != len(second):
                 raise DataError(
-                    f"{of_a.path}: the predictions of {(b if len(second) < len(first) else a).folder} end after "
+                    f"{input_a.path}: the predictions of {(b if len(second) < len(first) else a).folder} end after "
                     f"{rows:,} rows, the others go on; score again with {Flag.OVERWRITE}"
                 )
-            yield Pair(first, second, _labels(of_a.path, rows, first.labels, second.labels))
+            yield Pair(first, second, _labels(input_a.path, rows, first.labels, second.labels))
             rows += len(first)
-        if rows != of_a.rows:
-            raise DataError(f"{of_a.path}: there are predictions of {rows:,} rows, and {of_a.rows:,} were scored")
+        if rows != input_a.rows:
+            raise DataError(f"{input_a.path}: has predictions for {rows:,} rows, but {input_a.rows:,} were scored")
 
 
 def _same_inputs(a: Finished, b: Finished) -> list[tuple[FinishedInput, FinishedInput]]:
-    """The inputs of two runs, in A's order. Raises DataError where they are not the same."""
-    of_b = {each.path: each for each in b.inputs}
+    """The inputs of both runs, in A's order. Raises DataError if they differ in their paths or numbers of rows."""
     for run, other in ((a, b), (b, a)):
         paths = {each.path for each in other.inputs}
-        if alone := [each.path for each in run.inputs if each.path not in paths]:
-            shown = ", ".join(alone[:_SHOWN]) + (", ..." if len(alone) > _SHOWN else "")
+        if missing := [each.path for each in run.inputs if each.path not in paths]:
+            shown = ", ".join(missing[:_MOST_SHOWN]) + (", ..." if len(missing) > _MOST_SHOWN else "")
             raise DataError(
                 f"{run.folder}: has scored {shown}, which {other.folder} has not; compare runs over the same inputs"
             )
-    pairs = [(each, of_b[each.path]) for each in a.inputs]
-    for first, second in pairs:
-        if first.rows != second.rows:
+    inputs_b = {each.path: each for each in b.inputs}
+    pairs = [(each, inputs_b[each.path]) for each in a.inputs]
+    for input_a, input_b in pairs:
+        if input_a.rows != input_b.rows:
             raise DataError(
-                f"{first.path}: has {first.rows:,} rows in {a.folder} and {second.rows:,} in {b.folder}; "
+                f"{input_a.path}: has {input_a.rows:,} rows in {a.folder} and {input_b.rows:,} in {b.folder}; "
                 "compare runs over the same inputs"
             )
     return pairs
 
 
-def _labels(path: str, row: int, a: Labels, b: Labels) -> Labels:
-    """The true digits, from whichever run has them. Raises DataError where they contradict each other."""
+def _labels(path: str, first_row: int, a: Labels, b: Labels) -> Labels:
+    """The labels of either run. Raises DataError if they contradict each other."""
     has_both = (a != NO_LABEL) & (b != NO_LABEL)
-    if (wrong := np.flatnonzero(has_both & (a != b))).size:
-        at = wrong[0]
+    if (differing := np.flatnonzero(has_both & (a != b))).size:
+        row = differing[0]
         raise DataError(
-            f"{path} row {row + at}: has label {a[at]} in A and {b[at]} in B; compare runs over the same inputs"
+            f"{path} row {first_row + row}: has label {a[row]} in A and {b[row]} in B; "
+            "compare runs over the same inputs"
         )
     return np.where(a == NO_LABEL, b, a)
 
 
-def _about(run: Finished) -> ComparedRun:
+def _size_note(a: FinishedInput, b: FinishedInput) -> list[str]:
+    """A note if the input's size differed between the runs: it may have been corrected in between."""
+    if a.size == b.size:
+        return []
+    return [f"{a.path} had {a.size:,} bytes in A and {b.size:,} in B; rows are compared by their numbers"]
+
+
+def _compared_run(run: Finished) -> ComparedRun:
     model = run.report["model"]
     return {
         "output": run.folder,
@@ -136,12 +140,12 @@ def _about(run: Finished) -> ComparedRun:
     }
 
 
-def _of_input(path: str, tally: PairTally) -> ComparedInput:
+def _compared_input(path: str, tally: PairTally) -> ComparedInput:
     return {
         "path": path,
         "rows": tally.read,
         "compared": tally.compared,
-        "changed": tally.compared - tally.same,
+        "changed": tally.changed,
         "agreement": agreement(tally),
         "labelled": tally.labelled,
         "accuracy": accuracies(tally),

@@ -1,6 +1,6 @@
-"""Counts of two runs on the same rows -> the figures and the verdict of `digit-job compare`.
+"""Counts over the same rows of two runs -> the figures and the verdict of `digit-job compare`.
 
-Figures that need labels, or rows, are None where there are none.
+Figures that need labels, or rows, are None without them.
 """
 
 from dataclasses import asdict
@@ -25,21 +25,21 @@ _Z95: Final = 1.959963984540054
 
 
 def comparison(total: PairTally) -> ComparisonFigures:
-    """Everything there is to say of the rows, by its keys in the JSON file."""
-    test = mcnemar(int(total.right[1, 0]), int(total.right[0, 1])) if total.labelled else None
+    """All figures of a comparison, by their keys in the document."""
+    test = mcnemar(int(total.correct[1, 0]), int(total.correct[0, 1])) if total.labelled else None
     return {
         "rows": {
             "read": total.read,
             "compared": total.compared,
             "same": total.same,
-            "changed": total.compared - total.same,
+            "changed": total.changed,
             "rejected_by_both": int(total.scored[0, 0]),
             "rejected_by_a": int(total.scored[0, 1]),
             "rejected_by_b": int(total.scored[1, 0]),
         },
         "agreement": agreement(total),
         "labelled": total.labelled,
-        "right": _right(total),
+        "right": _correct_rows(total),
         "accuracy": accuracies(total),
         "accuracy_95": {
             "a": wilson_interval(total.correct_a, total.labelled),
@@ -54,40 +54,40 @@ def comparison(total: PairTally) -> ComparisonFigures:
 
 
 def agreement(tally: PairTally) -> float | None:
-    """The share of the rows that both scored, on which they name the same digit."""
+    """The share of the rows scored by both on which the predictions are the same."""
     return tally.same / tally.compared if tally.compared else None
 
 
 def accuracies(tally: PairTally) -> SharePair:
-    """The share that A, and that B, has right of the rows that both scored and that have a label."""
+    """Each run's accuracy on the labelled rows that both scored."""
     if not tally.labelled:
         return {"a": None, "b": None}
     return {"a": tally.correct_a / tally.labelled, "b": tally.correct_b / tally.labelled}
 
 
-def _right(tally: PairTally) -> CorrectRows | None:
+def _correct_rows(tally: PairTally) -> CorrectRows | None:
     if not tally.labelled:
         return None
-    (neither, only_b), (only_a, both) = tally.right.tolist()
+    (neither, only_b), (only_a, both) = tally.correct.tolist()
     return {"both": both, "only_a": only_a, "only_b": only_b, "neither": neither}
 
 
 def _difference_interval(tally: PairTally) -> list[float] | None:
-    """The 95 % interval of B's accuracy less A's, on the same rows.
+    """The 95 % interval of B's accuracy minus A's, on the same rows.
 
     Source: the adjusted Wald interval of D. G. Bonett and R. M. Price, J. Educ. Behav. Stat. 37 (2012) 479-488.
     """
     if not tally.labelled:
         return None
     rows = tally.labelled + 2
-    only_a, only_b = (int(tally.right[1, 0]) + 1) / rows, (int(tally.right[0, 1]) + 1) / rows
+    only_a, only_b = (int(tally.correct[1, 0]) + 1) / rows, (int(tally.correct[0, 1]) + 1) / rows
     centre = only_b - only_a
     spread = _Z95 * ((only_a + only_b - centre**2) / rows) ** 0.5
     return [max(-1.0, centre - spread), min(1.0, centre + spread)]
 
 
 def _changes(tally: PairTally) -> list[Change]:
-    """The pairs of digits that rows changed from (A) and to (B), most frequent first, then by digit."""
+    """The rows per changed pair of digits (A's, B's), most frequent first, then by digit."""
     counts = tally.digits.tolist()
     pairs = [(counts[a][b], a, b) for a in range(CLASSES) for b in range(CLASSES) if a != b and counts[a][b]]
     pairs.sort(key=lambda pair: (-pair[0], *pair[1:]))
@@ -96,7 +96,7 @@ def _changes(tally: PairTally) -> list[Change]:
 
 def _verdict(tally: PairTally, test: McNemar | None) -> ComparisonVerdict:
     outcome = _outcome(tally, test)
-    return {"outcome": outcome, "text": _in_words(outcome, tally, test)}
+    return {"outcome": outcome, "text": _verdict_text(outcome, tally, test)}
 
 
 def _outcome(tally: PairTally, test: McNemar | None) -> Outcome:
@@ -111,17 +111,17 @@ def _outcome(tally: PairTally, test: McNemar | None) -> Outcome:
     return "a_better" if test.only_a > test.only_b else "b_better"
 
 
-def _in_words(outcome: Outcome, tally: PairTally, test: McNemar | None) -> str:
-    compared, changed = tally.compared, tally.compared - tally.same
+def _verdict_text(outcome: Outcome, tally: PairTally, test: McNemar | None) -> str:
+    compared, changed = tally.compared, tally.changed
     match outcome:
         case "no_rows":
-            return "there is no row that both scored, and so nothing to compare"
+            return "no row was scored by both, so that there is nothing to compare"
         case "same":
-            return f"A and B say the same of all {_rows(compared)}{' that both scored' * (compared < tally.read)}"
+            return f"A and B agree on all {_rows(compared)}{' scored by both' * (compared < tally.read)}"
         case "no_labels":
-            return f"A and B differ on {changed:,} of {_rows(compared)}; which is better cannot be told without labels"
+            return f"A and B differ on {changed:,} of {_rows(compared)}; without labels, neither is known to be better"
         case "no_difference":
-            return f"no difference in accuracy can be told: {_on_differing_rows(test)}"
+            return f"no significant difference in accuracy: {_on_differing_rows(test)}"
         case "a_better":
             return f"A is better: {_on_differing_rows(test)}"
         case "b_better":
@@ -130,10 +130,10 @@ def _in_words(outcome: Outcome, tally: PairTally, test: McNemar | None) -> str:
 
 def _on_differing_rows(test: McNemar | None) -> str:
     if test is None or not test.only_a + test.only_b:
-        return "there is no labelled row that just one of them has right"
+        return "no labelled row is classified correctly by only one of them"
     return (
-        f"of the {_rows(test.only_a + test.only_b)} that just one of them has right, A has {test.only_a:,} and B "
-        f"{test.only_b:,} (McNemar's test, p = {test.p_value:.2g})"
+        f"of the {_rows(test.only_a + test.only_b)} that only one of them classifies correctly, A has {test.only_a:,} "
+        f"and B {test.only_b:,} (McNemar's test, p = {test.p_value:.2g})"
     )
 
 

@@ -1,4 +1,4 @@
-"""The figures of a comparison -> lines for people."""
+"""The figures of a comparison -> the lines that `digit-job compare` prints."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,11 +10,12 @@ _MOST_INPUTS: Final = 20
 
 
 def describe_comparison(found: Comparison) -> list[str]:
-    """What `digit-job compare` prints of the content of its JSON file; the verdict comes last."""
+    """The lines to print; the verdict comes last."""
     return [
-        *(_run(name, run) for name, run in (("A", found["a"]), ("B", found["b"]))),
+        _run("A", found["a"]),
+        _run("B", found["b"]),
         "",
-        *_facts(found),
+        *_totals(found),
         *_changes(found),
         *_changed_rows(found),
         *_inputs(found["inputs"]),
@@ -29,11 +30,11 @@ def _run(name: str, run: ComparedRun) -> str:
     return f"{name}  {run['output']}  (model {about}, digest {model['digest'][:12]})"
 
 
-def _facts(found: Comparison) -> Iterator[str]:
+def _totals(found: Comparison) -> Iterator[str]:
     rows, files = found["rows"], len(found["inputs"])
     yield (
         f"Rows        {rows['read']:,} in {files:,} file{'s' * (files != 1)}; {rows['compared']:,} scored by both; "
-        f"rejected by both {rows['rejected_by_both']:,}, by A alone {rows['rejected_by_a']:,}, by B alone "
+        f"rejected by both {rows['rejected_by_both']:,}, by A only {rows['rejected_by_a']:,}, by B only "
         f"{rows['rejected_by_b']:,}"
     )
     yield f"Agreement   {_percent(found['agreement'])}: the same digit on {rows['same']:,}, changed {rows['changed']:,}"
@@ -44,7 +45,7 @@ def _facts(found: Comparison) -> Iterator[str]:
 def _accuracy(found: Comparison) -> Iterator[str]:
     right, test, difference, interval = found["right"], found["mcnemar"], found["difference"], found["difference_95"]
     if right is None or test is None or difference is None or interval is None:
-        yield "Accuracy    unknown: no row that both scored has a label"
+        yield "Accuracy    unknown: no row scored by both has a label"
         return
     shares, intervals = found["accuracy"], found["accuracy_95"]
     for title, run, share, bounds in (
@@ -57,11 +58,9 @@ def _accuracy(found: Comparison) -> Iterator[str]:
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
         )
     low, high = interval
+    yield f"Difference  B - A = {100 * difference:+.2f} points (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
     yield (
-        f"Difference  B is {100 * difference:+.2f} points from A (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
-    )
-    yield (
-        f"Correct     by both {right['both']:,}, by A alone {right['only_a']:,}, by B alone {right['only_b']:,}, "
+        f"Correct     by both {right['both']:,}, by A only {right['only_a']:,}, by B only {right['only_b']:,}, "
         f"by neither {right['neither']:,}"
     )
     statistic = "" if test["statistic"] is None else f"chi-squared {test['statistic']:.2f}, "
@@ -104,7 +103,7 @@ def _inputs(inputs: list[ComparedInput]) -> Iterator[str]:
     shown = inputs
     if len(inputs) > _MOST_INPUTS:
         shown = sorted(inputs, key=lambda each: 1 if each["agreement"] is None else each["agreement"])[:_MOST_INPUTS]
-        yield f"Inputs: the {_MOST_INPUTS} of {len(inputs):,} that A and B agree on least"
+        yield f"Inputs: the {_MOST_INPUTS} of {len(inputs):,} with the lowest agreement"
     header = ("file", "rows", "scored by both", "changed", "agreement", "accuracy A", "accuracy B")
     yield from _table(
         header,
@@ -120,7 +119,7 @@ def _inputs(inputs: list[ComparedInput]) -> Iterator[str]:
 
 
 def _table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """Lines with aligned columns: names to the left, all else to the right."""
+    """Lines with aligned columns: the first column `file`, if any, to the left, all others to the right."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:

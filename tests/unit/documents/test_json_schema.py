@@ -1,4 +1,4 @@
-"""Every document that the job writes is what its published JSON Schema says."""
+"""Every document that the job writes matches its published JSON Schema."""
 
 import json
 from typing import get_args
@@ -12,18 +12,18 @@ from support.runs import score
 from job.cli.schema import DocumentName
 from job.contract import Reason
 from job.documents.json_schema import DOCUMENTS, schema_of
-from job.documents.report_json import RejectLine
+from job.documents.report_json import RejectCode
 from job.results.compare.comparer import Comparer
 
 
 def check(name, content):
-    """Raise ValidationError unless a document is as its schema says."""
+    """Raise ValidationError unless a document matches its schema."""
     Draft202012Validator(schema_of(name)).validate(content)
 
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory, model):
-    """Output folders of runs that differ in all that a document may hold."""
+    """Output folders of runs that differ in everything that a document may contain."""
     folder = tmp_path_factory.mktemp("documents")
     digits = make_digits(60)
     for name in ("in", "idx"):
@@ -50,7 +50,7 @@ def outputs(tmp_path_factory, model):
 
 
 def test_schemas_are_valid_and_described():
-    """Each is JSON Schema, says what it is about, and is one that `digit-job schema` prints."""
+    """Each has descriptions, and `digit-job schema` prints it."""
     assert set(DOCUMENTS) == set(get_args(DocumentName))
     for name in DOCUMENTS:
         schema = schema_of(name)
@@ -59,8 +59,8 @@ def test_schemas_are_valid_and_described():
         assert all(each["description"] and "dict(" not in each["description"] for each in schema["$defs"].values())
 
 
-def test_reports_and_manifests_are_as_their_schemas_say(outputs):
-    """With and without labels, rows, rejects and shards."""
+def test_reports_manifests_and_rejects_match_their_schemas(outputs):
+    """With and without labels, rows and rejects."""
     for folder in outputs.iterdir():
         check("report", json.loads((folder / "report.json").read_text()))
         check("manifest", json.loads((folder / "manifest.json").read_text()))
@@ -70,14 +70,14 @@ def test_reports_and_manifests_are_as_their_schemas_say(outputs):
         check("reject", each)
 
 
-def test_comparisons_are_as_their_schema_says(outputs, storage):
-    """Of runs with labels and without."""
+def test_comparisons_match_their_schema(outputs, storage):
+    """Of runs with and without labels and rows."""
     for a, b in (("labelled", "again"), ("unlabelled", "unlabelled"), ("empty", "empty")):
         check("comparison", json.loads(json.dumps(Comparer(storage).compare(str(outputs / a), str(outputs / b)))))
 
 
-def test_cards_are_as_their_schema_says(tmp_path):
-    """The identity of a card that training wrote is tested where it is trained; here a minimal one."""
+def test_an_incomplete_card_does_not_match_its_schema(tmp_path):
+    """Whole cards are validated where they are trained."""
     folder = write_dense_model(tmp_path / "model")
     card = json.loads((folder / "model.json").read_text())
     required = schema_of("model")["required"]
@@ -87,13 +87,13 @@ def test_cards_are_as_their_schema_says(tmp_path):
 
 
 def test_a_document_with_another_key_or_type_is_refused(outputs):
-    """The schemas are closed: a key that is renamed by mistake is found."""
+    """Schemas are closed, so that a renamed key is noticed."""
     report = json.loads((outputs / "labelled/report.json").read_text())
     for change in ({"accurracy": 1}, {"accuracy": "high"}, {"rows": {"read": 1}}):
         with pytest.raises(ValidationError):
             check("report", {**report, **change})
 
 
-def test_the_reasons_of_rejects_are_the_contracts():
-    """One list, written twice: as codes for the job, as a literal type for the document."""
-    assert set(get_args(RejectLine.__annotations__["reason"])) == {reason.value for reason in Reason}
+def test_reject_codes_are_the_reasons_of_the_contract():
+    """A literal type for the document, an enumeration for the code."""
+    assert set(get_args(RejectCode)) == {reason.value for reason in Reason}

@@ -9,12 +9,12 @@ from job.results.finished import open_finished
 
 @pytest.fixture
 def folder(tmp_path):
-    """A finished run's output."""
+    """The output of a finished run."""
     return write_output(tmp_path / "out", {"in/a.csv": scored([1, 2], [1, 3])})
 
 
 def test_finished_output_is_opened(storage, folder):
-    """Its report, its manifest, its inputs and its files."""
+    """Report, manifest, inputs and files."""
     found = open_finished(storage, str(folder))
     assert found.report["accuracy"] == 0.5
     assert found.manifest["fingerprint"] == "of model"
@@ -22,12 +22,12 @@ def test_finished_output_is_opened(storage, folder):
     assert found.checked_path(storage, found.inputs[0].predictions) == f"{folder}/predictions/in/a.csv.csv"
 
 
-def test_what_is_no_finished_output_is_no_input(storage, folder, tmp_path):
-    """Nothing, a file, a folder of something else, an unfinished run: the message says which, and what to do."""
+def test_unfinished_output_is_no_input(storage, folder, tmp_path):
+    """A missing path, a file, another folder, an unfinished run: the message says which, and what to do."""
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     for name, problem in {
-        "none": "none: is no folder; name the --output folder of a finished",
+        "none": "none: is not a folder; name the --output folder of a finished",
         "file": "file: is a file; name the --output folder",
         "empty": r"empty: holds no finished output \(no _SUCCESS\)",
     }.items():
@@ -41,8 +41,8 @@ def test_what_is_no_finished_output_is_no_input(storage, folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["manifest.json", "report.json"])
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"{", b"\xff", b"{}", b"[" * 100_000])
-def test_output_that_was_damaged_is_refused(storage, folder, name, content):
-    """A file that is gone, or holds something else, is named."""
+def test_damaged_output_is_refused(storage, folder, name, content):
+    """The missing or damaged file is named."""
     (folder / name).unlink()
     if content is not None:
         (folder / name).write_bytes(content)
@@ -50,18 +50,18 @@ def test_output_that_was_damaged_is_refused(storage, folder, name, content):
         open_finished(storage, str(folder))
 
 
-def test_a_report_that_was_changed_is_refused(storage, folder):
-    """Its digest stands in the manifest: nobody's figures pass for the run's."""
+def test_a_changed_report_is_refused(storage, folder):
+    """By its digest in the manifest."""
     report = json.loads((folder / "report.json").read_text())
     (folder / "report.json").write_text(json.dumps({**report, "accuracy": 1.0}))
-    with pytest.raises(DataError, match=r"report\.json: is not as the run wrote it"):
+    with pytest.raises(DataError, match=r"report\.json: its SHA-256 is not the one in manifest\.json"):
         open_finished(storage, str(folder))
 
 
 @pytest.mark.parametrize("field", ["inputs", "outputs", "fingerprint", "timings"])
 @pytest.mark.parametrize("value", [..., 7, "x", [7], None])
 def test_a_manifest_of_another_form_is_refused(storage, folder, field, value):
-    """Whatever is not as runs write it is no defect, but damage."""
+    """As damaged, not as a defect of the job."""
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest = {name: content for name, content in {**manifest, field: value}.items() if content is not ...}
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -69,23 +69,23 @@ def test_a_manifest_of_another_form_is_refused(storage, folder, field, value):
         open_finished(storage, str(folder))
 
 
-def test_another_run_s_success_is_not_taken_for_its_own(storage, folder):
-    """Neither as the folder is opened nor later."""
+def test_the_success_of_another_run_is_refused(storage, folder):
+    """When the folder is opened, and later."""
     found = open_finished(storage, str(folder))
-    found.check_still_there(storage)
+    found.check_unclaimed(storage)
     (folder / "_SUCCESS").write_text("of another\n")
-    with pytest.raises(OutputOccupied, match="was taken by another run meanwhile"):
-        found.check_still_there(storage)
+    with pytest.raises(OutputOccupied, match="was claimed by another run meanwhile"):
+        found.check_unclaimed(storage)
     with pytest.raises(DataError, match="is not of the run whose _SUCCESS is beside it"):
         open_finished(storage, str(folder))
 
 
-def test_a_file_that_is_gone_or_was_changed_is_told(storage, folder):
-    """By its name and sizes."""
+def test_a_missing_or_changed_file_is_named(storage, folder):
+    """With its sizes."""
     found = open_finished(storage, str(folder))
     path = folder / "predictions/in/a.csv.csv"
     path.write_text("prediction\n")
-    with pytest.raises(DataError, match=r"a\.csv\.csv: has 11 bytes, and had \d+ when the run finished"):
+    with pytest.raises(DataError, match=r"a\.csv\.csv: has 11 bytes, but had \d+ when the run finished"):
         found.checked_path(storage, "predictions/in/a.csv.csv")
     path.unlink()
     for missing in ("predictions/in/a.csv.csv", "predictions/b.csv"):

@@ -11,7 +11,7 @@ BATCH = scored([3, -1, 9, 0], [3, 4, -1, 1], [0.5, 0, 0.999873, 1])
 
 
 def read(storage, path, **more):
-    """The whole of a prediction file."""
+    """The columns of a whole prediction file."""
     batches = list(predicted(storage, str(path), **more))
     return [np.concatenate([getattr(each, name) for each in batches]).tolist() for name in COLUMNS]
 
@@ -20,8 +20,8 @@ COLUMNS = ("predictions", "confidences", "labels")
 
 
 @pytest.mark.parametrize("format_", ["csv", "parquet"])
-def test_what_was_written_is_read_back(storage, tmp_path, format_):
-    """Digits, confidences to the bit and labels, -1 or 0 where there is none."""
+def test_written_predictions_are_read_back(storage, tmp_path, format_):
+    """Digits, confidences to the bit and labels; -1 or 0 where there is none."""
     folder = write_output(tmp_path, {"a": BATCH}, format_=format_)
     predictions, confidences, labels = read(storage, folder / f"predictions/a.{format_}")
     assert predictions == [3, -1, 9, 0]
@@ -29,21 +29,21 @@ def test_what_was_written_is_read_back(storage, tmp_path, format_):
     assert labels == [3, 4, -1, 1]
 
 
-def test_a_submission_holds_digits_alone(storage, tmp_path):
-    """Kaggle's file has no confidence and no label."""
+def test_a_kaggle_file_has_only_digits(storage, tmp_path):
+    """No confidences and no labels."""
     folder = write_output(tmp_path, {"a": BATCH}, format_="kaggle")
     assert read(storage, folder / "predictions/a.csv") == [[3, -1, 9, 0], [0, 0, 0, 0], [-1, -1, -1, -1]]
 
 
-def test_a_column_that_was_kept_is_no_label(storage, tmp_path):
-    """With --no-label --keep label the input's column stands behind the run's own, and holds anything."""
+def test_a_passthrough_column_is_no_label(storage, tmp_path):
+    """With --no-label --keep label the input's column comes after the run's own, and may contain anything."""
     path = tmp_path / "a.csv"
     path.write_text('prediction,confidence,reject,label,"a\nb"\n3,0.5,,cat,"x\n\ny"\n4,0.25,,"d,og",\n')
     assert read(storage, path) == [[3, 4], [0.5, 0.25], [-1, -1]]
 
 
-def test_a_long_row_of_kept_columns_is_no_matter(storage, tmp_path):
-    """A record may have 1 MiB, and all of it may be kept, each quote of it twice."""
+def test_long_passthrough_columns_are_read(storage, tmp_path):
+    """A record has up to 1 MiB, all of which may pass through, with each quote doubled."""
     path, text = tmp_path / "a.csv", '""' * (1 << 20)
     path.write_text(f'prediction,confidence,reject,note\n3,0.5,,"{text}"\n4,0.25,,"{text}"\n')
     assert read(storage, path) == [[3, 4], [0.5, 0.25], [-1, -1]]
@@ -52,23 +52,26 @@ def test_a_long_row_of_kept_columns_is_no_matter(storage, tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "its columns are none, where prediction and confidence come first"),
-        ("label,pixel0,pixel1\n1,2,3\n", "its columns are label, pixel0, pixel1, where"),
-        ("prediction,confidence,label,reject\n10,0.5,1,\n", "prediction holds 10, expected 0 to 9"),
-        ("prediction,confidence,label,reject\n1,0.5,-2,\n", "label holds -2, expected 0 to 9"),
+        ("", "its first columns are missing, expected prediction and confidence"),
+        (
+            "label,pixel0,pixel1\n1,2,3\n",
+            "its first columns are label, pixel0, pixel1, expected",
+        ),
+        ("prediction,confidence,label,reject\n10,0.5,1,\n", "prediction is 10, expected 0 to 9"),
+        ("prediction,confidence,label,reject\n1,0.5,-2,\n", "label is -2, expected 0 to 9"),
         ("prediction,confidence,label,reject\ncat,0.5,1,\n", "cat"),
         ("prediction,confidence,label,reject\n1,0.5\n", "Expected 4 columns, got 2"),
     ],
 )
-def test_what_is_no_prediction_file_is_refused(storage, tmp_path, text, problem):
-    """The message names the file and what is wrong in it."""
+def test_other_files_are_refused(storage, tmp_path, text, problem):
+    """The message names the file and the problem."""
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(DataError, match=rf"a\.csv: cannot be read as predictions: .*{problem}"):
         read(storage, tmp_path / "a.csv")
 
 
 def test_a_damaged_parquet_file_is_refused(storage, tmp_path):
-    """As is one that holds other columns."""
+    """And one with columns of other types."""
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more PAR1")
     with pytest.raises(DataError, match=r"a\.parquet: cannot be read as predictions"):
         read(storage, tmp_path / "a.parquet")
@@ -77,15 +80,15 @@ def test_a_damaged_parquet_file_is_refused(storage, tmp_path):
         read(storage, tmp_path / "b.parquet")
 
 
-def test_wider_types_are_as_good(storage, tmp_path):
-    """A file that went through pandas holds the same numbers in 64 bits."""
+def test_wider_types_are_read(storage, tmp_path):
+    """A file that pandas has rewritten has 64-bit numbers."""
     pq.write_table(
         pa.table({"prediction": [3, None], "confidence": [0.5, None], "label": [3, 4]}), tmp_path / "a.parquet"
     )
     assert read(storage, tmp_path / "a.parquet") == [[3, -1], [0.5, 0], [3, 4]]
 
 
-def test_a_file_that_cannot_be_read_is_storage_s_business(storage, tmp_path):
-    """Not a matter of its content."""
+def test_a_file_that_cannot_be_read_is_a_storage_error(storage, tmp_path):
+    """Not an error of the data."""
     with pytest.raises(StorageError):
         read(storage, tmp_path / "none.csv")

@@ -19,7 +19,7 @@ ANOTHER = b"as another version rendered it"
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory, model):
-    """A run's output, whose page another version has rendered; treat as read-only."""
+    """A run's output whose page another version has rendered; treat as read-only."""
     folder = tmp_path_factory.mktemp("run")
     score(write_csv(folder / "a.csv", make_digits(50)), folder / "out", model)
     (folder / "out/report.html").write_bytes(ANOTHER)
@@ -29,12 +29,12 @@ def result(tmp_path_factory, model):
 
 @pytest.fixture
 def folder(result, tmp_path):
-    """The same, to be written to."""
+    """A copy of it that a test may change."""
     return Path(shutil.copytree(result, tmp_path / "out"))
 
 
 def change_entry(folder, name, content):
-    """Let the manifest say of a file what it would, had the run written it so."""
+    """Change a file's entry in the manifest as if the run had written this content."""
     manifest = json.loads((folder / "manifest.json").read_text())
     (entry,) = (each for each in manifest["outputs"] if each["path"] == name)
     entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
@@ -45,8 +45,8 @@ def render_again(folder, storage):
     return rerender(storage, open_finished(storage, str(folder)))
 
 
-def test_a_run_s_own_page_is_rendered_again_byte_for_byte(tmp_path, model, storage):
-    """Nothing else changes; and what was removed or spoilt is there again."""
+def test_the_run_s_own_page_is_rendered_again_byte_for_byte(tmp_path, model, storage):
+    """Nothing else changes, and a damaged or missing page is restored."""
     score(write_csv(tmp_path / "a.csv", make_digits(50)), tmp_path / "out", model)
     before = files_below(tmp_path / "out")
     assert render_again(tmp_path / "out", storage)
@@ -58,8 +58,8 @@ def test_a_run_s_own_page_is_rendered_again_byte_for_byte(tmp_path, model, stora
     assert files_below(tmp_path / "out") == before
 
 
-def test_another_version_s_page_gets_its_digest_into_the_manifest(folder, storage):
-    """So that what the manifest says of the folder stays true; all else in it stays as it was."""
+def test_the_manifest_gets_the_digest_of_a_changed_page(folder, storage):
+    """Its other content stays the same."""
     before = json.loads((folder / "manifest.json").read_text())
     assert not render_again(folder, storage)
     after, page = json.loads((folder / "manifest.json").read_text()), (folder / "report.html").read_bytes()
@@ -73,22 +73,22 @@ def test_another_version_s_page_gets_its_digest_into_the_manifest(folder, storag
     assert render_again(folder, storage)
 
 
-def test_a_report_of_an_older_version_is_refused(folder, storage):
-    """What the page tells must be in the report."""
+def test_a_report_without_what_the_page_shows_is_refused(folder, storage):
+    """Such as one of an older version."""
     report = json.loads((folder / "report.json").read_text())
     del report["top2_accuracy"]
     content = json.dumps(report).encode()
     (folder / "report.json").write_bytes(content)
     change_entry(folder, "report.json", content)
     with pytest.raises(
-        DataError, match=r"lacks what this version's page tells \(.*top2_accuracy.*written by digit-job 0"
+        DataError, match=r"lacks what this version's page shows \(.*top2_accuracy.*written by digit-job 0"
     ):
         render_again(folder, storage)
     assert (folder / "report.html").read_bytes() == ANOTHER
 
 
-def test_a_folder_that_another_run_takes_meanwhile_is_left_to_it(folder, storage):
-    """The page of the one is never put beside the predictions of the other."""
+def test_a_folder_claimed_by_another_run_is_not_changed(folder, storage):
+    """The page of one run is never put beside the predictions of another."""
     finished = open_finished(storage, str(folder))
     (folder / "_SUCCESS").unlink()
     with pytest.raises(OutputOccupied):
@@ -98,8 +98,8 @@ def test_a_folder_that_another_run_takes_meanwhile_is_left_to_it(folder, storage
 
 
 @pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
-def test_whatever_operation_fails_the_page_is_whole_and_a_second_call_mends_all(result, tmp_path, fault):
-    """The old page or the new one, never a half."""
+def test_whatever_operation_fails_the_page_is_whole_and_a_second_call_completes(result, tmp_path, fault):
+    """The old page or the new one, never half of one."""
     expected = Path(shutil.copytree(result, tmp_path / "expected"))
     render_again(expected, LocalStorage())
     for at in itertools.count(1):

@@ -1,52 +1,53 @@
+import json
 from dataclasses import replace
 
 import pytest
-from support.files import make_digits, write_csv
-from support.models import IntegerPredictor
-from support.runs import NobodyWatches
 
 from job.errors import InternalError
-from job.read.source import files_at, look
-from job.score.join import Joiner
-from job.score.output import Output
-from job.score.part import PartScorer
-from job.score.plan import make_plan
-from job.settings import ReadSettings, ScoreSettings
-from job.write.part_file import opened_part
+from job.score.join import first_of_each_reason, join
+from job.score.output_files import OutputFiles
 
 
 @pytest.fixture
-def scored(storage, tmp_path):
-    """A joiner, the one input of its plan, and that input's committed parts with their summaries."""
-    settings = ScoreSettings(("in",), str(tmp_path / "out"), "model", part_bytes=20_000)
-    path = write_csv(tmp_path / "a.csv", make_digits(30))
-    plan = make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), settings, "digest")
-    output = Output(storage, settings.output)
-    claim = output.claim(plan, settings.part_bytes, is_overwriting=False)
-    scorer = PartScorer(storage, claim.commit, IntegerPredictor(), settings, NobodyWatches())
-    parts = []
-    for part in plan.parts:
-        scorer.score(part, plan.inputs[0], output.part(part))
-        with opened_part(storage, output.part(part)) as reader:
-            parts.append((output.part(part), reader.summary))
-    return Joiner(storage, claim, settings.format), plan.inputs[0], parts
+def files(scored_parts):
+    return OutputFiles(scored_parts.claim)
 
 
-def test_parts_are_joined_in_order(scored, tmp_path):
-    """The prediction file has a row for each record, and nothing was rejected."""
-    joiner, each, parts = scored
-    joined = joiner.join(each, parts)
-    assert len(parts) > 1
-    assert [file.path for file in joined.files] == ["predictions/a.csv"]
+def test_parts_are_joined_in_order(scored_parts, files, tmp_path):
+    """The prediction file has a row for each record; without rejects there is no reject file."""
+    assert join(scored_parts.target, scored_parts.parts, files, "auto") == []
+    assert [each["path"] for each in files.committed] == ["predictions/a.csv"]
     assert len((tmp_path / "out/predictions/a.csv").read_text().splitlines()) == 31
 
 
+@pytest.mark.parametrize("scored_parts", [(3, 12, 20, 25)], indirect=True)
+def test_rejects_are_written_and_the_first_three_returned(scored_parts, files, tmp_path):
+    """The reject file is committed after the predictions."""
+    examples = join(scored_parts.target, scored_parts.parts, files, "auto")
+    assert [each["path"] for each in files.committed] == ["predictions/a.csv", "rejects/a.csv.jsonl"]
+    lines = [json.loads(line) for line in (tmp_path / "out/rejects/a.csv.jsonl").read_text().splitlines()]
+    assert [(each["file"], each["row"], each["line"]) for each in lines] == [
+        ("a.csv", row, row + 1) for row in (3, 12, 20, 25)
+    ]
+    assert [(each["path"], each["row"], each["reason"]) for each in examples] == [
+        ("a.csv", row, "too_few_fields") for row in (3, 12, 20)
+    ]
+
+
 @pytest.mark.parametrize("difference", [-1, 1])
-def test_rows_that_were_not_counted_are_never_committed(scored, tmp_path, difference):
-    """Where a part holds other rows than its summary says, the run ends as a defect, without a prediction file."""
-    joiner, each, parts = scored
-    path, summary = parts[1]
-    parts[1] = (path, replace(summary, rows=summary.rows + difference))
-    with pytest.raises(InternalError, match=rf"a\.csv: 30 rows in its parts, where {30 + difference} were counted"):
-        joiner.join(each, parts)
+def test_rows_that_no_summary_counts_are_never_committed(scored_parts, files, tmp_path, difference):
+    """If a part holds another number of rows than its summary says, that is a defect, and no file is written."""
+    summaries = list(scored_parts.parts.summaries)
+    summaries[1] = replace(summaries[1], rows=summaries[1].rows + difference)
+    parts = replace(scored_parts.parts, summaries=tuple(summaries))
+    with pytest.raises(
+        InternalError, match=rf"a\.csv: 30 rows in its parts, but their summaries say {30 + difference}"
+    ):
+        join(scored_parts.target, parts, files, "auto")
     assert not list(tmp_path.glob("out/predictions/*"))
+
+
+def test_the_first_three_of_each_reason():
+    """In the given order."""
+    rejects = [{"reason": reason, "row": row} for row, reason in enumerate("aababbab")]
+    assert [each["row"] for each in first_of_each_reason(rejects)] == [0, 1, 2, 3, 4, 5]

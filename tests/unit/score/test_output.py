@@ -4,6 +4,7 @@ from support.runs import files_below
 from job.errors import OutputOccupied, StorageError
 from job.score.output import ClaimState, Output
 from job.score.plan import Part, Plan
+from job.settings import Shard
 
 PLAN = Plan((), (Part(0, 0, (0, 1)), Part(1, 0, (1, 2))), "this run")
 OTHER = Plan((), (), "another run")
@@ -18,8 +19,8 @@ def claim(output, plan=PLAN, part_bytes=100, *, is_overwriting=False):
     return output.claim(plan, part_bytes, is_overwriting=is_overwriting)
 
 
-def test_an_absent_an_empty_and_a_fresh_volume_s_folder_can_be_begun_in(storage, tmp_path):
-    """Nothing, an empty folder, and what a new volume comes with are all empty."""
+def test_a_run_can_begin_in_a_missing_or_empty_folder(storage, tmp_path):
+    """`lost+found` and hidden files do not count."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "volume/lost+found").mkdir(parents=True)
     (tmp_path / "volume/.hidden").write_text("")
@@ -27,16 +28,16 @@ def test_an_absent_an_empty_and_a_fresh_volume_s_folder_can_be_begun_in(storage,
         assert claim(Output(storage, str(tmp_path / name))).state is ClaimState.BEGIN
 
 
-def test_a_begun_run_is_resumed(output, tmp_path):
-    """The same run on its own unfinished output goes on, with the parts that are there."""
+def test_an_unfinished_run_is_resumed(output, tmp_path):
+    """With the parts that are committed."""
     claim(output)
     (tmp_path / "out/_parts/000001.arrow").write_bytes(b"a part")
     assert claim(output).state is ClaimState.RESUME
     assert output.committed(PLAN) == [PLAN.parts[1]]
 
 
-def test_a_finished_run_is_done_and_tidy(output, tmp_path):
-    """_SUCCESS of the same run means that nothing is to be done; parts are gone."""
+def test_a_finished_run_is_done(output, tmp_path):
+    """Nothing remains to be done, and the parts are removed."""
     claim(output).finish()
     assert claim(output).state is ClaimState.DONE
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_SUCCESS"]
@@ -44,7 +45,7 @@ def test_a_finished_run_is_done_and_tidy(output, tmp_path):
 
 @pytest.mark.parametrize("is_finished", [True, False])
 def test_another_run_s_output_is_refused(output, is_finished):
-    """Neither finished nor unfinished output of another run is touched, unless overwriting."""
+    """Output of another run, finished or not, is only replaced with --overwrite."""
     other = claim(output, OTHER)
     if is_finished:
         other.finish()
@@ -54,15 +55,15 @@ def test_another_run_s_output_is_refused(output, is_finished):
     assert not other.is_finished()
 
 
-def test_other_part_bytes_cannot_resume(output):
+def test_a_run_with_another_part_size_cannot_resume(output):
     """Parts of two sizes are never mixed."""
     claim(output, part_bytes=100)
     with pytest.raises(OutputOccupied, match="unfinished with --part-bytes 100, which must stay the same"):
         claim(output, part_bytes=200)
 
 
-def test_overwriting_removes_what_runs_write_and_nothing_else(output, tmp_path):
-    """Files that no run writes survive --overwrite."""
+def test_overwriting_removes_only_what_runs_write(output, tmp_path):
+    """Other files survive --overwrite."""
     claim(output, OTHER)
     (tmp_path / "out/notes.txt").write_text("mine")
     (tmp_path / "out/report.html").write_text("theirs")
@@ -70,20 +71,20 @@ def test_overwriting_removes_what_runs_write_and_nothing_else(output, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_parts", "notes.txt"]
 
 
-def test_of_two_runs_that_begin_at_once_one_gets_the_folder(output, storage, monkeypatch):
-    """Where another run claims the folder between the look and the claim, this one is refused."""
+def test_of_two_runs_at_once_one_claims_the_folder(output, storage, monkeypatch):
+    """If another run claims it after this one has listed it, this one is refused."""
 
     def beaten(path, content):
         claim(Output(type(storage)(), output.folder), OTHER)
         return type(storage).create(storage, path, content)
 
     monkeypatch.setattr(storage, "create", beaten)
-    with pytest.raises(OutputOccupied, match="was taken by another run meanwhile"):
+    with pytest.raises(OutputOccupied, match="was claimed by another run meanwhile"):
         claim(output)
 
 
-def test_of_two_identical_runs_that_begin_at_once_the_second_resumes(output, storage, monkeypatch):
-    """Where the same run claims the folder between the look and the claim, both go on."""
+def test_of_two_identical_runs_at_once_the_second_resumes(output, storage, monkeypatch):
+    """Both go on."""
 
     def beaten(path, content):
         claim(Output(type(storage)(), output.folder))
@@ -93,16 +94,16 @@ def test_of_two_identical_runs_that_begin_at_once_the_second_resumes(output, sto
     assert claim(output).state is ClaimState.RESUME
 
 
-def test_a_folder_in_which_a_run_is_just_beginning_can_be_begun_in(output, tmp_path):
-    """A run that got no further than making the folder of the parts claims nothing."""
+def test_a_temporary_claim_does_not_occupy_the_folder(output, tmp_path):
+    """A process that has only made `_parts` and a temporary file has claimed nothing."""
     (tmp_path / "out/_parts").mkdir(parents=True)
     (tmp_path / "out/_parts/.0123.tmp").write_text("half a claim")
     assert claim(output).state is ClaimState.BEGIN
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", "null", '{"fingerprint": "else"}'])
-def test_a_run_file_of_somebody_else_is_no_run_of_ours(output, tmp_path, content):
-    """Whatever stands in run.json, only this run's own content lets it resume."""
+def test_a_foreign_run_json_is_refused(output, tmp_path, content):
+    """A run resumes only from its own run.json."""
     (tmp_path / "out/_parts").mkdir(parents=True)
     (tmp_path / "out/_parts/run.json").write_text(content)
     with pytest.raises(OutputOccupied):
@@ -110,8 +111,8 @@ def test_a_run_file_of_somebody_else_is_no_run_of_ours(output, tmp_path, content
 
 
 @pytest.mark.parametrize("name", ["_SUCCESS", "_parts/run.json"])
-def test_a_file_that_cannot_be_read_is_not_one_that_is_absent(output, tmp_path, monkeypatch, storage, name):
-    """Or a disk that fails for a moment would make finished output look like another's."""
+def test_a_file_that_cannot_be_read_is_not_taken_for_missing(output, tmp_path, monkeypatch, storage, name):
+    """A disk that fails for a moment must not turn finished output into another run's."""
     found = claim(output)
     if name == "_SUCCESS":
         found.finish()
@@ -127,8 +128,8 @@ def test_a_file_that_cannot_be_read_is_not_one_that_is_absent(output, tmp_path, 
         claim(output)
 
 
-def test_a_file_is_committed_by_the_run_that_has_the_folder(output, tmp_path):
-    """Under its name when it is whole, and by way of the parts, where what a killed process leaves goes away."""
+def test_a_claim_commits_files_through_the_parts_folder(output, tmp_path):
+    """So that a temporary file of a killed process is removed with the parts."""
     with claim(output).commit(output.report_json) as file:
         file.write(b"{}")
         assert {path.name for path in (tmp_path / "out/_parts").iterdir()} > {"run.json"}
@@ -136,26 +137,50 @@ def test_a_file_is_committed_by_the_run_that_has_the_folder(output, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["report.json", "_parts/000001.arrow", "_SUCCESS"])
-def test_a_run_that_lost_the_folder_commits_nothing_there(output, storage, tmp_path, name):
-    """Another has taken it, with --overwrite, while a file was being written."""
+def test_a_lost_claim_commits_nothing(output, storage, tmp_path, name):
+    """Another run has claimed the folder with --overwrite while a file was being written."""
 
     def meanwhile():
         claim(Output(storage, output.folder), OTHER, is_overwriting=True)
 
     ours = claim(output)
     with (
-        pytest.raises(OutputOccupied, match="out: was taken by another run meanwhile"),
+        pytest.raises(OutputOccupied, match="out: was claimed by another run meanwhile"),
         ours.commit(output.path(name)),
     ):
         meanwhile()
-    ours.tidy()
+    ours.remove_parts()
     assert files_below(tmp_path / "out").keys() == {"_parts/run.json"}
 
 
-def test_a_run_whose_claim_is_gone_commits_nothing(output, tmp_path):
-    """Somebody removed it: who has the folder is not known."""
+def test_a_claim_writes_whole_files(output, tmp_path):
+    """Under the same conditions."""
     ours = claim(output)
-    with pytest.raises(StorageError, match=r"_parts/run\.json: is gone"), ours.commit(output.report_json):
+    ours.write(output.report_json, b"{}")
+    assert (tmp_path / "out/report.json").read_bytes() == b"{}"
+    claim(output, OTHER, is_overwriting=True)
+    with pytest.raises(OutputOccupied):
+        ours.write(output.report_json, b"other")
+    assert not (tmp_path / "out/report.json").exists()
+
+
+def test_missing_parts_are_those_of_other_shards(output, tmp_path):
+    """A missing part of this shard, or of a run that has finished elsewhere, is a storage error."""
+    ours = claim(output)
+    (tmp_path / "out/_parts/000000.arrow").write_bytes(b"a part")
+    assert ours.missing_parts(Shard(0, 2)) == [PLAN.parts[1]]
+    for shard in (None, Shard(1, 2)):
+        with pytest.raises(StorageError, match="_parts: a part was removed while the run was writing"):
+            ours.missing_parts(shard)
+    claim(output).finish()
+    with pytest.raises(StorageError, match="a part was removed"):
+        ours.missing_parts(Shard(0, 2))
+
+
+def test_a_removed_claim_commits_nothing(output, tmp_path):
+    """Without run.json nobody knows whose folder it is."""
+    ours = claim(output)
+    with pytest.raises(StorageError, match=r"_parts/run\.json: was removed"), ours.commit(output.report_json):
         (tmp_path / "out/_parts/run.json").unlink()
     assert not (tmp_path / "out/report.json").exists()
 
@@ -167,13 +192,13 @@ def test_a_run_whose_claim_is_gone_commits_nothing(output, tmp_path):
         ("a.csv", False), ("predictions.csv", False), ("mine/predictions/a.csv", False),
     ],
 )  # fmt: skip
-def test_what_runs_write_is_told_from_what_lies_beside_it(output, name, is_ours):
+def test_paths_that_runs_write_to_are_recognised(output, name, is_ours):
     """Output and input may share a folder."""
     assert output.holds(output.path(name)) == is_ours
 
 
-def test_what_came_while_the_folder_was_looked_at_is_not_written_over(output, storage, monkeypatch, tmp_path):
-    """Another run, from its start to its end, between the look and the claim: refused, and its output as it was."""
+def test_output_that_appears_during_the_claim_is_not_overwritten(output, storage, monkeypatch, tmp_path):
+    """If another run starts and finishes after this one has listed the folder, this one is refused."""
     create = type(storage).create
 
     def beaten(path, content):
@@ -188,8 +213,8 @@ def test_what_came_while_the_folder_was_looked_at_is_not_written_over(output, st
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["_SUCCESS"]
 
 
-def test_a_file_that_comes_between_two_looks_at_it_is_read(output, storage, monkeypatch, tmp_path):
-    """Neither absent nor unreadable: an identical run has just finished."""
+def test_a_file_that_appears_between_read_and_stat_is_read(output, storage, monkeypatch, tmp_path):
+    """An identical run has just finished."""
     ours = claim(output)
     stat = type(storage).stat
 
@@ -202,8 +227,8 @@ def test_a_file_that_comes_between_two_looks_at_it_is_read(output, storage, monk
 
 
 @pytest.mark.parametrize("content", [b"{", b"7", b"\xff"])
-def test_a_damaged_note_of_the_run_is_somebody_elses(output, tmp_path, content):
-    """What is not known to be this run's is not resumed."""
+def test_a_damaged_run_json_is_refused(output, tmp_path, content):
+    """It is not known to be this run's."""
     claim(output)
     (tmp_path / "out/_parts/run.json").write_bytes(content)
     with pytest.raises(OutputOccupied, match="is not empty"):

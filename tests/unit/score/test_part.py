@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from support.files import csv_lines, csv_text, make_digits, write_csv
 from support.models import IntegerPredictor
-from support.runs import NobodyWatches
+from support.runs import SilentObserver
 
 from job.contract import PixelBatch, Reason, Reject
 from job.errors import InputChanged, InternalError, Terminated
@@ -15,19 +15,19 @@ from job.score.part import PartScorer, predict
 from job.score.plan import make_plan
 from job.settings import ReadSettings, ScoreSettings
 from job.storage import never_stop
-from job.write.part_file import opened_part
+from job.write.part_file import open_part
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=20_000, block_rows=4)
 
 
 def planned(storage, path):
-    """The plan over one file."""
+    """The plan for one file."""
     return make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), SETTINGS, "digest")
 
 
 def scorer(storage, predictor, check_stop=never_stop):
-    """A scorer that tells nobody how far it is."""
-    return PartScorer(storage.stopping(check_stop), storage.commit, predictor, SETTINGS, NobodyWatches())
+    """A PartScorer without an observer."""
+    return PartScorer(storage.stopping(check_stop), storage.commit, predictor, SETTINGS, SilentObserver())
 
 
 def test_parts_hold_every_record_once(tmp_path, storage):
@@ -39,7 +39,7 @@ def test_parts_hold_every_record_once(tmp_path, storage):
     for part in plan.parts:
         path = str(tmp_path / f"{part.index}.arrow")
         scorer(storage, predictor).score(part, plan.inputs[0], path)
-        with opened_part(storage, path) as reader:
+        with open_part(storage, path) as reader:
             tally += Tally.from_json(reader.summary.tally)
             predictions += [value for rows, _ in reader.batches() for value in rows["prediction"].to_pylist()]
     expected = predictor.predict(digits.pixels).argmax(axis=1)
@@ -48,20 +48,20 @@ def test_parts_hold_every_record_once(tmp_path, storage):
     assert (tally.read, tally.scored, tally.correct) == (50, 50, int((expected == digits.labels).sum()))
 
 
-def test_rejects_count_from_the_part_s_beginning(tmp_path, storage):
-    """A reject's row and line are those within its part, whatever block it came in."""
+def test_rejects_count_from_the_start_of_the_part(tmp_path, storage):
+    """Whatever block they are in."""
     lines = csv_lines(make_digits(9))
     lines[6] = "1,2"
     (tmp_path / "a.csv").write_text("\n".join(lines))
     plan = planned(storage, tmp_path / "a.csv")
     scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
-    with opened_part(storage, str(tmp_path / "p")) as reader:
+    with open_part(storage, str(tmp_path / "p")) as reader:
         found = [reject for _, rejects in reader.batches() for reject in rejects]
     assert [(each.row, each.line, each.reason) for each in found] == [(6, 7, Reason.TOO_FEW_FIELDS)]
 
 
-def test_a_stop_leaves_no_part(tmp_path, storage):
-    """When the run is stopped between two blocks, nothing of the part is to be seen."""
+def test_a_stopped_part_leaves_no_file(tmp_path, storage):
+    """Neither under its name nor a temporary one."""
     plan = planned(storage, write_csv(tmp_path / "a.csv", make_digits(20)))
 
     def stop():
@@ -88,8 +88,8 @@ def test_a_tally_that_does_not_add_up_is_a_defect(tmp_path, storage, monkeypatch
     assert not (tmp_path / "p").exists()
 
 
-def test_an_input_that_grows_meanwhile_is_refused(tmp_path, storage):
-    """Data that changed under the reader is never committed."""
+def test_an_input_that_grows_while_it_is_read_is_refused(tmp_path, storage):
+    """Changed data is never committed."""
     source = write_csv(tmp_path / "a.csv", make_digits(20))
     plan = planned(storage, source)
     with source.open("a") as file:
@@ -99,8 +99,8 @@ def test_an_input_that_grows_meanwhile_is_refused(tmp_path, storage):
     assert not (tmp_path / "p").exists()
 
 
-def test_an_input_that_is_replaced_by_one_of_the_same_size_is_refused(tmp_path, storage):
-    """The modification time tells what the size does not."""
+def test_an_input_replaced_by_one_of_the_same_size_is_refused(tmp_path, storage):
+    """By its modification time."""
     source = write_csv(tmp_path / "a.csv", make_digits(20))
     plan = planned(storage, source)
     os.utime(source, ns=(1, 1))
@@ -108,8 +108,8 @@ def test_an_input_that_is_replaced_by_one_of_the_same_size_is_refused(tmp_path, 
         scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
 
 
-def test_rejected_records_get_no_prediction_and_bad_labels_do():
-    """A fatal reason empties the row; a bad label only takes it out of the accuracy."""
+def test_rejected_records_get_no_prediction_but_bad_labels_do():
+    """A bad label only excludes the row from the accuracy."""
     rejects = (Reject(0, Reason.NOT_A_NUMBER, "wrong"), Reject(1, Reason.BAD_LABEL, "wrong"))
     batch = PixelBatch(make_digits(3).pixels, np.array([1, -1, 3], np.int8), rejects)
     scored = predict(batch, IntegerPredictor())

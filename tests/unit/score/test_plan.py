@@ -6,8 +6,8 @@ from support.files import csv_text, make_digits, write_csv, write_parquet
 
 from job.errors import UsageError
 from job.read.source import files_at, look
-from job.score.plan import make_plan
-from job.settings import ReadSettings, ScoreSettings
+from job.score.plan import make_plan, parts_of_shard
+from job.settings import ReadSettings, ScoreSettings, Shard
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=10_000)
 
@@ -22,12 +22,12 @@ def sources(tmp_path, storage):
 
 
 def changed(source, **how):
-    """The same source over a file that differs in something."""
+    """The same source with a changed file."""
     return dataclasses.replace(source, file=dataclasses.replace(source.file, **how))
 
 
 def test_parts_cover_every_file_once_and_in_order(sources):
-    """The parts of an input follow each other without gap, and are counted through the whole run."""
+    """The parts of an input are contiguous, and numbered through the whole run."""
     plan = make_plan(sources, SETTINGS, "digest")
     assert [part.index for part in plan.parts] == list(range(len(plan.parts)))
     for number, source in enumerate(sources):
@@ -43,7 +43,7 @@ def test_the_plan_is_pure(sources):
 
 
 def test_outputs_are_named_after_inputs_relative_to_their_common_folder(sources):
-    """Each prediction file lies where its input does, with the suffix of its format."""
+    """With the suffix of the prediction format."""
     names = [each.predictions for each in make_plan(sources, SETTINGS, "digest").inputs]
     assert names == ["predictions/a.csv", "predictions/deep/b.parquet"]
     as_csv = make_plan(sources, dataclasses.replace(SETTINGS, format="csv"), "digest")
@@ -51,7 +51,7 @@ def test_outputs_are_named_after_inputs_relative_to_their_common_folder(sources)
 
 
 def test_outputs_that_would_collide_are_refused(tmp_path, storage):
-    """Two inputs whose predictions would have one name are never merged."""
+    """Two inputs never share a prediction file."""
     write_csv(tmp_path / "a", make_digits(3))
     write_csv(tmp_path / "a.csv", make_digits(3))
     files = files_at(storage, [str(tmp_path / "a"), str(tmp_path / "a.csv")])
@@ -70,8 +70,8 @@ def test_outputs_that_would_collide_are_refused(tmp_path, storage):
         ("p7", {"has_probabilities": True}, True),
     ],
 )
-def test_kept_columns_cannot_take_the_names_of_our_own(tmp_path, storage, name, settings, is_taken):
-    """A kept name that the predictions have already is refused; where they do not have it, it is free."""
+def test_passthrough_columns_cannot_have_the_names_of_own_columns(tmp_path, storage, name, settings, is_taken):
+    """A name that the predictions of the run do not use is free."""
     text = "".join(f"{line},7\n" for line in csv_text(make_digits(3)).splitlines())
     (tmp_path / "a.csv").write_text(text if name == "label" else text.replace(",7\n", f",{name}\n", 1))
     settings = dataclasses.replace(SETTINGS, **{"read": ReadSettings(keep=(name,)), **settings})
@@ -96,20 +96,20 @@ def test_kept_columns_cannot_take_the_names_of_our_own(tmp_path, storage, name, 
     ],
 )
 def test_settings_that_change_the_output_change_the_fingerprint(sources, setting):
-    """Runs whose output would differ are different runs."""
+    """Runs with different output are different runs."""
     other = make_plan(sources, dataclasses.replace(SETTINGS, **setting), "digest")
     assert other.fingerprint != make_plan(sources, SETTINGS, "digest").fingerprint
 
 
 @pytest.mark.parametrize("setting", [{"threads": 7}, {"part_bytes": 9_000}, {"block_rows": 3}, {"output": "else"}])
-def test_settings_that_cannot_change_the_output_do_not(sources, setting):
-    """How a run is cut up, and where it goes, is not what it is."""
+def test_other_settings_do_not_change_the_fingerprint(sources, setting):
+    """Threads, sizes and the output folder do not affect the content."""
     other = make_plan(sources, dataclasses.replace(SETTINGS, **setting), "digest")
     assert other.fingerprint == make_plan(sources, SETTINGS, "digest").fingerprint
 
 
-def test_another_model_size_or_modification_time_is_another_run(sources):
-    """The fingerprint knows the model's digest and each input's size and version."""
+def test_model_and_input_versions_change_the_fingerprint(sources):
+    """The model's digest, and each input's size and modification time."""
     fingerprints = {
         make_plan(sources, SETTINGS, "digest").fingerprint,
         make_plan(sources, SETTINGS, "other digest").fingerprint,
@@ -117,3 +117,21 @@ def test_another_model_size_or_modification_time_is_another_run(sources):
         make_plan([changed(sources[0], version="later"), sources[1]], SETTINGS, "digest").fingerprint,
     }
     assert len(fingerprints) == 4
+
+
+def test_shards_divide_the_parts_among_themselves(sources):
+    """Each part belongs to one shard, and every shard has parts of each large file; without shards, all are scored."""
+    plan = make_plan(sources, dataclasses.replace(SETTINGS, part_bytes=4096), "digest")
+    shards = [parts_of_shard(plan.parts, Shard(index, 3)) for index in range(3)]
+    assert sorted((part for parts in shards for part in parts), key=lambda part: part.index) == list(plan.parts)
+    assert all({part.input_index for part in parts} == {0, 1} for parts in shards)
+    assert parts_of_shard(plan.parts, None) == list(plan.parts)
+
+
+def test_bytes_of_parts_are_shares_of_the_stored_file(sources):
+    """All parts of a file are nearly its size."""
+    plan = make_plan(sources, SETTINGS, "digest")
+    parts, size = plan.parts_of(0), sources[0].file.size
+    assert size - len(parts) < plan.bytes_of(parts) <= size
+    assert plan.bytes_of(parts[:1]) == size // len(parts)
+    assert plan.bytes_of([]) == 0

@@ -9,7 +9,7 @@ from job.storage.filesystem import LocalFileSystem
 
 @pytest.fixture
 def answer(monkeypatch):
-    """Let the system answer an exchange with an error's number; without a number it does not know the call."""
+    """Make renameat2 fail with an errno; None: the C library has no such function."""
 
     def let(number):
         library = SimpleNamespace() if number is None else SimpleNamespace(renameat2=lambda *_: -1)
@@ -20,15 +20,15 @@ def answer(monkeypatch):
 
 
 @pytest.mark.parametrize("number", [None, errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.EOPNOTSUPP, errno.EPERM])
-def test_a_system_or_a_mount_that_cannot_swap_names_says_so(answer, number):
-    """Old kernels, other systems, and file systems such as NFS or FUSE; there is another way then."""
+def test_exchange_returns_false_where_it_is_not_supported(answer, number):
+    """By old kernels, other systems, and file systems such as NFS or FUSE."""
     answer(number)
     assert LocalFileSystem().exchange("/one", "/other") is False
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ENOENT])
-def test_a_swap_that_fails_is_an_error(answer, number):
-    """Anything else is trouble, and no reason to try another way."""
+def test_a_failing_exchange_is_an_error(answer, number):
+    """Any other errno."""
     answer(number)
     with pytest.raises(OSError) as error:  # noqa: PT011  # the number says which
         LocalFileSystem().exchange("/one", "/other")

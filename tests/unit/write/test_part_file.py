@@ -10,7 +10,7 @@ from support.faulty_file_system import FaultyFileSystem, with_error
 from job.contract import Reason, Reject, ScoredBatch
 from job.errors import InternalError, ResourceExhausted, StorageError
 from job.storage import LocalStorage
-from job.write.part_file import PartReader, PartSummary, PartWriter, opened_part
+from job.write.part_file import PartReader, PartSummary, PartWriter, open_part
 from job.write.predictions import prediction_rows
 
 SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]}, appearance={"ink": [4]})
@@ -46,8 +46,8 @@ def _read(content):
 
 @pytest.mark.parametrize("has_labels", [False, True])
 @pytest.mark.parametrize("with_probabilities", [False, True])
-def test_part_comes_back_as_it_was_written(has_labels, with_probabilities):
-    """Rows, the rejects of each batch and the summary are read back, in order and complete."""
+def test_a_part_is_read_back_as_it_was_written(has_labels, with_probabilities):
+    """Rows, the rejects of each batch, and the summary, in order."""
     kind = {"has_labels": has_labels, "with_probabilities": with_probabilities}
     first, second, none = _rows(3, **kind), _rows(2, 1, **kind), _rows(0, **kind)
     summary, batches = _read(_part((first, REJECTS), (none, ()), (second, ())))
@@ -56,49 +56,49 @@ def test_part_comes_back_as_it_was_written(has_labels, with_probabilities):
     assert [rejects for _, rejects in batches] == [list(REJECTS), [], []]
 
 
-def test_reject_comes_back_with_its_types():
-    """A reject is a value of the contract again, its reason one of the closed list."""
+def test_rejects_are_read_back_with_their_types():
+    """The reason is a Reason again."""
     _, [(_, [first, second])] = _read(_part((_rows(3), REJECTS)))
     assert first.reason is Reason.NOT_A_NUMBER
     assert (second.column, second.raw, second.byte_offset, second.line) == (None, None, None, None)
 
 
-def test_examples_come_back():
-    """Beside the summary, and not in it: gather holds the summaries of all parts at once."""
+def test_examples_are_read_back():
+    """Apart from the summary, because gather holds the summaries of many parts."""
     reader = PartReader(pa.BufferReader(_part((_rows(3), ()))), "out/_parts/0.arrow")
     assert reader.examples == EXAMPLES
 
 
-def test_part_without_rows():
-    """A part of no batch at all is a whole part."""
+def test_a_part_without_rows():
+    """Is complete."""
     file = io.BytesIO()
     PartWriter(file, _rows(0).schema).finish(SUMMARY, EXAMPLES)
     assert _read(file.getvalue()) == (SUMMARY, [])
 
 
-def test_part_that_was_not_finished_is_none():
-    """Without its summary a part cannot be opened, whatever was written before."""
+def test_an_unfinished_part_cannot_be_opened():
+    """The summary is missing."""
     for content in (_part((_rows(3), ()), is_finished=False), b"", b"ARROW1"):
         with pytest.raises(InternalError):
             _read(content)
 
 
-def test_arrow_file_of_something_else_is_no_part():
-    """A whole Arrow file without a summary is refused by name."""
+def test_another_arrow_file_is_no_part():
+    """It is refused by name."""
     file = io.BytesIO()
     with pa.ipc.new_file(file, pa.schema([("a", pa.int8())])) as writer:
         writer.write_batch(pa.record_batch({"a": pa.array([1], pa.int8())}))
     with pytest.raises(
-        InternalError, match=r"^out/_parts/0.arrow: is not a whole part \(.*\); remove it and run again$"
+        InternalError, match=r"^out/_parts/0.arrow: is damaged or incomplete \(.*\); delete it and run again$"
     ):
         _read(file.getvalue())
 
 
-def test_part_cut_off_anywhere_is_no_part():
-    """However much of its end is missing, a part is known not to be whole, and named."""
+def test_a_part_cut_off_anywhere_is_refused():
+    """By name, however much of it is missing."""
     content = _part((_rows(3), REJECTS))
     for size in range(len(content)):
-        with pytest.raises(InternalError, match=r"^out/_parts/0.arrow: is not a whole part"):
+        with pytest.raises(InternalError, match=r"^out/_parts/0.arrow: is damaged or incomplete"):
             _read(content[:size])
 
 
@@ -110,24 +110,24 @@ class _FullFile(io.RawIOBase):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_full_disk_is_told_as_such(storage, tmp_path):
-    """The system's error passes through Arrow, number and all: a full disk is ResourceExhausted."""
+def test_a_full_disk_is_resource_exhausted(storage, tmp_path):
+    """The system's errno passes through Arrow."""
     with pytest.raises(ResourceExhausted, match="No space left"), storage.commit(str(tmp_path / "0.arrow")):
         PartWriter(_FullFile(), _rows(0).schema).write(_rows(3), ())
 
 
-def test_a_part_that_cannot_be_read_is_no_defect(tmp_path):
-    """An error of the disk while a part is read back is the storage's, which a retry may help."""
+def test_a_part_that_cannot_be_read_is_a_storage_error(tmp_path):
+    """Not a defect: a retry can help."""
     path = tmp_path / "0.arrow"
     path.write_bytes(_part((_rows(3), ())))
     reads = FaultyFileSystem()
-    with opened_part(LocalStorage(reads), str(path)) as part:
+    with open_part(LocalStorage(reads), str(path)) as part:
         list(part.batches())
     count = sum(operation == "read" for operation, _ in reads.log)
     for at in range(1, count + 1):
         storage = LocalStorage(FaultyFileSystem(with_error(), at, only="read"))
         with (
             pytest.raises(StorageError, match=r"0\.arrow: Input/output error"),
-            opened_part(storage, str(path)) as part,
+            open_part(storage, str(path)) as part,
         ):
             list(part.batches())

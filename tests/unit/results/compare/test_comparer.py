@@ -28,12 +28,12 @@ def outputs(tmp_path):
 
 
 def places(found):
-    """File and row of the changed rows that are listed."""
+    """File and row of the listed changed rows."""
     return [(each["path"], each["row"]) for each in found["changed_rows"]]
 
 
 def test_changed_rows_are_listed_surest_first(storage, outputs):
-    """The row comes first on which the less sure of the two is surest; equally sure ones stay in their order."""
+    """Ranked by the lower of the two confidences; ties keep their order."""
     found = Comparer(storage).compare(*outputs)
     assert places(found) == [("a.csv", 1), ("b.csv", 1), ("a.csv", 2), ("a.csv", 4)]
     assert found["changed_rows"][0] == {
@@ -43,16 +43,16 @@ def test_changed_rows_are_listed_surest_first(storage, outputs):
     assert found["changed_rows"][1]["label"] is None
 
 
-def test_changed_rows_can_be_the_first(storage, outputs):
-    """In the order of inputs and rows."""
+def test_changed_rows_can_be_listed_in_order(storage, outputs):
+    """Of inputs and rows."""
     found = Comparer(storage, order="first").compare(*outputs)
     assert places(found) == [("a.csv", 1), ("a.csv", 2), ("a.csv", 4), ("b.csv", 1)]
 
 
 @pytest.mark.parametrize("order", ["first", "surest"])
 @pytest.mark.parametrize("most", [0, 1, 3])
-def test_no_more_rows_are_listed_than_asked_for(storage, outputs, order, most):
-    """All of them are counted all the same."""
+def test_at_most_so_many_changed_rows_are_listed(storage, outputs, order, most):
+    """But all are counted."""
     whole = Comparer(storage, order=order).compare(*outputs)
     found = Comparer(storage, most, order).compare(*outputs)
     assert found["changed_rows"] == whole["changed_rows"][:most]
@@ -60,8 +60,8 @@ def test_no_more_rows_are_listed_than_asked_for(storage, outputs, order, most):
     assert found["rows"]["changed"] == 4
 
 
-def test_each_input_has_figures_of_its_own(storage, outputs):
-    """And the total's are their sum."""
+def test_each_input_has_its_own_figures(storage, outputs):
+    """Of which the total's are the sum."""
     found = Comparer(storage).compare(*outputs)
     assert found["inputs"] == [
         {
@@ -80,8 +80,8 @@ def test_each_input_has_figures_of_its_own(storage, outputs):
 
 
 @pytest.mark.parametrize("format_", ["csv", "parquet", "kaggle"])
-def test_runs_compare_whatever_format_their_predictions_have(storage, outputs, tmp_path, format_):
-    """A submission to Kaggle holds no label and no confidence; the other run's labels do for both."""
+def test_runs_with_different_prediction_formats_are_compared(storage, outputs, tmp_path, format_):
+    """A Kaggle file has no labels or confidences; the labels of the other run count for both."""
     other = write_output(tmp_path / "c", B, name="b", format_=format_)
     found, again = (Comparer(storage).compare(outputs[0], each) for each in (outputs[1], str(other)))
     assert {name: found[name] for name in ("rows", "accuracy", "changes", "inputs", "verdict")} == {
@@ -89,20 +89,18 @@ def test_runs_compare_whatever_format_their_predictions_have(storage, outputs, t
     }
 
 
-def test_labels_of_one_run_do_for_both(storage, outputs, tmp_path):
-    """A run that was told --no-label can be judged by the other's labels."""
+def test_labels_of_one_run_count_for_both(storage, outputs, tmp_path):
+    """A run with --no-label is compared by the labels of the other."""
     without = {path: scored(batch.predictions, None, batch.confidences) for path, batch in B.items()}
     found = Comparer(storage).compare(outputs[0], str(write_output(tmp_path / "c", without, name="b")))
     assert found["accuracy"] == Comparer(storage).compare(*outputs)["accuracy"]
 
 
-def test_an_input_of_another_size_is_told(storage, outputs):
-    """It may have been corrected between the runs; what its rows are, is then for the reader to know."""
+def test_an_input_of_another_size_is_noted(storage, outputs):
+    """It may have been corrected between the runs."""
     change(outputs[1], lambda manifest: manifest["inputs"][0].update(size=1001))
     (note,) = Comparer(storage).compare(*outputs)["notes"]
-    assert note == (
-        "a.csv had 1,000 bytes when A was scored and 1,001 when B was; its rows are compared by their numbers"
-    )
+    assert note == "a.csv had 1,000 bytes in A and 1,001 in B; rows are compared by their numbers"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +112,7 @@ def test_an_input_of_another_size_is_told(storage, outputs):
         ({**B, "b.csv": scored([5, 6, 7], [5, -1, 8])}, "b.csv row 2: has label 7 in A and 8 in B; compare runs over"),
     ],
 )
-def test_runs_over_other_inputs_are_refused(storage, outputs, tmp_path, other, message):
+def test_runs_over_different_inputs_are_refused(storage, outputs, tmp_path, other, message):
     """The message says what differs, and where."""
     folder = write_output(tmp_path / "c", other, name="c")
     with pytest.raises(DataError, match=message):
@@ -122,7 +120,7 @@ def test_runs_over_other_inputs_are_refused(storage, outputs, tmp_path, other, m
 
 
 def change(output, how):
-    """Let a function change a manifest."""
+    """Change a manifest by a function."""
     path = f"{output}/manifest.json"
     with open(path) as file:
         manifest = json.load(file)
@@ -132,15 +130,15 @@ def change(output, how):
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_a_file_that_lacks_rows_is_told_with_its_run(storage, outputs, side):
-    """Files that end early cannot pass for whole ones, even where the manifest was made to fit."""
+def test_predictions_that_end_early_are_refused(storage, outputs, side):
+    """The run is named, even if its manifest was changed to fit."""
     path = f"{outputs[side]}/predictions/a.csv.csv"
     with open(path) as file:
         lines = file.readlines()
     with open(path, "w") as file:
         file.writelines(lines[:-1])
     files = {each["path"]: each for each in json.loads(Path(outputs[side], "manifest.json").read_text())["outputs"]}
-    with pytest.raises(DataError, match=r"a\.csv\.csv: has \d+ bytes, and had \d+ when the run finished"):
+    with pytest.raises(DataError, match=r"a\.csv\.csv: has \d+ bytes, but had \d+ when the run finished"):
         Comparer(storage).compare(*outputs)
     size = files["predictions/a.csv.csv"]["bytes"] - len(lines[-1])
     change(outputs[side], lambda manifest: manifest["outputs"][0].update(bytes=size))
@@ -148,24 +146,24 @@ def test_a_file_that_lacks_rows_is_told_with_its_run(storage, outputs, side):
         Comparer(storage).compare(*outputs)
 
 
-def test_rows_that_no_manifest_announces_are_told(storage, outputs):
-    """What was counted in scoring must be there, and no more."""
+def test_predictions_with_extra_rows_are_refused(storage, outputs):
+    """Their number must be the one in the manifest."""
     for output in outputs:
         change(output, lambda manifest: manifest["inputs"][0].update(rows=4))
-    with pytest.raises(DataError, match=r"a\.csv: there are predictions of 5 rows, and 4 were scored"):
+    with pytest.raises(DataError, match=r"a\.csv: has predictions for 5 rows, but 4 were scored"):
         Comparer(storage).compare(*outputs)
 
 
-def test_what_is_no_output_cannot_be_compared(storage, outputs, tmp_path):
-    """In either place."""
+def test_a_missing_output_is_refused(storage, outputs, tmp_path):
+    """Whichever of the two it is."""
     for pair in ((outputs[0], str(tmp_path / "none")), (str(tmp_path / "none"), outputs[0])):
-        with pytest.raises(NoInput, match="none: is no folder"):
+        with pytest.raises(NoInput, match="none: is not a folder"):
             Comparer(storage).compare(*pair)
 
 
 @pytest.mark.parametrize("format_", ["csv", "parquet"])
-def test_whatever_operation_fails_is_told_with_its_file(tmp_path, format_):
-    """A disk that cannot be read is no matter of the data: another try can help."""
+def test_whatever_operation_fails_is_a_storage_error_that_names_the_file(tmp_path, format_):
+    """Not an error of the data: a retry can help."""
     folders = [str(write_output(tmp_path / name, A, name=name, format_=format_)) for name in "ab"]
     messages = []
     for at in itertools.count(1):
@@ -182,7 +180,7 @@ def test_whatever_operation_fails_is_told_with_its_file(tmp_path, format_):
 
 
 def test_empty_inputs_compare_as_no_rows(storage, tmp_path):
-    """There is nothing to say, and that is said."""
+    """Without an error."""
     empty = {"a.csv": scored(np.empty(0))}
     folders = [str(write_output(tmp_path / name, empty, name=name)) for name in "ab"]
     found = Comparer(storage).compare(*folders)

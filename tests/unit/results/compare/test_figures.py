@@ -15,13 +15,13 @@ B = np.where(RANDOM.random(500) < 0.8, TRUTH, RANDOM.integers(0, 10, 500)).astyp
 
 
 def compared(a, b, labels=None):
-    """The figures of two lists of digits, -1 where rejected, and of true ones, -1 where there is none."""
+    """The figures of two lists of predictions and one of labels, -1 where there is none."""
     labels = [-1] * len(a) if labels is None else labels
     return comparison(PairTally.of(*(np.array(each, np.int8) for each in (a, b, labels))))
 
 
-def test_figures_are_those_of_scikit_learn():
-    """Agreement, accuracies and the counts of changed digits, on the same rows."""
+def test_figures_are_scikit_learns():
+    """Agreement, accuracies and the counts of changed digits."""
     found = compared(A, B, TRUTH)
     assert found["agreement"] == accuracy_score(A, B)
     assert found["accuracy"] == {"a": accuracy_score(TRUTH, A), "b": accuracy_score(TRUTH, B)}
@@ -35,7 +35,7 @@ def test_figures_are_those_of_scikit_learn():
 
 
 def test_figures_of_a_small_case_by_hand():
-    """Ten rows: A has six right, B eight; four are right with B alone, two with A alone."""
+    """Of ten rows, A classifies six correctly and B eight; four only B, two only A."""
     truth = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     found = compared([0, 1, 2, 3, 4, 5, 0, 0, 0, 0], [0, 1, 2, 3, 0, 0, 6, 7, 8, 9], truth)
     assert found["right"] == {"both": 4, "only_a": 2, "only_b": 4, "neither": 0}
@@ -47,7 +47,7 @@ def test_figures_of_a_small_case_by_hand():
     # Of six rows two or fewer, or four or more: 2 * (1 + 6 + 15) / 64.
     assert found["mcnemar"] == {"only_a": 2, "only_b": 4, "method": "exact", "statistic": None, "p_value": 44 / 64}
     assert found["verdict"]["outcome"] == "no_difference"
-    assert "of the 6 rows that just one of them has right, A has 2 and B 4" in found["verdict"]["text"]
+    assert "of the 6 rows that only one of them classifies correctly, A has 2 and B 4" in found["verdict"]["text"]
     assert found["changes"][0] == {"from": 0, "to": 6, "count": 1}
 
 
@@ -57,8 +57,8 @@ def test_changes_are_listed_most_frequent_first_then_by_digit():
     assert [tuple(each.values()) for each in found["changes"]] == [(4, 9, 3), (1, 7, 2), (9, 4, 1)]
 
 
-def test_rows_that_one_run_rejected_are_counted_and_not_compared():
-    """Accuracies are on the rows that both scored, so that the two stay comparable."""
+def test_rows_that_one_run_rejected_are_counted_but_not_compared():
+    """Both accuracies are on the same rows."""
     found = compared([1, -1, 1, -1, 2], [1, 1, -1, -1, 2], [1, 2, 1, 1, 3])
     assert found["rows"] == {
         "read": 5, "compared": 2, "same": 2, "changed": 0,
@@ -66,7 +66,7 @@ def test_rows_that_one_run_rejected_are_counted_and_not_compared():
     }  # fmt: skip
     assert found["labelled"] == 2
     assert found["accuracy"] == {"a": 0.5, "b": 0.5}
-    assert found["verdict"] == {"outcome": "same", "text": "A and B say the same of all 2 rows that both scored"}
+    assert found["verdict"] == {"outcome": "same", "text": "A and B agree on all 2 rows scored by both"}
 
 
 @pytest.mark.parametrize(
@@ -74,24 +74,30 @@ def test_rows_that_one_run_rejected_are_counted_and_not_compared():
     [
         ([], [], [], "no_rows", "nothing to compare"),
         ([-1], [3], [3], "no_rows", "nothing to compare"),
-        ([1, 2], [1, 2], [3, 3], "same", "A and B say the same of all 2 rows"),
-        ([1, 2], [1, 3], [-1, -1], "no_labels", "differ on 1 of 2 rows; which is better cannot be told without labels"),
-        ([1, 2], [1, 3], [1, 4], "no_difference", "there is no labelled row that just one of them has right"),
+        ([1, 2], [1, 2], [3, 3], "same", "A and B agree on all 2 rows"),
+        ([1, 2], [1, 3], [-1, -1], "no_labels", "differ on 1 of 2 rows; without labels, neither is known to be better"),
+        ([1, 2], [1, 3], [1, 4], "no_difference", "no labelled row is classified correctly by only one of them"),
         ([1] * 5, [2] * 5, [1] * 5, "no_difference", "A has 5 and B 0 (McNemar's test, p = 0.062)"),
-        ([1] * 6, [2] * 6, [1] * 6, "a_better", "A is better: of the 6 rows that just one of them has right, A has 6"),
+        (
+            [1] * 6,
+            [2] * 6,
+            [1] * 6,
+            "a_better",
+            "A is better: of the 6 rows that only one of them classifies",
+        ),
         ([2] * 6, [1] * 6, [1] * 6, "b_better", "B is better: "),
     ],
 )
-def test_the_verdict_says_in_words_what_the_figures_mean(a, b, labels, outcome, text):
-    """Better is only what is so by more than chance (p < 0.05), and what there are labels for."""
+def test_the_verdict_and_its_text(a, b, labels, outcome, text):
+    """A run is better only if labels show it with p < 0.05."""
     verdict = compared(a, b, labels)["verdict"]
     assert verdict["outcome"] == outcome
     assert text in verdict["text"]
 
 
 @pytest.mark.parametrize("figure", ["accuracy_95", "accuracy"])
-def test_without_labels_what_needs_them_is_none(figure):
-    """No label, no accuracy, no interval, no test."""
+def test_figures_that_need_labels_are_none_without_them(figure):
+    """Accuracies, intervals and the test."""
     found = compared([1, 2], [1, 3])
     assert found[figure] == {"a": None, "b": None}
     assert all(found[name] is None for name in ("right", "difference", "difference_95", "mcnemar"))

@@ -1,4 +1,4 @@
-"""What report.json says, from a whole run over files of every kind, held against the predictions that lie beside it."""
+"""report.json of a whole run over files of every kind, compared with the prediction files beside it."""
 
 import base64
 import json
@@ -12,9 +12,8 @@ from support.files import csv_lines, make_digits, write_csv, write_parquet
 from support.models import change_card, write_model
 from support.runs import score, stable_files
 
-from job.errors import InternalError, ModelInvalid
+from job.errors import ModelInvalid
 from job.report.drift import Distribution
-from job.report.examples import Examples
 
 BAD = {"too_few_fields": "1,2", "out_of_range": "7" + ",999" * 784, "bad_label": "77" + ",3" * 784}
 
@@ -25,9 +24,9 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def fingerprinted(tmp_path_factory):
-    """A model whose card says what it was trained on."""
-    folder = write_model(tmp_path_factory.mktemp("fingerprinted") / "model")
+def model_with_distribution(tmp_path_factory):
+    """A model whose card has the distribution of its training data."""
+    folder = write_model(tmp_path_factory.mktemp("model_with_distribution") / "model")
     training = make_digits(800, seed=8)
     distribution = Distribution.of_labelled(training.pixels, training.labels).to_json()
     change_card(folder, lambda card: card.update(data={"name": "random", "distribution": distribution}))
@@ -36,7 +35,7 @@ def fingerprinted(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inputs(digits, tmp_path_factory):
-    """A CSV file of 200 good and 15 bad records, a Parquet file of the other digits, and one of none."""
+    """A CSV file of 200 good and 15 bad records, a Parquet file of the other 100 digits, and an empty one."""
     folder = tmp_path_factory.mktemp("inputs")
     lines = csv_lines(digits[:200])
     for place in range(5):
@@ -49,10 +48,10 @@ def inputs(digits, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def done(inputs, fingerprinted, tmp_path_factory):
-    """The output folder of a run."""
+def done(inputs, model_with_distribution, tmp_path_factory):
+    """The output folder of a finished run."""
     output = tmp_path_factory.mktemp("done") / "out"
-    score(inputs, output, fingerprinted, part_bytes=50_000, has_probabilities=True, format="parquet")
+    score(inputs, output, model_with_distribution, part_bytes=50_000, has_probabilities=True, format="parquet")
     return output
 
 
@@ -70,7 +69,7 @@ def rows(done):
 
 @pytest.fixture(scope="module")
 def labelled(rows):
-    """Labels, predictions and probabilities of all labelled rows, as the prediction files have them."""
+    """Labels, predictions and probabilities of all labelled rows, from the prediction files."""
     found = [
         row for part in rows.values() for row in part if row["prediction"] is not None and row["label"] is not None
     ]
@@ -78,8 +77,8 @@ def labelled(rows):
     return [row["label"] for row in found], [row["prediction"] for row in found], probabilities
 
 
-def test_the_figures_are_scikit_learns_of_the_prediction_files(report, labelled):
-    """Read back from what the run wrote: its classification report, confusion matrix, log loss and top-2 accuracy."""
+def test_figures_are_scikit_learns_for_the_prediction_files(report, labelled):
+    """Classification report, confusion matrix, log loss and top-2 accuracy."""
     from sklearn.metrics import classification_report, confusion_matrix, log_loss, top_k_accuracy_score
 
     labels, predictions, probabilities = labelled
@@ -99,8 +98,8 @@ def test_the_figures_are_scikit_learns_of_the_prediction_files(report, labelled)
     assert report["log_loss"] == pytest.approx(log_loss(labels, shares, labels=list(range(10))), abs=2e-6)
 
 
-def test_examples_are_rows_of_the_files(report, rows):
-    """Each example is the row of its file that the predictions have, with the same figures."""
+def test_examples_are_rows_of_the_prediction_files(report, rows):
+    """With the same figures."""
     sections = report["examples"]
     pairs = [each for pair in sections["confused_pairs"] for each in pair["examples"]]
     for each in sections["sure_mistakes"] + sections["unsure"] + pairs:
@@ -120,7 +119,7 @@ def test_examples_show_the_pixels_that_were_scored(report, digits, rows):
         assert base64.b64decode(each["pixels"]) == digits.pixels[row].tobytes()
 
 
-def test_the_surest_mistakes_come_first(report, rows):
+def test_mistakes_are_ordered_by_confidence(report, rows):
     """Of all files, by confidence, then input, then row."""
     wrong = [
         (-round(row["confidence"], 6), path, place)
@@ -132,8 +131,8 @@ def test_the_surest_mistakes_come_first(report, rows):
     assert shown == sorted(wrong)[:40]
 
 
-def test_confused_pairs_are_those_of_the_matrix(report):
-    """The five largest cells off the diagonal."""
+def test_confused_pairs_are_the_largest_cells_of_the_matrix(report):
+    """The five largest off the diagonal."""
     cells = [
         (-count, label, prediction)
         for label, line in enumerate(report["confusion_matrix"])
@@ -149,8 +148,8 @@ def test_confused_pairs_are_those_of_the_matrix(report):
         }
 
 
-def test_rejects_are_shown_three_of_each_reason(report):
-    """The first ones, with their place and what was wrong, in the order of rows."""
+def test_three_rejects_of_each_reason_are_shown(report):
+    """The first ones, with their position and the problem, in row order."""
     found = report["reject_examples"]
     assert [each["reason"] for each in found] == ["bad_label", "out_of_range", "too_few_fields"] * 3
     assert [each["row"] for each in found] == [10, 11, 12, 40, 41, 42, 70, 71, 72]
@@ -161,8 +160,8 @@ def test_rejects_are_shown_three_of_each_reason(report):
     }  # fmt: skip
 
 
-def test_drift_is_that_of_the_scored_rows(report, digits):
-    """Rejected records and empty files have no part in it; a record whose label alone is bad has."""
+def test_drift_is_computed_over_scored_rows(report, digits):
+    """Without rejected records and empty files, but with records of which only the label is bad."""
     odd = np.full((5, 784), 3, np.uint8)
     expected = Distribution.of_labelled(np.concatenate([digits.pixels, odd]), np.zeros(305, np.int8))
     drift = report["drift"]
@@ -175,38 +174,38 @@ def test_drift_is_that_of_the_scored_rows(report, digits):
     assert drift["inputs"][1]["ink"] < 0.1
 
 
-def test_a_model_without_a_fingerprint_knows_of_no_drift(inputs, model, tmp_path):
+def test_without_a_training_distribution_there_is_no_drift(inputs, model, tmp_path):
     """Models of earlier versions score as before."""
     result = score(inputs, tmp_path / "out", model)
     assert result.report["drift"] is None
     assert result.report["rows"]["scored"] == 305
 
 
-def test_a_card_with_a_damaged_fingerprint_is_refused_before_any_work(inputs, tmp_path):
-    """Its message says what it is, and what to do."""
+def test_a_damaged_training_distribution_is_refused_before_any_work(inputs, tmp_path):
+    """The message names the card and says what to do."""
     folder = write_model(tmp_path / "model")
     change_card(folder, lambda card: card.update(data={"distribution": {"ink": [1, 2]}}))
     with pytest.raises(
-        ModelInvalid, match=r"model\.json: does not say how the training data is distributed: .*; train again$"
+        ModelInvalid, match=r"model\.json: the training data's distribution cannot be read: .*; train the model again$"
     ):
         score(inputs, tmp_path / "out", folder)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_run_can_be_repeated_from_its_report(report, inputs, fingerprinted, done):
-    """Settings by flag, the command, the fingerprint that `_SUCCESS` has, and versions."""
+def test_the_run_can_be_repeated_from_its_report(report, inputs, model_with_distribution, done):
+    """Settings by flag, the command, the fingerprint in `_SUCCESS`, and versions."""
     run = report["run"]
     assert run["settings"]["input"] == [str(inputs)]
     assert run["settings"]["max-rejects"] == "100%"
-    where = ["--input", str(inputs), "--output", "results", "--model", str(fingerprinted)]
+    where = ["--input", str(inputs), "--output", "results", "--model", str(model_with_distribution)]
     more = ["--format", "parquet", "--probabilities", "--max-rejects", "100%"]
     assert run["command"] == shlex.join(["digit-job", "score", *where, *more])
     assert run["fingerprint"] == (done / "_SUCCESS").read_text().strip()
     assert {"digit-job", "python", "numpy", "pyarrow"} == set(run["versions"])
 
 
-def test_the_command_scores_it_again(report, done, tmp_path):
-    """Run as it is, but for the folder of the results, it gives the same bytes."""
+def test_the_command_in_the_report_repeats_the_run(report, done, tmp_path):
+    """With another output folder it gives the same bytes."""
     words = shlex.split(report["run"]["command"])[1:]
     words[words.index("results")] = str(tmp_path / "again")
     process = start(*words)
@@ -215,23 +214,17 @@ def test_the_command_scores_it_again(report, done, tmp_path):
     assert stable_files(tmp_path / "again") == stable_files(done)
 
 
-def test_nothing_in_the_report_tells_where_it_was_written_or_how_it_was_cut(done, inputs, fingerprinted, tmp_path):
-    """Another folder, part size and number of threads give the same bytes."""
+def test_the_output_does_not_depend_on_folder_part_size_or_threads(done, inputs, model_with_distribution, tmp_path):
+    """Nor on the size of blocks."""
     settings = {"has_probabilities": True, "format": "parquet"}
-    score(inputs, tmp_path / "elsewhere", fingerprinted, part_bytes=8_000, block_rows=7, threads=3, **settings)
+    score(
+        inputs, tmp_path / "elsewhere", model_with_distribution, part_bytes=8_000, block_rows=7, threads=3, **settings
+    )
     assert stable_files(tmp_path / "elsewhere") == stable_files(done)
 
 
-def test_a_part_whose_examples_are_damaged_is_no_whole_part(digits, model, tmp_path, monkeypatch):
-    """It is named, with what to do."""
-    monkeypatch.setattr(Examples, "to_bytes", lambda _self: b"damaged")
-    write_csv(tmp_path / "a.csv", digits)
-    with pytest.raises(InternalError, match=r"000000\.arrow: is not a whole part \(.*\); remove it and run again"):
-        score(tmp_path / "a.csv", tmp_path / "out", model)
-
-
 def test_without_labels_there_are_no_mistakes(digits, model, tmp_path):
-    """Only what is least sure is shown, without a label."""
+    """Only the least sure predictions are shown, without a label."""
     write_csv(tmp_path / "a.csv", digits, has_labels=False)
     examples = score(tmp_path / "a.csv", tmp_path / "out", model).report["examples"]
     assert (examples["sure_mistakes"], examples["confused_pairs"]) == ([], [])
@@ -239,10 +232,10 @@ def test_without_labels_there_are_no_mistakes(digits, model, tmp_path):
     assert {each["label"] for each in examples["unsure"]} == {None}
 
 
-def test_a_run_over_nothing_shows_nothing(digits, fingerprinted, tmp_path):
-    """No row, no example, no reject, no index; but the run."""
+def test_a_run_over_no_rows_shows_nothing(digits, model_with_distribution, tmp_path):
+    """No examples, rejects or drift index."""
     write_csv(tmp_path / "a.csv", digits[:0])
-    report = score(tmp_path / "a.csv", tmp_path / "out", fingerprinted).report
+    report = score(tmp_path / "a.csv", tmp_path / "out", model_with_distribution).report
     assert report["examples"] == {"sure_mistakes": [], "unsure": [], "confused_pairs": []}
     assert report["reject_examples"] == []
     assert report["drift"]["ink"]["psi"] is None

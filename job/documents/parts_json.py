@@ -1,0 +1,33 @@
+"""The documents of an unfinished run, in `_parts/`: run.json, and the summary inside each part file.
+
+Only the job itself reads them, so that no JSON Schema is published.
+"""
+
+from typing import TypedDict
+
+
+class RunClaim(TypedDict):
+    """The content of run.json: which run the output folder belongs to."""
+
+    fingerprint: str
+    part_bytes: int
+
+
+class TallyCounts(TypedDict):
+    """A part's `report.tally.Tally`."""
+
+    counts: list[int]
+    reasons: list[int]
+    confusion: list[list[int]]
+    predicted: list[int]
+    confidence: list[int]
+    bin_labelled: list[int]
+    bin_correct: list[int]
+    bin_confidence: list[int]
+
+
+class AppearanceCounts(TypedDict):
+    """A part's `report.appearance.Appearance`."""
+
+    intensity: list[int]
+    ink: list[int]
