@@ -24,7 +24,7 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)"
 
-.PHONY: help setup train score sample test coverage soak bench bench-train fuzz image image-run image-test lint type check lock clean distclean
+.PHONY: help setup train score sample test coverage soak bench bench-train fuzz image image-run image-test lint type check docs lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -115,6 +115,9 @@ type: $(INSTALLED) ## Check types
 	@$(BIN)/mypy
 
 check: lint type test ## All checks
+
+docs: $(INSTALLED) ## Generate the reference of the command line from the commands
+	@$(BIN)/python -m job.cli.reference
 
 lock: $(INSTALLED) ## Renew the locked versions from pyproject.toml
 	@$(COMPILE) --group uv -o .lock/uv.txt

@@ -65,7 +65,7 @@ def _quota(quota: str = "", period: str = "") -> Iterator[float]:
         yield int(quota) / int(period)
 
 
-# By the peak memory of 1 to 12 threads, see README.md, "What was measured": Parquet takes the most, 65 MiB a thread.
+# By the peak memory of 1 to 12 threads, see tests/bench/README.md: Parquet takes the most, 65 MiB a thread.
 _PROCESS_BYTES: Final = 160 * MIB
 
 _THREAD_BYTES: Final = 80 * MIB

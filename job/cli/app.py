@@ -15,6 +15,7 @@ from job.cli.export import export
 from job.cli.inspect import inspect
 from job.cli.report import report
 from job.cli.sample import sample
+from job.cli.schema import schema
 from job.cli.score import score
 from job.cli.terminal import (
     drop_what_cannot_be_written,
@@ -60,7 +61,7 @@ def _digit_job(
 
 
 # In the order that help lists them in.
-for command in (score, inspect, report, compare, train, tune, export, sample):
+for command in (score, inspect, report, compare, train, tune, export, sample, schema):
     app.command()(command)
 
 

@@ -1,7 +1,7 @@
 """`digit-job compare`."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from job.cli.terminal import StopOnSignals, say
 from job.errors import DataError, ModelFellShort, UsageError
 from job.settings import Order
 from job.storage import storage_at
+
+if TYPE_CHECKING:
+    from job.documents.comparison_json import Comparison
 
 
 def compare(
@@ -46,7 +49,7 @@ def compare(
     log.set_up(log_format)
     StopOnSignals("run the same command again", at_once=True)
     from job.results.compare.comparer import Comparer
-    from job.results.compare.text import in_words
+    from job.results.compare.text import describe_comparison
     from job.score.output import Output
 
     storage = storage_at(*(each for each in (output_a, output_b, json_) if each is not None))
@@ -56,13 +59,13 @@ def compare(
     if json_ is not None:
         with storage.commit(storage.resolve(json_)) as file:
             file.write(json.dumps(found, indent=2).encode() + b"\n")
-    for line in in_words(found):
+    for line in describe_comparison(found):
         say(line)
     if fail_if_worse:
         _check_not_worse(found)
 
 
-def _check_not_worse(found: dict[str, Any]) -> None:
+def _check_not_worse(found: "Comparison") -> None:
     outcome = found["verdict"]["outcome"]
     if outcome in {"no_rows", "no_labels"}:
         raise DataError("--fail-if-worse: whether B is worse cannot be told, for no row that both scored has a label")

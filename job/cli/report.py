@@ -47,7 +47,7 @@ def report(
     with extra("figures"):
         from job.figures.slides import draw_figures
 
-        drawn = draw_figures(storage, finished.report, figures)
+        drawn = draw_figures(storage, dict(finished.report), figures)
     for path in drawn.paths:
         say(f"Figure: {path}")
     for name, reason in drawn.left_out.items():

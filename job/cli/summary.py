@@ -1,12 +1,13 @@
 """What a scoring run has come to: a table for a person at a terminal, plain lines for whatever else reads them."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from job import log
 from job.cli.terminal import echo, say
 
 if TYPE_CHECKING:
+    from job.documents.report_json import Report
     from job.score.run import RunResult
 
 
@@ -46,7 +47,7 @@ def _table(result: "RunResult") -> str:
     rows += [("accuracy", accuracy)] if (accuracy := _accuracy(result)) else []
     rows += [("mind", what) for what in _warnings(result)]
     rows.append(("predictions", f"{result.output}/predictions"))
-    rows += [("rejects", f"{result.output}/rejects")] if result.report["rows"]["rejected"] else []
+    rows += [("rejects", f"{result.output}/rejects")] if _report(result)["rows"]["rejected"] else []
     rows.append(("report", f"{result.output}/report.html"))
     width = max(len(name) for name, _ in rows) + 2
     console = Console()
@@ -58,7 +59,7 @@ def _table(result: "RunResult") -> str:
 
 
 def _counts(result: "RunResult") -> str:
-    rows, inputs = result.report["rows"], result.report["inputs"]
+    rows, inputs = _report(result)["rows"], _report(result)["inputs"]
     files = f"{len(inputs)} file{'s' * (len(inputs) != 1)}"
     return f"{rows['scored']:,} of {rows['read']:,} records in {files}, {rows['rejected']:,} rejected"
 
@@ -68,10 +69,10 @@ def _speed(result: "RunResult") -> str:
 
 
 def _accuracy(result: "RunResult") -> str | None:
-    report = result.report
+    report = _report(result)
     if report["accuracy"] is None:
         return None
-    low, high = report["accuracy_95"]
+    low, high = report["accuracy_95"] or (0, 1)
     return (
         f"{100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
@@ -79,7 +80,12 @@ def _accuracy(result: "RunResult") -> str | None:
 
 
 def _warnings(result: "RunResult") -> list[str]:
-    model = result.report["model"]["warning"]
+    model = _report(result)["model"]["warning"]
     # Output of an earlier version may be without them.
-    inputs = [f"the input: {each['path']}: {each['message']}" for each in result.report.get("warnings", [])]
+    inputs = [f"the input: {each['path']}: {each['message']}" for each in _report(result).get("warnings", [])]
     return ([f"the model: {model}"] if model else []) + inputs
+
+
+def _report(result: "RunResult") -> "Report":
+    """The report of a run that has gathered."""
+    return cast("Report", result.report)

@@ -3,8 +3,10 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
+from job.documents.manifest_json import Manifest
+from job.documents.report_json import Report
 from job.errors import DataError, NoInput, OutputOccupied
 from job.flag_names import Flag
 from job.score.join import Written
@@ -29,8 +31,8 @@ class Finished:
     """The output of a finished run. report, manifest: the content of the files called so. files: by relative path."""
 
     output: Output
-    report: dict[str, Any]
-    manifest: dict[str, Any]
+    report: Report
+    manifest: Manifest
     inputs: tuple[FinishedInput, ...]
     files: dict[str, Written]
 
@@ -79,7 +81,8 @@ def open_finished(storage: Storage, location: str) -> Finished:
     content = _content(storage, output.report_json)
     if "report.json" not in files or hashlib.sha256(content).hexdigest() != files["report.json"].sha256:
         raise DataError(f"{output.report_json}: is not as the run wrote it (see its digest in manifest.json){_ADVICE}")
-    return Finished(output, _parsed(output.report_json, content), manifest, inputs, files)
+    report = cast("Report", _parsed(output.report_json, content))
+    return Finished(output, report, cast("Manifest", manifest), inputs, files)
 
 
 def _fingerprint(storage: Storage, output: Output) -> str | None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 
 import jinja2
 
@@ -26,7 +25,7 @@ def rerender(storage: Storage, finished: Finished) -> bool:
     _commit(storage, finished, finished.output.report_html, content)
     if not is_same:
         others = [each for each in finished.files.values() if each.path != page.path]
-        outputs = [asdict(each) for each in sorted([*others, page], key=lambda each: each.path)]
+        outputs = [each.to_json() for each in sorted([*others, page], key=lambda each: each.path)]
         manifest = json.dumps({**finished.manifest, "outputs": outputs}, indent=2).encode() + b"\n"
         _commit(storage, finished, finished.output.manifest, manifest)
     return is_same

@@ -28,8 +28,7 @@ class ThreadEngine:
         with ThreadPoolExecutor(threads, thread_name_prefix="part") as pool:
             try:
                 futures = [
-                    pool.submit(scorer.score, part, plan.inputs[part.source].source, output.part(part))
-                    for part in parts
+                    pool.submit(scorer.score, part, plan.inputs[part.source], output.part(part)) for part in parts
                 ]
             except RuntimeError as refusal:  # Python's word for a thread that the system refuses
                 self._has_failed.set()

@@ -5,8 +5,10 @@ Idempotent: it reads committed parts only and replaces whole files, so it may ru
 
 import json
 import time
-from typing import Any, Final
+from typing import Final
 
+from job.documents.manifest_json import Manifest, Timings
+from job.documents.report_json import RejectExample, Report
 from job.errors import InternalError, StorageError, TooManyRejects
 from job.flag_names import Flag
 from job.model.bundle import Bundle
@@ -16,8 +18,8 @@ from job.report.page import render
 from job.report.tally import Tally
 from job.score.documents import Found, manifest_of, report_of
 from job.score.join import Joiner, Written, first_of_each_reason
-from job.score.output import Output
-from job.score.plan import Input, Plan
+from job.score.output import Claim, Output
+from job.score.plan import Input
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 from job.write.part_file import PartSummary, opened_part
@@ -26,40 +28,42 @@ from job.write.part_file import PartSummary, opened_part
 _TIMED: Final = frozenset({"report.html", "manifest.json"})
 
 
-def gather(plan: Plan, joiner: Joiner, bundle: Bundle, timings: dict[str, Any]) -> dict[str, Any]:
+def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bundle, timings: Timings) -> Report:
     """Write the final output of a run whose parts are all committed, and return its report.
 
     Raises TooManyRejects, with the predictions and reject files there to be read; InternalError if rows are missing.
     """
     clock = time.monotonic()
-    output, settings = joiner.output, joiner.settings
+    plan, output = claim.plan, claim.output
+    joiner = Joiner(storage, claim, settings.format)
     found = Found()
-    written: list[Written] = []
     for index, each in enumerate(plan.inputs):
         paths = [output.part(part) for part in plan.parts_of(index)]
-        summaries, examples = _looked_at(joiner.storage, paths)
+        summaries, examples = _looked_at(storage, paths)
         found.tallies.append(_checked_tally(each, summaries))
         found.appearances.append(_appearance(summaries))
         found.examples += examples.placed(index, 0)
-        found.warnings += [{"path": each.path, "message": said} for summary in summaries for said in summary.warnings]
+        found.warnings += [
+            {"path": each.path, "message": message} for summary in summaries for message in summary.warnings
+        ]
         joined = joiner.join(each, list(zip(paths, summaries, strict=True)))
-        written += joined.files
+        found.files += joined.files
         found.rejects = first_of_each_reason([*found.rejects, *joined.rejects])
     report = report_of(plan, found, settings, bundle)
     _check_limit(settings.max_rejects, report, output)
-    _write(joiner, written, "report.json", _json(report))
-    _write(joiner, written, "report.html", render(report, timings).encode(errors="backslashreplace"))
+    _write(joiner, found.files, "report.json", _json(report))
+    _write(joiner, found.files, "report.html", render(report, timings).encode(errors="backslashreplace"))
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
-    manifest = manifest_of(plan, found.tallies, written, settings, bundle)
-    _write(joiner, written, "manifest.json", _json({**manifest, "timings": timings}))
-    _check_written(joiner, written)
-    output.finish(plan)
+    manifest = manifest_of(claim, found, settings, bundle, timings)
+    _write(joiner, found.files, "manifest.json", _json(manifest))
+    _check_written(joiner, found.files)
+    claim.finish()
     return report
 
 
-def read_report(storage: Storage, output: Output, settings: ScoreSettings) -> dict[str, Any]:
+def read_report(storage: Storage, output: Output, settings: ScoreSettings) -> Report:
     """The report of finished output. Raises TooManyRejects if it would not pass the limit set today."""
-    report: dict[str, Any] = json.loads(storage.read(output.report_json))
+    report: Report = json.loads(storage.read(output.report_json))
     _check_limit(settings.max_rejects, report, output)
     return report
 
@@ -97,11 +101,11 @@ def _appearance(summaries: list[PartSummary]) -> Appearance:
     return sum((Appearance.from_json(summary.appearance) for summary in summaries), Appearance.zero())
 
 
-def _check_limit(limit: RejectLimit, report: dict[str, Any], output: Output) -> None:
+def _check_limit(limit: RejectLimit, report: Report, output: Output) -> None:
     read, rejected = report["rows"]["read"], report["rows"]["rejected"]
     if limit.is_exceeded(rejected, read):
         # The first of all are among the first of each reason. Output of an earlier version is without them.
-        first = [_in_words(each) for each in report.get("reject_examples", [])[:3]]
+        first = [_describe(each) for each in report.get("reject_examples", [])[:3]]
         shown = f"; first: {'; '.join(first)}" if first else ""
         raise TooManyRejects(
             f"{rejected} of {read} records were rejected, more than {Flag.MAX_REJECTS} {limit}; "
@@ -109,7 +113,7 @@ def _check_limit(limit: RejectLimit, report: dict[str, Any], output: Output) -> 
         )
 
 
-def _in_words(reject: dict[str, Any]) -> str:
+def _describe(reject: RejectExample) -> str:
     place = f"row {reject['row']}" if reject["line"] is None else f"line {reject['line']}"
     return f"{reject['path']} {place}: {reject['detail']}"
 
@@ -122,12 +126,12 @@ def _write(joiner: Joiner, written: list[Written], path: str, content: bytes) ->
 def _check_written(joiner: Joiner, written: list[Written]) -> None:
     """Make sure that nobody has taken away meanwhile what `_SUCCESS` is to stand beside. Raises StorageError."""
     for each in written:
-        path = joiner.output.path(each.path)
+        path = joiner.claim.output.path(each.path)
         found = joiner.storage.stat(path)
         is_changed = found is not None and found.size != each.bytes and each.path not in _TIMED
         if found is None or is_changed:
             raise StorageError(f"{path}: was removed or changed while the run was writing; run the same command again")
 
 
-def _json(content: dict[str, Any]) -> bytes:
+def _json(content: Report | Manifest) -> bytes:
     return json.dumps(content, indent=2).encode() + b"\n"

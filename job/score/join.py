@@ -5,15 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 
-from job.contract import Reject, prediction_schema
+from job.contract import Reject
+from job.documents.manifest_json import ManifestOutput
+from job.documents.report_json import RejectExample
 from job.errors import InternalError
-from job.score.output import Output
+from job.score.output import Claim
 from job.score.plan import Input
-from job.settings import ScoreSettings
+from job.settings import OutputFormat
 from job.storage import Storage
 from job.write.part_file import PartSummary, opened_part
 from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
@@ -29,13 +31,17 @@ class Written:
     bytes: int
     sha256: str
 
+    def to_json(self) -> ManifestOutput:
+        """For manifest.json."""
+        return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
     """What joining an input's parts gave: the files, and the first rejects of each reason, as the report has them."""
 
     files: list[Written]
-    rejects: list[dict[str, Any]]
+    rejects: list[RejectExample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +49,8 @@ class Joiner:
     """Joins the parts of a run's inputs."""
 
     storage: Storage
-    output: Output
-    settings: ScoreSettings
+    claim: Claim
+    format: OutputFormat
 
     def join(self, each: Input, parts: Sequence[tuple[str, PartSummary]]) -> Joined:
         """Write one input's files from its parts: their paths, in order, and summaries.
@@ -74,21 +80,16 @@ class Joiner:
     @contextmanager
     def written(self, path: str, files: list[Written]) -> Iterator[BinaryIO]:
         """A file of the output to write; once it is committed, its digest is added to `files`."""
-        with self.output.commit(self.output.path(path)) as file:
+        with self.claim.commit(self.claim.output.path(path)) as file:
             hashed = _Hashed(file)
             yield cast("BinaryIO", hashed)
         files.append(Written(path, hashed.bytes, hashed.hash.hexdigest()))
 
     def _writer(self, file: BinaryIO, each: Input) -> PredictionWriter:
-        schema = prediction_schema(
-            has_labels=each.source.has_labels,
-            with_probabilities=self.settings.has_probabilities,
-            kept=each.source.kept_schema,
-        )
-        if self.settings.format == "kaggle":
+        if self.format == "kaggle":
             return KagglePredictions(file)
         is_parquet = each.predictions.endswith(".parquet")
-        return ParquetPredictions(file, schema) if is_parquet else CsvPredictions(file, schema)
+        return ParquetPredictions(file, each.schema) if is_parquet else CsvPredictions(file, each.schema)
 
     def _rows_in_order(self, parts: Sequence[tuple[str, PartSummary]]) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
         """Rows part after part, with rejects counted from the file's beginning."""
@@ -117,7 +118,7 @@ class _Hashed:
         return self._file.write(content)
 
 
-def first_of_each_reason(rejects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def first_of_each_reason(rejects: Iterable[RejectExample]) -> list[RejectExample]:
     """The first three of each reason among the report's examples of rejects, in the order given."""
     seen: Counter[str] = Counter()
     first = []
@@ -128,7 +129,7 @@ def first_of_each_reason(rejects: Iterable[dict[str, Any]]) -> list[dict[str, An
     return first
 
 
-def _example(each: Input, reject: Reject) -> dict[str, Any]:
+def _example(each: Input, reject: Reject) -> RejectExample:
     """A reject as the report shows it."""
     return {
         "path": each.path,

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch, prediction_schema
+from job.contract import NO_PREDICTION, PixelBatch, ScoredBatch
 from job.errors import DataError, InternalError
 from job.log import Event, event
 from job.model.bundle import Predictor
@@ -19,7 +19,7 @@ from job.report.appearance import Appearance
 from job.report.examples import Collector
 from job.report.tally import Tally
 from job.score.observer import Observer, Stage, Stopwatch
-from job.score.plan import Part
+from job.score.plan import Input, Part
 from job.settings import ScoreSettings
 from job.storage import Storage, check_unchanged
 from job.write.part_file import PartSummary, PartWriter
@@ -34,7 +34,7 @@ _DECIMALS = 6
 class PartScorer:
     """Scores parts of a run, one call per part, from any thread.
 
-    commit: opens the file that a part is written to, see `Output.commit`. observer: told of each batch, and of the
+    commit: opens the file that a part is written to, see `Claim.commit`. observer: told of each batch, and of the
     seconds that went into a part.
     """
 
@@ -44,28 +44,24 @@ class PartScorer:
     settings: ScoreSettings
     observer: Observer
 
-    def score(self, part: Part, source: Source, path: str) -> int:
-        """Score a part of a source and commit it at `path`; how many rows that were."""
+    def score(self, part: Part, target: Input, path: str) -> int:
+        """Score a part of an input and commit it at `path`; returns its number of rows."""
         watch = Stopwatch()
         try:
-            rows = self._score(part, source, path, watch)
+            rows = self._score(part, target, path, watch)
         finally:
             watch.lap(Stage.WRITE)
             watch.tell(self.observer)
         self.observer.committed(part)
         return rows
 
-    def _score(self, part: Part, source: Source, path: str, watch: Stopwatch) -> int:
-        schema = prediction_schema(
-            has_labels=source.has_labels,
-            with_probabilities=self.settings.has_probabilities,
-            kept=source.kept_schema,
-        )
+    def _score(self, part: Part, target: Input, path: str, watch: Stopwatch) -> int:
+        source = target.source
         tally, looks, lines = Tally.zero(), Appearance.zero(), 0
         head, collector = FirstRows(), Collector()
         appearance.prepare()
         with self.commit(path) as file:
-            writer = PartWriter(file, schema)
+            writer = PartWriter(file, target.schema)
             for batch in self._batches(part, source):
                 watch.lap(Stage.READ)
                 if part.is_first:

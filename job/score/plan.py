@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from job import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
@@ -33,15 +35,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input file and what its output is called.
+    """An input file and its output.
 
-    path: relative to the deepest folder that holds all inputs. predictions, rejects: relative to the output folder.
+    path: relative to the deepest folder that holds all inputs. predictions, rejects: the output files, relative to the
+    output folder. schema: of the prediction rows.
     """
 
     source: Source
     path: str
     predictions: str
     rejects: str
+    schema: pa.Schema
 
 
 def _source_of(part: Part) -> int:
@@ -67,8 +71,6 @@ def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: 
 
     Raises UsageError where two outputs, or two columns of one, would have the same name.
     """
-    for source in sources:
-        _check_kept(source, settings)
     inputs = _inputs(sources, settings)
     parts: list[Part] = []
     for number, source in enumerate(sources):
@@ -78,27 +80,30 @@ def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: 
     return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest))
 
 
-def _check_kept(source: Source, settings: ScoreSettings) -> None:
-    own = prediction_schema(has_labels=source.has_labels, with_probabilities=settings.has_probabilities).names
+def _schema(source: Source, settings: ScoreSettings) -> pa.Schema:
+    has_labels, with_probabilities = source.has_labels, settings.has_probabilities
+    own = prediction_schema(has_labels=has_labels, with_probabilities=with_probabilities).names
     taken = [name for name in source.kept_schema.names if name in own]
     if taken:
         raise UsageError(
-            f"{Flag.KEEP} {taken[0]}: the predictions of {source.file.path} have a column of that name already; "
+            f"{Flag.KEEP} {taken[0]}: the predictions of {source.file.path} already have a column of that name; "
             f"rename it in the input, or leave {Flag.KEEP} out"
         )
+    return prediction_schema(has_labels=has_labels, with_probabilities=with_probabilities, kept=source.kept_schema)
 
 
 def _inputs(sources: Sequence[Source], settings: ScoreSettings) -> tuple[Input, ...]:
     root = common_folder([source.file.path for source in sources])
+    schemas = [_schema(source, settings) for source in sources]
     inputs: dict[str, Input] = {}
-    for source in sources:
+    for source, schema in zip(sources, schemas, strict=True):
         path = relative_to(root, source.file.path)
         suffix = f".{_prediction_format(source, settings)}"
         predictions = f"predictions/{path}" if path.endswith(suffix) else f"predictions/{path}{suffix}"
         if predictions in inputs:
             first = inputs[predictions].path
             raise UsageError(f"{first} and {path} would both be written to {predictions}; score them in separate runs")
-        inputs[predictions] = Input(source, path, predictions, f"rejects/{path}.jsonl")
+        inputs[predictions] = Input(source, path, predictions, f"rejects/{path}.jsonl", schema)
     return tuple(inputs.values())
 
 

@@ -76,15 +76,12 @@ class LocalFileSystem:
     """The machine's own. Its methods are those of FileSystem."""
 
     def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
-        """See FileSystem."""
         return os.stat(path, follow_symlinks=follows_links)
 
     def names(self, folder: str) -> list[str]:
-        """See FileSystem."""
         return os.listdir(folder)
 
     def open(self, path: str) -> pa.NativeFile:
-        """See FileSystem."""
         if os.path.isdir(path):
             # Arrow has words of its own for this, and no error number.
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -92,19 +89,15 @@ class LocalFileSystem:
         return pa.OSFile(os.fsencode(path), "rb")
 
     def create(self, path: str) -> io.FileIO:
-        """See FileSystem."""
         return open(path, "xb", buffering=0)
 
     def sync(self, file: io.FileIO) -> None:
-        """See FileSystem."""
         os.fsync(file.fileno())
 
     def make_folder(self, path: str) -> None:
-        """See FileSystem."""
         os.mkdir(path)
 
     def sync_path(self, path: str) -> None:
-        """See FileSystem."""
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -112,15 +105,13 @@ class LocalFileSystem:
             os.close(handle)
 
     def rename(self, source: str, target: str) -> None:
-        """See FileSystem."""
         os.replace(source, target)
 
     def link(self, source: str, target: str) -> None:
-        """See FileSystem."""
         os.link(source, target)
 
     def exchange(self, one: str, other: str) -> bool:
-        """See FileSystem. Linux's renameat2; no other system has it under this name."""
+        """By Linux's renameat2(2), which no other system has under this name."""
         renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
         if renameat2 is None:
             return False
@@ -132,9 +123,7 @@ class LocalFileSystem:
         raise OSError(number, os.strerror(number))
 
     def unlink(self, path: str) -> None:
-        """See FileSystem."""
         os.unlink(path)
 
     def remove_folder(self, path: str) -> None:
-        """See FileSystem."""
         os.rmdir(path)

@@ -51,11 +51,9 @@ class LocalStorage:
         return id(self._system)
 
     def stopping(self, check_stop: CheckStop) -> "LocalStorage":
-        """See Storage."""
         return LocalStorage(self._system, check_stop)
 
     def resolve(self, location: str) -> str:
-        """See Storage."""
         check_scheme(location)
         if location.startswith("file://"):
             path = location.removeprefix("file://").partition("/")[2]
@@ -65,7 +63,6 @@ class LocalStorage:
         return os.path.abspath(os.path.expanduser(location))
 
     def find(self, location: str) -> list[FileInfo]:
-        """See Storage."""
         path = self.resolve(location)
         with translated_errors(path):
             status = status_at(self._system, path)
@@ -83,35 +80,29 @@ class LocalStorage:
         return found
 
     def is_folder(self, path: str) -> bool:
-        """See Storage."""
         with translated_errors(path):
             return is_folder(self._system, path)
 
     def stat(self, path: str) -> FileInfo | None:
-        """See Storage."""
         with translated_errors(path):
             return self._file(path)
 
     def list(self, folder: str) -> list[str]:
-        """See Storage."""
         with translated_errors(folder), suppress(FileNotFoundError, NotADirectoryError):
             return sorted(self._system.names(folder))
         return []
 
     def open(self, path: str) -> pa.NativeFile:
-        """See Storage."""
         with translated_errors(path):
             return self._system.open(path)
 
     def read(self, path: str) -> bytes:
-        """See Storage."""
         with translated_errors(path), self._system.open(path) as file:
             content: bytes = file.read()
             return content
 
     @contextmanager
     def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
-        """See Storage."""
         folder = os.path.dirname(path)
         with translated_errors(path):
             self._make_folders(folder)
@@ -121,8 +112,11 @@ class LocalStorage:
                 self._system.rename(temporary, path)
             self._system.sync_path(folder)
 
+    def write(self, path: str, content: bytes) -> None:
+        with self.commit(path) as file:
+            file.write(content)
+
     def create(self, path: str, content: bytes) -> bool:
-        """See Storage."""
         folder = os.path.dirname(path)
         with translated_errors(path):
             self._make_folders(folder)
@@ -134,7 +128,6 @@ class LocalStorage:
         return is_ours
 
     def commit_folder(self, staging: str, target: str) -> None:
-        """See Storage."""
         parent, name = os.path.split(target)
         with translated_errors(target):
             for file in files_below(self._system, staging):
@@ -150,7 +143,6 @@ class LocalStorage:
         self.remove(retired)
 
     def remove_abandoned(self, folder: str, name: str) -> None:
-        """See Storage."""
         for each in self.list(folder):
             if each.startswith(f".{name}.") and _HIDDEN.fullmatch(each, len(name) + 2):
                 path = os.path.join(folder, each)
@@ -160,13 +152,11 @@ class LocalStorage:
                     self.remove(path)
 
     def is_mount(self, path: str) -> bool:
-        """See Storage."""
         with translated_errors(path):
             status, above = (status_at(self._system, each) for each in (path, os.path.dirname(path)))
             return status is not None and above is not None and status.st_dev != above.st_dev
 
     def commit_files(self, staging: str, target: str, *, last: str) -> None:
-        """See Storage."""
         with translated_errors(target):
             names = sorted(self._system.names(staging), key=lambda name: (name == last, name))
             for name in names:
@@ -177,7 +167,6 @@ class LocalStorage:
         self.remove(staging)
 
     def remove(self, path: str) -> None:
-        """See Storage."""
         with translated_errors(path):
             status = status_at(self._system, path, follows_links=False)
             if status and stat.S_ISDIR(status.st_mode):

@@ -91,6 +91,10 @@ class Storage(Protocol):
         """
         ...
 
+    def write(self, path: str, content: bytes) -> None:
+        """Commit a small file whole, in place of one that may be there."""
+        ...
+
     def create(self, path: str, content: bytes) -> bool:
         """Write a small new file whole, unless there is one; whether this call was the one to make it."""
         ...

@@ -72,7 +72,9 @@ class LineageFile:
         job_type = {"processingType": "BATCH", "integration": "DIGIT_JOB", "jobType": "JOB"}
         inputs = self._recorder.plan.inputs if self._recorder.plan else ()
         result = self._recorder.result
-        rows = {each["path"]: each["rows"] for each in result.report.get("inputs", [])} if result else {}
+        rows = (
+            {each["path"]: each["rows"] for each in result.report.get("inputs", [])} if result and result.report else {}
+        )
         self._events.append(
             {
                 "eventType": kind,

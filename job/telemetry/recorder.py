@@ -132,7 +132,7 @@ class Recorder:
         counts, result = self.counts(), self.result
         rows = {"read": counts.rows, "scored": counts.rows - counts.rejected, "rejected": counts.rejected}
         unknown = {"rows": rows, "accuracy": None, "accuracy_95": None}
-        report: dict[str, Any] = result.report if result and result.report else unknown
+        report: Any = result.report if result and result.report else unknown
         return {
             **({"output": result.output, "was_done": result.was_done, "missing": result.missing} if result else {}),
             "rows": report["rows"]["read"],

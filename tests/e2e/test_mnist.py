@@ -48,7 +48,7 @@ def test_the_baseline_reaches_97_percent_on_t10k(trained):
 
 @pytest.mark.soak
 def test_the_accurate_recipe_reaches_99_percent_on_t10k(mnist, tmp_path):
-    """What training does where nothing else is said; three seeds' mean stands in the README."""
+    """What training does where nothing else is said; three seeds' mean stands in tests/bench/README.md."""
     process = start("train", "--data", mnist, "--model", tmp_path / "model")
     _, errors = process.communicate(timeout=1800)
     assert process.returncode == 0, errors

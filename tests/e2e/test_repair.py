@@ -10,7 +10,7 @@ import pytest
 from support.command import digit_job
 from support.files import csv_text, make_digits
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (Path(__file__).parents[2] / "job/read/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sed -i is GNU's")

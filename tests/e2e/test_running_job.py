@@ -15,7 +15,7 @@ from support.command import digit_job, start, start_signalled
 from support.files import make_digits, write_csv
 from support.log_lines import events, log_lines
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (Path(__file__).parents[2] / "job/telemetry/README.md").read_text(encoding="utf-8")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 
 
@@ -34,7 +34,7 @@ def arguments(folder, model, *more):
 
 
 def documented_fields(event):
-    """What the README says that an event comes with."""
+    """The fields of an event, as job/telemetry/README.md lists them."""
     [row] = re.findall(rf"^\| `{event}` \|.*$", README, re.MULTILINE)
     return set(re.findall(r"`(\w+)`", row.split(" | ")[2]))
 

@@ -6,11 +6,12 @@ and what it means is `report.pair_tally`'s and `report.comparison`'s.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from job.contract import NO_LABEL, Labels
+from job.documents.comparison_json import ComparedInput, ComparedRun, Comparison
 from job.errors import DataError
 from job.flag_names import Flag
 from job.results.compare.figures import accuracies, agreement, comparison
@@ -38,14 +39,14 @@ class Comparer:
     batch_bytes: int = BATCH_BYTES
     batch_rows: int = BATCH_ROWS
 
-    def compare(self, location_a: str, location_b: str) -> dict[str, Any]:
+    def compare(self, location_a: str, location_b: str) -> Comparison:
         """The figures of two runs, as `--json` writes them.
 
         Raises NoInput where one is no finished output; DataError where they are not over the same inputs.
         """
         a, b = open_finished(self.storage, location_a), open_finished(self.storage, location_b)
         total = PairTally.zero()
-        inputs: list[dict[str, Any]] = []
+        inputs: list[ComparedInput] = []
         changed = ChangedRows(self.most, self.order)
         notes: list[str] = []
         for of_a, of_b in _same_inputs(a, b):
@@ -126,16 +127,16 @@ def _labels(path: str, row: int, a: Labels, b: Labels) -> Labels:
     return np.where(a == NO_LABEL, b, a)
 
 
-def _about(run: Finished) -> dict[str, Any]:
+def _about(run: Finished) -> ComparedRun:
     model = run.report["model"]
     return {
         "output": run.folder,
         "fingerprint": run.manifest["fingerprint"],
-        "model": {name: model.get(name) for name in ("name", "architecture", "digest")},
+        "model": {"name": model["name"], "architecture": model["architecture"], "digest": model["digest"]},
     }
 
 
-def _of_input(path: str, tally: PairTally) -> dict[str, Any]:
+def _of_input(path: str, tally: PairTally) -> ComparedInput:
     return {
         "path": path,
         "rows": tally.read,

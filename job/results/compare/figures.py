@@ -4,20 +4,27 @@ Figures that need labels, or rows, are None where there are none.
 """
 
 from dataclasses import asdict
-from typing import Any, Final, Literal
+from typing import Final, cast
 
 from job.contract import CLASSES
+from job.documents.comparison_json import (
+    Change,
+    ComparisonFigures,
+    ComparisonVerdict,
+    CorrectRows,
+    McNemarFigures,
+    Outcome,
+    SharePair,
+)
 from job.report.mcnemar import SIGNIFICANCE, McNemar, mcnemar
 from job.report.metrics import wilson_interval
 from job.results.compare.pair_tally import PairTally
-
-Outcome = Literal["no_rows", "same", "no_labels", "no_difference", "a_better", "b_better"]
 
 # The 97.5 % quantile of the standard normal distribution.
 _Z95: Final = 1.959963984540054
 
 
-def comparison(total: PairTally) -> dict[str, Any]:
+def comparison(total: PairTally) -> ComparisonFigures:
     """Everything there is to say of the rows, by its keys in the JSON file."""
     test = mcnemar(int(total.right[1, 0]), int(total.right[0, 1])) if total.labelled else None
     return {
@@ -40,7 +47,7 @@ def comparison(total: PairTally) -> dict[str, Any]:
         },
         "difference": (total.correct_b - total.correct_a) / total.labelled if total.labelled else None,
         "difference_95": _difference_interval(total),
-        "mcnemar": asdict(test) if test else None,
+        "mcnemar": cast("McNemarFigures", asdict(test)) if test else None,
         "changes": _changes(total),
         "verdict": _verdict(total, test),
     }
@@ -51,14 +58,14 @@ def agreement(tally: PairTally) -> float | None:
     return tally.same / tally.compared if tally.compared else None
 
 
-def accuracies(tally: PairTally) -> dict[str, float | None]:
+def accuracies(tally: PairTally) -> SharePair:
     """The share that A, and that B, has right of the rows that both scored and that have a label."""
     if not tally.labelled:
         return {"a": None, "b": None}
     return {"a": tally.correct_a / tally.labelled, "b": tally.correct_b / tally.labelled}
 
 
-def _right(tally: PairTally) -> dict[str, int] | None:
+def _right(tally: PairTally) -> CorrectRows | None:
     if not tally.labelled:
         return None
     (neither, only_b), (only_a, both) = tally.right.tolist()
@@ -79,7 +86,7 @@ def _difference_interval(tally: PairTally) -> list[float] | None:
     return [max(-1.0, centre - spread), min(1.0, centre + spread)]
 
 
-def _changes(tally: PairTally) -> list[dict[str, int]]:
+def _changes(tally: PairTally) -> list[Change]:
     """The pairs of digits that rows changed from (A) and to (B), most frequent first, then by digit."""
     counts = tally.digits.tolist()
     pairs = [(counts[a][b], a, b) for a in range(CLASSES) for b in range(CLASSES) if a != b and counts[a][b]]
@@ -87,7 +94,7 @@ def _changes(tally: PairTally) -> list[dict[str, int]]:
     return [{"from": a, "to": b, "count": count} for count, a, b in pairs]
 
 
-def _verdict(tally: PairTally, test: McNemar | None) -> dict[str, str]:
+def _verdict(tally: PairTally, test: McNemar | None) -> ComparisonVerdict:
     outcome = _outcome(tally, test)
     return {"outcome": outcome, "text": _in_words(outcome, tally, test)}
 

@@ -5,12 +5,13 @@ Of the rows on which two runs name different digits, as many as are asked for, w
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from job.contract import NO_LABEL, NO_PREDICTION, Labels
+from job.documents.comparison_json import ChangedRow
 from job.results.predicted import Predicted
 from job.settings import Order
 
@@ -83,15 +84,17 @@ class ChangedRows:
             rows = rows[np.argsort(-np.minimum(rows["confidence_a"], rows["confidence_b"]), kind="stable")]
         self._rows = rows[: self._most]
 
-    def listed(self, paths: list[str]) -> list[dict[str, Any]]:
+    def listed(self, paths: list[str]) -> list[ChangedRow]:
         """The rows, each with the path of its input, of which `paths` has all; label None where there is none."""
         return [
             {
                 "path": paths[int(each["input"])],
                 "row": int(each["row"]),
                 "label": None if each["label"] == NO_LABEL else int(each["label"]),
-                **{f"prediction_{run}": int(each[f"prediction_{run}"]) for run in "ab"},
-                **{f"confidence_{run}": round(float(each[f"confidence_{run}"]), _DECIMALS) for run in "ab"},
+                "prediction_a": int(each["prediction_a"]),
+                "prediction_b": int(each["prediction_b"]),
+                "confidence_a": round(float(each["confidence_a"]), _DECIMALS),
+                "confidence_b": round(float(each["confidence_b"]), _DECIMALS),
             }
             for each in self._rows
         ]

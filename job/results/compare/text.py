@@ -1,33 +1,35 @@
 """The figures of a comparison -> lines for people."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
+
+from job.documents.comparison_json import ComparedInput, ComparedRun, Comparison
 
 _MOST_PAIRS: Final = 10
 _MOST_INPUTS: Final = 20
 
 
-def in_words(found: dict[str, Any]) -> list[str]:
+def describe_comparison(found: Comparison) -> list[str]:
     """What `digit-job compare` prints of the content of its JSON file; the verdict comes last."""
     return [
-        *(_run(name.upper(), found[name]) for name in "ab"),
+        *(_run(name, run) for name, run in (("A", found["a"]), ("B", found["b"]))),
         "",
         *_facts(found),
         *_changes(found),
         *_changed_rows(found),
         *_inputs(found["inputs"]),
-        *(f"Mind: {note}" for note in found["notes"]),
+        *(f"Warning: {note}" for note in found["notes"]),
         f"Verdict: {found['verdict']['text']}.",
     ]
 
 
-def _run(name: str, run: dict[str, Any]) -> str:
+def _run(name: str, run: ComparedRun) -> str:
     model = run["model"]
     about = ", ".join(each for each in (model["name"], model["architecture"]) if each)
     return f"{name}  {run['output']}  (model {about}, digest {model['digest'][:12]})"
 
 
-def _facts(found: dict[str, Any]) -> Iterator[str]:
+def _facts(found: Comparison) -> Iterator[str]:
     rows, files = found["rows"], len(found["inputs"])
     yield (
         f"Rows        {rows['read']:,} in {files:,} file{'s' * (files != 1)}; {rows['compared']:,} scored by both; "
@@ -35,35 +37,38 @@ def _facts(found: dict[str, Any]) -> Iterator[str]:
         f"{rows['rejected_by_b']:,}"
     )
     yield f"Agreement   {_percent(found['agreement'])}: the same digit on {rows['same']:,}, changed {rows['changed']:,}"
-    if found["labelled"]:
-        yield from _accuracy(found)
-    else:
-        yield "Accuracy    none to tell, for no row that both scored has a label"
+    yield from _accuracy(found)
     yield ""
 
 
-def _accuracy(found: dict[str, Any]) -> Iterator[str]:
-    for title, run in (("Accuracy", "a"), ("", "b")):
-        low, high = found["accuracy_95"][run]
+def _accuracy(found: Comparison) -> Iterator[str]:
+    right, test, difference, interval = found["right"], found["mcnemar"], found["difference"], found["difference_95"]
+    if right is None or test is None or difference is None or interval is None:
+        yield "Accuracy    unknown: no row that both scored has a label"
+        return
+    shares, intervals = found["accuracy"], found["accuracy_95"]
+    for title, run, share, bounds in (
+        ("Accuracy", "A", shares["a"], intervals["a"]),
+        ("", "B", shares["b"], intervals["b"]),
+    ):
+        low, high = bounds or (0.0, 1.0)
         yield (
-            f"{title:<10}  {run.upper()} {_percent(found['accuracy'][run])} of {found['labelled']:,} labelled rows "
+            f"{title:<10}  {run} {_percent(share)} of {found['labelled']:,} labelled rows "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
         )
-    low, high = found["difference_95"]
+    low, high = interval
     yield (
-        f"Difference  B is {100 * found['difference']:+.2f} points from A (95 % interval {100 * low:+.2f} to "
-        f"{100 * high:+.2f})"
+        f"Difference  B is {100 * difference:+.2f} points from A (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
     )
-    right, test = found["right"], found["mcnemar"]
     yield (
-        f"Right       by both {right['both']:,}, by A alone {right['only_a']:,}, by B alone {right['only_b']:,}, "
+        f"Correct     by both {right['both']:,}, by A alone {right['only_a']:,}, by B alone {right['only_b']:,}, "
         f"by neither {right['neither']:,}"
     )
     statistic = "" if test["statistic"] is None else f"chi-squared {test['statistic']:.2f}, "
     yield f"McNemar     p = {test['p_value']:.2g} ({statistic}{test['method']})"
 
 
-def _changes(found: dict[str, Any]) -> Iterator[str]:
+def _changes(found: Comparison) -> Iterator[str]:
     pairs = found["changes"]
     if not pairs:
         return
@@ -75,7 +80,7 @@ def _changes(found: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _changed_rows(found: dict[str, Any]) -> Iterator[str]:
+def _changed_rows(found: Comparison) -> Iterator[str]:
     rows = found["changed_rows"]
     if not rows:
         return
@@ -95,7 +100,7 @@ def _changed_rows(found: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _inputs(inputs: list[dict[str, Any]]) -> Iterator[str]:
+def _inputs(inputs: list[ComparedInput]) -> Iterator[str]:
     shown = inputs
     if len(inputs) > _MOST_INPUTS:
         shown = sorted(inputs, key=lambda each: 1 if each["agreement"] is None else each["agreement"])[:_MOST_INPUTS]

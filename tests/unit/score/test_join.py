@@ -22,14 +22,14 @@ def scored(storage, tmp_path):
     path = write_csv(tmp_path / "a.csv", make_digits(30))
     plan = make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), settings, "digest")
     output = Output(storage, settings.output)
-    output.claim(plan, settings.part_bytes, is_overwriting=False)
-    scorer = PartScorer(storage, output.commit, IntegerPredictor(), settings, NobodyWatches())
+    claim = output.claim(plan, settings.part_bytes, is_overwriting=False)
+    scorer = PartScorer(storage, claim.commit, IntegerPredictor(), settings, NobodyWatches())
     parts = []
     for part in plan.parts:
-        scorer.score(part, plan.inputs[0].source, output.part(part))
+        scorer.score(part, plan.inputs[0], output.part(part))
         with opened_part(storage, output.part(part)) as reader:
             parts.append((output.part(part), reader.summary))
-    return Joiner(storage, output, settings), plan.inputs[0], parts
+    return Joiner(storage, claim, settings.format), plan.inputs[0], parts
 
 
 def test_parts_are_joined_in_order(scored, tmp_path):

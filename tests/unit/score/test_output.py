@@ -24,35 +24,34 @@ def test_an_absent_an_empty_and_a_fresh_volume_s_folder_can_be_begun_in(storage,
     (tmp_path / "volume/lost+found").mkdir(parents=True)
     (tmp_path / "volume/.hidden").write_text("")
     for name in ("absent", "empty", "volume"):
-        assert claim(Output(storage, str(tmp_path / name))) is ClaimState.BEGIN
+        assert claim(Output(storage, str(tmp_path / name))).state is ClaimState.BEGIN
 
 
 def test_a_begun_run_is_resumed(output, tmp_path):
     """The same run on its own unfinished output goes on, with the parts that are there."""
     claim(output)
     (tmp_path / "out/_parts/000001.arrow").write_bytes(b"a part")
-    assert claim(output) is ClaimState.RESUME
+    assert claim(output).state is ClaimState.RESUME
     assert output.committed(PLAN) == [PLAN.parts[1]]
 
 
 def test_a_finished_run_is_done_and_tidy(output, tmp_path):
     """_SUCCESS of the same run means that nothing is to be done; parts are gone."""
-    claim(output)
-    output.finish(PLAN)
-    assert claim(output) is ClaimState.DONE
+    claim(output).finish()
+    assert claim(output).state is ClaimState.DONE
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_SUCCESS"]
 
 
 @pytest.mark.parametrize("is_finished", [True, False])
 def test_another_run_s_output_is_refused(output, is_finished):
     """Neither finished nor unfinished output of another run is touched, unless overwriting."""
-    claim(output, OTHER)
+    other = claim(output, OTHER)
     if is_finished:
-        output.finish(OTHER)
+        other.finish()
     with pytest.raises(OutputOccupied, match="over other inputs, another model or other settings"):
         claim(output)
-    assert claim(output, is_overwriting=True) is ClaimState.BEGIN
-    assert not output.is_finished(OTHER)
+    assert claim(output, is_overwriting=True).state is ClaimState.BEGIN
+    assert not other.is_finished()
 
 
 def test_other_part_bytes_cannot_resume(output):
@@ -91,14 +90,14 @@ def test_of_two_identical_runs_that_begin_at_once_the_second_resumes(output, sto
         return type(storage).create(storage, path, content)
 
     monkeypatch.setattr(storage, "create", beaten)
-    assert claim(output) is ClaimState.RESUME
+    assert claim(output).state is ClaimState.RESUME
 
 
 def test_a_folder_in_which_a_run_is_just_beginning_can_be_begun_in(output, tmp_path):
     """A run that got no further than making the folder of the parts claims nothing."""
     (tmp_path / "out/_parts").mkdir(parents=True)
     (tmp_path / "out/_parts/.0123.tmp").write_text("half a claim")
-    assert claim(output) is ClaimState.BEGIN
+    assert claim(output).state is ClaimState.BEGIN
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", "null", '{"fingerprint": "else"}'])
@@ -113,9 +112,9 @@ def test_a_run_file_of_somebody_else_is_no_run_of_ours(output, tmp_path, content
 @pytest.mark.parametrize("name", ["_SUCCESS", "_parts/run.json"])
 def test_a_file_that_cannot_be_read_is_not_one_that_is_absent(output, tmp_path, monkeypatch, storage, name):
     """Or a disk that fails for a moment would make finished output look like another's."""
-    claim(output)
+    found = claim(output)
     if name == "_SUCCESS":
-        output.finish(PLAN)
+        found.finish()
     read = type(storage).read
 
     def fail(self, path):
@@ -130,8 +129,7 @@ def test_a_file_that_cannot_be_read_is_not_one_that_is_absent(output, tmp_path, 
 
 def test_a_file_is_committed_by_the_run_that_has_the_folder(output, tmp_path):
     """Under its name when it is whole, and by way of the parts, where what a killed process leaves goes away."""
-    claim(output)
-    with output.commit(output.report_json) as file:
+    with claim(output).commit(output.report_json) as file:
         file.write(b"{}")
         assert {path.name for path in (tmp_path / "out/_parts").iterdir()} > {"run.json"}
     assert (tmp_path / "out/report.json").read_bytes() == b"{}"
@@ -144,20 +142,20 @@ def test_a_run_that_lost_the_folder_commits_nothing_there(output, storage, tmp_p
     def meanwhile():
         claim(Output(storage, output.folder), OTHER, is_overwriting=True)
 
-    claim(output)
+    ours = claim(output)
     with (
         pytest.raises(OutputOccupied, match="out: was taken by another run meanwhile"),
-        output.commit(output.path(name)),
+        ours.commit(output.path(name)),
     ):
         meanwhile()
-    output.tidy()
+    ours.tidy()
     assert files_below(tmp_path / "out").keys() == {"_parts/run.json"}
 
 
 def test_a_run_whose_claim_is_gone_commits_nothing(output, tmp_path):
     """Somebody removed it: who has the folder is not known."""
-    claim(output)
-    with pytest.raises(StorageError, match=r"_parts/run\.json: is gone"), output.commit(output.report_json):
+    ours = claim(output)
+    with pytest.raises(StorageError, match=r"_parts/run\.json: is gone"), ours.commit(output.report_json):
         (tmp_path / "out/_parts/run.json").unlink()
     assert not (tmp_path / "out/report.json").exists()
 
@@ -181,8 +179,7 @@ def test_what_came_while_the_folder_was_looked_at_is_not_written_over(output, st
     def beaten(path, content):
         monkeypatch.undo()
         other = Output(storage, output.folder)
-        claim(other, OTHER)
-        other.finish(OTHER)
+        claim(other, OTHER).finish()
         return create(storage, path, content)
 
     monkeypatch.setattr(storage, "create", beaten)
@@ -193,7 +190,7 @@ def test_what_came_while_the_folder_was_looked_at_is_not_written_over(output, st
 
 def test_a_file_that_comes_between_two_looks_at_it_is_read(output, storage, monkeypatch, tmp_path):
     """Neither absent nor unreadable: an identical run has just finished."""
-    claim(output)
+    ours = claim(output)
     stat = type(storage).stat
 
     def meanwhile(path):
@@ -201,7 +198,7 @@ def test_a_file_that_comes_between_two_looks_at_it_is_read(output, storage, monk
         return stat(storage, path)
 
     monkeypatch.setattr(storage, "stat", meanwhile)
-    assert output.is_finished(PLAN)
+    assert ours.is_finished()
 
 
 @pytest.mark.parametrize("content", [b"{", b"7", b"\xff"])

@@ -38,7 +38,7 @@ def test_parts_hold_every_record_once(tmp_path, storage):
     tally, predictions = Tally.zero(), []
     for part in plan.parts:
         path = str(tmp_path / f"{part.index}.arrow")
-        scorer(storage, predictor).score(part, plan.inputs[0].source, path)
+        scorer(storage, predictor).score(part, plan.inputs[0], path)
         with opened_part(storage, path) as reader:
             tally += Tally.from_json(reader.summary.tally)
             predictions += [value for rows, _ in reader.batches() for value in rows["prediction"].to_pylist()]
@@ -54,7 +54,7 @@ def test_rejects_count_from_the_part_s_beginning(tmp_path, storage):
     lines[6] = "1,2"
     (tmp_path / "a.csv").write_text("\n".join(lines))
     plan = planned(storage, tmp_path / "a.csv")
-    scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+    scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
     with opened_part(storage, str(tmp_path / "p")) as reader:
         found = [reject for _, rejects in reader.batches() for reject in rejects]
     assert [(each.row, each.line, each.reason) for each in found] == [(6, 7, Reason.TOO_FEW_FIELDS)]
@@ -69,9 +69,7 @@ def test_a_stop_leaves_no_part(tmp_path, storage):
 
     (tmp_path / "parts").mkdir()
     with pytest.raises(Terminated):
-        scorer(storage, IntegerPredictor(), stop).score(
-            plan.parts[0], plan.inputs[0].source, str(tmp_path / "parts/0.arrow")
-        )
+        scorer(storage, IntegerPredictor(), stop).score(plan.parts[0], plan.inputs[0], str(tmp_path / "parts/0.arrow"))
     assert list((tmp_path / "parts").iterdir()) == []
 
 
@@ -86,7 +84,7 @@ def test_a_tally_that_does_not_add_up_is_a_defect(tmp_path, storage, monkeypatch
 
     monkeypatch.setattr(Tally, "of", lose_one)
     with pytest.raises(InternalError, match=r"records read, \d+ scored, 0 rejected"):
-        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
     assert not (tmp_path / "p").exists()
 
 
@@ -97,7 +95,7 @@ def test_an_input_that_grows_meanwhile_is_refused(tmp_path, storage):
     with source.open("a") as file:
         file.write(csv_text(make_digits(1), has_header=False))
     with pytest.raises(InputChanged, match=r"a\.csv: was changed while it was being read"):
-        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
     assert not (tmp_path / "p").exists()
 
 
@@ -107,7 +105,7 @@ def test_an_input_that_is_replaced_by_one_of_the_same_size_is_refused(tmp_path, 
     plan = planned(storage, source)
     os.utime(source, ns=(1, 1))
     with pytest.raises(InputChanged):
-        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0].source, str(tmp_path / "p"))
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
 
 
 def test_rejected_records_get_no_prediction_and_bad_labels_do():

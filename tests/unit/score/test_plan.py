@@ -77,7 +77,7 @@ def test_kept_columns_cannot_take_the_names_of_our_own(tmp_path, storage, name, 
     settings = dataclasses.replace(SETTINGS, **{"read": ReadSettings(keep=(name,)), **settings})
     sources = look(storage, files_at(storage, [str(tmp_path / "a.csv")]), settings.read)
     if is_taken:
-        with pytest.raises(UsageError, match=rf"--keep {name}: the predictions of .*a\.csv have a column of that name"):
+        with pytest.raises(UsageError, match=rf"--keep {name}: the predictions of .*a\.csv already have a column"):
             make_plan(sources, settings, "digest")
     else:
         assert make_plan(sources, settings, "digest").inputs[0].source.kept_schema.names == [name]

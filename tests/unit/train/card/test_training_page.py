@@ -10,7 +10,7 @@ from job.report.words import percent
 from job.train.card.training_page import command, findings, training_report
 from job.train.data.split import Split
 
-README = Path(__file__).parents[4] / "README.md"
+REFERENCE = Path(__file__).parents[4] / "job/cli/README.md"
 
 
 @pytest.fixture(scope="module")
@@ -111,5 +111,5 @@ def test_the_command_that_trains_the_same_again(said):
         "--optimizer adamw --learning-rate 0.002 --weight-decay 0.1 --early-stopping 5 --class-weights none --augment "
         "--validation-split 0.1 --seed 1 --scale 1 --label-column digit --transpose"
     )
-    flags = README.read_text(encoding="utf-8").split("### `digit-job train`")[1].split("###")[0]
+    flags = REFERENCE.read_text(encoding="utf-8").split("\n## `digit-job train`")[1].split("\n## ")[0]
     assert all(f"`{word}`" in flags or f"`{word}/" in flags for word in words if word.startswith("--"))

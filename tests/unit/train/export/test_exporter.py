@@ -312,7 +312,7 @@ def test_a_failing_disk_leaves_nothing(folder, step):
 
 
 def test_an_exported_onnx_file_is_of_any_onnx_runtime(storage, folder):
-    """Its input and output have the names and types that the README tells."""
+    """Its input and output have the names and types that job/train/README.md documents."""
     result = _export(storage, ExportSettings(str(folder), "onnx"))
     session = ort.InferenceSession(result.path, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()

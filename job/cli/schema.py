@@ -1,0 +1,22 @@
+"""`digit-job schema`."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from job.cli.terminal import echo
+
+DocumentName = Literal["report", "manifest", "model", "comparison", "reject"]
+
+
+def schema(
+    document: Annotated[DocumentName, typer.Argument(help="The document, or `reject` for a line of rejects/*.jsonl.")],
+) -> None:
+    """Print the JSON Schema of a document.
+
+    Example: `digit-job schema report > report.schema.json`
+    """
+    from job.documents.json_schema import schema_of
+
+    echo(json.dumps(schema_of(document), indent=2))

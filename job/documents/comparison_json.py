@@ -1,0 +1,128 @@
+"""The comparison of two finished runs, as `digit-job compare --json` writes it."""
+
+from typing import Annotated, Literal, TypedDict
+
+Outcome = Literal["no_rows", "same", "no_labels", "no_difference", "a_better", "b_better"]
+
+
+class SharePair(TypedDict):
+    """A share of each run."""
+
+    a: float | None
+    b: float | None
+
+
+class IntervalPair(TypedDict):
+    """A 95 % interval of each run."""
+
+    a: list[float] | None
+    b: list[float] | None
+
+
+class ComparedModel(TypedDict):
+    """The model of one run."""
+
+    name: str
+    architecture: str | None
+    digest: str
+
+
+class ComparedRun(TypedDict):
+    """One of the two runs."""
+
+    output: str
+    fingerprint: str
+    model: ComparedModel
+
+
+class ComparedRows(TypedDict):
+    """Rows by what became of them in the two runs."""
+
+    read: int
+    compared: Annotated[int, "scored by both"]
+    same: int
+    changed: int
+    rejected_by_both: int
+    rejected_by_a: int
+    rejected_by_b: int
+
+
+class CorrectRows(TypedDict):
+    """Labelled rows by who classified them correctly."""
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+
+
+class McNemarFigures(TypedDict):
+    """McNemar's test."""
+
+    only_a: int
+    only_b: int
+    method: str
+    statistic: float | None
+    p_value: float
+
+
+Change = TypedDict("Change", {"from": int, "to": int, "count": int})
+Change.__doc__ = "Rows that A classifies as one digit and B as another."
+
+
+class ComparisonVerdict(TypedDict):
+    """What it comes to."""
+
+    outcome: Outcome
+    text: str
+
+
+class ComparedInput(TypedDict):
+    """One input file."""
+
+    path: str
+    rows: int
+    compared: int
+    changed: int
+    agreement: float | None
+    labelled: int
+    accuracy: SharePair
+
+
+class ChangedRow(TypedDict):
+    """A row that the two runs classify differently."""
+
+    path: str
+    row: Annotated[int, "from 0"]
+    label: int | None
+    prediction_a: int
+    prediction_b: int
+    confidence_a: float
+    confidence_b: float
+
+
+class ComparisonFigures(TypedDict):
+    """What the counts of the compared rows come to."""
+
+    rows: ComparedRows
+    agreement: float | None
+    labelled: int
+    right: CorrectRows | None
+    accuracy: SharePair
+    accuracy_95: IntervalPair
+    difference: Annotated[float | None, "accuracy of B less that of A"]
+    difference_95: Annotated[list[float] | None, "Bonett and Price 2012"]
+    mcnemar: McNemarFigures | None
+    changes: Annotated[list[Change], "most frequent first"]
+    verdict: ComparisonVerdict
+
+
+class Comparison(ComparisonFigures):
+    """The content of the file that `compare --json` writes."""
+
+    a: ComparedRun
+    b: ComparedRun
+    inputs: list[ComparedInput]
+    order: Literal["first", "surest"]
+    changed_rows: list[ChangedRow]
+    notes: list[str]

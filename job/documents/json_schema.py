@@ -1,0 +1,76 @@
+"""Typed documents -> JSON Schema (draft 2020-12), so that what is published and what mypy checks are one."""
+
+import types
+import typing
+from typing import Annotated, Any, Final, Literal, NotRequired, is_typeddict
+
+from job.documents.comparison_json import Comparison
+from job.documents.manifest_json import Manifest
+from job.documents.model_json import Card
+from job.documents.report_json import RejectLine, Report
+
+DOCUMENTS: Final[dict[str, type]] = {
+    "report": Report,
+    "manifest": Manifest,
+    "model": Card,
+    "comparison": Comparison,
+    "reject": RejectLine,
+}
+
+_PRIMITIVES: Final = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The JSON Schema of a document, by its name in DOCUMENTS. Raises KeyError."""
+    document = DOCUMENTS[name]
+    definitions: dict[str, Any] = {}
+    _schema(document, definitions)
+    root = definitions.pop(document.__name__)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"digit-job {name}",
+        **root,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _schema(annotation: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type; of a TypedDict a reference to its own among the definitions."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if is_typeddict(annotation):
+        if annotation.__name__ not in definitions:
+            definitions[annotation.__name__] = {}  # so that a type that holds itself ends
+            definitions[annotation.__name__] = _object(annotation, definitions)
+        found: dict[str, Any] = {"$ref": f"#/$defs/{annotation.__name__}"}
+    elif origin is Annotated:
+        found = {**_schema(arguments[0], definitions), "description": arguments[1]}
+    elif origin is NotRequired:
+        found = _schema(arguments[0], definitions)
+    elif origin in {typing.Union, types.UnionType}:
+        found = _union([_schema(each, definitions) for each in arguments])
+    elif origin is Literal:
+        found = {"enum": list(arguments)}
+    elif origin is list:
+        found = {"type": "array", "items": _schema(arguments[0], definitions)}
+    elif origin is dict:
+        found = {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
+    else:
+        found = {"type": _PRIMITIVES[annotation]}
+    return found
+
+
+def _union(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    if all(each.keys() == {"type"} for each in schemas):
+        return {"type": [each["type"] for each in schemas]}
+    return {"anyOf": schemas}
+
+
+def _object(document: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(document, include_extras=True)
+    return {
+        "description": document.__doc__,
+        "type": "object",
+        "properties": {key: _schema(hint, definitions) for key, hint in hints.items()},
+        "required": sorted(document.__required_keys__),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,187 @@
+"""model.json, a model's card: what the network is, what it was trained on, how good it is, digests of its files."""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+
+class InputSignature(TypedDict):
+    """What the network takes."""
+
+    dtype: str
+    shape: list[int]
+    range: list[int]
+    background: NotRequired[int]
+
+
+class OutputSignature(TypedDict):
+    """What the network gives."""
+
+    dtype: str
+    shape: list[int]
+
+
+class BinCounts(TypedDict):
+    """A distribution as counts."""
+
+    edges: Annotated[list[int], "lowest value of each bin"]
+    counts: list[int]
+
+
+class TrainingDistribution(TypedDict):
+    """The training data's distributions, which scoring compares its inputs with."""
+
+    intensity: BinCounts
+    ink: BinCounts
+    labels: BinCounts
+
+
+class TrainingData(TypedDict):
+    """Where the images came from, and how they were split."""
+
+    source: str
+    name: str
+    fingerprint: Annotated[str, "SHA-256 over all pixels and labels"]
+    train_rows: int
+    validation_rows: int
+    test_rows: int
+    warning: str | None
+    label_column: str | None
+    scale: str
+    is_transposed: bool
+    seed: int
+    validation_share: float
+    train_class_counts: list[int]
+    distribution: TrainingDistribution
+
+
+class DeformationSettings(TypedDict):
+    """How far training images are deformed."""
+
+    rotation_degrees: float
+    scale: float
+    shear: float
+    shift_pixels: float
+    elastic_pixels: float
+
+
+class TrainingSettings(TypedDict):
+    """The recipe as it was followed."""
+
+    name: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    is_annealed: bool
+    optimizer: str
+    weight_decay: float
+    deformations: DeformationSettings | None
+    epoch_images: int
+    arch: str
+    hidden: list[int]
+    activation: str
+    dropout: float
+    early_stopping: int | None
+    class_weights: str
+    kept_epoch: Annotated[int, "the epoch whose weights were kept"]
+
+
+class SplitMetrics(TypedDict):
+    """How good the network is on one split."""
+
+    accuracy: float
+    correct: int
+    rows: int
+    loss: float
+
+
+class EpochFigures(TypedDict):
+    """One epoch of the training."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+class ExportFigures(TypedDict):
+    """How one export agrees with the network."""
+
+    rows: int
+    same_digits: int
+    max_difference: Annotated[float, "largest difference of a probability"]
+    correct: NotRequired[int]
+    input: NotRequired[InputSignature]
+    output: NotRequired[OutputSignature]
+
+
+class CalibrationSection(TypedDict):
+    """Temperature scaling, and the calibration error before and after it."""
+
+    temperature: float
+    validation_before: float
+    validation_after: float
+    test_before: float
+    test_after: float
+
+
+class GateComparison(TypedDict):
+    """The model beside another, on the same images."""
+
+    path: str
+    digest: str
+    accuracy: float
+    only_other: int
+    only_this: int
+    p_value: float
+
+
+class GateSection(TypedDict):
+    """Whether the model is good enough."""
+
+    verdict: Literal["blessed", "not_blessed", "not_gated"]
+    shortfalls: list[str]
+    min_accuracy: float | None
+    compared_to: GateComparison | None
+
+
+class GoldenSection(TypedDict):
+    """Images with the network's answers, which every run checks."""
+
+    pixels: Annotated[str, "uint8 (n, 784) in base64"]
+    probabilities: Annotated[list[list[float]], "float32 (n, 10)"]
+
+
+class CardIdentity(TypedDict):
+    """What every card has, whoever trained the network."""
+
+    name: str
+    created: Annotated[str, "ISO 8601"]
+    recipe: str
+    architecture: str
+    parameters: int
+    input: InputSignature
+    classes: list[str]
+    versions: dict[str, str]
+
+
+class CardContent(CardIdentity):
+    """A card, its integrity aside."""
+
+    data: Annotated[TrainingData | None, "null for a network from elsewhere"]
+    metrics: Annotated[dict[str, SplitMetrics], "by split: `validation`, `test`; empty for a network from elsewhere"]
+    export: Annotated[dict[str, ExportFigures], "by file name"]
+    training: NotRequired[TrainingSettings]
+    seeds: NotRequired[dict[str, int]]
+    history: NotRequired[list[EpochFigures]]
+    calibration: NotRequired[CalibrationSection]
+    gate: NotRequired[GateSection]
+
+
+class Card(CardContent):
+    """The content of model.json."""
+
+    format: int
+    files: Annotated[dict[str, str], "SHA-256 of each file by name"]
+    golden: GoldenSection
+    sha256: Annotated[str, "of the card's JSON without this key, with sorted keys and without spaces"]

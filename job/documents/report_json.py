@@ -1,0 +1,231 @@
+"""report.json: what a scoring run found about its rows. Figures that need labels, or rows, are null without them."""
+
+from typing import Annotated, Literal, TypedDict
+
+Share = float
+Interval = Annotated[list[float], "lower and upper bound of the 95 % interval"]
+
+
+class RowCounts(TypedDict):
+    """Records by what became of them."""
+
+    read: int
+    scored: int
+    rejected: int
+
+
+class ClassFigures(TypedDict):
+    """As scikit-learn's classification_report has them."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: Annotated[int, "labelled rows"]
+
+
+class Averages(TypedDict):
+    """Means of the digits' figures."""
+
+    macro: Annotated[ClassFigures, "each digit counts alike"]
+    weighted: Annotated[ClassFigures, "each digit counts by its support"]
+
+
+CalibrationBin = TypedDict(
+    "CalibrationBin",
+    {
+        "from": Annotated[float, "lowest confidence of the bin"],
+        "to": Annotated[float, "highest confidence of the bin"],
+        "count": int,
+        "confidence": Annotated[float | None, "mean confidence; null if the bin is empty"],
+        "accuracy": Annotated[float | None, "share classified correctly; null if the bin is empty"],
+    },
+)
+CalibrationBin.__doc__ = "The rows of one bin of confidence."
+
+
+class CalibrationFigures(TypedDict):
+    """How far confidences are from accuracies."""
+
+    ece: Annotated[float, "expected calibration error"]
+    bins: list[CalibrationBin]
+
+
+class InputFigures(TypedDict):
+    """One input file."""
+
+    path: Annotated[str, "relative to the deepest folder that holds all inputs"]
+    rows: int
+    rejected: int
+    accuracy: Share | None
+
+
+class InputWarning(TypedDict):
+    """Something odd about the first records of an input."""
+
+    path: str
+    message: str
+
+
+class ModelIdentity(TypedDict):
+    """Which model scored, from its card."""
+
+    digest: Annotated[str, "SHA-256 over the model's files"]
+    name: str
+    recipe: str | None
+    architecture: str | None
+    data: Annotated[str | None, "name of the training data"]
+    warning: Annotated[str | None, "what the card warns of about the training data"]
+    test_accuracy: Share | None
+
+
+class ExampleRow(TypedDict):
+    """One row worth a look."""
+
+    path: str
+    row: Annotated[int, "from 0, within its file"]
+    label: int | None
+    prediction: int
+    confidence: float
+    pixels: Annotated[str, "784 bytes in base64: 0 background, 255 ink, row by row"]
+
+
+class ConfusedPair(TypedDict):
+    """Two digits that the model confuses."""
+
+    label: int
+    prediction: int
+    count: int
+    examples: list[ExampleRow]
+
+
+class ExampleSection(TypedDict):
+    """Rows worth a look, chosen by content alone, so that the same rows give the same examples."""
+
+    sure_mistakes: Annotated[list[ExampleRow], "wrong with the highest confidence, at most 40"]
+    unsure: Annotated[list[ExampleRow], "predictions of the lowest confidence, at most 40"]
+    confused_pairs: Annotated[list[ConfusedPair], "the five most frequent"]
+
+
+class RejectExample(TypedDict):
+    """One of the first rejects of each reason."""
+
+    path: str
+    row: Annotated[int, "from 0"]
+    line: Annotated[int | None, "from 1; null for binary formats"]
+    reason: str
+    detail: str
+
+
+class DriftFigures(TypedDict):
+    """One distribution in training and in the input."""
+
+    edges: Annotated[list[int], "lowest value of each bin"]
+    training: Annotated[list[Share], "each bin's share"]
+    input: Annotated[list[Share], "each bin's share"]
+    psi: Annotated[float | None, "population stability index: up to 0.1 little has changed, from 0.25 on much"]
+
+
+class InputDriftFigures(TypedDict):
+    """The population stability indices of one input."""
+
+    path: str
+    intensity: float | None
+    ink: float | None
+    predicted: float | None
+
+
+class DriftSection(TypedDict):
+    """How far the input is from the training data."""
+
+    intensity: Annotated[DriftFigures, "pixels by value"]
+    ink: Annotated[DriftFigures, "images by mean value"]
+    predicted: Annotated[DriftFigures, "rows by digit, against the training labels"]
+    inputs: list[InputDriftFigures]
+
+
+RunSettings = TypedDict(
+    "RunSettings",
+    {
+        "input": list[str],
+        "model": str,
+        "format": str,
+        "label-column": str | None,
+        "no-label": bool,
+        "scale": str,
+        "transpose": bool,
+        "keep": list[str],
+        "probabilities": bool,
+        "max-rejects": str,
+        "allow-unblessed": bool,
+    },
+)
+RunSettings.__doc__ = "What decides the output, by flag."
+
+
+class RunSection(TypedDict):
+    """What it takes to reproduce the run."""
+
+    settings: RunSettings
+    command: Annotated[str, "the command line that scores the same again"]
+    fingerprint: Annotated[str, "SHA-256 over everything that can change the output"]
+    versions: dict[str, str]
+
+
+class Figures(TypedDict):
+    """What the counts of a run's rows come to."""
+
+    rows: RowCounts
+    rejected_by_reason: dict[str, int]
+    bad_labels: Annotated[int, "scored rows whose label is unreadable"]
+    labelled: Annotated[int, "scored rows with a label"]
+    correct: int | None
+    accuracy: Share | None
+    accuracy_95: Annotated[Interval | None, "Wilson's"]
+    classes: list[str]
+    confusion_matrix: Annotated[list[list[int]] | None, "true digits in rows, predictions in columns"]
+    per_class: dict[str, ClassFigures] | None
+    averages: Averages | None
+    macro_f1: float | None
+    log_loss: Annotated[float | None, "of probabilities rounded to six decimals"]
+    top2_accuracy: Share | None
+    calibration: CalibrationFigures | None
+    confidence_histogram: Annotated[list[int], "rows in each twentieth of confidence"]
+    predicted_counts: Annotated[list[int], "rows per predicted digit"]
+    estimated_accuracy: Annotated[Share | None, "mean confidence"]
+
+
+class Report(Figures):
+    """The content of report.json. Byte-stable: the same rows and settings give the same bytes."""
+
+    inputs: list[InputFigures]
+    warnings: list[InputWarning]
+    model: ModelIdentity
+    examples: ExampleSection
+    reject_examples: list[RejectExample]
+    drift: Annotated[DriftSection | None, "null if the model's card has no distribution of its training data"]
+    run: RunSection
+
+
+class RejectLine(TypedDict):
+    """One line of `rejects/*.jsonl`: a record that could not be scored, or whose label could not be read."""
+
+    file: Annotated[str, "relative path of the input"]
+    row: Annotated[int, "from 0"]
+    byte_offset: Annotated[int | None, "of the record's first byte in the uncompressed file"]
+    line: Annotated[int | None, "from 1"]
+    column: str | None
+    reason: Literal[
+        "too_few_fields",
+        "too_many_fields",
+        "missing_value",
+        "not_a_number",
+        "out_of_range",
+        "not_an_integer",
+        "malformed_quotes",
+        "undecodable_text",
+        "over_long_record",
+        "bad_image",
+        "bad_label",
+    ]
+    detail: str
+    raw: Annotated[str | None, "the record as it stands in the file, shortened"]
