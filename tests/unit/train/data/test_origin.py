@@ -1,27 +1,14 @@
-import time
-
 import numpy as np
 import pytest
 from support.files import Digits, write_csv, write_idx, write_parquet
 
 from job.errors import DataError, NoInput, UsageError
 from job.settings import ReadSettings
-from job.train.data import mnist as mnist_source
 from job.train.data.origin import find_images
 
 
 def _same(images, digits):
     return np.array_equal(images.pixels, digits.pixels) and np.array_equal(images.labels, digits.labels)
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """Stands for a machine that cannot reach Keras's download."""
-
-    def fail():
-        raise Exception("URL fetch failure on https://example.org/mnist.npz: None\n -- no such host")  # noqa: TRY002
-
-    monkeypatch.setattr("keras.datasets.mnist.load_data", fail)
 
 
 @pytest.mark.parametrize("has_header", [True, False])
@@ -30,7 +17,7 @@ def test_a_csv_file_is_read_whole_and_in_order(storage, tmp_path, balanced, has_
     found = find_images(storage, str(write_csv(tmp_path / "train.csv", balanced, has_header=has_header)))
     assert _same(found.images, balanced)
     assert found.test is None
-    assert (found.name, found.source) == ("train.csv", str(tmp_path / "train.csv"))
+    assert (found.name, found.source, found.origin) == ("train.csv", str(tmp_path / "train.csv"), "files")
 
 
 def test_a_parquet_file_is_read_whole_and_in_order(storage, tmp_path, balanced):
@@ -79,53 +66,12 @@ def test_digits_look_like_mnists(storage):
     assert found.images.labels[:10].tolist() == list(range(10))
 
 
-@pytest.mark.usefixtures("no_network")
-def test_a_failed_download_says_what_to_do(storage):
-    """In one line, naming the ways to go on."""
-    with pytest.raises(
-        NoInput, match=r"cannot be downloaded \(URL fetch failure .*no such host\); .*--data digits"
-    ) as error:
-        find_images(storage, "mnist")
-    assert "\n" not in str(error.value)
-
-
-def test_a_download_that_hangs_is_given_up(storage, monkeypatch):
-    """A network that swallows everything costs a bounded time."""
-    monkeypatch.setattr(mnist_source, "_DOWNLOAD_TIMEOUT_S", 0.05)
-    monkeypatch.setattr("keras.datasets.mnist.load_data", lambda: time.sleep(5))
-    with pytest.raises(NoInput, match=r"no answer within 0\.05 seconds"):
-        find_images(storage, "mnist")
-
-
-def test_mnist_is_kerass_download(storage, monkeypatch, balanced):
-    """Its 60,000 are the images, its 10,000 the test images."""
-    pairs = [
-        (part.pixels.reshape(-1, 28, 28), part.labels.astype(np.uint8)) for part in (balanced[:150], balanced[150:])
-    ]
-    monkeypatch.setattr("keras.datasets.mnist.load_data", lambda: tuple(pairs))
-    found = find_images(storage, "mnist")
-    assert _same(found.images, balanced[:150])
-    assert _same(found.test, balanced[150:])
-    assert found.images.labels.dtype == np.int8
-
-
-def test_lack_of_memory_is_no_failed_download(storage, monkeypatch):
-    """Other data would not help."""
-
-    def fail():
-        raise MemoryError("no room")
-
-    monkeypatch.setattr("keras.datasets.mnist.load_data", fail)
-    with pytest.raises(MemoryError, match="no room"):
-        find_images(storage, "mnist")
-
-
 def test_auto_takes_the_mnist_folder_that_it_is_told_of(storage, tmp_path, balanced):
     """The source is then that folder, so that the same can be found again."""
     write_idx(tmp_path, balanced, prefix="train")
     found = find_images(storage, "auto", mnist_dir=str(tmp_path))
     assert _same(found.images, balanced)
-    assert (found.source, found.warning) == (str(tmp_path), None)
+    assert (found.source, found.origin, found.warning) == (str(tmp_path), "MNIST_DIR", None)
 
 
 def test_auto_does_not_pass_over_a_folder_that_is_not_there(storage, tmp_path):
@@ -134,11 +80,10 @@ def test_auto_does_not_pass_over_a_folder_that_is_not_there(storage, tmp_path):
         find_images(storage, "auto", mnist_dir=str(tmp_path / "none"))
 
 
-@pytest.mark.usefixtures("no_network")
 def test_auto_falls_back_on_digits_and_says_so(storage, caplog):
     """The warning is logged, and stays with the data."""
     found = find_images(storage, "auto")
-    assert (found.name, found.source) == ("digits", "digits")
+    assert (found.name, found.source, found.origin) == ("digits", "digits", "scikit-learn")
     assert found.warning.startswith("NOT TRAINED ON MNIST, which cannot be downloaded here")
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [found.warning]
 

@@ -7,27 +7,10 @@ import pytest
 from support.files import PIXEL_NAMES, write_csv
 
 from job.errors import ModelInvalid, NoInput
-from job.model.bundle import Golden, write_card
 from job.settings import ReadSettings
 from job.train.data.dataset import load
 from job.train.data.origin import find_images
 from job.train.data.sample import write_sample
-
-
-@pytest.fixture
-def model_of(storage, tmp_path, balanced):
-    """A model folder whose card says it was trained on some data."""
-
-    def make(data):
-        folder = tmp_path / "model"
-        folder.mkdir()
-        for name in ("model.keras", "model.onnx"):
-            (folder / name).write_bytes(b"not opened here")
-        golden = Golden(balanced.pixels[:1], np.full((1, 10), 0.1, np.float32))
-        write_card(storage, str(folder), {"name": "x", "data": data}, golden)
-        return str(folder)
-
-    return make
 
 
 @pytest.fixture
