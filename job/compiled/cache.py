@@ -18,9 +18,14 @@ _DIGEST_BYTES: Final = 32
 def folders(source: Path) -> Iterator[Path]:
     """Where to look for what was made from a source file; it is kept in the first that can be written."""
     yield source.parent / "__pycache__"
+    if folder := user_folder():
+        yield folder
+
+
+def user_folder() -> Path | None:
+    """The job's folder in the user's cache, which need not exist; None where the user has no cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if os.path.isabs(cache):
-        yield Path(cache) / "digit-job"
+    return Path(cache) / "digit-job" if os.path.isabs(cache) else None
 
 
 def read(path: Path) -> bytes | None:

@@ -39,6 +39,7 @@ class TrainingData(TypedDict):
 
     source: str
     name: str
+    origin: NotRequired[Annotated[str, "where the images were taken from: files, MNIST_DIR, a download, scikit-learn"]]
     fingerprint: Annotated[str, "SHA-256 over all pixels and labels"]
     train_rows: int
     validation_rows: int

@@ -81,7 +81,7 @@ def test_the_score_image_is_without_tensorflow(engine, images):
         "onnx",
         "tf2onnx",
     }
-    assert {"keras", "pandas", "scikit-learn", "onnx"} <= full
+    assert {"keras", "scipy", "scikit-learn", "onnx"} <= full
     assert "digit-job" in score
 
 

@@ -42,6 +42,7 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
     return {
         "source": dataset.source,
         "name": dataset.name,
+        "origin": dataset.origin,
         "fingerprint": dataset.fingerprint,
         "train_rows": len(dataset.train),
         "validation_rows": len(dataset.validation),
