@@ -19,7 +19,7 @@ from job.documents.report_json import Report
 from job.errors import DataError, NoInput
 from job.results.finished import Finished, FinishedInput, open_finished
 from job.settings import MIB
-from job.storage import Storage, is_of_the_machine, translated_errors
+from job.storage import Storage, is_system_error, translated_errors
 
 # A block must hold the longest row: passthrough columns hold up to 1 MiB of a record.
 _BLOCK_BYTES: Final = 4 * MIB
@@ -94,7 +94,7 @@ def _batches(file: pa.NativeFile, path: str, *, has_probabilities: bool) -> Iter
             yield schema
             yield from batches
         except (pa.ArrowException, OSError, ValueError) as error:
-            if is_of_the_machine(error):
+            if is_system_error(error):
                 raise
             problem = str(error).partition("\n")[0]
             raise DataError(f"{path}: cannot be read as predictions: {problem}") from error
