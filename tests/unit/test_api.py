@@ -15,7 +15,7 @@ import typer
 from support.command import invoke
 from support.files import make_digits, write_csv
 from support.models import write_model
-from support.runs import NobodyWatches, stable_files
+from support.runs import SilentObserver, stable_files
 
 import job
 import job.score.run
@@ -122,7 +122,7 @@ def test_score_passes_on_every_setting(monkeypatch):
     """Each argument reaches the setting of its meaning."""
     taken = []
     monkeypatch.setattr(job.score.run, "run", lambda settings, _, observer: taken.append((settings, observer)))
-    observer = NobodyWatches()
+    observer = SilentObserver()
     job.score(
         ["a.csv", Path("b")], Path("out"), Path("m"), keep=["id"], overwrite=False, label_column="y", scale="255",
         transpose=True, max_rejects=7, format="parquet", probabilities=True, allow_unblessed=True, threads=3,
@@ -191,7 +191,7 @@ def test_errors_are_those_of_the_command_line(source, model, tmp_path):
 def test_a_program_can_stop_a_run_and_resume_it(source, model, tmp_path):
     """It raises in check_stop, or gets Ctrl-C; parts that are committed by then are kept."""
 
-    class Interrupting(NobodyWatches):
+    class Interrupting(SilentObserver):
         """Sends the process Ctrl-C with the first part, and is slow with the next ones."""
 
         parts = 0
