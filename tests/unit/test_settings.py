@@ -118,7 +118,7 @@ def test_widths_that_are_none_are_refused(text):
 
 def test_an_activation_without_integers_is_refused_before_training():
     """TFLite has no operator for it, and training takes minutes."""
-    with pytest.raises(UsageError, match="--quantize int8: TFLite knows no elu"):
+    with pytest.raises(UsageError, match="--quantize int8: TFLite has no integer operator for elu"):
         TrainSettings("digits", "model", activation="elu", quantize="int8")
     assert TrainSettings("digits", "model", activation="elu").quantize is None
     assert TrainSettings("digits", "model", activation="silu", quantize="int8").activation == "silu"
