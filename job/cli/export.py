@@ -85,6 +85,6 @@ def export(
     say(f"Exported: {result.path} ({result.size_bytes:,} bytes)")
     parity = result.parity
     say(
-        f"Compared: the same digit on {parity.same_digits:,} of {result.samples.where}, probabilities off by at most "
-        f"{parity.max_difference:.2g}"
+        f"Compared: the same digit on {parity.same_digits:,} of {result.samples.description}, "
+        f"probabilities off by at most {parity.max_difference:.2g}"
     )

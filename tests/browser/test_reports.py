@@ -17,7 +17,7 @@ from support.reports import MODEL, earlier, grown, make_card, make_report
 from support.runs import score
 
 from job.report.page import render
-from job.train.card.training_page import training_report
+from job.train.card.training_page import training_page
 from job.train.data.split import Split
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
@@ -54,7 +54,7 @@ def _training_page():
     pixels, labels = grown(digits.images[:900]), digits.target[:900].astype(np.int8)
     shares = np.exp(random.normal(0, 1.9, (900, 10)) + 7.5 * np.eye(10)[labels])
     probabilities = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
-    return training_report(make_card(probabilities, labels), "5e" * 32, probabilities, Split(pixels, labels))
+    return training_page(make_card(probabilities, labels), "5e" * 32, probabilities, Split(pixels, labels))
 
 
 def _with_problems():

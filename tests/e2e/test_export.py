@@ -7,7 +7,7 @@ from support.models import write_model
 
 
 def test_a_plain_keras_file_is_exported_and_never_replaced(tmp_path):
-    """The command says where the export is and how it agrees; a second one is refused before anything is opened."""
+    """The command prints the path and the comparison; a second export is refused before anything is opened."""
     code = """
 import sys, keras
 keras.utils.set_random_seed(3)
@@ -22,7 +22,7 @@ keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, "softmax")]).save(
     assert "Warning" not in first.stderr
     second = digit_job(*arguments)
     assert second.returncode == 73
-    assert "is there already" in second.stderr
+    assert "already exists" in second.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"mine.keras", "mine.tflite"}
 
 
@@ -30,14 +30,14 @@ keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, "softmax")]).save(
     ("arguments", "code", "message"),
     [
         (["{model}", "--to", "pdf"], 2, "pdf"),
-        (["{model}", "--to", "onnx", "--quantize", "int8"], 2, "--quantize int8: is for --to tflite"),
+        (["{model}", "--to", "onnx", "--quantize", "int8"], 2, "--quantize int8: needs --to tflite"),
         (["mine.keras", "--to", "tflite", "--quantize", "int8"], 2, "with --data"),
         (["nowhere", "--to", "onnx"], 78, "is not a model folder"),
-        (["{model}", "--to", "onnx", "--output", "{model}/model.onnx", "--overwrite"], 73, "is in a model folder"),
+        (["{model}", "--to", "onnx", "--output", "{model}/model.onnx", "--overwrite"], 73, "is inside a model folder"),
     ],
 )
 def test_wrong_commands_end_with_their_exit_code_and_leave_nothing(tmp_path, arguments, code, message):
-    """What is wrong is said without a traceback."""
+    """The error has no traceback."""
     write_model(tmp_path / "model")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     result = digit_job("export", *(each.format(model=tmp_path / "model") for each in arguments), "--log-format", "text")

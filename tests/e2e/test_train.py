@@ -11,7 +11,7 @@ from support.runs import files_below
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A model trained on scikit-learn's digits, and what the command said."""
+    """A model trained on scikit-learn's digits, and the finished command."""
     folder = tmp_path_factory.mktemp("trained") / "model"
     asked = ["--data", "digits", "--model", folder, "--epochs", "3", "--quantize", "int8"]
     result = digit_job("train", *asked, "--log-format", "text")
@@ -19,8 +19,8 @@ def trained(tmp_path_factory):
     return folder, result
 
 
-def test_training_says_what_it_did(trained):
-    """The summary comes before training, the confusion matrix and the classification report after it."""
+def test_training_prints_its_results(trained):
+    """The summary before training; the confusion matrix, the classification report and the path after it."""
     folder, result = trained
     summary, matrix, table, path = (
         result.stdout.index(text)
@@ -33,8 +33,8 @@ def test_training_says_what_it_did(trained):
     assert set(files_below(folder)) == described | networks
 
 
-def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_model(trained, tmp_path):
-    """What was killed leaves no folder; what is saved at the end is the same, bit for bit."""
+def test_a_killed_training_is_resumed_and_ends_with_the_same_model(trained, tmp_path):
+    """It leaves no folder when killed; the model at the end is the same, bit for bit."""
     arguments = ["train", "--data", "digits", "--model", tmp_path / "model", "--epochs", "3"]
     process = start(*arguments, "--log-format", "text")
     assert any("epoch 2 of 3" in line for line in process.stderr)
@@ -45,15 +45,15 @@ def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_model(trained,
     assert (tmp_path / ".model.checkpoint").exists()
     result = digit_job(*arguments, "--resume", "--log-format", "text")
     assert result.returncode == 0, result.stderr
-    assert "going on behind epoch" in result.stderr
+    assert "resuming after epoch" in result.stderr
     folder, _ = trained
     for name in ("model.onnx", "model.npz"):
         assert (tmp_path / "model" / name).read_bytes() == (folder / name).read_bytes()
     assert not (tmp_path / ".model.checkpoint").exists()
 
 
-def test_a_sample_of_the_model_s_own_data_scores_as_the_card_says(trained, tmp_path):
-    """The test split as CSV and as Parquet, scored by the command, has the accuracy on the card."""
+def test_a_sample_of_the_model_s_own_data_has_the_accuracy_of_the_card(trained, tmp_path):
+    """The test split is written as CSV and as Parquet, and both are scored."""
     folder, _ = trained
     assert digit_job("sample", "--model", folder, "--output", tmp_path / "in").returncode == 0
     assert set(files_below(tmp_path / "in")) == {"test.csv", "test.parquet"}
@@ -64,8 +64,8 @@ def test_a_sample_of_the_model_s_own_data_scores_as_the_card_says(trained, tmp_p
     assert {each["accuracy"] for each in report["inputs"]} == {card["metrics"]["test"]["accuracy"]}
 
 
-def test_a_plain_keras_file_is_a_model_too(tmp_path):
-    """A network saved elsewhere is converted on the way; scoring again finds its own output."""
+def test_a_plain_keras_file_can_be_scored_with(tmp_path):
+    """It is converted on the fly; scoring again recognises its own output."""
     code = """
 import sys, numpy as np, keras
 keras.utils.set_random_seed(3)
@@ -91,7 +91,7 @@ model.save(sys.argv[1])
     ],
 )
 def test_wrong_commands_end_with_their_exit_code_and_leave_nothing(tmp_path, arguments, code, message):
-    """What is wrong is said without a traceback, and no folder that looks like a model is left."""
+    """The error has no traceback, and no model folder is left."""
     unlabelled = write_csv(tmp_path / "unlabelled.csv", make_digits(20), has_labels=False)
     given = [each.format(unlabelled=unlabelled) for each in arguments]
     result = digit_job("train", "--model", tmp_path / "model", *given, "--log-format", "text")
@@ -101,8 +101,8 @@ def test_wrong_commands_end_with_their_exit_code_and_leave_nothing(tmp_path, arg
     assert [path.name for path in tmp_path.iterdir()] == ["unlabelled.csv"]
 
 
-def test_settings_come_from_a_file_and_flags_go_before_them(tmp_path):
-    """Then variables, then the file; the model's card has what was used."""
+def test_flags_override_variables_and_variables_override_a_file_of_settings(tmp_path):
+    """The model's card records what was used."""
     (tmp_path / "best.json").write_text('{"hidden": [64, 32], "dropout": 0.1, "epochs": 7, "batch-size": 999}')
     arguments = ["train", "--data", "digits", "--model", tmp_path / "model", "--settings", tmp_path / "best.json"]
     result = digit_job(*arguments, "--epochs", "1", DIGIT_JOB_BATCH_SIZE="100")
@@ -119,11 +119,11 @@ def test_settings_come_from_a_file_and_flags_go_before_them(tmp_path):
         ('{"epoch": 1}', 78, "no such setting: 'epoch'; did you mean 'epochs'?"),
         ('{"epochs": 1.5}', 78, "epochs is '1.5': "),
         ('{"settings": "other.json"}', 78, "no such setting: 'settings'"),
-        ('{"dropout": 2}', 2, "--dropout 2.0: expected a share"),
+        ('{"dropout": 2}', 2, "--dropout 2.0: expected at least 0"),
     ],
 )
 def test_a_file_with_wrong_settings_is_refused(tmp_path, content, code, message):
-    """Before any work, in one line with the file's name."""
+    """Before any work, in one line with the name of the file."""
     (tmp_path / "best.json").write_text(content)
     result = digit_job("train", "--data", "nowhere", "--settings", tmp_path / "best.json", "--log-format", "text")
     assert (result.returncode, "Traceback" in result.stderr) == (code, False)
@@ -131,21 +131,21 @@ def test_a_file_with_wrong_settings_is_refused(tmp_path, content, code, message)
 
 
 @pytest.mark.parametrize("flag", [["--scale", "1"], ["--transpose"], ["--label-column", "label"]])
-def test_flags_about_files_reach_the_reader(tmp_path, flag):
-    """What is said of files where there are none is wrong usage."""
+def test_flags_about_files_need_files(tmp_path, flag):
+    """They are a usage error with a named data set."""
     result = digit_job("train", "--data", "digits", "--model", tmp_path / "model", *flag)
     assert result.returncode == 2
     assert "are for files" in result.stderr
 
 
-def test_a_model_that_falls_short_is_kept_but_not_scored_with(tmp_path):
-    """It ends with 3 and says why; `score` refuses it by the same words, unless told otherwise."""
+def test_a_model_that_fails_its_gate_is_saved_but_not_scored_with(tmp_path):
+    """The command ends with 3 and the reason; `score` refuses the model for the same reason, unless allowed."""
     short = ["train", "--data", "digits", "--epochs", "1", "--recipe", "baseline", "--min-accuracy", "0.999"]
     result = digit_job(*short, "--model", tmp_path / "model", "--log-format", "text")
     assert result.returncode == 3, result.stderr
-    assert "below the 99.9 % asked for" in result.stderr
+    assert "below the required 99.9 %" in result.stderr
     assert "Traceback" not in result.stderr
-    assert "below the 99.9 % asked for" in (tmp_path / "model/NOT_BLESSED").read_text()
+    assert "below the required 99.9 %" in (tmp_path / "model/NOT_BLESSED").read_text()
     write_csv(tmp_path / "in.csv", make_digits(20))
     scoring = ["score", "--input", tmp_path / "in.csv", "--output", tmp_path / "out", "--model", tmp_path / "model"]
     refused = digit_job(*scoring)

@@ -8,8 +8,8 @@ from support.runs import files_below
 ARGUMENTS = ["tune", "--data", "digits", "--trials", "2", "--epochs", "1", "--search", "random", "--log-format", "text"]
 
 
-# The process sends itself a signal while it writes its second line, which tells of the first training: in the midst of
-# Python's logging, which catches whatever an Exception is raised there.
+# The process sends itself a signal while it logs its second line, after the first training: inside Python's logging,
+# which catches any Exception.
 SIGNALS_ITSELF = """
 import itertools, logging, os
 lines, flush = itertools.count(1), logging.StreamHandler.flush
@@ -24,7 +24,7 @@ logging.StreamHandler.flush = flush_and_signal
 
 
 def _stopped(output, number):
-    """The exit code of a search that gets a signal once the first training is done."""
+    """The exit code of a search that gets a signal after the first training."""
     process = start(*ARGUMENTS, "--output", output, code=SIGNALS_ITSELF, SIGNAL=f"{number:d}")
     _, stderr = process.communicate(timeout=120)
     assert "default: " in stderr
@@ -39,7 +39,7 @@ def _trials(output):
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory):
-    """A search that was terminated and then finished: its folder, and the trials that it had when it was stopped."""
+    """The folder of a search that was terminated and then finished, and the trials it had when it was terminated."""
     output = tmp_path_factory.mktemp("tune") / "search"
     assert _stopped(output, signal.SIGTERM) == 143
     kept = _trials(output)
@@ -48,8 +48,8 @@ def search(tmp_path_factory):
     return output, kept
 
 
-def test_a_search_that_was_stopped_goes_on_with_what_it_has(search):
-    """The same command makes the trials that are missing, and no other again."""
+def test_a_stopped_search_continues_from_its_record(search):
+    """The same command makes the missing trials, and repeats none."""
     output, kept = search
     assert set(files_below(output)) == {"search.json", "trials.csv", "best.json"}
     assert len(kept) == 1
@@ -58,7 +58,7 @@ def test_a_search_that_was_stopped_goes_on_with_what_it_has(search):
 
 
 def test_training_takes_the_best_settings(search, tmp_path):
-    """The file is one for `train --settings`; the model's card has what stands in it."""
+    """The file is for `train --settings`; the model's card records its settings."""
     output, _ = search
     asked = ["--data", "digits", "--model", tmp_path / "model", "--epochs", "1"]
     result = digit_job("train", *asked, "--settings", output / "best.json")
@@ -69,7 +69,7 @@ def test_training_takes_the_best_settings(search, tmp_path):
 
 
 def test_the_folder_of_another_search_is_refused(search):
-    """Before any training, and it says what differs."""
+    """Before any training; the error names the difference."""
     output, _ = search
     before = files_below(output)
     result = digit_job(*ARGUMENTS, "--seed", "2", "--output", output)
@@ -78,6 +78,6 @@ def test_the_folder_of_another_search_is_refused(search):
     assert files_below(output) == before
 
 
-def test_an_interrupted_search_says_so_by_its_exit_code(tmp_path):
-    """As every command does."""
+def test_an_interrupted_search_has_its_own_exit_code(tmp_path):
+    """As every command."""
     assert _stopped(tmp_path / "search", signal.SIGINT) == 130

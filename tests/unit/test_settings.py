@@ -136,9 +136,9 @@ def test_invalid_widths_are_refused(text):
         parse_widths(text)
 
 
-def test_an_activation_that_cannot_be_quantized_is_refused_before_training():
-    """TFLite has no integer operator for elu, and training takes minutes."""
-    with pytest.raises(UsageError, match="--quantize int8: TFLite knows no elu"):
+def test_an_activation_without_integers_is_refused_before_training():
+    """TFLite has no operator for it, and training takes minutes."""
+    with pytest.raises(UsageError, match="--quantize int8: TFLite has no integer operator for elu"):
         TrainSettings("digits", "model", activation="elu", quantize="int8")
     assert TrainSettings("digits", "model", activation="elu").quantize is None
     assert TrainSettings("digits", "model", activation="silu", quantize="int8").activation == "silu"

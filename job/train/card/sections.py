@@ -1,4 +1,7 @@
-"""What the model's card says: where the network comes from, what it takes, how good it is."""
+"""The sections of a model's card, model.json: origin of the network, its data, its results, its exports.
+
+`model_folder` and `export.foreign` put them together; `job.model.bundle` writes and reads the card.
+"""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -24,7 +27,7 @@ _LIBRARIES: Final = ("digit-job", "keras", "numpy", "onnx", "onnxruntime", "scik
 
 
 def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict[str, Any]:
-    """The part of a card that every model has: what it is called, what it is, what it takes, what it was made with."""
+    """The sections that every card has: name, origin, network, input, classes and versions."""
     return {
         "name": name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,7 +41,7 @@ def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict
 
 
 def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> dict[str, Any]:
-    """The part about the data; with it, `sample` finds the same splits again."""
+    """The section `data`, from which `data.dataset.read_again` restores the same splits."""
     return {
         "source": dataset.source,
         "name": dataset.name,
@@ -54,41 +57,42 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
         "seed": seed,
         "validation_share": validation_share,
         "train_class_counts": dataset.train.class_counts,
-        # What scoring compares its inputs with.
+        # Scoring compares its inputs with it, to detect drift.
         "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),
     }
 
 
 def results(validation: Evaluation, test: Evaluation, history: Sequence[Epoch]) -> dict[str, Any]:
-    """The part about how the training went and what came out."""
+    """The sections `metrics` and `history`."""
     return {
         "metrics": {"validation": validation.figures, "test": test.figures},
         "history": [asdict(epoch) for epoch in history],
     }
 
 
-def export_section(said: Agreement, signatures: Mapping[str, dict[str, Any]], labels: Labels) -> dict[str, Any]:
-    """The part about the exports: how each agrees with the network on the test split, and what it takes and gives.
+def export_section(agreement: Agreement, signatures: Mapping[str, dict[str, Any]], labels: Labels) -> dict[str, Any]:
+    """The section `export`: how each export compares to the network, and its input and output.
 
-    said: of the test split, whose digits are int8 (n,) `labels`. signatures: what each takes and gives, by name.
+    agreement: on the test split, whose digits are int8 (n,) `labels`. signatures: by file name.
     """
-    correct = {name: int((each.argmax(axis=1) == labels).sum()) for name, each in said.exports.items()}
+    correct = {name: int((each.argmax(axis=1) == labels).sum()) for name, each in agreement.exports.items()}
     return {
-        name: {**parity.to_json(), "correct": correct[name], **signatures[name]} for name, parity in said.parity.items()
+        name: {**parity.to_json(), "correct": correct[name], **signatures[name]}
+        for name, parity in agreement.parity.items()
     }
 
 
 def golden_rows(labels: Labels) -> npt.NDArray[np.intp]:
-    """Which of some labelled images go on the card: the first of each digit, then the first others, 16 in all."""
+    """The rows of the card's golden images: the first of each digit, then the first others, 16 in all."""
     firsts = [int(np.argmax(labels == digit)) for digit in range(CLASSES) if (labels == digit).any()]
     others = [row for row in range(min(len(labels), 2 * GOLDEN_ROWS)) if row not in firsts]
     return np.array(sorted(firsts + others[: GOLDEN_ROWS - len(firsts)]), np.intp)
 
 
 def versions() -> dict[str, str]:
-    """Those of Python and of the libraries that training uses."""
+    """The versions of Python and of the libraries that training uses."""
     import_keras()
-    # Its distribution has several names (tensorflow, tensorflow-cpu), the module has one.
+    # Its distribution has one of several names (tensorflow, tensorflow-cpu).
     import tensorflow as tf
 
     libraries = {name: version(name) for name in _LIBRARIES}
