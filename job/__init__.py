@@ -107,7 +107,7 @@ def score(
     from job.settings import DEFAULT_PART_BYTES, ReadSettings, RejectLimit, ScoreSettings, Shard
     from job.storage import never_stop, storage_at
     from job.telemetry.recorder import Recorder
-    from job.train.export.plain_model import with_model_folder
+    from job.train.plain_model import with_model_folder
 
     be_silent_by_default()
     locations = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)

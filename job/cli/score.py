@@ -36,7 +36,7 @@ from job.settings import (
     TelemetrySettings,
 )
 from job.storage import storage_at
-from job.train.export.plain_model import with_model_folder
+from job.train.plain_model import with_model_folder
 
 if TYPE_CHECKING:
     from job.telemetry.recorder import Recorder

@@ -10,10 +10,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from job.contract import Pixels, Probabilities
 from job.log import Event, event
 from job.train.scratch import scratch_file
+
+if TYPE_CHECKING:
+    import keras
+
 
 # TensorFlow reads these once, at import. The dense network's matrices are too small to split between threads: an epoch
 # of 54,000 deformed images takes 1.55 s with both of two cores, 1.3 s with one, and 0.9 s with one and oneDNN, which
@@ -80,3 +87,11 @@ def without_notices() -> Iterator[None]:
             for line in captured:
                 if not line.startswith(_NOTICES):
                     _log.warning("%s", line.decode(errors="replace").rstrip(), extra=event(Event.LIBRARY))
+
+
+_PREDICT_ROWS: Final = 1024
+
+
+def predict(model: "keras.Model", pixels: Pixels) -> Probabilities:
+    """Keras's probabilities: uint8 (n, 784) -> float32 (n, 10)."""
+    return np.asarray(model.predict(pixels, batch_size=_PREDICT_ROWS, verbose=0), np.float32)

@@ -88,7 +88,7 @@ def test_a_stopped_run_leaves_in_good_order(arguments, output, tmp_path, undistu
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("module", ["onnxruntime", "job.train.export.foreign"])
+@pytest.mark.parametrize("module", ["onnxruntime", "job.train.card.foreign_model"])
 def test_a_run_stopped_while_it_starts(arguments, output, tmp_path, module, number, code):
     """Before the first part, too, a signal ends it in good order: loading libraries, or turning to a Keras file."""
     keras = ["--model", tmp_path / "a.keras"] if "train" in module else []

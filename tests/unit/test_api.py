@@ -271,6 +271,6 @@ def test_train_raises_if_the_model_fails_its_gate(monkeypatch):
 
 def test_a_keras_file_without_the_train_extra_is_a_usage_error(source, tmp_path, monkeypatch):
     """The message names the extra."""
-    monkeypatch.setitem(sys.modules, "job.train.export.foreign", None)
+    monkeypatch.setitem(sys.modules, "job.train.card.foreign_model", None)
     with pytest.raises(UsageError, match=r"needs the train extra .*digit-job\[train\]"):
         job.score(source, tmp_path / "out", write_model(tmp_path / "model") / "model.keras")

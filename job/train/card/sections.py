@@ -1,6 +1,6 @@
 """The sections of a model's card, model.json: origin of the network, its data, its results, its exports.
 
-`model_folder` and `export.foreign` put them together; `job.model.bundle` writes and reads the card.
+`model_folder` and `foreign_model` put them together; `job.model.bundle` writes and reads the card.
 """
 
 import platform

@@ -1,28 +1,22 @@
-"""Plain `.keras` files saved elsewhere: loaded in safe mode, put behind raw pixels, and converted to a model folder.
+"""Plain `.keras` files saved elsewhere: loaded in safe mode, and put behind raw pixels.
 
-`score` converts with it, and `saved_network` opens files with it for `export`.
+`card.foreign_model` converts them for `score`, and `saved_network` opens them for `export`.
 """
 
 import io
 import logging
 import zipfile
-from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, SIDE, Pixels, Probabilities
 from job.errors import ModelInvalid
-from job.model.bundle import KERAS_NAME, Golden, write_card
-from job.storage import Storage
-from job.train.backend import import_keras
-from job.train.card.sections import golden_rows, identity
-from job.train.data.origin import find_images
+from job.model.bundle import KERAS_NAME
+from job.train.backend import import_keras, predict
 from job.train.data.split import Split
-from job.train.export.formats import for_scoring, write_files
 from job.train.fit.network import INPUT_NAME, OUTPUT_NAME
-from job.train.judge.parity import Parity, compare, predict
 from job.train.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -34,30 +28,6 @@ _SUM_TOLERANCE: Final = 1e-3
 _NOISE_IMAGES: Final = 256
 
 _log = logging.getLogger(__name__)
-
-
-def convert(storage: Storage, keras_path: str, folder: str) -> None:
-    """Write a model folder for a `.keras` file; the same file always gives the same model digest.
-
-    The folder holds the file unchanged, and the network behind raw pixels as ONNX, see `behind_pixels`. Raises
-    ModelInvalid if the file holds no network of 784 -> 10 or needs code of its own (Lambda), or if its ONNX export
-    gives other answers.
-    """
-    path = storage.resolve(keras_path)
-    if storage.stat(path) is None:
-        raise ModelInvalid(f"{path}: no such file; expected a .keras file")
-    content = storage.read(path)
-    original = load_foreign(content, path)
-    digits = find_images(storage, "digits").images
-    model = behind_pixels(original, digits.pixels, path)
-    exported = for_scoring(model)
-    agreement = compare(model, exported.predictors, probe_images(digits))
-    accuracy = float((agreement.original[: len(digits)].argmax(axis=1) == digits.labels).mean())
-    _log.info("%s: converted; classifies %.1f %% of scikit-learn's digits correctly", path, 100 * accuracy)
-    write_files(storage, folder, {KERAS_NAME: content, **exported.files})
-    rows = golden_rows(digits.labels)
-    golden = Golden(digits.pixels[rows], agreement.original[rows])
-    write_card(storage, folder, _card(original, path, agreement.parity), golden)
 
 
 def load_foreign(content: bytes, path: str) -> "keras.Model":
@@ -107,16 +77,6 @@ def probe_images(digits: Split) -> Pixels:
     noise = np.random.default_rng(0).integers(0, 256, (_NOISE_IMAGES, PIXELS), np.uint8)
     blank = np.zeros((1, PIXELS), np.uint8)
     return np.concatenate([digits.pixels, blank, ~blank, noise])
-
-
-def _card(model: "keras.Model", path: str, parity: Mapping[str, Parity]) -> dict[str, Any]:
-    layers = "-".join(type(layer).__name__ for layer in model.layers)
-    return {
-        **identity(PurePosixPath(path).stem, "converted", layers, model.count_params()),
-        "data": None,
-        "metrics": {},
-        "export": {name: each.to_json() for name, each in parity.items()},
-    }
 
 
 def _check_shapes(model: "keras.Model", path: str) -> None:

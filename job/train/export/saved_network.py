@@ -12,10 +12,10 @@ from job.contract import Pixels
 from job.errors import ModelInvalid
 from job.model.bundle import CARD_NAME, KERAS_NAME, Bundle, open_bundle
 from job.storage import Storage, join
+from job.train.backend import predict
 from job.train.data.dataset import read_again
 from job.train.data.origin import find_images
 from job.train.export.foreign import behind_pixels, load_foreign, probe_images
-from job.train.judge.parity import predict
 from job.train.train_settings import ExportSettings
 
 if TYPE_CHECKING:

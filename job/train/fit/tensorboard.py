@@ -15,9 +15,8 @@ import numpy.typing as npt
 from job.contract import CLASS_NAMES, CLASSES, PIXELS
 from job.errors import ResourceExhausted, StorageError
 from job.storage import join
-from job.train.backend import import_keras
+from job.train.backend import import_keras, predict
 from job.train.data.split import Split
-from job.train.judge.parity import predict
 
 if TYPE_CHECKING:
     import keras

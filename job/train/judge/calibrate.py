@@ -17,9 +17,9 @@ from job.contract import Labels, Probabilities, ScoredBatch
 from job.errors import InternalError
 from job.report.metrics import calibration
 from job.report.tally import Tally
+from job.train.backend import predict
 from job.train.data.dataset import Dataset
 from job.train.data.split import Split
-from job.train.judge.parity import predict
 
 if TYPE_CHECKING:
     import keras

@@ -9,12 +9,10 @@ import numpy as np
 from job.contract import Pixels, Probabilities
 from job.errors import ModelInvalid
 from job.model.bundle import INT8_NAME, KERAS_NAME, Predictor
+from job.train.backend import predict
 
 if TYPE_CHECKING:
     import keras
-
-
-_PREDICT_ROWS: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,6 @@ def check_parity(
             f"most {tolerance.max_difference:g}; nothing was saved"
         )
     return Parity(rows, same, difference)
-
-
-def predict(model: "keras.Model", pixels: Pixels) -> Probabilities:
-    """Keras's probabilities: uint8 (n, 784) -> float32 (n, 10)."""
-    return np.asarray(model.predict(pixels, batch_size=_PREDICT_ROWS, verbose=0), np.float32)
 
 
 def _tolerance(name: str) -> Tolerance:

@@ -13,13 +13,13 @@ from job.model.bundle import mark
 from job.model.onnx_predictor import OnnxPredictor
 from job.settings import ReadSettings
 from job.storage import LocalStorage
-from job.train.backend import fix_seed, import_keras
+from job.train.backend import fix_seed, import_keras, predict
 from job.train.export import exporter
 from job.train.export.exporter import export
 from job.train.export.saved_model import SavedModelPredictor
 from job.train.export.tflite import TflitePredictor
 from job.train.fit.network import dense
-from job.train.judge.parity import QUANTIZED, predict
+from job.train.judge.parity import QUANTIZED
 from job.train.train_settings import ExportSettings
 
 

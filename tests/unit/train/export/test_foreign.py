@@ -16,7 +16,7 @@ import job
 from job.errors import ModelInvalid
 from job.model.bundle import open_bundle, predictor_of
 from job.train.backend import fix_seed, import_keras
-from job.train.export.foreign import convert
+from job.train.card.foreign_model import convert
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
 import numpy as np
 
-from job.train.backend import fix_seed
+from job.train.backend import fix_seed, predict
 from job.train.export.saved_model import GRAPH_NAME, SavedModelPredictor, to_saved_model
 from job.train.fit.network import dense
-from job.train.judge.parity import predict
 
 
 def test_a_saved_model_gives_the_answers_of_the_network():

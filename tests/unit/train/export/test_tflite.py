@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from job.errors import ModelInvalid
-from job.train.backend import fix_seed, import_keras
+from job.train.backend import fix_seed, import_keras, predict
 from job.train.export.tflite import MAX_IMAGES, TflitePredictor, calibration_images, to_int8, to_tflite
 from job.train.fit.network import dense
-from job.train.judge.parity import predict
 
 
 @pytest.fixture(scope="module")

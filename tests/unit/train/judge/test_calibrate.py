@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from job.errors import InternalError
-from job.train.backend import import_keras
+from job.train.backend import import_keras, predict
 from job.train.fit.network import dense
 from job.train.judge.calibrate import apply_temperature, calibration_error, fit_temperature
-from job.train.judge.parity import predict
 
 
 def softmax(logits):

@@ -23,7 +23,7 @@ def with_model_folder(settings: ScoreSettings) -> Iterator[ScoreSettings]:
         yield settings
         return
     with requires_extra("train"):
-        from job.train.export.foreign import convert
+        from job.train.card.foreign_model import convert
         from job.train.scratch import scratch_folder
     with scratch_folder() as folder:
         with requires_extra("train"):
