@@ -51,7 +51,7 @@ def report(
     with requires_extra("figures"):
         from job.figures.slides import draw_figures
 
-        drawn = draw_figures(storage, dict(finished.report), figures)
+        drawn = draw_figures(storage, finished.report, figures)
     for path in drawn.paths:
         say(f"Figure: {path}")
     for name, reason in drawn.left_out.items():

@@ -10,6 +10,8 @@ class InputSignature(TypedDict):
     shape: list[int]
     range: list[int]
     background: NotRequired[int]
+    scale: NotRequired[Annotated[float, "of quantized values"]]
+    zero_point: NotRequired[Annotated[int, "of quantized values"]]
 
 
 class OutputSignature(TypedDict):
@@ -105,6 +107,13 @@ class EpochFigures(TypedDict):
     seconds: float
 
 
+class ExportSignature(TypedDict):
+    """What an export takes and gives."""
+
+    input: InputSignature
+    output: OutputSignature
+
+
 class ExportFigures(TypedDict):
     """How closely an exported file agrees with the network."""
 
@@ -177,6 +186,19 @@ class CardContent(CardIdentity):
     history: NotRequired[list[EpochFigures]]
     calibration: NotRequired[CalibrationSection]
     gate: NotRequired[GateSection]
+
+
+class TrainedCard(CardIdentity):
+    """The card of a network that `train` trained, its integrity aside."""
+
+    data: TrainingData
+    metrics: dict[str, SplitMetrics]
+    export: dict[str, ExportFigures]
+    training: TrainingSettings
+    seeds: dict[str, int]
+    history: list[EpochFigures]
+    calibration: CalibrationSection
+    gate: GateSection
 
 
 class Card(CardContent):

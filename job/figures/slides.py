@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from job.contract import SIDE, Pixels
+from job.documents.report_json import ExampleRow, Report
 from job.report.metrics import confused_pairs, wilson_interval
 from job.report.tally import MILLION
 from job.storage import Storage, join
@@ -83,10 +84,10 @@ class Caption:
     subtitle: str
 
 
-Draw = Callable[["Figure", dict[str, Any]], Caption]
+Draw = Callable[["Figure", Report], Caption]
 
 
-def draw_figures(storage: Storage, report: dict[str, Any], location: str) -> FigureFiles:
+def draw_figures(storage: Storage, report: Report, location: str) -> FigureFiles:
     """Write the figures of a report.json into a folder. A figure that cannot be drawn is deleted from it."""
     folder, files = storage.resolve(location), FigureFiles([], {})
     for name, (draw, reason_to_skip) in _FIGURES.items():
@@ -102,7 +103,7 @@ def draw_figures(storage: Storage, report: dict[str, Any], location: str) -> Fig
     return files
 
 
-def slide(draw: Draw, report: dict[str, Any]) -> bytes:
+def slide(draw: Draw, report: Report) -> bytes:
     """One PNG. draw: adds axes to the figure, between 10 and 84 % of its height, and returns the caption."""
     # matplotlib warns when $HOME is read-only; that does not matter here.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -126,14 +127,14 @@ def slide(draw: Draw, report: dict[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def confusion_matrix(figure: "Figure", report: dict[str, Any]) -> Caption:
+def confusion_matrix(figure: "Figure", report: Report) -> Caption:
     """Counts, coloured by their share of the true digit's rows, and the most confused pairs. Requires labels."""
     counts = np.array(report["confusion_matrix"], np.int64)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     _draw_matrix(figure, counts, shares, report["classes"])
     _draw_pairs(figure.add_axes((0.655, 0.12, 0.30, 0.72)), counts, shares)
     subtitle = f"{report['correct']:,} of {report['labelled']:,} labelled rows classified correctly"
-    return Caption("Confusion matrix", f"{subtitle}: {100 * report['accuracy']:.2f} %")
+    return Caption("Confusion matrix", f"{subtitle}: {100 * (report['accuracy'] or 0):.2f} %")
 
 
 def _draw_matrix(figure: "Figure", counts: Any, shares: Any, classes: list[str]) -> None:
@@ -179,15 +180,16 @@ def _draw_pairs(axes: "Axes", counts: Any, shares: Any) -> None:
         axes.text(1, y, share, size=15, va="center", ha="right", color=GREY)
 
 
-def calibration(figure: "Figure", report: dict[str, Any]) -> Caption:
+def calibration(figure: "Figure", report: Report) -> Caption:
     """Accuracy by mean confidence for each bin, with 95 % intervals and the number of rows. Requires labels."""
     from matplotlib.patheffects import withStroke
 
-    bins = [each for each in report["calibration"]["bins"] if each["count"]]
+    figures = report["calibration"] or {"ece": 0.0, "bins": []}
+    bins = [each for each in figures["bins"] if each["count"]]
     axes = figure.add_axes(_PLOT)
-    confidences = np.array([100 * each["confidence"] for each in bins])
-    accuracies = np.array([100 * each["accuracy"] for each in bins])
-    intervals = [wilson_interval(round(each["accuracy"] * each["count"]), each["count"]) for each in bins]
+    confidences = 100 * np.array([each["confidence"] for each in bins], np.float64)
+    accuracies = 100 * np.array([each["accuracy"] for each in bins], np.float64)
+    intervals = [wilson_interval(round((each["accuracy"] or 0) * each["count"]), each["count"]) for each in bins]
     low, high = 100 * np.array(intervals).T
     axes.plot([0, 100], [0, 100], color=GREY, linestyle=(0, (5, 4)), linewidth=1.5)
     errors = np.maximum(0, [accuracies - low, high - accuracies])
@@ -206,13 +208,13 @@ def calibration(figure: "Figure", report: dict[str, Any]) -> Caption:
     axes.grid(visible=True)
     axes.set_xlabel("mean confidence of each bin, with its number of rows")
     axes.set_ylabel("accuracy")
-    error = 100 * report["calibration"]["ece"]
+    error = 100 * figures["ece"]
     return Caption(
         "Calibration", f"expected calibration error {error:.2f} %; on the dashed line, confidence equals accuracy"
     )
 
 
-def confidence_histogram(figure: "Figure", report: dict[str, Any]) -> Caption:
+def confidence_histogram(figure: "Figure", report: Report) -> Caption:
     """Rows by confidence, and the misclassified ones among them. Requires a scored row."""
     counts = np.array(report["confidence_histogram"], np.int64)
     axes = figure.add_axes(_PLOT)
@@ -241,10 +243,10 @@ def confidence_histogram(figure: "Figure", report: dict[str, Any]) -> Caption:
     )
 
 
-def surest_mistakes(figure: "Figure", report: dict[str, Any]) -> Caption:
+def surest_mistakes(figure: "Figure", report: Report) -> Caption:
     """The images of the surest mistakes, with their digits and confidence. Requires one in the report's examples."""
     mistakes = report["examples"]["sure_mistakes"][: _SHEETS[-1][0]]
-    wrong = report["labelled"] - report["correct"]
+    wrong = report["labelled"] - (report["correct"] or 0)
     _, columns, size = next(sheet for sheet in _SHEETS if len(mistakes) <= sheet[0])
     rows = -(-len(mistakes) // columns)
     grid = {"left": 0.045, "right": 0.955, "bottom": 0.105, "top": 0.785, "wspace": 0.30, "hspace": 0.60}
@@ -258,7 +260,7 @@ def surest_mistakes(figure: "Figure", report: dict[str, Any]) -> Caption:
     return Caption("Surest mistakes", subtitle)
 
 
-def _draw_mistake(axes: "Axes", example: dict[str, Any], size: int) -> None:
+def _draw_mistake(axes: "Axes", example: ExampleRow, size: int) -> None:
     axes.imshow(pixels_of(example).reshape(SIDE, SIDE), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -268,7 +270,7 @@ def _draw_mistake(axes: "Axes", example: dict[str, Any], size: int) -> None:
     axes.text(0.5, -0.05, f"{100 * example['confidence']:.2f} %", size=size, color=ORANGE, va="top", **place)
 
 
-def pixels_of(example: dict[str, Any]) -> Pixels:
+def pixels_of(example: ExampleRow) -> Pixels:
     """The image of one of a report's examples, uint8 (784,)."""
     return np.frombuffer(base64.b64decode(example["pixels"]), np.uint8)
 
@@ -281,15 +283,15 @@ def short(count: int) -> str:
     return f"{value:.1f}{unit}" if value < 100 else f"{value:,.0f}{unit}"  # noqa: PLR2004  # three digits
 
 
-def _reason_without_labels(report: dict[str, Any]) -> str | None:
+def _reason_without_labels(report: Report) -> str | None:
     return None if report["labelled"] else "no row has a label"
 
 
-def _reason_without_rows(report: dict[str, Any]) -> str | None:
+def _reason_without_rows(report: Report) -> str | None:
     return None if report["rows"]["scored"] else "no row was scored"
 
 
-def _reason_without_mistakes(report: dict[str, Any]) -> str | None:
+def _reason_without_mistakes(report: Report) -> str | None:
     if not report["labelled"]:
         return _reason_without_labels(report)
     if report["labelled"] == report["correct"]:
@@ -298,7 +300,7 @@ def _reason_without_mistakes(report: dict[str, Any]) -> str | None:
 
 
 # By file name: how to draw the figure, and the reason why a report does not have it, if any.
-_FIGURES: Final[dict[str, tuple[Draw, Callable[[dict[str, Any]], str | None]]]] = {
+_FIGURES: Final[dict[str, tuple[Draw, Callable[[Report], str | None]]]] = {
     "confusion-matrix.png": (confusion_matrix, _reason_without_labels),
     "calibration.png": (calibration, _reason_without_labels),
     "confidence.png": (confidence_histogram, _reason_without_rows),

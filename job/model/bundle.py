@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
+from job.documents.model_json import CardContent, TrainedCard
 from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.model.dense import DensePredictor
@@ -127,7 +128,7 @@ class Bundle:
             )
 
 
-def write_card(storage: Storage, folder: str, about: dict[str, Any], golden: Golden) -> str:
+def write_card(storage: Storage, folder: str, about: CardContent | TrainedCard, golden: Golden) -> str:
     """Write the card of a folder whose other files are complete, and return the model's digest.
 
     about: the card's sections, apart from format, files, golden rows and digest.

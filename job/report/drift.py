@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 import numpy as np
 
 from job.contract import CLASSES, Labels, Pixels
+from job.documents.model_json import BinCounts, TrainingDistribution
+from job.documents.report_json import DriftFigures, DriftSection
 from job.report.appearance import INK_EDGES, INTENSITY_EDGES, Appearance
 from job.report.tally import Counts
 
@@ -51,12 +53,13 @@ class Distribution:
     def __add__(self, other: Self) -> Self:
         return type(self)(self.appearance + other.appearance, self.digits + other.digits)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> TrainingDistribution:
         """The card's section about its training images: bin edges and counts by name."""
-        return {
-            _NAMES_IN_CARD[name]: {"edges": list(_EDGES[name]), "counts": counts.tolist()}
+        sections = {
+            _NAMES_IN_CARD[name]: BinCounts(edges=list(_EDGES[name]), counts=counts.tolist())
             for name, counts in self.counts.items()
         }
+        return {"intensity": sections["intensity"], "ink": sections["ink"], "labels": sections["labels"]}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -86,20 +89,28 @@ def population_stability_index(training: Counts, found: Counts) -> float | None:
     return round(float(((q - p) * np.log(q / p)).sum()), _DECIMALS)
 
 
-def drift(training: Distribution, inputs: Sequence[tuple[str, Distribution]]) -> dict[str, Any]:
+def drift(training: Distribution, inputs: Sequence[tuple[str, Distribution]]) -> DriftSection:
     """Report.json's section `drift`: of all inputs together, and of each. inputs: (path, distribution)."""
     before, indices = training.counts, [_indices(training, each) for _, each in inputs]
     total = _total([each for _, each in inputs]).counts
-    sections = {
-        name: {
-            "edges": list(edges),
+
+    def section(name: str) -> DriftFigures:
+        return {
+            "edges": list(_EDGES[name]),
             "training": _shares(before[name]),
             "input": _shares(total[name]),
             "psi": population_stability_index(before[name], total[name]),
         }
-        for name, edges in _EDGES.items()
+
+    return {
+        "intensity": section("intensity"),
+        "ink": section("ink"),
+        "predicted": section("predicted"),
+        "inputs": [
+            {"path": path, "intensity": each["intensity"], "ink": each["ink"], "predicted": each["predicted"]}
+            for (path, _), each in zip(inputs, indices, strict=True)
+        ],
     }
-    return {**sections, "inputs": [{"path": path, **each} for (path, _), each in zip(inputs, indices, strict=True)]}
 
 
 def describe_shift(psi: float | None, rows: int, bins: int) -> str:

@@ -7,13 +7,14 @@ The selection does not depend on how rows were split into batches and parts. `ta
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, PIXELS, Labels, Pixels, ScoredBatch
+from job.documents.report_json import ExampleRow, ExampleSection
 from job.report.metrics import ConfusedPair, confused_pairs
 from job.report.tally import MILLION, Counts
 
@@ -109,7 +110,7 @@ class Examples:
         """The inverse of `to_bytes`."""
         return cls(np.frombuffer(content, _RECORD))
 
-    def for_report(self, paths: Sequence[str], confusion: Counts) -> dict[str, Any]:
+    def for_report(self, paths: Sequence[str], confusion: Counts) -> ExampleSection:
         """Report.json's section `examples`. paths: of the inputs. confusion: int64 (10, 10), true digit x predicted."""
         labels, predictions = self.records["label"], self.records["prediction"]
         mistakes = surest_mistakes(labels, predictions, self.records["confidence"])
@@ -117,12 +118,17 @@ class Examples:
             "sure_mistakes": self._to_json(mistakes[:MAX_MISTAKES], paths),
             "unsure": self._to_json(least_sure(self.records["confidence"]), paths),
             "confused_pairs": [
-                {**asdict(pair), "examples": self._to_json(mistakes_of(pair, mistakes, labels, predictions), paths)}
+                {
+                    "label": pair.label,
+                    "prediction": pair.prediction,
+                    "count": pair.count,
+                    "examples": self._to_json(mistakes_of(pair, mistakes, labels, predictions), paths),
+                }
                 for pair in confused_pairs(confusion)
             ],
         }
 
-    def _to_json(self, rows: Rows, paths: Sequence[str]) -> list[dict[str, Any]]:
+    def _to_json(self, rows: Rows, paths: Sequence[str]) -> list[ExampleRow]:
         return [
             {
                 "path": paths[int(each["input"])],

@@ -5,12 +5,13 @@ tests compare them with. `examples` selects the rows that illustrate these figur
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES
+from job.documents.report_json import Averages, CalibrationBin, CalibrationFigures, ClassFigures, Figures
 from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
 
 # The 97.5 % quantile of the standard normal distribution.
@@ -26,7 +27,7 @@ class ConfusedPair:
     count: int
 
 
-def figures(tally: Tally) -> dict[str, Any]:
+def figures(tally: Tally) -> Figures:
     """Report.json's figures, by key."""
     return {
         "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected},
@@ -68,9 +69,9 @@ def wilson_interval(successes: int, trials: int) -> list[float] | None:
     return [max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)]
 
 
-def per_class(tally: Tally) -> dict[str, dict[str, float]]:
+def per_class(tally: Tally) -> dict[str, ClassFigures]:
     """Precision, recall, F1 and support by digit, 0 where undefined, as in scikit-learn's classification_report."""
-    result = {}
+    result: dict[str, ClassFigures] = {}
     for digit in range(CLASSES):
         hits = int(tally.confusion[digit, digit])
         support, predicted = int(tally.confusion[digit].sum()), int(tally.confusion[:, digit].sum())
@@ -83,21 +84,26 @@ def per_class(tally: Tally) -> dict[str, dict[str, float]]:
     return result
 
 
-def averages(tally: Tally) -> dict[str, dict[str, float]]:
+def averages(tally: Tally) -> Averages:
     """Means over the digits that occur among labels or predictions, as in scikit-learn's classification_report.
 
     macro: unweighted. weighted: by support.
     """
     occurring = tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1) > 0
     rows = [figures for figures, occurs in zip(per_class(tally).values(), occurring, strict=True) if occurs]
-    result = {}
-    for name, weights in (("macro", [1.0] * len(rows)), ("weighted", [figures["support"] for figures in rows])):
-        means = {
-            each: sum(weight * figures[each] for weight, figures in zip(weights, rows, strict=True)) / sum(weights)
-            for each in ("precision", "recall", "f1")
+
+    def mean(values: list[float], weights: list[float]) -> float:
+        return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
+
+    def means(weights: list[float]) -> ClassFigures:
+        return {
+            "precision": mean([each["precision"] for each in rows], weights),
+            "recall": mean([each["recall"] for each in rows], weights),
+            "f1": mean([each["f1"] for each in rows], weights),
+            "support": tally.labelled,
         }
-        result[name] = {**means, "support": tally.labelled}
-    return result
+
+    return {"macro": means([1.0] * len(rows)), "weighted": means([each["support"] for each in rows])}
 
 
 def confused_pairs(confusion: npt.ArrayLike, limit: int = 5) -> list[ConfusedPair]:
@@ -115,13 +121,13 @@ def macro_f1(tally: Tally) -> float | None:
     return averages(tally)["macro"]["f1"] if tally.labelled else None
 
 
-def calibration(tally: Tally) -> dict[str, Any]:
+def calibration(tally: Tally) -> CalibrationFigures:
     """How well confidences match accuracy: the expected calibration error, and both means for each confidence bin.
 
     20 bins of equal width; requires labels. Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML
     2017.
     """
-    bins = []
+    bins: list[CalibrationBin] = []
     error = 0.0
     for index in range(CONFIDENCE_BINS):
         count, right = int(tally.bin_labelled[index]), int(tally.bin_correct[index])

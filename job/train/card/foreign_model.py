@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
+from job.documents.model_json import CardContent
 from job.errors import ModelInvalid
 from job.model.bundle import KERAS_NAME, Golden, write_card
 from job.storage import Storage
@@ -44,11 +45,14 @@ def convert(storage: Storage, keras_path: str, folder: str) -> None:
     write_card(storage, folder, _card(original, path, agreement.parity), golden)
 
 
-def _card(model: "keras.Model", path: str, parity: Mapping[str, Parity]) -> dict[str, Any]:
+def _card(model: "keras.Model", path: str, parity: Mapping[str, Parity]) -> CardContent:
     layers = "-".join(type(layer).__name__ for layer in model.layers)
-    return {
-        **identity(PurePosixPath(path).stem, "converted", layers, model.count_params()),
-        "data": None,
-        "metrics": {},
-        "export": {name: each.to_json() for name, each in parity.items()},
-    }
+    return cast(
+        "CardContent",
+        {
+            **identity(PurePosixPath(path).stem, "converted", layers, model.count_params()),
+            "data": None,
+            "metrics": {},
+            "export": {name: each.to_json() for name, each in parity.items()},
+        },
+    )

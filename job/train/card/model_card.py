@@ -4,10 +4,11 @@ After M. Mitchell and others, "Model Cards for Model Reporting", FAT* 2019. `mod
 """
 
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 import jinja2
 
+from job.documents.model_json import TrainedCard
 from job.model.bundle import DENSE_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME
 from job.report.metrics import confused_pairs, wilson_interval
 from job.train.card.mistakes import COLUMNS, ClassifiedImage
@@ -22,7 +23,7 @@ _RUNTIMES: Final = {
 }
 
 
-def model_card(card: dict[str, Any], test: Evaluation, mistakes: list[ClassifiedImage]) -> str:
+def model_card(card: TrainedCard, test: Evaluation, mistakes: list[ClassifiedImage]) -> str:
     """The text of MODEL.md for the content of a `model.json`, and the results on the test split."""
     environment = jinja2.Environment(
         autoescape=False,  # noqa: S701  # not HTML, and the only foreign text is the path of the data

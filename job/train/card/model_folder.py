@@ -4,16 +4,17 @@
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
 
 from job.contract import Probabilities
+from job.documents.model_json import EpochFigures, TrainedCard, TrainingSettings
 from job.errors import ModelFellShort
 from job.model.bundle import CURVES_NAME, HISTORY_NAME, Golden, mark, write_card
 from job.storage import Storage
 from job.train.card.curves import curves_png
 from job.train.card.mistakes import ClassifiedImages, mistakes_png
 from job.train.card.model_card import model_card
-from job.train.card.sections import export_section, golden_rows, identity, provenance, results
+from job.train.card.sections import export_section, golden_rows, identity, provenance
 from job.train.card.training_page import training_page
 from job.train.data.dataset import Dataset
 from job.train.data.split import Split
@@ -51,7 +52,7 @@ class TrainResult:
     test: Evaluation
     validation: Evaluation
     verdict: Verdict
-    card: dict[str, Any]
+    card: TrainedCard
 
     def check_blessed(self) -> None:
         """Raise ModelFellShort if the model did not pass its quality gate."""
@@ -64,18 +65,27 @@ def write_model_folder(storage: Storage, folder: str, trained: TrainedNetwork, g
 
     The network is evaluated as the scorer will run it. Raises ModelInvalid where an export gives other answers.
     """
-    dataset, model = trained.dataset, trained.fitted.model
+    settings, recipe, dataset, model = trained.settings, trained.recipe, trained.dataset, trained.fitted.model
     calibration = calibrate(model, dataset)
-    quantized_by = dataset.train.pixels if trained.settings.quantize else None
+    quantized_by = dataset.train.pixels if settings.quantize else None
     exported = write_formats(storage, model, folder, quantized_by=quantized_by)
     agreement = compare(model, exported.predictors, dataset.test.pixels)
     probabilities, scorer = agreement.exports[exported.scorer], exported.predictors[exported.scorer]
     test = evaluate(probabilities, dataset.test.labels)
     validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
     verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
-    card = {
-        **_training_sections(trained),
-        **results(validation, test, trained.fitted.history),
+    card: TrainedCard = {
+        **identity(
+            f"{recipe.arch}-{recipe.name}",
+            recipe.name,
+            network.architecture(recipe.hidden, recipe.arch),
+            model.count_params(),
+        ),
+        "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
+        "training": cast("TrainingSettings", {**asdict(recipe), "kept_epoch": trained.fitted.kept_epoch}),
+        "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
+        "metrics": {"validation": validation.figures, "test": test.figures},
+        "history": [cast("EpochFigures", asdict(epoch)) for epoch in trained.fitted.history],
         "export": export_section(agreement, exported.signatures, dataset.test.labels),
         "calibration": calibration.to_json(),
         "gate": verdict.to_json(),
@@ -89,19 +99,6 @@ def write_model_folder(storage: Storage, folder: str, trained: TrainedNetwork, g
     return TrainResult(folder, test, validation, verdict, card)
 
 
-def _training_sections(trained: TrainedNetwork) -> dict[str, Any]:
-    """The card's sections about what was trained, on what, and how."""
-    settings, recipe, fitted = trained.settings, trained.recipe, trained.fitted
-    architecture = network.architecture(recipe.hidden, recipe.arch)
-    share = settings.validation_share
-    return {
-        **identity(f"{recipe.arch}-{recipe.name}", recipe.name, architecture, fitted.model.count_params()),
-        "data": provenance(trained.dataset, settings.read, seed=settings.seed, validation_share=share),
-        "training": {**asdict(recipe), "kept_epoch": fitted.kept_epoch},
-        "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
-    }
-
-
 def _history_files(trained: TrainedNetwork) -> dict[str, bytes]:
     history, is_augmented = trained.fitted.history, trained.recipe.deformations is not None
     return {
@@ -111,7 +108,7 @@ def _history_files(trained: TrainedNetwork) -> dict[str, bytes]:
 
 
 def _files_for_people(
-    card: dict[str, Any], digest: str, test: Evaluation, probabilities: Probabilities, images: Split
+    card: TrainedCard, digest: str, test: Evaluation, probabilities: Probabilities, images: Split
 ) -> dict[str, bytes]:
     """MODEL.md, the training page, and a picture of mistakes if there are any. images: the test split."""
     mistakes = ClassifiedImages(probabilities, images.labels).surest_mistakes

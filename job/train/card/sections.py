@@ -4,29 +4,27 @@
 """
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
+from job.documents.model_json import CardIdentity, ExportFigures, ExportSignature, TrainingData
 from job.report.drift import Distribution
 from job.settings import ReadSettings
 from job.train.backend import import_keras
 from job.train.data.dataset import Dataset
-from job.train.fit.checkpoint import Epoch
-from job.train.judge.evaluate import Evaluation
 from job.train.judge.parity import Agreement
 
 GOLDEN_ROWS: Final = 16
 _LIBRARIES: Final = ("digit-job", "keras", "numpy", "onnx", "onnxruntime", "scikit-learn")
 
 
-def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict[str, Any]:
+def identity(name: str, recipe: str, architecture: str, parameters: int) -> CardIdentity:
     """The sections that every card has: name, origin, network, input, classes and versions."""
     return {
         "name": name,
@@ -40,7 +38,7 @@ def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict
     }
 
 
-def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> dict[str, Any]:
+def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> TrainingData:
     """The section `data`, from which `data.dataset.read_again` restores the same splits."""
     return {
         "source": dataset.source,
@@ -62,22 +60,23 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
     }
 
 
-def results(validation: Evaluation, test: Evaluation, history: Sequence[Epoch]) -> dict[str, Any]:
-    """The sections `metrics` and `history`."""
-    return {
-        "metrics": {"validation": validation.figures, "test": test.figures},
-        "history": [asdict(epoch) for epoch in history],
-    }
-
-
-def export_section(agreement: Agreement, signatures: Mapping[str, dict[str, Any]], labels: Labels) -> dict[str, Any]:
+def export_section(
+    agreement: Agreement, signatures: Mapping[str, ExportSignature], labels: Labels
+) -> dict[str, ExportFigures]:
     """The section `export`: how each export compares to the network, and its input and output.
 
     agreement: on the test split, whose digits are int8 (n,) `labels`. signatures: by file name.
     """
     correct = {name: int((each.argmax(axis=1) == labels).sum()) for name, each in agreement.exports.items()}
     return {
-        name: {**parity.to_json(), "correct": correct[name], **signatures[name]}
+        name: {
+            "rows": parity.rows,
+            "same_digits": parity.same_digits,
+            "max_difference": parity.max_difference,
+            "correct": correct[name],
+            "input": signatures[name]["input"],
+            "output": signatures[name]["output"],
+        }
         for name, parity in agreement.parity.items()
     }
 

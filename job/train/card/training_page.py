@@ -13,6 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 from job.contract import CLASS_NAMES, Probabilities
+from job.documents.model_json import TrainedCard
 from job.flag_names import Flag
 from job.model.bundle import INT8_NAME
 from job.report.findings import Finding
@@ -41,7 +42,7 @@ _RECIPE_FLAGS: Final = (
 )  # fmt: skip
 
 
-def training_page(card: dict[str, Any], digest: str, probabilities: Probabilities, test: Split) -> str:
+def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, test: Split) -> str:
     """The page for the content of a `model.json`.
 
     digest: the model's. probabilities: float32 (n, 10), the saved network's answers for the n > 0 images of the test
@@ -75,7 +76,7 @@ def training_page(card: dict[str, Any], digest: str, probabilities: Probabilitie
     )
 
 
-def findings(card: dict[str, Any]) -> list[Finding]:
+def findings(card: TrainedCard) -> list[Finding]:
     """The findings about a model, those to look into first."""
     gate, measured = card["gate"], card["calibration"]
     found = [Finding("happened", f"Not blessed: {each}") for each in gate["shortfalls"]]
@@ -96,12 +97,12 @@ def findings(card: dict[str, Any]) -> list[Finding]:
     return sorted(found, key=lambda each: each.is_fine)
 
 
-def train_command(card: dict[str, Any]) -> str:
+def train_command(card: TrainedCard) -> str:
     """The command that trains the same network again, given the same data, versions and processor."""
     training, data = card["training"], card["data"]
     words = ["digit-job", "train", Flag.DATA, data["source"], Flag.RECIPE, training["name"]]
     for name in _RECIPE_FLAGS:
-        value = ",".join(map(str, training[name])) if name == "hidden" else training[name]
+        value = ",".join(map(str, training["hidden"])) if name == "hidden" else training[name]
         if value not in {None, "", 0.0}:
             words += [Flag[name.upper()], str(value)]
     words.append(Flag.AUGMENT if training["deformations"] else Flag.NO_AUGMENT)
@@ -113,27 +114,27 @@ def train_command(card: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
-def _verdict(card: dict[str, Any], found: Sequence[Finding]) -> str:
+def _verdict(card: TrainedCard, found: Sequence[Finding]) -> str:
     """The result in one line."""
     test, open_count = card["metrics"]["test"], sum(not each.is_fine for each in found)
     rest = f"{many(open_count, 'thing')} to look into" if open_count else "nothing odd was seen"
     return f"{percent(test['accuracy'])} of {many(test['rows'], 'test image')} were classified correctly; {rest}."
 
 
-def _uncalibrated(card: dict[str, Any], probabilities: Probabilities, test: Split) -> Tally:
+def _uncalibrated(card: TrainedCard, probabilities: Probabilities, test: Split) -> Tally:
     """The test split's tally before temperature scaling, which raising probabilities to the temperature undoes."""
     before = probabilities.astype(np.float64) ** card["calibration"]["temperature"]
     return tally_of((before / before.sum(axis=1, keepdims=True)).astype(np.float32), test.labels)
 
 
-def _plots(card: dict[str, Any], tally: Tally, before: Tally) -> dict[str, Markup]:
+def _plots(card: TrainedCard, tally: Tally, before: Tally) -> dict[str, Markup]:
     """The drawings, by name. before: the tally before temperature scaling."""
     test, bins = figures(tally), calibration(tally)["bins"]
-    wrong = [round(each["count"] * (1 - each["accuracy"])) if each["count"] else 0 for each in bins]
+    wrong = [round(each["count"] * (1 - (each["accuracy"] or 0))) for each in bins]
     counts = card["data"]["train_class_counts"]
     shares = [each / sum(counts) for each in counts]
     return {
-        "interval": interval_strip(test["accuracy"], test["accuracy_95"], None),
+        "interval": interval_strip(test["accuracy"] or 0, test["accuracy_95"] or [0, 1], None),
         "calibration": calibration_plot("calibration-plot", {"before": calibration(before)["bins"], "after": bins}),
         "confidence": confidence_plot("confidence-plot", test["confidence_histogram"], wrong),
         "classes": paired_bars("classes-plot", "Training images by digit", CLASS_NAMES, shares, None, "digit"),
@@ -141,7 +142,7 @@ def _plots(card: dict[str, Any], tally: Tally, before: Tally) -> dict[str, Marku
     }
 
 
-def _learning_curves(card: dict[str, Any]) -> dict[str, Markup]:
+def _learning_curves(card: TrainedCard) -> dict[str, Markup]:
     history, kept = card["history"], card["training"]["kept_epoch"]
     losses = {
         "training": [each["loss"] for each in history],

@@ -6,9 +6,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from job.contract import CLASSES, PIXELS, Pixels
+from job.documents.model_json import ExportSignature
 from job.model.bundle import DENSE_NAME, INT8_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME, Predictor
 from job.model.dense import DensePredictor
 from job.model.onnx_predictor import OnnxPredictor
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 # Input and output of every format that has no quantization of its own.
-_SIGNATURE: Final = {
+_SIGNATURE: Final[ExportSignature] = {
     "input": {"dtype": "uint8", "shape": [PIXELS], "range": [0, 255]},
     "output": {"dtype": "float32", "shape": [CLASSES]},
 }
@@ -45,7 +46,7 @@ class Exported:
         return DENSE_NAME if DENSE_NAME in self.files else ONNX_NAME
 
     @property
-    def signatures(self) -> dict[str, dict[str, Any]]:
+    def signatures(self) -> dict[str, ExportSignature]:
         """Input and output of each format by file name, for the model's card."""
         return {name: getattr(each, "signature", _SIGNATURE) for name, each in self.predictors.items()}
 

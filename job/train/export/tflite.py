@@ -10,11 +10,12 @@ into 256 steps. Pixels are bytes, and a probability is a byte in steps of 1/256.
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
+from job.documents.model_json import ExportSignature, InputSignature, OutputSignature
 from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.model.bundle import INT8_NAME, TFLITE_NAME
@@ -107,11 +108,11 @@ class TflitePredictor:
         return any(np.issubdtype(each["dtype"], np.floating) for each in self._interpreter.get_tensor_details())
 
     @property
-    def signature(self) -> dict[str, Any]:
+    def signature(self) -> ExportSignature:
         """Its input and output, for the model's card."""
         return {
-            "input": {**_tensor_info(self._input, PIXELS), "range": [0, 255]},
-            "output": _tensor_info(self._output, CLASSES),
+            "input": cast("InputSignature", {**_tensor_info(self._input, PIXELS), "range": [0, 255]}),
+            "output": cast("OutputSignature", _tensor_info(self._output, CLASSES)),
         }
 
     def predict(self, pixels: Pixels) -> Probabilities:

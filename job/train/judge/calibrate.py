@@ -9,11 +9,12 @@ Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern N
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
 from job.contract import Labels, Probabilities, ScoredBatch
+from job.documents.model_json import CalibrationSection
 from job.errors import InternalError
 from job.report.metrics import calibration
 from job.report.tally import Tally
@@ -45,9 +46,9 @@ class Calibration:
     test_before: float
     test_after: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> CalibrationSection:
         """The model card's section `calibration`."""
-        return asdict(self)
+        return cast("CalibrationSection", asdict(self))
 
 
 def calibrate(model: "keras.Model", dataset: Dataset) -> Calibration:

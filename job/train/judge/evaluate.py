@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from job.contract import CLASS_NAMES, CLASSES, Labels, Probabilities
+from job.documents.model_json import SplitMetrics
 
 _ALL_CLASSES: Final = range(CLASSES)
 
@@ -28,7 +29,7 @@ class Evaluation:
     text: str
 
     @property
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> SplitMetrics:
         """The four headline figures, for the model's card."""
         return {"accuracy": self.accuracy, "correct": self.correct, "rows": self.rows, "loss": self.loss}
 

@@ -4,12 +4,13 @@ A model that fails the gate is still saved, for inspection, but marked as not bl
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from job.contract import Labels, Pixels, Probabilities
+from job.documents.model_json import GateComparison, GateSection
 from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
 from job.report.mcnemar import SIGNIFICANCE, p_value_that_better
 from job.storage import Storage
@@ -36,9 +37,9 @@ class ModelComparison:
         """Whether the new model is significantly worse than the other one."""
         return self.p_value < SIGNIFICANCE
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> GateComparison:
         """For the model's card."""
-        return asdict(self)
+        return cast("GateComparison", asdict(self))
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ class Verdict:
         """Whether the model may be used."""
         return not self.shortfalls
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> GateSection:
         """The model card's section `gate`."""
         has_requirements = self.min_accuracy is not None or self.comparison is not None
-        passed = "blessed" if has_requirements else "not_gated"
+        passed: Literal["blessed", "not_gated"] = "blessed" if has_requirements else "not_gated"
         return {
             "verdict": passed if self.is_blessed else "not_blessed",
             "shortfalls": list(self.shortfalls),
