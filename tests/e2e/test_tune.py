@@ -1,9 +1,15 @@
+"""`digit-job tune` as a user runs it; in a process of its own where its end is the subject."""
+
 import json
 import signal
 
 import pytest
 from support.command import digit_job, start
+from support.outcome import call
 from support.runs import files_below
+
+# Keras reads TensorFlow's variables in a way that NumPy 2 deprecates; only Keras can fix that.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 ARGUMENTS = ["tune", "--data", "digits", "--trials", "2", "--epochs", "1", "--search", "random", "--log-format", "text"]
 
@@ -57,22 +63,22 @@ def test_a_stopped_search_continues_from_its_record(search):
     assert len(_trials(output)) == 3
 
 
-def test_training_takes_the_best_settings(search, tmp_path):
+def test_training_takes_the_best_settings(search, tmp_path, capfd):
     """The file is for `train --settings`; the model's card records its settings."""
     output, _ = search
     asked = ["--data", "digits", "--model", tmp_path / "model", "--epochs", "1"]
-    result = digit_job("train", *asked, "--settings", output / "best.json")
+    result = call(capfd, "train", *asked, "--settings", output / "best.json")
     assert result.returncode == 0, result.stderr
     best = json.loads((output / "best.json").read_text())
     training = json.loads((tmp_path / "model/model.json").read_text())["training"]
     assert (training["hidden"], training["batch_size"]) == (best["hidden"], best["batch-size"])
 
 
-def test_the_folder_of_another_search_is_refused(search):
+def test_the_folder_of_another_search_is_refused(search, capfd):
     """Before any training; the error names the difference."""
     output, _ = search
     before = files_below(output)
-    result = digit_job(*ARGUMENTS, "--seed", "2", "--output", output)
+    result = call(capfd, *ARGUMENTS, "--seed", "2", "--output", output)
     assert result.returncode == 73
     assert "seed: 1 then, 2 now" in result.stderr
     assert files_below(output) == before

@@ -76,6 +76,7 @@ def test_settings_reach_the_network_and_the_recipe(storage, settings, monkeypatc
     assert model.get_layer("hidden_2").activation.__name__ == "tanh"
 
 
+@pytest.mark.usefixtures("convert_once")
 def test_a_convolutional_network_is_trained_and_saved_like_any_other(storage, tmp_path):
     """Calibrated, exported and checked; the scorer runs its ONNX. The same seed gives the same network."""
     settings = TrainSettings("digits", str(tmp_path / "model"), arch="cnn", recipe="baseline", epochs=1)
