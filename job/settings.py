@@ -11,7 +11,9 @@ MIB: Final = 1 << 20
 DEFAULT_PART_BYTES: Final = 32 * MIB
 
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
-Scale = Literal["auto", "255", "1"]
+# The stored value of a fully inked pixel: 255, or 1 if pixels are fractions. Text, as in flags and documents.
+PixelScale = Literal["255", "1"]
+ScaleChoice = Literal["auto", PixelScale]
 Order = Literal["first", "surest"]
 
 
@@ -49,13 +51,13 @@ class ReadSettings:
     """What the user said of the input, where looking at it does not settle the matter.
 
     label_column: the label's name, or its number from 1 where there is no header. is_label_ignored: there is none.
-    scale: the value of full ink, 255 or 1; `auto`: whichever the first records show. is_transposed: images are stored
-    column by column, as in EMNIST. keep: names of columns to carry through to the predictions.
+    scale: the stored value of a fully inked pixel; `auto`: as the first records show. is_transposed: images are stored
+    column by column, as in EMNIST. keep: names of the passthrough columns, which are copied to the predictions.
     """
 
     label_column: str | None = None
     is_label_ignored: bool = False
-    scale: Scale = "auto"
+    scale: ScaleChoice = "auto"
     is_transposed: bool = False
     keep: tuple[str, ...] = ()
 

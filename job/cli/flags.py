@@ -12,7 +12,7 @@ import typer
 
 from job import log
 from job.errors import UsageError
-from job.settings import Scale
+from job.settings import ScaleChoice
 
 
 def _variable(flag: str) -> str:
@@ -52,7 +52,7 @@ LabelColumnFlag = Annotated[
 ]
 NoLabelFlag = Annotated[bool, option("--no-label", "Take no column as the label.")]
 ScaleFlag = Annotated[
-    Scale, option("--scale", "Value of full ink: 255, or 1 for fractions; `auto`: as the first records show.")
+    ScaleChoice, option("--scale", "Value of full ink: 255, or 1 for fractions; `auto`: as the first records show.")
 ]
 TransposeFlag = Annotated[bool, option("--transpose", "Images are stored column by column, as in EMNIST; turn them.")]
 QuietFlag = Annotated[

@@ -83,7 +83,7 @@ class Joiner:
         schema = prediction_schema(
             has_labels=each.source.has_labels,
             with_probabilities=self.settings.has_probabilities,
-            kept=each.source.kept_schema,
+            passthrough=each.source.passthrough_schema,
         )
         if self.settings.format == "kaggle":
             return KagglePredictions(file)

@@ -59,7 +59,7 @@ class PartScorer:
         schema = prediction_schema(
             has_labels=source.has_labels,
             with_probabilities=self.settings.has_probabilities,
-            kept=source.kept_schema,
+            passthrough=source.passthrough_schema,
         )
         tally, looks, lines = Tally.zero(), Appearance.zero(), 0
         head, collector = FirstRows(), Collector()
@@ -126,4 +126,4 @@ def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
     rejected = [reject.row for reject in batch.rejects if reject.reason.is_fatal]
     predictions[rejected] = NO_PREDICTION
     probabilities[rejected] = 0
-    return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects, batch.kept)
+    return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects, batch.passthrough)

@@ -72,7 +72,7 @@ def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: 
     inputs = _inputs(sources, settings)
     parts: list[Part] = []
     for number, source in enumerate(sources):
-        spans = source.spans(settings.part_bytes)
+        spans = source.split(settings.part_bytes)
         for place, span in enumerate(spans, start=1):
             parts.append(Part(len(parts), number, span, is_first=place == 1, is_last=place == len(spans)))
     return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest))
@@ -80,7 +80,7 @@ def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: 
 
 def _check_kept(source: Source, settings: ScoreSettings) -> None:
     own = prediction_schema(has_labels=source.has_labels, with_probabilities=settings.has_probabilities).names
-    taken = [name for name in source.kept_schema.names if name in own]
+    taken = [name for name in source.passthrough_schema.names if name in own]
     if taken:
         raise UsageError(
             f"{Flag.KEEP} {taken[0]}: the predictions of {source.file.path} have a column of that name already; "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.batches import assert_same, joined, kept_rows, read_all
+from support.batches import assert_same, joined, passthrough_rows, read_all
 from support.files import PIXEL_NAMES, make_digits
 
 from job.errors import DataError
@@ -83,7 +83,7 @@ def test_well_formed_records_are_what_pythons_csv_module_says(
     expected = list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter))[1:]
     batch = read_all(source, STORAGE, block_rows=block_rows)
     assert batch.rejects == ()
-    assert kept_rows(batch) == [(row[0],) for row in expected]
+    assert passthrough_rows(batch) == [(row[0],) for row in expected]
     np.testing.assert_array_equal(batch.pixels, np.array([row[2:] for row in expected]).astype(int))
     assert batch.labels.tolist() == [int(row[1]) for row in expected]
     assert batch.lines == content.count(b"\n")
@@ -168,7 +168,7 @@ def test_cuts_change_nothing(path, notes, broken, data):
     compiled = source_of(path, bytes(content), keep=("note",), is_compiled=True)
     assert_same(read_all(compiled, STORAGE, part_bytes=part_bytes, block_rows=block_rows), whole)
     if not source.has_text:
-        start, stop = source.spans(10**9)[0]
+        start, stop = source.split(10**9)[0]
         cut = data.draw(st.integers(start, stop))
         spans = [span for span in ((start, cut), (cut, stop)) if span[0] < span[1]]
         assert_same(joined(batch for span in spans for batch in source.read(STORAGE, span, 5)), whole)

@@ -74,7 +74,7 @@ def records(content):
 def _read(content, part_bytes=1 << 40, block_rows=1000, *, is_compiled=False):
     with patch("job.read.source._COMPILED_PAYS_FROM_BYTES", 0 if is_compiled else 1 << 60):
         storage, source = looked_at(content, SETTINGS)
-    spans = source.spans(part_bytes)
+    spans = source.split(part_bytes)
     return joined(batch for span in spans for batch in source.read(storage, span, block_rows)), source
 
 

@@ -154,7 +154,7 @@ def test_what_arrow_raises_over_parquet(tmp_path, storage, monkeypatch, error, m
     source = parquet_source(storage, file, ReadSettings())
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", raises(error))
     with pytest.raises(DigitJobError) as found:
-        list(source.read(storage, source.spans(1 << 20)[0], 100))
+        list(source.read(storage, source.split(1 << 20)[0], 100))
     assert type(found.value) is meaning
     assert str(found.value).startswith(f"{path}: ")
     assert "\n" not in str(found.value)

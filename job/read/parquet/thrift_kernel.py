@@ -1,7 +1,8 @@
-"""Thrift's compact protocol, in which Parquet writes its footer and the headers of its pages: the pieces of it.
+"""Thrift's compact protocol, the encoding of Parquet's footer and page headers. Part of two kernels' compiled code.
 
-Follows github.com/apache/thrift, doc/specs/thrift-compact-protocol.md. Places are counted from `content`, an address;
-the place -1 says that there is none, and stays -1. Part of the compiled code of `page_kernel` and `footer_kernel`.
+Follows doc/specs/thrift-compact-protocol.md in github.com/apache/thrift. Every function reads at the offset `at` of the
+`size` bytes at the address `content`, and returns the offset after what it read, or -1 if there is no such thing; given
+-1, it returns -1. Used by `footer_kernel` and `page_header_kernel`.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
@@ -13,18 +14,18 @@ import numba
 
 from job.compiled.llvm import load_byte
 
-# Kinds of values. A field that is true or false has no other value than its kind.
+# Types of values. The value of a boolean field is its type.
 STOP, TRUE, FALSE, I8, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(13)
 
 _DOUBLE_BYTES: Final = 8
 _LONG_LIST: Final = 15
-# Parquet's own structures are four deep.
-_MOST_DEEP: Final = 16
+# Parquet's own structures are nested four deep.
+_MAX_DEPTH: Final = 16
 
 
 @numba.njit
 def varint(content, at, size):
-    """A number of seven bits a byte, the lowest first, and the place behind it."""
+    """An unsigned integer, seven bits a byte, lowest first: (value, offset after it)."""
     value = shift = 0
     while 0 <= at < size and shift < 63:
         byte = load_byte(content + at)
@@ -38,14 +39,14 @@ def varint(content, at, size):
 
 @numba.njit
 def zigzag(content, at, size):
-    """A number with a sign, and the place behind it."""
+    """A signed integer: (value, offset after it)."""
     value, at = varint(content, at, size)
     return (value >> 1) ^ -(value & 1), at
 
 
 @numba.njit
 def field(content, at, size, last):
-    """The number and the kind of the next field behind number `last`, STOP behind the last one; the place behind."""
+    """The next field of a structure after field id `last`: (field id, type, offset of its value); STOP at the end."""
     if not 0 <= at < size:
         return 0, STOP, -1
     byte = load_byte(content + at)
@@ -58,7 +59,7 @@ def field(content, at, size, last):
 
 @numba.njit
 def list_head(content, at, size):
-    """How many values a list or set has, of which kind, and the place of the first."""
+    """The head of a list or set: (number of values, their type, offset of the first)."""
     if not 0 <= at < size:
         return 0, STOP, -1
     byte = load_byte(content + at)
@@ -70,14 +71,14 @@ def list_head(content, at, size):
 
 @numba.njit
 def skip(content, at, size, kind):
-    """The place behind a field's value of some kind."""
+    """The offset after a field's value of type `kind`."""
     return at if kind in (TRUE, FALSE) else _skip(content, at, size, kind, 0)
 
 
 @numba.njit("int64(int64, int64, int64, int64, int64)")
 def _skip(content, at, size, kind, depth):
-    """The same for values anywhere; in lists, true and false take a byte each."""
-    if not 0 <= at < size or depth > _MOST_DEEP:
+    """The same for a value anywhere; in lists a boolean takes a byte."""
+    if not 0 <= at < size or depth > _MAX_DEPTH:
         return -1
     if kind in (TRUE, FALSE, I8):
         return at + 1
@@ -90,7 +91,7 @@ def _skip(content, at, size, kind, depth):
         return at + length if at >= 0 and length <= size - at else -1
     if kind in (LIST, SET):
         count, element, at = list_head(content, at, size)
-        # Each takes a byte at least, so that a made-up number ends with the text.
+        # Each value takes at least a byte, so a count that is made up ends with the content.
         while count > 0 and at >= 0:
             at = _skip(content, at, size, element, depth + 1)
             count -= 1

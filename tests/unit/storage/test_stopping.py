@@ -34,7 +34,7 @@ def read_until_stopped(storage, source, number):
     """The batches that come out before the nth call raises."""
     found = []
     with pytest.raises(Terminated):
-        found.extend(source.read(storage.stopping(StopAt(number)), source.spans(1 << 40)[0], 1000))
+        found.extend(source.read(storage.stopping(StopAt(number)), source.split(1 << 40)[0], 1000))
     return found
 
 
@@ -44,10 +44,10 @@ def test_a_line_that_swells_without_end(storage, tmp_path, pack):
     (tmp_path / "a.csv").write_bytes(pack(SWOLLEN))
     source = source_at(storage, tmp_path / "a.csv")
     asked = StopAt()
-    list(source.read(storage.stopping(asked), source.spans(1 << 40)[0], 1000))
+    list(source.read(storage.stopping(asked), source.split(1 << 40)[0], 1000))
     assert asked.calls >= 5
     with pytest.raises(Terminated):
-        list(source.read(storage.stopping(StopAt(asked.calls - 1)), source.spans(1 << 40)[0], 1000))
+        list(source.read(storage.stopping(StopAt(asked.calls - 1)), source.split(1 << 40)[0], 1000))
 
 
 def test_members_of_nothing_without_end(storage, tmp_path):

@@ -91,10 +91,10 @@ def _kept(names=("id", 'file, "if any"')):
 
 def test_kept_columns_stand_behind_the_reason():
     """What is carried through comes after our own columns, in its order, and before the probabilities."""
-    rows = prediction_rows(replace(_batch(), kept=_kept()), with_probabilities=True)
+    rows = prediction_rows(replace(_batch(), passthrough=_kept()), with_probabilities=True)
     assert rows.schema.names[3:7] == ["reject", "id", 'file, "if any"', "p0"]
     assert rows["id"].to_pylist() == ["1", "2", None, ""]
-    assert rows.schema == prediction_schema(has_labels=True, with_probabilities=True, kept=_kept().schema)
+    assert rows.schema == prediction_schema(has_labels=True, with_probabilities=True, passthrough=_kept().schema)
 
 
 # CSV
@@ -102,7 +102,7 @@ def test_kept_columns_stand_behind_the_reason():
 
 def test_kept_columns_in_csv():
     """Names and texts are quoted so that any reader of CSV gives them back."""
-    rows = prediction_rows(replace(_batch(), kept=_kept()), with_probabilities=False)
+    rows = prediction_rows(replace(_batch(), passthrough=_kept()), with_probabilities=False)
     content = _written(CsvPredictions, rows, [3]).decode()
     found = list(csv.reader(io.StringIO(content, newline="")))
     assert found[0] == ["prediction", "confidence", "label", "reject", "id", 'file, "if any"']
@@ -112,7 +112,7 @@ def test_kept_columns_in_csv():
 @pytest.mark.parametrize("kind", [CsvPredictions, ParquetPredictions])
 def test_kept_columns_do_not_tell_how_they_arrived(kind):
     """The bytes are the same whatever batches the rows came in."""
-    rows = prediction_rows(replace(_batch(), kept=_kept(("id", "file"))), with_probabilities=False)
+    rows = prediction_rows(replace(_batch(), passthrough=_kept(("id", "file"))), with_probabilities=False)
     assert _written(kind, rows, [4]) == _written(kind, rows, [1]) == _written(kind, rows, [3])
 
 
