@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import OutputFormat, Scale
+    from job.settings import OutputFormat, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -53,7 +53,7 @@ def score(
     overwrite: bool = False,
     label_column: str | None = None,
     no_label: bool = False,
-    scale: Scale = "auto",
+    scale: ScaleChoice = "auto",
     transpose: bool = False,
     max_rejects: str | int = "1%",
     format: OutputFormat = "auto",
@@ -137,7 +137,7 @@ def inspect(
     *,
     label_column: str | None = None,
     no_label: bool = False,
-    scale: Scale = "auto",
+    scale: ScaleChoice = "auto",
     transpose: bool = False,
 ) -> list[Inspection]:
     """Read the beginning of each file, and describe how `score` would read the whole.
@@ -172,7 +172,7 @@ def train(
     recipe: RecipeName = "accurate",
     resume: bool = False,
     label_column: str | None = None,
-    scale: Scale = "auto",
+    scale: ScaleChoice = "auto",
     transpose: bool = False,
     validation_split: float = 0.1,
     arch: Architecture = "dense",

@@ -16,7 +16,9 @@ DEFAULT_PART_BYTES: Final = 32 * MIB
 _ALL_PERCENT: Final = 100
 
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
-Scale = Literal["auto", "255", "1"]
+# The stored value of a fully inked pixel: 255, or 1 if pixels are fractions. Text, as in flags and documents.
+PixelScale = Literal["255", "1"]
+ScaleChoice = Literal["auto", PixelScale]
 Order = Literal["first", "surest"]
 
 
@@ -66,13 +68,13 @@ class ReadSettings:
 
     label_column: str | None = None
     is_label_ignored: bool = False
-    scale: Scale = "auto"
+    scale: ScaleChoice = "auto"
     is_transposed: bool = False
     keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises UsageError for an unknown scale, and for settings that contradict each other."""
-        _check_choice(Flag.SCALE, self.scale, Scale)
+        _check_choice(Flag.SCALE, self.scale, ScaleChoice)
         if self.label_column is not None and self.is_label_ignored:
             raise UsageError(f"{Flag.LABEL_COLUMN} and {Flag.NO_LABEL} contradict each other; give one of them")
         twice = [name for name in self.keep if self.keep.count(name) > 1]

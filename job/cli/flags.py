@@ -8,7 +8,7 @@ import typer
 
 from job import log
 from job.errors import UsageError
-from job.settings import Scale
+from job.settings import ScaleChoice
 
 
 class Group(StrEnum):
@@ -68,7 +68,7 @@ LabelColumnFlag = Annotated[
 ]
 NoLabelFlag = Annotated[bool, option("--no-label", "Treat no column as the label.", group=Group.INPUT)]
 ScaleFlag = Annotated[
-    Scale,
+    ScaleChoice,
     option(
         "--scale",
         "The highest pixel value: 255, or 1 for fractions; `auto`: taken from the first records.",

@@ -55,7 +55,6 @@ def _print_inspection(inspection: "Inspection") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from job.read.inspection import in_words
     from job.report.digits import WIDTH, text_images
 
     console = Console()
@@ -65,7 +64,7 @@ def _print_inspection(inspection: "Inspection") -> None:
     labels = None if labels is None else labels[:count]
     pictures = text_images(inspection.head.pixels[:count], labels, is_unicode=is_unicode)
     warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
-    lines = [(inspection.path, "bold"), *((line, "") for line in in_words(inspection)), *warnings]
+    lines = [(inspection.path, "bold"), *((line, "") for line in inspection.fact_lines()), *warnings]
     with console.capture() as printed:
         for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures)]:
             console.print(Text(log.visible(text), style), soft_wrap=True)

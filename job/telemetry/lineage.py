@@ -108,7 +108,7 @@ class LineageFile:
         schema = prediction_schema(
             has_labels=each.source.has_labels,
             with_probabilities=self._settings.has_probabilities,
-            kept=each.source.kept_schema,
+            passthrough=each.source.passthrough_schema,
         )
         fields = [{"name": field.name, "type": str(field.type)} for field in schema]
         facet = _facet("1-0-2/OutputStatisticsOutputDatasetFacet", {"rowCount": rows, "fileCount": 1})

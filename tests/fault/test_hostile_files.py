@@ -386,7 +386,7 @@ def _rows_read(content):
     """How many rows a file gives, or None where it is refused for what it is; and how many its footer announces."""
     try:
         storage, source = looked_at(content, ReadSettings())
-        spans = source.spans(1)
+        spans = source.split(1)
         return len(joined(batch for span in spans for batch in source.read(storage, span, 7)).pixels), source.rows
     except (DataError, LayoutError) as error:
         message = str(error)

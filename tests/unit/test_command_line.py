@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from job.command_line import command_line, score_flags
+from job.command_line import command_for, command_line, score_flags
 from job.settings import ReadSettings, RejectLimit, ScoreSettings
 
 PLAIN = ScoreSettings(("a.csv",), "out", "model")
@@ -36,3 +36,19 @@ def test_a_converted_model_has_the_name_that_the_user_gave():
     """The temporary folder of the conversion has a random name."""
     settings = ScoreSettings(("a.csv",), "out", "digit-job-x7", model_name="mine.keras")
     assert score_flags(settings)["model"] == "mine.keras"
+
+
+@pytest.mark.parametrize(
+    ("settings", "flags"),
+    [
+        (ReadSettings(), ""),
+        (ReadSettings(label_column="is it?"), " --label-column 'is it?'"),
+        (ReadSettings(is_label_ignored=True), " --no-label"),
+        (ReadSettings(scale="1", is_transposed=True, keep=("a", "b")), " --scale 1 --transpose --keep a --keep b"),
+    ],
+    ids=["none", "label", "no label", "others"],
+)
+def test_the_command_that_an_inspection_shows(settings, flags):
+    """It can be pasted into a shell, and reads the input as the inspection did."""
+    wanted = f"digit-job score --input 'my digits.csv' --output results --model model{flags}"
+    assert command_for("my digits.csv", settings) == wanted

@@ -69,7 +69,7 @@ def _read_file(storage: Storage, source: Source) -> list[Split]:
         )
     splits: list[Split] = []
     rows = lines = 0
-    for span in source.spans(DEFAULT_PART_BYTES):
+    for span in source.split(DEFAULT_PART_BYTES):
         for batch in source.read(storage, span, _READ_ROWS):
             splits.append(_checked(batch, rows, lines, path))
             rows += len(batch.pixels)
