@@ -19,8 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 def trained(tmp_path_factory):
     """A model trained on scikit-learn's digits, and the finished command."""
     folder = tmp_path_factory.mktemp("trained") / "model"
-    asked = ["--data", "digits", "--model", folder, "--epochs", "3", "--quantize", "int8"]
-    result = digit_job("train", *asked, "--log-format", "text")
+    arguments = ["--data", "digits", "--model", folder, "--epochs", "3", "--quantize", "int8"]
+    result = digit_job("train", *arguments, "--log-format", "text")
     assert result.returncode == 0, result.stderr
     return folder, result
 

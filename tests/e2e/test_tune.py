@@ -66,8 +66,8 @@ def test_a_stopped_search_continues_from_its_record(search):
 def test_training_takes_the_best_settings(search, tmp_path, capfd):
     """The file is for `train --settings`; the model's card records its settings."""
     output, _ = search
-    asked = ["--data", "digits", "--model", tmp_path / "model", "--epochs", "1"]
-    result = call(capfd, "train", *asked, "--settings", output / "best.json")
+    arguments = ["--data", "digits", "--model", tmp_path / "model", "--epochs", "1"]
+    result = call(capfd, "train", *arguments, "--settings", output / "best.json")
     assert result.returncode == 0, result.stderr
     best = json.loads((output / "best.json").read_text())
     training = json.loads((tmp_path / "model/model.json").read_text())["training"]

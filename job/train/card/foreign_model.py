@@ -1,4 +1,7 @@
-"""A plain `.keras` file from elsewhere -> a model folder with a card of its own; see `export.foreign`."""
+"""Plain `.keras` files converted to model folders, so that `score` can run them.
+
+`plain_model` calls it; `export.foreign` loads the file and puts its network behind raw pixels.
+"""
 
 import logging
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from job.contract import CLASS_NAMES, Probabilities
 from job.documents.model_json import TrainedCard
 from job.flag_names import Flag
 from job.model.bundle import INT8_NAME
-from job.report.findings import Finding
+from job.report.findings import Finding, summarize
 from job.report.metrics import calibration, confused_pairs, figures
 from job.report.plots import (
     RIGHT_BOUNDS,
@@ -77,13 +77,13 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
 
 
 def findings(card: TrainedCard) -> list[Finding]:
-    """The findings about a model, those to look into first."""
+    """The findings about a model, those that need attention first."""
     gate, measured = card["gate"], card["calibration"]
-    found = [Finding("happened", f"Not blessed: {each}") for each in gate["shortfalls"]]
+    found = [Finding("summary", f"Not blessed: {each}") for each in gate["shortfalls"]]
     if gate["verdict"] == "blessed":
-        found.append(Finding("happened", "Passed its gate", is_fine=True))
+        found.append(Finding("summary", "Passed its gate", is_fine=True))
     if card["data"]["warning"]:
-        found.append(Finding("happened", "Trained on substitute data"))
+        found.append(Finding("summary", "Trained on substitute data"))
     if (
         measured["test_after"] > measured["test_before"]
         and measured["validation_after"] > measured["validation_before"]
@@ -114,11 +114,11 @@ def train_command(card: TrainedCard) -> str:
     return shlex.join(words)
 
 
-def _verdict(card: TrainedCard, found: Sequence[Finding]) -> str:
+def _verdict(card: TrainedCard, found: list[Finding]) -> str:
     """The result in one line."""
-    test, open_count = card["metrics"]["test"], sum(not each.is_fine for each in found)
-    rest = f"{many(open_count, 'thing')} to look into" if open_count else "nothing odd was seen"
-    return f"{percent(test['accuracy'])} of {many(test['rows'], 'test image')} were classified correctly; {rest}."
+    test = card["metrics"]["test"]
+    images = many(test["rows"], "test image")
+    return f"{percent(test['accuracy'])} of {images} classified correctly; {summarize(found)}."
 
 
 def _uncalibrated(card: TrainedCard, probabilities: Probabilities, test: Split) -> Tally:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from support.files import Digits, make_digits
 
+from job.model.bundle import open_bundle
 from job.storage import LocalStorage
 from job.train import training
+from job.train.backend import fix_seed, import_keras
+from job.train.card.foreign_model import convert
 from job.train.card.model_folder import TrainResult
 from job.train.data.origin import find_images
 from job.train.export import formats
@@ -61,6 +64,25 @@ def trained(tmp_path_factory):
         on_text=run.texts.append,
         on_batch=lambda done, total: run.batches.append((done, total)),
     )
+    return run
+
+
+@pytest.fixture(scope="session")
+def layers():
+    """Keras's layers, drawn with the same seed in each session."""
+    fix_seed(1)
+    return import_keras().layers
+
+
+@pytest.fixture
+def converted(storage, tmp_path):
+    """A function that saves a stack of layers as a .keras file, converts it, and opens the model folder."""
+
+    def run(*stack):
+        import_keras().Sequential(list(stack)).save(tmp_path / "mine.keras")
+        convert(storage, str(tmp_path / "mine.keras"), str(tmp_path / "model"))
+        return open_bundle(storage, str(tmp_path / "model"))
+
     return run
 
 

@@ -133,13 +133,13 @@ def test_a_quantized_export_is_saved_on_request(storage, settings, trained, monk
     original = model_folder.compare
     monkeypatch.setattr(training, "fit", fit)
     monkeypatch.setattr(model_folder, "compare", compare)
-    asked = replace(settings, data="digits", quantize="int8")
+    settings = replace(settings, data="digits", quantize="int8")
     if shift:
         with pytest.raises(ModelInvalid, match=r"model\.int8\.tflite: predicts the same digit .*at least 99 % of the"):
-            _train(asked, storage)
+            _train(settings, storage)
         assert_untouched()
         return
-    card = _train(asked, storage).card
+    card = _train(settings, storage).card
     assert card["export"]["model.int8.tflite"]["output"] == {
         "dtype": "uint8", "shape": [10], "scale": 1 / 256, "zero_point": 0,
     }  # fmt: skip
@@ -313,8 +313,8 @@ def test_a_model_worse_than_another_fails_its_gate(storage, trained, tmp_path):
 
 def test_the_same_settings_train_the_same_model(storage, trained, tmp_path):
     """Compared with the first one, it passes its gate without a single image that only one classifies correctly."""
-    asked = TrainSettings("digits", str(tmp_path / "same"), epochs=2, seed=3, compare_to=trained.result.path)
-    verdict = _train(asked, storage).verdict
+    settings = TrainSettings("digits", str(tmp_path / "same"), epochs=2, seed=3, compare_to=trained.result.path)
+    verdict = _train(settings, storage).verdict
     assert verdict.is_blessed
     assert (verdict.comparison.only_other, verdict.comparison.only_this) == (0, 0)
 
@@ -323,9 +323,9 @@ def test_the_same_settings_train_the_same_model(storage, trained, tmp_path):
 def test_each_training_gets_its_own_folder_of_events(storage, settings, tmp_path):
     """Named after the model, so that TensorBoard can compare runs and does not mix them."""
     logs = str(tmp_path / "logs")
-    asked = replace(settings, model=str(tmp_path / "mine"), hidden=(8,), is_augmented=False, tensorboard=logs)
+    settings = replace(settings, model=str(tmp_path / "mine"), hidden=(8,), is_augmented=False, tensorboard=logs)
     for _ in range(2):
-        _train(asked, storage)
+        _train(settings, storage)
     runs = sorted(tmp_path.glob("logs/*"))
     assert len(runs) == 2
     assert all(each.name.startswith("mine-") for each in runs)

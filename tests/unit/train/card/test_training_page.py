@@ -34,7 +34,7 @@ def test_the_page_has_the_results(answers):
     card = make_card(probabilities, test.labels)
     text = _text(training_page(card, "ab" * 32, probabilities, test))
     accuracy = percent(card["metrics"]["test"]["accuracy"])
-    assert f"{accuracy} of 300 test images were classified correctly; nothing odd was seen." in text
+    assert f"{accuracy} of 300 test images classified correctly; no problems found." in text
     assert f"Accuracy on the test images {accuracy}" in text
     assert "134,794" in text
     assert "Time to train 1 min 00 s epoch 35 of 40 kept; saved 2026-11-25 22:53 UTC" in text
@@ -85,7 +85,7 @@ def test_a_network_without_mistakes(answers):
     assert "Most confused pairs" not in text
 
 
-def test_findings_to_look_into_come_first(answers):
+def test_findings_that_need_attention_come_first(answers):
     """The model failed its gate, was trained on substitute data, and scaling made its calibration worse."""
     probabilities, test = answers
     card = make_card(probabilities, test.labels)
@@ -97,7 +97,7 @@ def test_findings_to_look_into_come_first(answers):
     ]  # fmt: skip
     page = training_page(card, "", probabilities, test)
     assert "<strong>Warning:</strong> &lt;not&gt; MNIST" in page
-    assert "3 things to look into." in page
+    assert "3 findings need attention." in page
 
 
 def test_the_command_trains_the_same_network(answers):

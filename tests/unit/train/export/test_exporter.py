@@ -8,7 +8,7 @@ import pytest
 from support.files import write_csv
 from support.models import change_card, write_model
 
-from job.errors import ModelInvalid, NoInput, OutputOccupied, StorageError, UsageError
+from job.errors import ModelInvalid, NoInput, OutputOccupied, StorageError
 from job.model.bundle import mark
 from job.model.onnx_predictor import OnnxPredictor
 from job.settings import ReadSettings
@@ -101,10 +101,10 @@ def test_a_model_folder_is_quantized_by_its_own_data(storage, folder, optdigits)
 def test_quantizing_needs_the_data_or_a_substitute(storage, folder, tmp_path):
     """A model trained elsewhere may name a path that does not exist here."""
     change_card(folder, lambda card: card["data"].update(source=str(tmp_path / "gone")))
-    asked = ExportSettings(str(folder), "tflite", quantize="int8")
+    settings = ExportSettings(str(folder), "tflite", quantize="int8")
     with pytest.raises(NoInput, match="gone: found no file there"):
-        _export(storage, asked)
-    assert export(storage, asked, mnist_dir="digits").parity.rows == 360
+        _export(storage, settings)
+    assert export(storage, settings, mnist_dir="digits").parity.rows == 360
 
 
 def test_given_images_are_used_to_quantize_and_to_compare(storage, folder, tmp_path, optdigits):
@@ -112,8 +112,8 @@ def test_given_images_are_used_to_quantize_and_to_compare(storage, folder, tmp_p
     turned = optdigits.rows(np.arange(300))
     turned.pixels[:] = turned.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
     source = str(write_csv(tmp_path / "turned.csv", turned))
-    asked = {"data": source, "read": ReadSettings(is_transposed=True), "quantize": "int8"}
-    result = _export(storage, ExportSettings(str(folder), "tflite", str(tmp_path / "out.tflite"), **asked))
+    options = {"data": source, "read": ReadSettings(is_transposed=True), "quantize": "int8"}
+    result = _export(storage, ExportSettings(str(folder), "tflite", str(tmp_path / "out.tflite"), **options))
     assert result.parity.rows == 300
     assert result.samples.are_given
     assert np.array_equal(result.samples.to_quantize_by, optdigits.pixels[:300])
@@ -135,33 +135,17 @@ def test_a_plain_keras_file_is_quantized_by_given_images(storage, plain, tmp_pat
     assert result.path == str(tmp_path / "mine.int8.tflite")
     answers = _load(Path(result.path)).predict(optdigits.pixels)
     assert (answers.argmax(axis=1) == plain[1].argmax(axis=1)).mean() >= 0.99
-    with pytest.raises(UsageError, match=r"comes without images .* give some .* with --data"):
-        ExportSettings(path, "tflite", quantize="int8")
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"to": "onnx", "quantize": "int8"},
-        {"to": "saved-model", "quantize": "int8"},
-        {"to": "onnx", "read": ReadSettings(is_transposed=True)},
-    ],
-)
-def test_contradicting_settings_are_refused(asked):
-    """Before anything is opened."""
-    with pytest.raises(UsageError, match=r"--quantize int8: needs --to tflite|--transpose need files named by --data"):
-        ExportSettings("model", **asked)
 
 
 @pytest.mark.parametrize("to", ["tflite", "saved-model"])
 def test_an_existing_export_is_replaced_on_request_only(storage, folder, tmp_path, to):
     """By a complete one, and nothing is left beside it."""
     target = tmp_path / "out"
-    asked = ExportSettings(str(folder), to, str(target))
-    _export(storage, asked)
+    settings = ExportSettings(str(folder), to, str(target))
+    _export(storage, settings)
     before = _files(target) if to == "saved-model" else target.read_bytes()
     with pytest.raises(OutputOccupied, match=r"out: already exists; .* --overwrite"):
-        _export(storage, asked)
+        _export(storage, settings)
     assert before == (_files(target) if to == "saved-model" else target.read_bytes())
     _export(storage, ExportSettings(str(folder), to, str(target), is_overwriting=True))
     _load(target)

@@ -6,10 +6,10 @@ import pytest
 from support.files import Digits, write_csv, write_idx
 
 from job.cli.settings_file import read_settings
-from job.errors import ModelInvalid, OutputOccupied, Terminated, UsageError
+from job.errors import ModelInvalid, OutputOccupied, Terminated
 from job.storage import LocalStorage
 from job.train.data.dataset import load
-from job.train.train_settings import TrainSettings, TuneSettings
+from job.train.train_settings import TuneSettings
 from job.train.tune import search as search_module
 from job.train.tune.search import tune
 
@@ -31,21 +31,21 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def asked(tmp_path_factory, data):
+def quick_search(tmp_path_factory, data):
     """A quick search."""
     folder = tmp_path_factory.mktemp("searches")
     return TuneSettings(data, str(folder / "search"), trials=3, search="random", epochs=2, recipe="baseline")
 
 
 @pytest.fixture(scope="session")
-def searched(asked):
+def searched(quick_search):
     """An uninterrupted search, and the progress that it reported; treat as read-only."""
     progress = []
-    result = _tune(asked, LocalStorage(), lambda done, total: progress.append((done, total)))
+    result = _tune(quick_search, LocalStorage(), lambda done, total: progress.append((done, total)))
     return result, progress
 
 
-def test_a_search_ends_with_a_table_and_the_best_settings(storage, asked, searched):
+def test_a_search_ends_with_a_table_and_the_best_settings(storage, quick_search, searched):
     """The default is tried first, for as many epochs; the best settings go into a file for `train --settings`."""
     result, progress = searched
     assert [each.number for each in result.trials] == [0, 1, 2, 3]
@@ -58,7 +58,7 @@ def test_a_search_ends_with_a_table_and_the_best_settings(storage, asked, search
     assert best == {"recipe": "baseline", **result.best.settings}
     flags = ["recipe", "hidden", "dropout", "learning-rate", "batch-size", "epochs"]
     assert set(read_settings(storage, result.path, flags)) == set(flags) - {"epochs"}
-    assert storage.list(asked.output) == ["best.json", "search.json", "trials.csv"]
+    assert storage.list(quick_search.output) == ["best.json", "search.json", "trials.csv"]
     assert len(result.table.splitlines()) == 5
     assert progress == sorted(progress)
     assert progress[-1] == (4000, 4000)
@@ -76,10 +76,10 @@ def _train_only(number, trials):
     return train
 
 
-def test_a_stopped_search_ends_as_an_uninterrupted_one(storage, tmp_path, asked, searched, monkeypatch):
+def test_a_stopped_search_ends_as_an_uninterrupted_one(storage, tmp_path, quick_search, searched, monkeypatch):
     """The interrupted trial is repeated, and no earlier one."""
     monkeypatch.setattr(search_module, "_train", _train_only(2, searched[0].trials))
-    settings = replace(asked, output=str(tmp_path / "search"))
+    settings = replace(quick_search, output=str(tmp_path / "search"))
 
     def stop(done, _total):
         if done > 2000:
@@ -95,7 +95,7 @@ def test_a_stopped_search_ends_as_an_uninterrupted_one(storage, tmp_path, asked,
     assert [each.seconds for each in result.trials[:2]] == [each["seconds"] for each in kept]
 
 
-def test_a_finished_search_trains_nothing_again(storage, asked, searched, monkeypatch):
+def test_a_finished_search_trains_nothing_again(storage, quick_search, searched, monkeypatch):
     """It returns the same result, also for fewer trials; for more trials, it continues."""
 
     def never(*_arguments):
@@ -103,8 +103,8 @@ def test_a_finished_search_trains_nothing_again(storage, asked, searched, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(search_module, "_train", never)
-        assert _tune(asked, storage) == searched[0]
-        assert _tune(replace(asked, trials=2), storage).trials == searched[0].trials
+        assert _tune(quick_search, storage) == searched[0]
+        assert _tune(replace(quick_search, trials=2), storage).trials == searched[0].trials
     trained = []
 
     def pretend(recipe, *_arguments):
@@ -112,20 +112,20 @@ def test_a_finished_search_trains_nothing_again(storage, asked, searched, monkey
         return replace(searched[0].trials[0], right=0, accuracy=0.0)
 
     monkeypatch.setattr(search_module, "_train", pretend)
-    before = storage.read(f"{asked.output}/search.json")
-    result = _tune(replace(asked, trials=5), storage)
-    with storage.commit(f"{asked.output}/search.json") as file:
+    before = storage.read(f"{quick_search.output}/search.json")
+    result = _tune(replace(quick_search, trials=5), storage)
+    with storage.commit(f"{quick_search.output}/search.json") as file:
         file.write(before)
     assert len(trained) == 2
     assert result.trials[:4] == searched[0].trials
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"epochs": 3}, {"search": "bayesian"}, {"data": "digits"}])
-def test_another_search_is_refused(storage, asked, searched, change):
+def test_another_search_is_refused(storage, quick_search, searched, change):
     """Before any training; the error names the difference."""
     assert searched
     with pytest.raises(OutputOccupied, match=rf"belongs to another search \(.*{next(iter(change))}: "):
-        _tune(replace(asked, **change), storage)
+        _tune(replace(quick_search, **change), storage)
 
 
 def test_a_file_of_test_images_is_not_opened(tmp_path, data, searched, monkeypatch):
@@ -176,10 +176,10 @@ def _diverging(diverges):
     return fit
 
 
-def test_settings_that_diverge_are_marked_in_the_table(storage, tmp_path, asked, monkeypatch):
+def test_settings_that_diverge_are_marked_in_the_table(storage, tmp_path, quick_search, monkeypatch):
     """The search continues; if no trial is better than the default, its settings are the best."""
     monkeypatch.setattr(search_module, "fit", _diverging(lambda recipe: recipe.hidden != (128, 128, 128)))
-    result = _tune(replace(asked, output=str(tmp_path), trials=2), storage)
+    result = _tune(replace(quick_search, output=str(tmp_path), trials=2), storage)
     assert [each.accuracy is None for each in result.trials] == [False, True, True]
     assert result.best == result.default
     assert "no trial was better" in result.conclusion[0]
@@ -187,19 +187,12 @@ def test_settings_that_diverge_are_marked_in_the_table(storage, tmp_path, asked,
     assert result.table.count("diverged") == 2
 
 
-def test_a_search_whose_trials_all_diverge_fails(storage, tmp_path, asked, monkeypatch):
+def test_a_search_whose_trials_all_diverge_fails(storage, tmp_path, quick_search, monkeypatch):
     """It writes no best settings."""
     monkeypatch.setattr(search_module, "fit", _diverging(lambda _recipe: True))
     with pytest.raises(ModelInvalid, match="training diverged with all 3 settings"):
-        _tune(replace(asked, output=str(tmp_path), trials=2), storage)
+        _tune(replace(quick_search, output=str(tmp_path), trials=2), storage)
     assert storage.list(str(tmp_path)) == ["search.json"]
-
-
-def test_a_validation_split_outside_its_range_is_refused():
-    """With the same message as in training."""
-    for settings in (TuneSettings, TrainSettings):
-        with pytest.raises(UsageError, match="--validation-split 1: expected a share between 0 and 1"):
-            settings("digits", "x", validation_share=1)
 
 
 def test_the_conclusion_names_the_next_step(searched):
