@@ -206,7 +206,7 @@ def test_a_typing_mistake_gets_a_suggestion(folder, model, typed, meant):
 
 COMPLETES = r"""
 eval "$(_DIGIT_JOB_COMPLETE=source_bash digit-job)"
-for line in "digit-job sc" "digit-job score --metr" "digit-job score --format pa" "digit-job tune --search b"; do
+for line in "digit-job sco" "digit-job score --metr" "digit-job score --format pa" "digit-job tune --search b"; do
     COMP_WORDS=($line) COMP_CWORD=$(($(wc -w <<< "$line") - 1)) COMPREPLY=()
     complete -p digit-job > /dev/null || exit 1
     _digit_job_completion digit-job

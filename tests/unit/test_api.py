@@ -192,7 +192,7 @@ def test_a_program_can_stop_a_run_and_resume_it(source, model, tmp_path):
     """It raises in check_stop, or gets Ctrl-C; parts that are committed by then are kept."""
 
     class Interrupting(SilentObserver):
-        """Sends the process Ctrl-C with the first part, and is slow with the next ones."""
+        """Sends the process Ctrl-C with the first part, and gives it a second to arrive before the next part is done."""
 
         parts = 0
 
@@ -200,7 +200,7 @@ def test_a_program_can_stop_a_run_and_resume_it(source, model, tmp_path):
             self.parts += 1
             if self.parts == 1:
                 os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.02)
+                time.sleep(1)
 
     def stop():
         raise Stopped("that is enough")
