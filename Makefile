@@ -24,7 +24,7 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)"
 
-.PHONY: help setup train score sample test coverage soak bench bench-train fuzz image image-run image-test lint type check lock clean distclean
+.PHONY: help setup train score sample test test-fast coverage soak bench bench-train fuzz image image-run image-test lint type check docs lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -36,16 +36,11 @@ help: ## List what make can do
 
 setup: $(INSTALLED) ## Make .venv with everything, so that .venv/bin/digit-job works
 
-# Bytecode is compiled here once: without it TensorFlow takes three times as long to import, every time.
-$(INSTALLED): pyproject.toml .lock/dev.txt
+$(INSTALLED): pyproject.toml .lock/dev.txt .lock/uv.txt .lock/install.py .lock/run_uv.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "digit-job needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@echo "Installing into .venv (TensorFlow among others: about 2 minutes and 2 GB) ..."
-	@$(PYTHON) -m venv --clear .venv
-	@if [ -t 1 ]; then quiet=; else quiet=--quiet; fi; \
-	  $(BIN)/python -m pip install $$quiet --no-compile --require-hashes -r .lock/dev.txt && \
-	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib job
+	@echo "Installing into .venv (TensorFlow among others: 2 GB) ..."
+	@$(PYTHON) .lock/install.py
 	@$(BIN)/python -m job.compiled.machine_code
 	@$(BIN)/python -m job.report.template
 	@touch $@
@@ -79,6 +74,10 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/python -m pytest $(PARALLEL)
+
+# The fast lane loads no TensorFlow, which tests/conftest.py makes sure of.
+test-fast: $(INSTALLED) ## Run the unit tests that are quick and need no TensorFlow: an answer within a minute
+	@$(BIN)/python -m pytest $(PARALLEL) --fast tests/unit
 
 coverage: $(INSTALLED) ## Run the tests and see which branches of the code they take; fail where too few
 	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=
@@ -121,15 +120,20 @@ type: $(INSTALLED) ## Check types
 
 check: lint type test ## All checks
 
-lock: $(INSTALLED) ## Renew the locked versions from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra train --group dev -o .lock/dev.txt
-	@$(BIN)/uv pip compile pyproject.toml $(LOCK) --extra train -c .lock/dev.txt -o .lock/train.txt
-	@$(BIN)/uv pip compile pyproject.toml $(LOCK) -c .lock/dev.txt -o .lock/score.txt
-	@$(BIN)/uv pip compile --group bench $(LOCK) -c .lock/dev.txt -o .lock/bench.txt
-	@$(BIN)/uv pip compile --group fuzz $(LOCK) -c .lock/dev.txt -o .lock/fuzz.txt
-	@$(BIN)/uv pip compile --group image $(LOCK) -c .lock/dev.txt -o .lock/image.txt
+docs: $(INSTALLED) ## Generate the reference of the command line from the commands
+	@$(BIN)/python -m job.cli.reference
 
-LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras
+lock: $(INSTALLED) ## Renew the locked versions from pyproject.toml
+	@$(COMPILE) --group uv -o .lock/uv.txt
+	@$(COMPILE) pyproject.toml --extra train --group dev -o .lock/dev.txt
+	@$(COMPILE) pyproject.toml --extra train -c .lock/dev.txt -o .lock/train.txt
+	@$(COMPILE) pyproject.toml -c .lock/dev.txt -o .lock/score.txt
+	@$(COMPILE) --group bench -c .lock/dev.txt -o .lock/bench.txt
+	@$(COMPILE) --group fuzz -c .lock/dev.txt -o .lock/fuzz.txt
+	@$(COMPILE) --group image -c .lock/dev.txt -o .lock/image.txt
+
+COMPILE = $(PYTHON) .lock/run_uv.py pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --no-strip-extras
 
 clean: ## Remove what was built: models, samples, output, caches
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -127,7 +126,7 @@ def _label(engine: str, image: str, labels: dict[str, str], folder: Path) -> Non
 
 def _source_labels() -> dict[str, str]:
     """What the source is, in the words of the Open Container Initiative."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "job/_version.py").read_text())[1]
     said = {"version": version, "revision": _git("rev-parse", "HEAD"), "created": _git("log", "-1", "--format=%cI")}
     url = _git("config", "--get", "remote.origin.url")
     # A path says nothing to anybody else.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Trains the image's model: on MNIST from the build context of that name, or from its download, or on optdigits.
+# Trains the image's model: on MNIST from the build context of that name, or downloaded, or on optdigits.
 # What follows is passed on to `digit-job train`, such as --epochs 3.
 set -eu
 if [ -n "$(ls -A /mnist)" ]; then

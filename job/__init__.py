@@ -1,5 +1,310 @@
-"""digit-job: train a small digit classifier and score files of pixels with it, in batch."""
+"""digit-job: train a small classifier of handwritten digits, and score files of pixels with it in batches.
 
-from importlib.metadata import version
+This is the Python API; `job.cli` is the command line over the same stages. For example:
 
-__version__ = version("digit-job")
+    import job
+
+    result = job.score("digits.csv", "results", model="model")
+    print(result.report["accuracy"])
+
+Every function raises the errors of `job.errors` and logs to the logger `job`. None of them prints, exits, or changes
+signal handlers or other loggers. Importing the package imports neither NumPy nor Arrow; a function imports what it
+needs when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from job._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from job.read.inspection import Inspection
+    from job.results.reader import Results
+    from job.score.observer import Observer
+    from job.score.run import RunResult
+    from job.settings import OutputFormat, ScaleChoice
+    from job.train.card.model_folder import TrainResult
+    from job.train.train_settings import (
+        Activation,
+        Architecture,
+        ClassWeights,
+        Optimizer,
+        Quantization,
+        RecipeName,
+    )
+
+    Location = str | os.PathLike[str]
+
+__all__ = ["__version__", "inspect", "open_results", "score", "train"]
+
+
+def score(
+    inputs: Location | Iterable[Location],
+    output: Location,
+    model: Location = "model",
+    *,
+    keep: Sequence[str] = (),
+    overwrite: bool = False,
+    label_column: str | None = None,
+    no_label: bool = False,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+    max_rejects: str | int = "1%",
+    format: OutputFormat = "auto",
+    probabilities: bool = False,
+    allow_unblessed: bool = False,
+    threads: int | None = None,
+    part_bytes: int | None = None,
+    shard: tuple[int, int] | None = None,
+    observer: Observer | None = None,
+    check_stop: Callable[[], None] | None = None,
+) -> RunResult:
+    """Score files of digits: write predictions, rejects and a report to the folder `output`.
+
+    A second call with the same arguments resumes a run that was interrupted, and does nothing if it is complete.
+
+    Arguments are
+        inputs: CSV, Parquet or IDX files, folders, or patterns such as "in/*.csv"; one, or several.
+        output: the folder for the results.
+        model: a model folder, or a `.keras` file, which needs the train extra.
+        keep: names of passthrough columns, copied to the predictions.
+        overwrite: replace the results of another run in `output`.
+        label_column: the label's name, or its number from 1 if there is no header; None: found by its name.
+        no_label: treat no column as the label.
+        scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
+        transpose: images are stored column by column, as in EMNIST.
+        max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
+        format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
+        probabilities: add a column for each digit's probability, p0 to p9.
+        allow_unblessed: accept a model that failed its quality gate.
+        threads: default one per available core, fewer in a container with little memory.
+        part_bytes: size of a part, the unit of scoring and resuming; default 32 MiB.
+        shard: (index from 0, count); score one share of the parts, while other processes score the others.
+        observer: its methods are called with the progress, from several threads.
+        check_stop: called a few times a second, from any thread. What it raises ends the run, and so does
+            KeyboardInterrupt; committed parts are kept.
+
+    Returns a result with
+        output: the absolute path of the folder;
+        report: the content of report.json; empty while `missing` is not 0;
+        rows, seconds: the records that this call scored, and its duration;
+        was_done: whether the output was complete before;
+        missing: the number of parts that other shards still have to commit.
+
+    Raises UsageError, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied, StorageError
+    (InputChanged) and ResourceExhausted.
+    """
+    from job.errors import UsageError
+    from job.limits import default_threads
+    from job.log import be_silent_by_default
+    from job.score.run import run
+    from job.settings import DEFAULT_PART_BYTES, ReadSettings, RejectLimit, ScoreSettings, Shard
+    from job.storage import never_stop, storage_at
+    from job.telemetry.recorder import Recorder
+    from job.train.plain_model import with_model_folder
+
+    be_silent_by_default()
+    locations = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
+    if not locations:
+        raise UsageError("no input: name a file, a folder or a pattern")
+    settings = ScoreSettings(
+        inputs=tuple(os.fspath(each) for each in locations),
+        output=os.fspath(output),
+        model=os.fspath(model),
+        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
+        format=format,
+        has_probabilities=probabilities,
+        max_rejects=RejectLimit.parse(str(max_rejects)),
+        threads=default_threads() if threads is None else threads,
+        part_bytes=DEFAULT_PART_BYTES if part_bytes is None else part_bytes,
+        is_overwriting=overwrite,
+        allows_unblessed=allow_unblessed,
+        shard=None if shard is None else Shard(*shard),
+    )
+    storage = storage_at(*settings.inputs, settings.output, settings.model)
+    with with_model_folder(settings) as scored:
+        return run(scored, storage.stopping(check_stop or never_stop), observer or Recorder())
+
+
+def inspect(
+    source: Location,
+    *,
+    label_column: str | None = None,
+    no_label: bool = False,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+) -> list[Inspection]:
+    """Read the beginning of each file, and describe how `score` would read the whole.
+
+    Arguments are
+        source: a CSV, Parquet or IDX file, a folder, or a pattern.
+        label_column, no_label, scale, transpose: as for `score`.
+
+    Returns one inspection per file, ordered by path, with
+        path: the file's absolute path;
+        facts: texts by name: format, columns, pixels, labels, records, parts;
+        warnings: texts;
+        head.pixels: the first images, uint8 (n, 784): row-major 28x28, 0 for background, 255 for ink;
+        head.labels: their labels, int8 (n,), -1 for none; None if the file has no labels.
+
+    Raises UsageError, NoInput, DataError (LayoutError) and StorageError.
+    """
+    from job.log import be_silent_by_default
+    from job.read.inspection import inspect as inspections_of
+    from job.settings import ReadSettings
+    from job.storage import storage_at
+
+    be_silent_by_default()
+    location = os.fspath(source)
+    return inspections_of(storage_at(location), location, ReadSettings(label_column, no_label, scale, transpose))
+
+
+def train(
+    data: Location = "auto",
+    model: Location = "model",
+    *,
+    recipe: RecipeName = "accurate",
+    resume: bool = False,
+    label_column: str | None = None,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+    validation_split: float = 0.1,
+    arch: Architecture = "dense",
+    hidden: Sequence[int] | None = None,
+    activation: Activation | None = None,
+    dropout: float | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    optimizer: Optimizer | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    early_stopping: int | None = None,
+    class_weights: ClassWeights | None = None,
+    augment: bool | None = None,
+    seed: int = 1,
+    min_accuracy: float | None = None,
+    compare_to: Location | None = None,
+    quantize: Quantization | None = None,
+    tensorboard: Location | None = None,
+) -> TrainResult:
+    """Train a model and save it in the folder `model`. Needs the train extra.
+
+    Arguments are those of `digit-job train`, where None takes the recipe's value:
+        data: a folder of IDX files, a CSV or Parquet file, a folder or pattern of them, "mnist", "digits", or "auto".
+        resume: continue an interrupted training into the same folder after its last epoch.
+        validation_split: the share of the training images held out for validation, between 0 and 1.
+        hidden: widths of the dense hidden layers, in order.
+        min_accuracy: the share of the test images to classify correctly, in 0-1.
+        compare_to: a model folder; the new model must not be significantly less accurate.
+
+    Returns a result with
+        path: the absolute path of the model folder;
+        test, validation: each with `accuracy`, in 0-1, and `rows`;
+        card: the content of model.json without its golden rows.
+
+    Raises UsageError, NoInput, DataError, ModelInvalid, OutputOccupied, StorageError and ResourceExhausted; and
+    ModelFellShort if the model does not pass the gate that `min_accuracy` and `compare_to` set. It is saved all the
+    same, marked as not blessed, and beside `model` if a blessed one is there.
+    """
+    from job.errors import requires_extra
+    from job.log import be_silent_by_default
+    from job.settings import ReadSettings
+    from job.storage import storage_at
+    from job.train.train_settings import TrainSettings
+
+    be_silent_by_default()
+    settings = TrainSettings(
+        data=os.fspath(data),
+        model=os.fspath(model),
+        recipe=recipe,
+        arch=arch,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation_share=validation_split,
+        seed=seed,
+        read=ReadSettings(label_column, scale=scale, is_transposed=transpose),
+        is_augmented=augment,
+        learning_rate=learning_rate,
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        hidden=None if hidden is None else tuple(hidden),
+        activation=activation,
+        dropout=dropout,
+        early_stopping=early_stopping,
+        class_weights=class_weights,
+        min_accuracy=min_accuracy,
+        compare_to=None if compare_to is None else os.fspath(compare_to),
+        quantize=quantize,
+        is_resuming=resume,
+        tensorboard=None if tensorboard is None else os.fspath(tensorboard),
+    )
+    with requires_extra("train"):
+        from job.train.training import train as run
+
+        result = run(
+            settings,
+            storage_at(settings.model, settings.tensorboard or settings.model),
+            mnist_dir=os.environ.get("MNIST_DIR"),
+            on_text=lambda _text: None,
+            on_batch=lambda _done, _total: None,
+        )
+    result.check_blessed()
+    return result
+
+
+def open_results(folder: Location) -> Results:
+    """Open the output folder of a finished run.
+
+    Returns results with
+        folder: the absolute path;
+        report, manifest: the contents of report.json and manifest.json;
+        inputs: the scored files, each with `path`, `size` in bytes and `rows`;
+        predictions(path): an Arrow reader over the predictions of one of them, a row per record.
+
+    For example:
+
+        results = job.open_results("results")
+        for each in results.inputs:
+            table = results.predictions(each.path).read_all()
+
+    Raises UsageError, NoInput if no finished run is there, DataError if its files are damaged or were changed, and
+    StorageError.
+    """
+    from job.results.reader import Results
+    from job.storage import storage_at
+
+    location = os.fspath(folder)
+    return Results.at(storage_at(location), location)
+
+
+class _CallablePackage(ModuleType):
+    """A subpackage with the name of a function of this package; calling it calls the function."""
+
+    __wrapped__: Callable[..., Any]  # where inspect.signature looks for the arguments
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.__wrapped__(*arguments, **named)
+
+
+class _Package(ModuleType):
+    """The class of this package, which has both a function and a subpackage named `score`, and so for `train`.
+
+    Importing `job.score` puts the subpackage in the place of the function. It then becomes callable, so that both
+    `job.score(...)` and `job.score.run` work, in whatever order modules are imported.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        function = {"score": score, "train": train}.get(name)
+        if function is not None and isinstance(value, ModuleType):
+            value.__class__ = _CallablePackage
+            value.__dict__["__wrapped__"] = function
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

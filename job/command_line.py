@@ -1,4 +1,4 @@
-"""What a scoring run was told, flag by flag, and the command line that says the same again."""
+"""The settings of a scoring run as flags, and the `digit-job score` command line that repeats the run."""
 
 import shlex
 from collections.abc import Mapping
@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from job.settings import ReadSettings, ScoreSettings
 
-_PLACEHOLDERS: Final = {"input": ["digits.csv"], "output": "results", "model": "model"}
+# Flags that a command line always shows, with the values to show if the caller has none.
+_ALWAYS_SHOWN: Final = {"input": ["digits.csv"], "output": "results", "model": "model"}
 
 
 def read_flags(settings: ReadSettings) -> dict[str, Any]:
-    """What was said of the input, by flag."""
+    """How the input is read: flags without their dashes -> values."""
     return {
         "label-column": settings.label_column,
         "no-label": settings.is_label_ignored,
@@ -21,7 +22,7 @@ def read_flags(settings: ReadSettings) -> dict[str, Any]:
 
 
 def score_flags(settings: ScoreSettings) -> dict[str, Any]:
-    """All that decides what a run gives, by flag: not where to, nor by how many threads and in which parts."""
+    """All flags that decide the content of the output: not the output folder, threads, parts or shards."""
     return {
         "input": list(settings.inputs),
         "model": settings.model_name or settings.model,
@@ -34,10 +35,10 @@ def score_flags(settings: ScoreSettings) -> dict[str, Any]:
 
 
 def command_line(flags: Mapping[str, Any]) -> str:
-    """The command line of a scoring run with such flags; defaults are left out, but where it reads and writes."""
+    """The command line with these flags, quoted for a shell; defaults are left out, except input, output and model."""
     words = ["digit-job", "score"]
-    for flag, value in {**_PLACEHOLDERS, **flags}.items():
-        if flag in _PLACEHOLDERS or value != _DEFAULTS[flag]:
+    for flag, value in {**_ALWAYS_SHOWN, **flags}.items():
+        if flag in _ALWAYS_SHOWN or value != _DEFAULTS[flag]:
             for each in value if isinstance(value, list) else [value]:
                 words += [f"--{flag}"] if each is True else [f"--{flag}", str(each)]
     return shlex.join(words)
@@ -47,5 +48,5 @@ _DEFAULTS: Final = score_flags(ScoreSettings((), "", ""))
 
 
 def command_for(location: str, settings: ReadSettings) -> str:
-    """The command line that scores what was inspected, as it was read."""
+    """The command line that scores the inputs at a location, read with these settings."""
     return command_line({"input": [location], **read_flags(settings)})

@@ -78,7 +78,7 @@ class PixelBatch:
     rejects: ordered by row, which counts from 0 within the batch.
     lines: the lines of text that the batch spans, including blank lines and a header; 0 for binary formats.
     size_bytes: roughly how many bytes of the stored file were read for the batch; for progress only.
-    kept: the n rows of the columns to carry through to the predictions; None where there are none.
+    passthrough: the n rows of the columns to copy to the predictions; None if there are none.
     """
 
     pixels: Pixels
@@ -86,7 +86,7 @@ class PixelBatch:
     rejects: tuple[Reject, ...] = ()
     lines: int = 0
     size_bytes: int = 0
-    kept: pa.RecordBatch | None = None
+    passthrough: pa.RecordBatch | None = None
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class ScoredBatch:
 
     predictions: int8 (n,), -1 where rejected.
     probabilities: float32 (n, 10), rounded to six decimals; 0 where rejected.
-    labels, rejects, kept: as in PixelBatch.
+    labels, rejects, passthrough: as in PixelBatch.
     """
 
     predictions: Labels
     probabilities: Probabilities
     labels: Labels | None
     rejects: tuple[Reject, ...]
-    kept: pa.RecordBatch | None = None
+    passthrough: pa.RecordBatch | None = None
 
     @cached_property
     def confidences(self) -> npt.NDArray[np.float32]:
@@ -112,13 +112,13 @@ class ScoredBatch:
         return highest
 
 
-def prediction_schema(*, has_labels: bool, with_probabilities: bool, kept: pa.Schema | None = None) -> pa.Schema:
-    """The columns of a prediction file, in order; all are null where they do not apply. kept: carried through."""
+def prediction_schema(*, has_labels: bool, with_probabilities: bool, passthrough: pa.Schema | None = None) -> pa.Schema:
+    """The columns of a prediction file, in order, with any passthrough columns; null where they do not apply."""
     fields = [pa.field("prediction", pa.int8()), pa.field("confidence", pa.float32())]
     if has_labels:
         fields.append(pa.field("label", pa.int8()))
     fields.append(pa.field("reject", pa.string()))
-    fields.extend(kept or ())
+    fields.extend(passthrough or ())
     if with_probabilities:
         fields.extend(pa.field(f"p{name}", pa.float32()) for name in CLASS_NAMES)
     return pa.schema(fields)

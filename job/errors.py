@@ -1,26 +1,29 @@
-"""Every way digit-job can end badly, as one tree; each error knows its exit code and whether a retry can help.
+"""All errors of digit-job as one tree; each class knows its exit code and whether a retry can help.
 
 DigitJobError
-├── UsageError           2   the command line asks for something that does not exist or does not fit
-├── ModelFellShort       3   the model was trained, or compared, but is not as good as was asked
-├── DataError           65   the data cannot be used as what it was said to be
-│   ├── LayoutError     65   no way was found to see digits in a file's columns
-│   └── TooManyRejects  65   more records were rejected than --max-rejects allows
-├── NoInput             66   nothing to read
-├── InternalError       70   a promise of ours is broken: a defect
+├── UsageError           2   an invalid flag or setting, or two that contradict each other
+├── ModelFellShort       3   the model did not pass a quality gate
+├── DataError           65   a file's content cannot be used
+│   ├── LayoutError     65   no 784 pixels recognised in a file's columns
+│   └── TooManyRejects  65   more records rejected than --max-rejects allows
+├── NoInput             66   no input file found
+├── InternalError       70   an invariant is violated: a defect in digit-job
 ├── OutputOccupied      73   the output folder holds something else
-├── StorageError        74   reading or writing failed                                    (a retry can help)
-│   └── InputChanged    74   an input was replaced or resized while it was read           (a retry can help)
-├── ResourceExhausted   75   memory, disk or another resource ran out                     (a retry can help)
-├── ModelInvalid        78   the model cannot be trusted or used
-├── SettingsInvalid     78   the file of settings cannot be used
-└── Stopped                  asked to stop; committed parts stay                          (a retry can help)
+├── StorageError        74   a file cannot be read or written                             (a retry can help)
+│   └── InputChanged    74   an input file changed during the run                         (a retry can help)
+├── ResourceExhausted   75   out of memory, disk space, threads or open files             (a retry can help)
+├── ModelInvalid        78   the model is missing, damaged or incompatible
+├── SettingsInvalid     78   the settings file is missing or invalid
+└── Stopped                  stopped on request; committed parts are kept                 (a retry can help)
     ├── Interrupted    130   SIGINT
     └── Terminated     143   SIGTERM
 
-A message says what, where, what was found, what was expected and what to do, in one or two lines.
+Exit codes are those of sysexits.h, and 128 + n for signal n. A message says what failed, where, what was found, what
+was expected and what to do about it, in one or two lines.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Final
 
 from job.flag_names import Flag
@@ -29,32 +32,32 @@ OUT_OF_MEMORY: Final = f"out of memory; lower {Flag.THREADS}, or give the job mo
 
 
 class DigitJobError(Exception):
-    """Base of all errors that end a command with a message instead of a traceback."""
+    """Base class; the command line prints its message without a traceback."""
 
     exit_code: ClassVar[int] = 70
     can_retry: ClassVar[bool] = False
 
 
 class UsageError(DigitJobError):
-    """The command line asks for something that does not exist or does not fit together."""
+    """A flag or setting is invalid, or contradicts another one."""
 
     exit_code = 2
 
 
 class ModelFellShort(DigitJobError):
-    """The model was trained and saved, or compared with another, but is not as good as was asked."""
+    """The model was trained, or compared with another, and did not pass a quality gate."""
 
     exit_code = 3
 
 
 class DataError(DigitJobError):
-    """The data cannot be used as what it was said to be."""
+    """The content of a file cannot be used: damaged, in another format, or inconsistent."""
 
     exit_code = 65
 
 
 class LayoutError(DataError):
-    """No way was found to see 784 pixels, and perhaps a label, in a file's columns."""
+    """The columns of a file were not recognised as 784 pixels and, optionally, a label."""
 
 
 class TooManyRejects(DataError):
@@ -62,55 +65,55 @@ class TooManyRejects(DataError):
 
 
 class NoInput(DigitJobError):
-    """There is nothing to read: no such file, an empty folder, a pattern that matches nothing."""
+    """There is no input file: the path does not exist, the folder is empty, or the pattern matches nothing."""
 
     exit_code = 66
 
 
 class InternalError(DigitJobError):
-    """A promise of digit-job's own is broken, such as rows that do not add up."""
+    """An invariant of digit-job is violated, such as a row count that does not add up."""
 
     exit_code = 70
 
 
 class OutputOccupied(DigitJobError):
-    """The output folder holds something that this run must not touch."""
+    """The output folder holds files that this run must not replace."""
 
     exit_code = 73
 
 
 class StorageError(DigitJobError):
-    """Reading or writing failed."""
+    """A file cannot be read or written."""
 
     exit_code = 74
     can_retry = True
 
 
 class InputChanged(StorageError):
-    """An input was replaced, or changed its size, after the run had planned it."""
+    """An input file was replaced or resized after the run had planned it."""
 
 
 class ResourceExhausted(DigitJobError):
-    """Memory, disk space or another resource of the machine ran out."""
+    """The machine ran out of memory, disk space, threads, open files or a similar resource."""
 
     exit_code = 75
     can_retry = True
 
 
 class ModelInvalid(DigitJobError):
-    """The model, or a setting that goes with it, cannot be trusted or used."""
+    """The model is missing, damaged, incompatible or not approved for scoring."""
 
     exit_code = 78
 
 
 class SettingsInvalid(DigitJobError):
-    """The file of settings is not there, or cannot be used as one."""
+    """The settings file is missing or invalid."""
 
     exit_code = 78
 
 
 class Stopped(DigitJobError):
-    """The process was asked to stop: what is committed stays, nothing half-written does."""
+    """The work was stopped on request. Committed files are kept, files being written are discarded."""
 
     can_retry = True
 
@@ -128,11 +131,22 @@ class Terminated(Stopped):
 
 
 class StoppedAtOnce(BaseException):
-    """A Stopped that a signal raises wherever the process is, and so in the midst of code that catches any Exception.
+    """A `Stopped` that a signal handler raises, wherever the process is.
 
-    Logging does, and would go on as if nothing had happened. KeyboardInterrupt is none, either.
+    It is no Exception, as KeyboardInterrupt is none: code such as logging catches every Exception and carries on.
     """
 
     def __init__(self, error: Stopped) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+@contextmanager
+def requires_extra(name: str) -> Iterator[None]:
+    """Turn a missing library inside the block into a UsageError that names the extra to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"this needs the {name} extra ({error.name} is not installed): pip install 'digit-job[{name}]'"
+        ) from error

@@ -1,15 +1,21 @@
-"""The flags that messages name: the only place below `cli` that knows how a setting is called on the command line."""
+"""The command-line flags that messages refer to. Below `cli`, only this module and `command_line` know flags."""
 
 from enum import StrEnum
 
 
 class Flag(StrEnum):
-    """A command-line flag, as a message names it; a test holds each to be one of the commands'."""
+    """A flag as it is typed; a test checks that some command has it."""
 
     ACTIVATION = "--activation"
     ALLOW_UNBLESSED = "--allow-unblessed"
+    ARCH = "--arch"
     AUGMENT = "--augment"
+    BATCH_SIZE = "--batch-size"
+    CLASS_WEIGHTS = "--class-weights"
     DATA = "--data"
+    DROPOUT = "--dropout"
+    EARLY_STOPPING = "--early-stopping"
+    EPOCHS = "--epochs"
     FORMAT = "--format"
     HIDDEN = "--hidden"
     KEEP = "--keep"
@@ -40,4 +46,5 @@ class Flag(StrEnum):
     TO = "--to"
     TRANSPOSE = "--transpose"
     VALIDATION_SPLIT = "--validation-split"
+    VERBOSE = "--verbose"
     WEIGHT_DECAY = "--weight-decay"

@@ -1,7 +1,7 @@
-"""The log on standard error: lines for people or JSON for machines, and the closed list of events in it.
+"""The log on standard error: text lines for people or JSON lines for machines, and the closed list of its events.
 
-A line becomes one of an event by `_log.info(text, extra=event(Event.RESUMED, parts=3))`; without one it is a MESSAGE,
-and what libraries log is LIBRARY. Results are not logged: they go to standard output, which only `cli` writes to.
+`_log.info(text, extra=event(Event.RESUMED, parts=3))` logs an event; a record without one is a MESSAGE, and a record of
+another library is LIBRARY. Results are not logged: `cli` writes them to standard output.
 """
 
 import json
@@ -13,9 +13,12 @@ import warnings
 from enum import StrEnum
 from typing import Any, Final, Literal, TextIO
 
+LogFormat = Literal["auto", "text", "json"]
+Verbosity = Literal["quiet", "normal", "verbose"]
+
 
 class Event(StrEnum):
-    """What a line of the log is about."""
+    """The kind of a line in the log."""
 
     STARTED = "started"
     PLANNED = "planned"
@@ -31,74 +34,77 @@ class Event(StrEnum):
     LIBRARY = "library"
 
 
-# What people read elsewhere: in the summary, or on the progress display. They see these lines with --verbose only.
-FOR_MACHINES = frozenset({Event.STARTED, Event.PLANNED, Event.FINISHED})
+# Text lines omit these events, because the summary and the progress display show the same.
+_NOT_IN_TEXT: Final = frozenset({Event.STARTED, Event.PLANNED, Event.FINISHED})
+_LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
+_PACKAGE: Final = "job"
+# The control characters of ASCII and Latin-1. A file name may hold any of them but NUL.
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+_library_log = logging.getLogger("python")
 
 
 def event(kind: Event, **fields: Any) -> dict[str, Any]:
-    """The `extra` that makes a log record one of an event; `fields` are JSON values."""
+    """The argument `extra` that makes a log record an event. fields: JSON values."""
     return {"event": kind, "fields": fields}
 
 
-LogFormat = Literal["auto", "text", "json"]
-
-Verbosity = Literal["quiet", "normal", "verbose"]
-
-_LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
-
-_OURS: Final = "job"
-
-# Control characters of Unicode's first two blocks: names of files may hold all but NUL.
-_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
-
-_libraries = logging.getLogger("python")
-
-
 def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
-    """Send the job's log lines to standard error; `auto`: text for a terminal, else JSON lines."""
+    """Log to standard error; `auto` is text on a terminal and JSON lines elsewhere.
+
+    Text omits events that the summary shows, unless `verbose`. JSON lines include what Python and other libraries
+    would print to standard error.
+    """
     is_json = is_for_machines(log_format)
-    handler = _StandardError()
-    handler.setFormatter(_JsonLines() if is_json else _TextLines())
+    handler = _StandardErrorHandler()
+    handler.setFormatter(_JsonFormatter() if is_json else _TextFormatter())
     if not is_json and verbosity != "verbose":
-        handler.addFilter(lambda record: _event_of(record) not in FOR_MACHINES)
-    ours = logging.getLogger(_OURS)
-    ours.handlers[:] = [handler]
-    ours.setLevel(_LEVELS[verbosity])
-    ours.propagate = False
+        handler.addFilter(lambda record: _event_of(record) not in _NOT_IN_TEXT)
+    package_log = logging.getLogger(_PACKAGE)
+    package_log.handlers[:] = [handler]
+    package_log.setLevel(_LEVELS[verbosity])
+    package_log.propagate = False
     if is_json:
-        _take_over_what_libraries_say(handler)
+        _log_libraries(handler)
+
+
+def be_silent_by_default() -> None:
+    """Add a handler that does nothing, unless there is one: without any, Python prints warnings to standard error."""
+    package_log = logging.getLogger(_PACKAGE)
+    if not package_log.handlers:
+        package_log.addHandler(logging.NullHandler())
 
 
 def is_for_machines(log_format: LogFormat) -> bool:
     """Whether log lines are JSON."""
-    is_watched = sys.stderr.isatty() or sys.stdout.isatty()
-    return log_format == "json" or (log_format == "auto" and not is_watched)
+    is_terminal = sys.stderr.isatty() or sys.stdout.isatty()
+    return log_format == "json" or (log_format == "auto" and not is_terminal)
 
 
 def visible(text: str) -> str:
-    """A line of text in which control characters are spelled out, so that it stays one and commands no terminal."""
+    """Text with control characters escaped, so that it stays on one line and cannot control the terminal."""
     return text.translate(_ESCAPES)
 
 
 def _event_of(record: logging.LogRecord) -> Event:
-    event: Event = getattr(record, "event", Event.MESSAGE if _is_ours(record) else Event.LIBRARY)
+    event: Event = getattr(record, "event", Event.MESSAGE if _is_of_package(record) else Event.LIBRARY)
     return event
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
-    return record.name.partition(".")[0] == _OURS
+def _is_of_package(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == _PACKAGE
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
-    """To what is standard error by then: a progress display takes its place for a while, to be written above it."""
+class _StandardErrorHandler(logging.StreamHandler[TextIO]):
+    """Writes to the current sys.stderr: a progress display replaces it, to keep the log above itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
         super().emit(record)
 
 
-class _TextLines(logging.Formatter):
-    """The message alone, on one line; what is more than information says so first."""
+class _TextFormatter(logging.Formatter):
+    """The message on one line, with its level in front from `warning` on."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging calls it so
         return visible(super().formatMessage(record))
@@ -108,8 +114,8 @@ class _TextLines(logging.Formatter):
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
-class _JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC, ISO 8601), level, event, logger, message, fields, a defect's traceback."""
+class _JsonFormatter(logging.Formatter):
+    """One JSON object per line: time (UTC, ISO 8601), level, event, logger, message, fields, and any traceback."""
 
     converter = staticmethod(time.gmtime)
 
@@ -127,26 +133,26 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def _take_over_what_libraries_say(handler: logging.Handler) -> None:
-    """Have what Python and libraries would write to standard error by themselves written as JSON lines, too."""
+def _log_libraries(handler: logging.Handler) -> None:
+    """Log what Python and other libraries would print to standard error: records, warnings, unhandled exceptions."""
     logging.getLogger().handlers[:] = [handler]
     warnings.showwarning = _log_warning
     sys.unraisablehook = _log_unraisable
-    threading.excepthook = _log_end_of_thread
+    threading.excepthook = _log_thread_error
 
 
 def _log_warning(  # noqa: PLR0913, PLR0917  # warnings calls it so
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
 ) -> None:
-    del file, line  # who asks for another file gets the log all the same
+    del file, line  # the log takes precedence over another file
     where = event(Event.LIBRARY, category=category.__name__, file=filename, line=lineno)
-    _libraries.warning("%s", message, extra=where)
+    _library_log.warning("%s", message, extra=where)
 
 
 def _log_unraisable(error: Any) -> None:
-    _libraries.warning("exception ignored in %r: %r", error.object, error.exc_value, extra=event(Event.LIBRARY))
+    _library_log.warning("exception ignored in %r: %r", error.object, error.exc_value, extra=event(Event.LIBRARY))
 
 
-def _log_end_of_thread(error: Any) -> None:
-    trouble = (error.exc_type, error.exc_value, error.exc_traceback)
-    _libraries.error("a thread ended with %r", error.exc_value, exc_info=trouble, extra=event(Event.LIBRARY))
+def _log_thread_error(error: Any) -> None:
+    exc_info = (error.exc_type, error.exc_value, error.exc_traceback)
+    _library_log.error("a thread ended with %r", error.exc_value, exc_info=exc_info, extra=event(Event.LIBRARY))

@@ -1,8 +1,11 @@
-"""What the user asked for, checked and frozen; read once, at the edge, and passed along from there."""
+"""The settings of a scoring run: frozen, checked when they are made, read once at the edge and passed down from there.
+
+The settings of training, tuning and exporting are in `train.train_settings`.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from job.errors import UsageError
 from job.flag_names import Flag
@@ -10,80 +13,91 @@ from job.flag_names import Flag
 MIB: Final = 1 << 20
 DEFAULT_PART_BYTES: Final = 32 * MIB
 
+_ALL_PERCENT: Final = 100
+
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
-Scale = Literal["auto", "255", "1"]
+# The stored value of a fully inked pixel: 255, or 1 if pixels are fractions. Text, as in flags and documents.
+PixelScale = Literal["255", "1"]
+ScaleChoice = Literal["auto", PixelScale]
 Order = Literal["first", "surest"]
 
 
 @dataclass(frozen=True, slots=True)
 class RejectLimit:
-    """How many records may be rejected before a run counts as failed: a number, or a share of the records read."""
+    """How many records may be rejected before a run fails: a count, or a percentage of the records read."""
 
     amount: Decimal
     is_percent: bool
 
     @classmethod
     def parse(cls, text: str) -> "RejectLimit":
-        """`100` or `2.5%`. Raises UsageError."""
+        """Parse `100` or `2.5%`. Raises UsageError."""
         is_percent = text.strip().endswith("%")
         try:
             amount = Decimal(text.strip().removesuffix("%"))
         except InvalidOperation:
             amount = Decimal(-1)
-        is_sane = amount.is_finite() and amount >= 0 and (amount <= 100 if is_percent else amount % 1 == 0)  # noqa: PLR2004
-        if not is_sane:
-            raise UsageError(f"{Flag.MAX_REJECTS} {text}: expected a number such as 100, or a share such as 1%")
+        is_valid = amount.is_finite() and amount >= 0 and (amount <= _ALL_PERCENT if is_percent else amount % 1 == 0)
+        if not is_valid:
+            raise UsageError(f"{Flag.MAX_REJECTS} {text}: expected a count such as 100 or a percentage such as 1%")
         return cls(amount, is_percent)
 
     def is_exceeded(self, rejected: int, read: int) -> bool:
-        """Whether `rejected` of `read` records are too many."""
-        return rejected * 100 > self.amount * read if self.is_percent else rejected > self.amount
+        """Whether `rejected` records are more than the limit allows of `read` records."""
+        return rejected * _ALL_PERCENT > self.amount * read if self.is_percent else rejected > self.amount
 
     def __str__(self) -> str:
-        """As the user would write it."""
+        """As `parse` takes it."""
         return f"{self.amount:f}%" if self.is_percent else f"{self.amount:.0f}"
+
+
+def _check_choice(flag: Flag, value: str, choices: Any) -> None:
+    """Raise UsageError unless the value is one of a Literal type's."""
+    if value not in get_args(choices):
+        raise UsageError(f"{flag} {value}: expected one of {', '.join(get_args(choices))}")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
-    """What the user said of the input, where looking at it does not settle the matter.
+    """How to read the inputs, where the files leave it open.
 
-    label_column: the label's name, or its number from 1 where there is no header. is_label_ignored: there is none.
-    scale: the value of full ink, 255 or 1; `auto`: whichever the first records show. is_transposed: images are stored
-    column by column, as in EMNIST. keep: names of columns to carry through to the predictions.
+    label_column: the label column's name, or its number from 1 if there is no header. is_label_ignored: treat no
+    column as the label. scale: the highest pixel value, 255 or 1; `auto`: taken from the first records. is_transposed:
+    images are stored column by column, as in EMNIST. keep: names of passthrough columns, copied to the predictions.
     """
 
     label_column: str | None = None
     is_label_ignored: bool = False
-    scale: Scale = "auto"
+    scale: ScaleChoice = "auto"
     is_transposed: bool = False
     keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises UsageError where settings contradict each other."""
+        """Raises UsageError for an unknown scale, and for settings that contradict each other."""
+        _check_choice(Flag.SCALE, self.scale, ScaleChoice)
         if self.label_column is not None and self.is_label_ignored:
             raise UsageError(f"{Flag.LABEL_COLUMN} and {Flag.NO_LABEL} contradict each other; give one of them")
         twice = [name for name in self.keep if self.keep.count(name) > 1]
         if twice:
-            raise UsageError(f"{Flag.KEEP} {twice[0]}: given twice; a column can be kept once")
+            raise UsageError(f"{Flag.KEEP} {twice[0]}: given twice; a column can be kept only once")
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of `count` processes that score one run together; index: which, from 0."""
+    """One of `count` processes that score one run together. index: 0 to count - 1."""
 
     index: int
     count: int
 
     def __post_init__(self) -> None:
-        """Raises UsageError for an index that is not among so many shards."""
+        """Raises UsageError for an index out of range."""
         if not 0 <= self.index < self.count:
             raise UsageError(
                 f"{Flag.SHARD_INDEX} {self.index}: expected 0 to {self.count - 1} with {Flag.SHARD_COUNT} {self.count}"
             )
 
     def __str__(self) -> str:
-        """As it is told to people."""
+        """As messages show it."""
         return f"shard {self.index} of {self.count}"
 
 
@@ -91,10 +105,11 @@ class Shard:
 class ScoreSettings:
     """One run of the scoring stage.
 
-    inputs: locations as given. part_bytes: size of a part. block_rows: how many rows are in flight per thread;
-    it changes neither parts nor output. allows_unblessed: also a model that its gate did not let pass may score.
-    shard: which share of the parts to score, where other processes score the others; None: all of them.
-    model_name: what the user called the model, where it had to be converted first.
+    inputs: files, folders or patterns, as given. output, model: folders. part_bytes: size of a part, the unit of
+    scoring and resuming. block_rows: rows that a thread holds at once; changes neither parts nor output.
+    is_overwriting: replace another run's output. allows_unblessed: accept a model that failed its quality gate. shard:
+    the share of the parts to score; None: all of them. model_name: the location that the user gave, if `model` is a
+    temporary conversion of it.
     """
 
     inputs: tuple[str, ...]
@@ -113,13 +128,17 @@ class ScoreSettings:
     model_name: str | None = None
 
     def __post_init__(self) -> None:
-        """Raises UsageError where settings contradict each other."""
+        """Raises UsageError for values out of range, and for settings that contradict each other."""
+        _check_choice(Flag.FORMAT, self.format, OutputFormat)
+        for flag, value in ((Flag.THREADS, self.threads), (Flag.PART_BYTES, self.part_bytes)):
+            if value < 1:
+                raise UsageError(f"{flag} {value}: expected at least 1")
         if self.format == "kaggle" and self.read.keep:
             raise UsageError(
                 f"{Flag.KEEP} and {Flag.FORMAT} kaggle contradict each other; a submission has two columns"
             )
         if self.shard and self.is_overwriting:
-            # One shard would remove what another has committed just now and will not commit again.
+            # One shard would delete parts that another has already committed and will not commit again.
             raise UsageError(
                 f"{Flag.OVERWRITE} and {Flag.SHARD_COUNT} contradict each other; empty the output folder beforehand"
             )
@@ -127,10 +146,10 @@ class ScoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySettings:
-    """What is told of a scoring run, and to whom; none of it changes the output.
+    """Where a scoring run reports its progress and figures; changes nothing in the output.
 
-    metrics_file, openlineage: files to write, or None. pushgateway: the URL of a Pushgateway, or None. is_json: log
-    lines are for machines. is_quiet: nothing but warnings and errors.
+    metrics_file, openlineage: files to write, or None. pushgateway: the URL of a Prometheus Pushgateway, or None.
+    is_json: log lines are JSON. is_quiet: log only warnings and errors.
     """
 
     metrics_file: str | None = None

@@ -23,28 +23,39 @@ def compare(
     ],
     output_b: Annotated[
         str,
-        typer.Argument(help="That of another over the same inputs, B.", envvar="DIGIT_JOB_OUTPUT_B", metavar="OUT_B"),
+        typer.Argument(
+            help="The output folder of another run over the same inputs, B.",
+            envvar="DIGIT_JOB_OUTPUT_B",
+            metavar="OUT_B",
+        ),
     ],
-    rows: Annotated[int, option("--rows", "How many of the changed rows to list.", min=0)] = 10,
+    rows: Annotated[int, option("--rows", "How many of the changed rows to list.", metavar="N", min=0)] = 10,
     order: Annotated[
         Order,
-        option("--order", "Which of them: the `first`, or the `surest`, where the less sure of the two is surest."),
+        option(
+            "--order",
+            "Which changed rows to list: the `first`, or the `surest` by the lower of the two confidences.",
+        ),
     ] = "surest",
     json_: Annotated[
-        str | None, option("--json", "Also write all figures to this file, for machines.", metavar="FILE")
+        str | None, option("--json", "Also write all figures to this file, as JSON.", metavar="FILE")
     ] = None,
     fail_if_worse: Annotated[
         bool,
-        option("--fail-if-worse", "End with 3 if B is significantly worse than A (McNemar's test, p < 0.05)."),
+        option("--fail-if-worse", "Exit with 3 if B is significantly less accurate than A (McNemar's test, p < 0.05)."),
     ] = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Compare two runs, or two models, row by row on the same inputs.
 
-    Says on how many rows they agree, how accurate each is, and whether one is better by more than chance.
-    Accuracies are those on the rows that both scored.
+    Reports the rows they agree on, each one's accuracy on the rows that both scored, and whether one is significantly
+    better.
 
-    Example: `digit-job compare results-old results-new --json comparison.json`
+    Examples:
+      digit-job compare results-old results-new
+      digit-job compare results-old results-new --json comparison.json
+      digit-job compare results-old results-new --fail-if-worse
+
     """
     log.set_up(log_format)
     StopOnSignals("run the same command again", at_once=True)
@@ -54,7 +65,7 @@ def compare(
 
     storage = storage_at(*(each for each in (output_a, output_b, json_) if each is not None))
     if json_ is not None and any(Output(storage, each).holds(storage.resolve(json_)) for each in (output_a, output_b)):
-        raise UsageError(f"--json {json_}: belongs to the output of a run; name another file")
+        raise UsageError(f"--json {json_}: belongs to the output of a run; choose another file")
     found = Comparer(storage, rows, order).compare(output_a, output_b)
     if json_ is not None:
         with storage.commit(storage.resolve(json_)) as file:
@@ -68,6 +79,6 @@ def compare(
 def _check_not_worse(found: "Comparison") -> None:
     outcome = found["verdict"]["outcome"]
     if outcome in {"no_rows", "no_labels"}:
-        raise DataError("--fail-if-worse: whether B is worse cannot be told, for no row that both scored has a label")
+        raise DataError("--fail-if-worse: cannot tell whether B is worse, because no row that both scored has a label")
     if outcome == "a_better":
         raise ModelFellShort(f"{found['b']['output']} is significantly worse than {found['a']['output']}")

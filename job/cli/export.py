@@ -6,47 +6,62 @@ from typing import Annotated
 import typer
 
 from job import log
-from job.cli.flags import LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option, train_extra
+from job.cli.flags import Group, LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option
 from job.cli.terminal import StopOnSignals, say
+from job.errors import requires_extra
 from job.settings import ReadSettings
 from job.storage import storage_at
 from job.train.train_settings import ExportFormat, ExportSettings, Quantization
 
 
 def export(
+    *,
     model: Annotated[
         str,
-        typer.Argument(help="A model folder, or a plain `.keras` file.", envvar="DIGIT_JOB_MODEL", metavar="MODEL"),
+        typer.Argument(help="A model folder, or a `.keras` file.", envvar="DIGIT_JOB_MODEL", metavar="MODEL"),
     ],
-    to: Annotated[ExportFormat, option("--to", "The format: for LiteRT, for ONNX Runtime, or TensorFlow's own.")],
+    to: Annotated[
+        ExportFormat,
+        option("--to", "The format: for LiteRT, for ONNX Runtime, or TensorFlow's SavedModel.", group=Group.MAIN),
+    ],
     output: Annotated[
         str | None,
-        option("--output", "Where to write; by default beside the model, named after it.", metavar="PATH"),
+        option(
+            "--output",
+            "The file or folder to write (default: beside the model, with its name).",
+            group=Group.MAIN,
+            metavar="PATH",
+        ),
     ] = None,
+    overwrite: Annotated[bool, option("--overwrite", "Replace an existing export.", group=Group.MAIN)] = False,
     quantize: Annotated[
-        Quantization | None, option("--quantize", "Of `tflite`: write the network in integers instead of floats.")
+        Quantization | None,
+        option("--quantize", "For `tflite`: store weights and activations as integers.", group=Group.MODEL),
     ] = None,
+    allow_unblessed: Annotated[
+        bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
+    ] = False,
     data: Annotated[
         str | None,
         option(
             "--data",
-            "Labelled images, as for `train`, to measure the network's values on and to compare on; by default the "
-            "model's own for `--quantize`, else the card's golden rows.",
+            "Labelled images, as for `train`, to calibrate and to compare with (default: the model's own data for "
+            "`--quantize`, otherwise the golden rows of its card).",
+            group=Group.INPUT,
             metavar="SRC",
         ),
     ] = None,
-    allow_unblessed: Annotated[
-        bool, option("--allow-unblessed", "Export also a model that fell short of what was asked in training.")
-    ] = False,
-    overwrite: Annotated[bool, option("--overwrite", "Replace a file or SavedModel that is there already.")] = False,
     label_column: LabelColumnFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
-    """Write a saved model in the format of another runtime, and prove that it says the same.
+    """Convert a model for another runtime and check its predictions.
 
-    Example: `digit-job export model --to tflite --output digits.tflite`
+    Examples:
+      digit-job export model --to onnx
+      digit-job export model --to tflite --quantize int8 --output digits.tflite
+
     """
     log.set_up(log_format)
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
@@ -61,7 +76,7 @@ def export(
         allows_unblessed=allow_unblessed,
     )
     stop = StopOnSignals(at_once=True)
-    with train_extra():
+    with requires_extra("train"):
         from job.train.export.exporter import export as run
 
         stop.check()
@@ -70,6 +85,6 @@ def export(
     say(f"Exported: {result.path} ({result.size_bytes:,} bytes)")
     parity = result.parity
     say(
-        f"Compared: the same digit on {parity.same_digits:,} of {result.samples.where}, probabilities off by at most "
-        f"{parity.max_difference:.2g}"
+        f"Compared: the same digit on {parity.same_digits:,} of {result.samples.description}, "
+        f"probabilities off by at most {parity.max_difference:.2g}"
     )

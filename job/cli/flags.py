@@ -1,89 +1,98 @@
-"""Flags: how one is made, with its environment variable, and those that several commands have.
-
-What only an extra can do.
-"""
+"""How a flag is made, with its environment variable and its group in the help, and the flags that commands share."""
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from job import log
 from job.errors import UsageError
-from job.settings import Scale
+from job.settings import ScaleChoice
 
 
-def _variable(flag: str) -> str:
+class Group(StrEnum):
+    """Titles of the groups of options in a help page."""
+
+    MAIN = "Main options"
+    INPUT = "Input"
+    OUTPUT = "Output"
+    MODEL = "Model"
+    NETWORK = "Network"
+    TRAINING = "Training"
+    GATE = "Quality gate"
+    SPEED = "Speed"
+    TELEMETRY = "Telemetry"
+
+
+def variable(flag: str) -> str:
+    """The environment variable of a flag: DIGIT_JOB_MAX_REJECTS for --max-rejects."""
     return "DIGIT_JOB_" + flag.partition("/")[0].removeprefix("--").upper().replace("-", "_")
 
 
-def option(flag: str, text: str, *others: str, **more: Any) -> Any:
-    """A flag with its environment variable."""
-    return typer.Option(flag, *others, help=text, envvar=_variable(flag), **more)
+def option(flag: str, text: str, *others: str, group: Group | None = None, **more: Any) -> Any:
+    """A flag with its environment variable. others: short forms. more: passed on to `typer.Option`."""
+    return typer.Option(flag, *others, help=text, envvar=variable(flag), rich_help_panel=group, **more)
 
 
-def several(flag: str, text: str, metavar: str) -> Any:
-    """A flag that may be given several times; its environment variable holds one value a line."""
-    variable = _variable(flag)
+def repeatable(flag: str, text: str, *, metavar: str, group: Group) -> Any:
+    """A flag that can be given several times; its environment variable holds one value per line."""
     return typer.Option(
         flag,
-        help=f"{text}; may be given several times. [env var: {variable}, one a line]",
+        help=text,
         metavar=metavar,
-        # The library would split the variable at spaces, and names may hold some.
-        default_factory=lambda: [line for line in os.environ.get(variable, "").splitlines() if line],
+        rich_help_panel=group,
+        # Typer would split the variable at spaces, which file names may contain.
+        default_factory=lambda: [line for line in os.environ.get(variable(flag), "").splitlines() if line],
         show_default=False,
     )
 
 
 LogFormatFlag = Annotated[
     log.LogFormat,
-    option("--log-format", "Log lines for people (`text`) or machines (`json`); `auto`: text on a terminal."),
+    option(
+        "--log-format",
+        "Log lines as `text` for people or `json` for machines; `auto`: text on a terminal, otherwise JSON.",
+        group=Group.TELEMETRY,
+    ),
 ]
 
 LabelColumnFlag = Annotated[
     str | None,
     option(
         "--label-column",
-        "Which column is the label, where the names leave it open; its number from 1, where there is no header.",
+        "The label column, if column names do not tell: its name, or its number from 1 if there is no header.",
+        group=Group.INPUT,
         metavar="NAME|N",
     ),
 ]
-NoLabelFlag = Annotated[bool, option("--no-label", "Take no column as the label.")]
+NoLabelFlag = Annotated[bool, option("--no-label", "Treat no column as the label.", group=Group.INPUT)]
 ScaleFlag = Annotated[
-    Scale, option("--scale", "Value of full ink: 255, or 1 for fractions; `auto`: as the first records show.")
+    ScaleChoice,
+    option(
+        "--scale",
+        "The highest pixel value: 255, or 1 for fractions; `auto`: taken from the first records.",
+        group=Group.INPUT,
+    ),
 ]
-TransposeFlag = Annotated[bool, option("--transpose", "Images are stored column by column, as in EMNIST; turn them.")]
+TransposeFlag = Annotated[
+    bool, option("--transpose", "Transpose images that are stored column by column, as in EMNIST.", group=Group.INPUT)
+]
 QuietFlag = Annotated[
     bool,
     option(
         "--quiet",
-        "Say nothing but warnings and errors: no progress, no results on standard output.",
+        "Print only warnings and errors: no progress, no results on standard output.",
         "-q",
+        group=Group.TELEMETRY,
         show_default=False,
     ),
 ]
-VerboseFlag = Annotated[bool, option("--verbose", "Log each step, too.", "-v", show_default=False)]
+VerboseFlag = Annotated[bool, option("--verbose", "Log each step.", "-v", group=Group.TELEMETRY, show_default=False)]
 
 
 def verbosity(*, is_quiet: bool, is_verbose: bool) -> log.Verbosity:
-    """How much to say. Raises UsageError where both are asked for."""
+    """The log's verbosity. Raises UsageError if both flags are given."""
     if is_quiet and is_verbose:
         raise UsageError("--quiet and --verbose contradict each other; give one of them")
     return "quiet" if is_quiet else "verbose" if is_verbose else "normal"
-
-
-def train_extra() -> AbstractContextManager[None]:
-    """See `extra`; the one that nearly all need."""
-    return extra("train")
-
-
-@contextmanager
-def extra(name: str) -> Iterator[None]:
-    """Raises UsageError where the block needs a library that is not installed, and names the extra that brings it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        message = f"this needs the {name} extra ({error.name} is not installed): pip install 'digit-job[{name}]'"
-        raise UsageError(message) from error

@@ -20,7 +20,7 @@ def inspect(
     source: Annotated[
         str,
         typer.Argument(
-            help="A CSV, Parquet or IDX file, a folder, or a pattern such as 'in/*.csv'.",
+            help="A CSV, Parquet or IDX file, a folder, or a quoted pattern such as 'in/*.csv'.",
             envvar="DIGIT_JOB_SOURCE",
             metavar="SRC",
         ),
@@ -31,18 +31,21 @@ def inspect(
     transpose: TransposeFlag = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
-    """Say what the reader makes of an input: its layout, labels, size, oddities, and its first digits.
+    """Show how files would be read: layout, labels, warnings, digits.
 
-    Reads the head of each file only. Ends with the command that scores it.
+    Reads only the beginning of each file, and draws its first digits. The last line is the command that scores them.
 
-    Example: `digit-job inspect digits.csv`
+    Examples:
+      digit-job inspect digits.csv
+      digit-job inspect 'in/*.parquet' --transpose
+
     """
     log.set_up(log_format)
     from job.command_line import command_for
-    from job.read.inspection import inspect as look_at
+    from job.read.inspection import inspect as inspections_of
 
     settings = ReadSettings(label_column, no_label, scale, transpose)
-    for each in look_at(storage_at(source), source, settings):
+    for each in inspections_of(storage_at(source), source, settings):
         _print_inspection(each)
     say("To score it:")
     say(f"  {command_for(source, settings)}")
@@ -52,20 +55,17 @@ def _print_inspection(inspection: "Inspection") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from job.read.inspection import in_words
-    from job.report.digits import (
-        WIDTH,
-        drawn,
-    )
+    from job.report.digits import WIDTH, text_images
 
     console = Console()
     is_unicode = console.encoding.lower().startswith("utf")
     count = min(len(inspection.head.pixels), max(1, (console.width - 2) // (WIDTH + 2)), _MOST_DRAWN)
     labels = inspection.head.labels
-    pictures = drawn(inspection.head.pixels[:count], None if labels is None else labels[:count], is_unicode=is_unicode)
+    labels = None if labels is None else labels[:count]
+    pictures = text_images(inspection.head.pixels[:count], labels, is_unicode=is_unicode)
     warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
-    lines = [(inspection.path, "bold"), *((line, "") for line in in_words(inspection)), *warnings]
-    with console.capture() as shown:
+    lines = [(inspection.path, "bold"), *((line, "") for line in inspection.fact_lines()), *warnings]
+    with console.capture() as printed:
         for text, style in [*lines, ("", ""), *((f"  {line}".rstrip(), "") for line in pictures)]:
             console.print(Text(log.visible(text), style), soft_wrap=True)
-    echo(shown.get())
+    echo(printed.get())

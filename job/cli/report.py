@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from job import log
-from job.cli.flags import LogFormatFlag, extra, option
+from job.cli.flags import LogFormatFlag, option
 from job.cli.terminal import StopOnSignals, say
+from job.errors import requires_extra
 from job.storage import storage_at
 
 
@@ -19,18 +20,21 @@ def report(
         str | None,
         option(
             "--figures",
-            "Also draw confusion matrix, calibration curve, confidence histogram and surest mistakes for slides, as "
-            "PNG files in this folder, replacing those of the same names; needs the figures extra.",
+            "Also draw the confusion matrix, calibration curve, confidence histogram and surest mistakes, as PNG files "
+            "for slides in this folder; needs the figures extra.",
             metavar="DIR",
         ),
     ] = None,
     log_format: LogFormatFlag = "auto",
 ) -> None:
-    """Render the page of a finished run again, and draw its figures for slides.
+    """Render a run's report again, and draw figures for slides.
 
-    The page is made of report.json and manifest.json alone, and is the run's own, byte for byte.
+    The page is made from report.json and manifest.json alone; the version that scored writes the same bytes again.
 
-    Example: `digit-job report results --figures slides`
+    Examples:
+      digit-job report results
+      digit-job report results --figures slides
+
     """
     log.set_up(log_format)
     StopOnSignals("run the same command again", at_once=True)
@@ -40,14 +44,14 @@ def report(
     storage = storage_at(*(each for each in (output, figures) if each is not None))
     finished = open_finished(storage, output)
     is_same = rerender(storage, finished)
-    by_another = "" if is_same else f" (differs from the run's own, of digit-job {finished.manifest.get('digit_job')})"
-    say(f"Report: {finished.output.report_html}{by_another}")
+    note = "" if is_same else f" (differs from the run's own, of digit-job {finished.manifest.get('digit_job')})"
+    say(f"Report: {finished.output.report_html}{note}")
     if figures is None:
         return
-    with extra("figures"):
+    with requires_extra("figures"):
         from job.figures.slides import draw_figures
 
-        drawn = draw_figures(storage, dict(finished.report), figures)
+        drawn = draw_figures(storage, finished.report, figures)
     for path in drawn.paths:
         say(f"Figure: {path}")
     for name, reason in drawn.left_out.items():

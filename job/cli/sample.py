@@ -4,22 +4,29 @@ import os
 from typing import Annotated
 
 from job import log
-from job.cli.flags import LogFormatFlag, option, train_extra
+from job.cli.flags import LogFormatFlag, option
 from job.cli.terminal import say
+from job.errors import requires_extra
 from job.storage import storage_at
 
 
 def sample(
-    output: Annotated[str, option("--output", "The folder for the sample files.", metavar="DIR")],
-    model: Annotated[str, option("--model", "The model folder whose data set to sample.", metavar="DIR")] = "model",
+    output: Annotated[str, option("--output", "The folder for the files.", metavar="DIR")],
+    model: Annotated[
+        str, option("--model", "The model folder whose data set to take the files from.", metavar="DIR")
+    ] = "model",
     log_format: LogFormatFlag = "auto",
 ) -> None:
-    """Write the test split of a model's own data set as test.csv and test.parquet, to try `score` with.
+    """Write test images of a model's data set, to try scoring.
 
-    Example: `digit-job sample --model model --output sample`
+    The files are test.csv and test.parquet.
+
+    Examples:
+      digit-job sample --model model --output sample
+
     """
     log.set_up(log_format)
-    with train_extra():
+    with requires_extra("train"):
         from job.train.data.sample import write_sample
 
         paths = write_sample(storage_at(output, model), model, output, mnist_dir=os.environ.get("MNIST_DIR"))

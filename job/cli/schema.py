@@ -15,7 +15,9 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a document.
 
-    Example: `digit-job schema report > report.schema.json`
+    Examples:
+      digit-job schema report > report.schema.json
+
     """
     from job.documents.json_schema import schema_of
 

@@ -1,4 +1,4 @@
-"""What a scoring run has come to: a table for a person at a terminal, plain lines for whatever else reads them."""
+"""The result of a scoring run: a table for a terminal, plain lines for anything else."""
 
 import sys
 from typing import TYPE_CHECKING, cast
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def print_summary(result: "RunResult") -> None:
-    """Print a run's result, in figures and paths."""
+    """Print a run's figures and paths to standard output."""
     if result.missing:
         are = "part is" if result.missing == 1 else "parts are"
-        say(f"Scored this shard's share: {result.rows:,} records, in {result.seconds:.1f} s.")
-        say(f"{result.missing:,} {are} still to come from other shards; the last to commit one writes the predictions.")
+        say(f"Scored this shard's share: {result.rows:,} records in {result.seconds:.1f} s.")
+        say(f"{result.missing:,} {are} missing; the shard that commits the last one writes the predictions.")
     elif sys.stdout.isatty():
         echo(_table(result))
     else:
@@ -31,31 +31,31 @@ def _lines(result: "RunResult") -> list[str]:
         lines = [f"Scored {_counts(result)}, in {_speed(result)}."]
     if accuracy := _accuracy(result):
         lines.append(f"Accuracy: {accuracy}.")
-    lines += [f"Mind {what}" for what in _warnings(result)]
+    lines += [f"Warning: {each}" for each in _warnings(result)]
     lines.append(f"Predictions: {result.output}/predictions")
     lines.append(f"Report:      {result.output}/report.html")
     return lines
 
 
 def _table(result: "RunResult") -> str:
-    """Names and values in two columns. Nothing is drawn around them, so that a long path can be copied whole."""
+    """Names and values in two columns without a frame, so that a long path can be copied whole."""
     from rich.console import Console
     from rich.text import Text
 
     rows = [("already scored" if result.was_done else "scored", _counts(result))]
     rows += [] if result.was_done else [("time", _speed(result))]
     rows += [("accuracy", accuracy)] if (accuracy := _accuracy(result)) else []
-    rows += [("mind", what) for what in _warnings(result)]
+    rows += [("warning", each) for each in _warnings(result)]
     rows.append(("predictions", f"{result.output}/predictions"))
     rows += [("rejects", f"{result.output}/rejects")] if _report(result)["rows"]["rejected"] else []
     rows.append(("report", f"{result.output}/report.html"))
     width = max(len(name) for name, _ in rows) + 2
     console = Console()
-    with console.capture() as shown:
+    with console.capture() as printed:
         for name, text in rows:
-            style = "yellow" if name == "mind" else ""
+            style = "yellow" if name == "warning" else ""
             console.print(Text.assemble((name.ljust(width), "bold"), (log.visible(text), style)), soft_wrap=True)
-    return shown.get().rstrip("\n")
+    return printed.get().rstrip("\n")
 
 
 def _counts(result: "RunResult") -> str:
@@ -81,9 +81,9 @@ def _accuracy(result: "RunResult") -> str | None:
 
 def _warnings(result: "RunResult") -> list[str]:
     model = _report(result)["model"]["warning"]
-    # Output of an earlier version may be without them.
-    inputs = [f"the input: {each['path']}: {each['message']}" for each in _report(result).get("warnings", [])]
-    return ([f"the model: {model}"] if model else []) + inputs
+    # Output of an earlier version has no input warnings.
+    inputs = [f"{each['path']}: {each['message']}" for each in _report(result).get("warnings", [])]
+    return ([f"model: {model}"] if model else []) + inputs
 
 
 def _report(result: "RunResult") -> "Report":

@@ -1,11 +1,14 @@
-"""The process as its terminal sees it: standard streams, SIGINT and SIGTERM, and errors of usage."""
+"""The process's edge: standard streams, SIGINT and SIGTERM, and how usage errors are shown.
+
+`app` sets up the streams once; each command prints through `say` and `echo`, and stops by `StopOnSignals`.
+"""
 
 import os
 import signal
 import sys
 from io import TextIOWrapper
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -14,30 +17,24 @@ from job.errors import Interrupted, Stopped, StoppedAtOnce, Terminated
 from job.storage import translated_errors
 from job.telemetry.termination import Ending
 
-
-def say(text: str) -> None:
-    """Print a line of a result."""
-    echo(log.visible(text))
-
-
-def echo(text: str) -> None:
-    """Print lines as they are. Raises StorageError or ResourceExhausted where they cannot be written."""
-    with translated_errors("standard output"):
-        typer.echo(text)
+_RESUME: Final = "committed parts are kept, run the same command again to resume"
 
 
 def open_standard_streams() -> None:
-    """Have all three, and able to write any text: paths may hold bytes that are no UTF-8."""
-    for name in ("stdin", "stdout", "stderr"):
-        # In this order each takes the number of the one that was closed, so that no file of results can.
-        setattr(sys, name, getattr(sys, name) or open(os.devnull, "r+"))  # noqa: SIM115  # as long as the process
+    """Open the standard streams that are closed, and let all of them write any text, such as paths that are not UTF-8.
+
+    A closed stream would leave its number to the next file that is opened, and prints would end up in that file.
+    """
+    for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers, each of which the next open() takes
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115  # stays open as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def drop_what_cannot_be_written() -> None:
-    """Empty the streams' buffers: Python would do it at its very end, and fail with an exit code of its own."""
+def discard_unwritable_output() -> None:
+    """Flush the streams, or discard what they hold if that fails: Python would flush at exit, and exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -45,14 +42,25 @@ def drop_what_cannot_be_written() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-_GO_ON = "what is committed stays, run the same command again to go on"
+def say(text: str) -> None:
+    """Print one line to standard output, its control characters escaped. Raises as `echo` does."""
+    echo(log.visible(text))
+
+
+def echo(text: str) -> None:
+    """Print text to standard output. Raises StorageError or ResourceExhausted if it cannot be written."""
+    with translated_errors("standard output"):
+        typer.echo(text)
 
 
 class StopOnSignals:
-    """SIGINT and SIGTERM end the command in good order; a second one ends it at once."""
+    """Installs handlers that stop a command at SIGINT and SIGTERM; a second signal kills the process.
 
-    def __init__(self, advice: str = _GO_ON, *, at_once: bool = False) -> None:
-        """advice: how to go on. at_once: raise in the main thread as the signal comes, not at the next `check`."""
+    advice: how to continue, for the error message. at_once: raise StoppedAtOnce in the main thread when the signal
+    arrives; otherwise `check` raises.
+    """
+
+    def __init__(self, advice: str = _RESUME, *, at_once: bool = False) -> None:
         self._error: Stopped | None = None
         self._advice = advice
         self._at_once = at_once
@@ -60,12 +68,12 @@ class StopOnSignals:
             signal.signal(number, self._stop)
 
     def check(self) -> None:
-        """Raises Interrupted or Terminated after such a signal."""
+        """Raise Interrupted or Terminated if a signal has arrived."""
         if self._error:
             raise self._error
 
     def wait_for_check(self) -> None:
-        """From now on, and for a signal that came already, raise at a `check` only."""
+        """From now on raise only in `check`, as it does here for a signal that has already arrived."""
         self._at_once = False
         self.check()
 
@@ -81,20 +89,19 @@ class StopOnSignals:
 
 
 def usage_ending(error: BaseException) -> Ending | None:
-    """The ending that an error of the library's means; None if it is none of its."""
-    words = getattr(error, "format_message", None)
-    if words is None:
+    """The ending that a usage error of Typer's means; None for any other error."""
+    # Typer has its own copy of Click's error classes, whose place differs between its versions.
+    format_message = getattr(error, "format_message", None)
+    if format_message is None:
         return None
-    return Ending(getattr(error, "exit_code", 2), " ".join(words().split()), "UsageError")
+    return Ending(getattr(error, "exit_code", 2), " ".join(format_message().split()), "UsageError")
 
 
 def show_usage(error: Any) -> None:
-    """Tell a person, as the library does: with the command's usage, and where to find help."""
-    from typer.rich_utils import rich_format_error
-
-    rich_format_error(error)
+    """Print a usage error of Typer's to standard error, with the command's usage; or the help page it stands for."""
+    error.show()
 
 
 def is_asking_for_help(error: BaseException) -> bool:
-    """Whether it is no error: the command was called without anything, and the library has printed its help."""
+    """Whether the error only stands for the help page: the command was called without arguments."""
     return type(error).__name__ == "NoArgsIsHelpError"

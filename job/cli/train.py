@@ -7,6 +7,7 @@ import typer
 
 from job import log
 from job.cli.flags import (
+    Group,
     LabelColumnFlag,
     LogFormatFlag,
     QuietFlag,
@@ -14,12 +15,11 @@ from job.cli.flags import (
     TransposeFlag,
     VerboseFlag,
     option,
-    train_extra,
     verbosity,
 )
 from job.cli.settings_file import read_settings
 from job.cli.terminal import StopOnSignals, echo, say
-from job.errors import ModelFellShort, SettingsInvalid
+from job.errors import SettingsInvalid, requires_extra
 from job.settings import ReadSettings
 from job.storage import storage_at
 from job.telemetry.progress import train_progress
@@ -34,16 +34,16 @@ from job.train.train_settings import (
     parse_widths,
 )
 
-_GO_ON = "run the same command with --resume to go on behind the last epoch"
-# Flags that a file of settings cannot hold.
+_RESUME = "run the same command with --resume to continue after the last epoch"
+# Parameters that a settings file cannot set.
 _NO_SETTINGS = {"settings_file", "help"}
 
 
 def _take_settings(context: typer.Context, value: str | None) -> str | None:
-    """Make the settings in a file the defaults of the command's other flags."""
+    """Make the values of a settings file the defaults of the command's other flags."""
     if value is None or context.resilient_parsing:
         return value
-    log.set_up("auto")  # the flag for it is not read yet
+    log.set_up("auto")  # --log-format is not parsed yet
     flags = {each.opts[0].removeprefix("--"): each for each in context.command.params if each.name not in _NO_SETTINGS}
     found = read_settings(storage_at(value), value, list(flags))
     for name, text in found.items():
@@ -57,129 +57,203 @@ def _take_settings(context: typer.Context, value: str | None) -> str | None:
 
 def train(
     *,
-    settings_file: Annotated[
-        str | None,
-        option(
-            "--settings",
-            "A JSON or TOML file of settings, named as these flags are without their dashes in front; a flag or "
-            "variable that is given goes before it.",
-            metavar="FILE",
-            is_eager=True,
-            callback=_take_settings,
-        ),
-    ] = None,
     data: Annotated[
         str,
         option(
             "--data",
-            "A folder of IDX files, a CSV or Parquet file, a folder or pattern of them, `mnist` (downloads), `digits` "
-            "(scikit-learn's optdigits), or `auto`: $MNIST_DIR, else mnist, else digits.",
+            "A folder of IDX files; a CSV or Parquet file, or a folder or pattern of them; `mnist` (downloads), "
+            "`digits` (scikit-learn's optdigits), or `auto`: $MNIST_DIR, otherwise mnist, otherwise digits.",
+            group=Group.MAIN,
             metavar="SRC",
         ),
     ] = "auto",
-    model: Annotated[str, option("--model", "The folder to save the model in.", metavar="DIR")] = "model",
+    model: Annotated[
+        str, option("--model", "The folder to save the model in.", group=Group.MAIN, metavar="DIR")
+    ] = "model",
     recipe: Annotated[
-        RecipeName, option("--recipe", "How to train: `accurate` takes minutes, `baseline` less than one.")
+        RecipeName,
+        option("--recipe", "`accurate` trains for minutes, `baseline` for less than one.", group=Group.MAIN),
     ] = "accurate",
-    arch: Annotated[
-        Architecture,
-        option(
-            "--arch",
-            "`dense`: dense layers alone. `cnn`: convolutions, which know that a digit is a picture; more accurate, "
-            "slower to train and to score with.",
-        ),
-    ] = "dense",
-    epochs: Annotated[int | None, option("--epochs", "Instead of the recipe's own number.", min=1)] = None,
-    batch_size: Annotated[int | None, option("--batch-size", "Instead of the recipe's own.", min=1)] = None,
-    learning_rate: Annotated[
-        float | None, option("--learning-rate", "The step size, at first, instead of the recipe's own.")
-    ] = None,
-    optimizer: Annotated[
-        Optimizer | None, option("--optimizer", "Instead of the recipe's own; `sgd` has Nesterov momentum of 0.9.")
-    ] = None,
-    weight_decay: Annotated[float | None, option("--weight-decay", "Of `adamw`, instead of the recipe's own.")] = None,
-    hidden: Annotated[
+    settings_file: Annotated[
         str | None,
         option(
-            "--hidden",
-            "Widths of the dense hidden layers; 128,128,128 by default, or none where there are convolutions.",
-            metavar="N,N,...",
-        ),
-    ] = None,
-    activation: Annotated[
-        Activation | None, option("--activation", "Of the hidden layers; the default is `relu`.")
-    ] = None,
-    dropout: Annotated[
-        float | None,
-        option("--dropout", "Share of each hidden layer's outputs left out of a training step; none by default."),
-    ] = None,
-    early_stopping: Annotated[
-        int | None,
-        option(
-            "--early-stopping",
-            "End after so many epochs without a lower loss on the validation images, and keep the best epoch's "
-            "weights; never by default.",
-            min=1,
-        ),
-    ] = None,
-    class_weights: Annotated[
-        ClassWeights | None,
-        option("--class-weights", "`balanced`: digits count alike, however many images of each there are; or `none`."),
-    ] = None,
-    augment: Annotated[
-        bool | None,
-        option("--augment/--no-augment", "Whether to deform the images at random; the default is the recipe's own."),
-    ] = None,
-    validation_split: Annotated[
-        float, option("--validation-split", "Share of the training images held out to watch the training.")
-    ] = 0.1,
-    seed: Annotated[
-        int, option("--seed", "Fixes splits, initial weights, the order of the images and their deformations.", min=0)
-    ] = 1,
-    tensorboard: Annotated[
-        str | None,
-        option(
-            "--tensorboard",
-            "A folder for TensorBoard's events; each training gets one of its own in it.",
-            metavar="DIR",
+            "--settings",
+            "A JSON or TOML file whose keys are these options without their dashes; options and environment variables "
+            "take precedence.",
+            group=Group.MAIN,
+            metavar="FILE",
+            is_eager=True,
+            callback=_take_settings,
         ),
     ] = None,
     resume: Annotated[
         bool,
         option(
             "--resume",
-            "Go on behind the last epoch of a training into the same folder that was stopped or killed; the model is "
-            "the same as if it had not been. Start, if there was none.",
+            "Continue an interrupted training into the same folder after its last epoch, with the same result; start "
+            "one if there is none.",
+            group=Group.MAIN,
         ),
     ] = False,
+    label_column: LabelColumnFlag = None,
+    scale: ScaleFlag = "auto",
+    transpose: TransposeFlag = False,
+    validation_split: Annotated[
+        float,
+        option(
+            "--validation-split",
+            "Share of the training images held out for validation.",
+            group=Group.INPUT,
+            metavar="SHARE",
+        ),
+    ] = 0.1,
+    arch: Annotated[
+        Architecture,
+        option(
+            "--arch",
+            "`dense`: fully connected layers; `cnn`: convolutions, more accurate and slower.",
+            group=Group.NETWORK,
+        ),
+    ] = "dense",
+    hidden: Annotated[
+        str | None,
+        option(
+            "--hidden",
+            "Widths of the dense hidden layers (default: 128,128,128, or none for `cnn`).",
+            group=Group.NETWORK,
+            metavar="N,N,...",
+        ),
+    ] = None,
+    activation: Annotated[
+        Activation | None,
+        option("--activation", "Activation of the hidden layers (default: `relu`).", group=Group.NETWORK),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        option("--dropout", "Dropout rate after each hidden layer (default: 0).", group=Group.NETWORK, metavar="RATE"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        option("--epochs", "Number of epochs (default: the recipe's).", group=Group.TRAINING, metavar="N", min=1),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        option(
+            "--batch-size",
+            "Images per training step (default: the recipe's).",
+            group=Group.TRAINING,
+            metavar="N",
+            min=1,
+        ),
+    ] = None,
+    optimizer: Annotated[
+        Optimizer | None,
+        option(
+            "--optimizer",
+            "The optimizer (default: the recipe's); `sgd` has Nesterov momentum of 0.9.",
+            group=Group.TRAINING,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        option(
+            "--learning-rate",
+            "Initial learning rate (default: the recipe's).",
+            group=Group.TRAINING,
+            metavar="RATE",
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        option(
+            "--weight-decay",
+            "Weight decay for `adamw` (default: the recipe's).",
+            group=Group.TRAINING,
+            metavar="RATE",
+        ),
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        option(
+            "--early-stopping",
+            "Stop after N epochs without a lower validation loss, and keep the best epoch's weights (default: never).",
+            group=Group.TRAINING,
+            metavar="N",
+            min=1,
+        ),
+    ] = None,
+    class_weights: Annotated[
+        ClassWeights | None,
+        option(
+            "--class-weights",
+            "`balanced`: all digits have the same weight, however many images each has (default: `none`).",
+            group=Group.TRAINING,
+        ),
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        option("--augment/--no-augment", "Deform the images at random (default: the recipe's).", group=Group.TRAINING),
+    ] = None,
+    seed: Annotated[
+        int,
+        option(
+            "--seed",
+            "Random seed of splits, initial weights, image order and deformations.",
+            group=Group.TRAINING,
+            metavar="N",
+            min=0,
+        ),
+    ] = 1,
     min_accuracy: Annotated[
         float | None,
-        option("--min-accuracy", "The least share of the test images to name right, such as 0.99; see exit code 3."),
+        option(
+            "--min-accuracy",
+            "Exit with 3 unless at least this share of the test images, such as 0.99, is classified correctly.",
+            group=Group.GATE,
+            metavar="SHARE",
+        ),
     ] = None,
     compare_to: Annotated[
         str | None,
         option(
             "--compare-to",
-            "A model folder that the new model must not be significantly worse than (McNemar's test, p < 0.05).",
+            "Exit with 3 if the new model is significantly less accurate than the one in this folder (McNemar's test, "
+            "p < 0.05).",
+            group=Group.GATE,
             metavar="DIR",
         ),
     ] = None,
     quantize: Annotated[
         Quantization | None,
-        option("--quantize", "Save the network in integers, too: `int8`, as `model.int8.tflite`; not by default."),
+        option(
+            "--quantize",
+            "Also save the network with integer weights and activations, as `model.int8.tflite`.",
+            group=Group.OUTPUT,
+        ),
     ] = None,
-    label_column: LabelColumnFlag = None,
-    scale: ScaleFlag = "auto",
-    transpose: TransposeFlag = False,
+    tensorboard: Annotated[
+        str | None,
+        option(
+            "--tensorboard",
+            "Write TensorBoard events to a new folder in this one.",
+            group=Group.OUTPUT,
+            metavar="DIR",
+        ),
+    ] = None,
     log_format: LogFormatFlag = "auto",
     quiet: QuietFlag = False,
     verbose: VerboseFlag = False,
 ) -> None:
-    """Train a model and save it as a model folder, replacing the model that is there.
+    """Train a model and save it as a model folder.
 
-    Example: `digit-job train --data train.csv --model model`
+    A model that is already there is replaced once the new one is complete and has passed its quality gate.
+
+    Examples:
+      digit-job train --data mnist --model model
+      digit-job train --data train.csv --recipe baseline --min-accuracy 0.97
+
     """
-    del settings_file  # its callback is all there is to it
+    del settings_file  # its callback does all the work
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
     settings = TrainSettings(
@@ -207,8 +281,8 @@ def train(
         is_resuming=resume,
         tensorboard=tensorboard,
     )
-    stop = StopOnSignals(_GO_ON, at_once=True)
-    with train_extra(), train_progress(is_quiet=quiet) as progress:
+    stop = StopOnSignals(_RESUME, at_once=True)
+    with requires_extra("train"), train_progress(is_quiet=quiet) as progress:
         from job.train.training import train as run
 
         stop.check()
@@ -223,5 +297,4 @@ def train(
         echo(result.test.text)
         say(f"Model:    {result.path}")
         say(f"Accuracy: {100 * result.test.accuracy:.2f} % of {result.test.rows:,} test images")
-    if not result.verdict.is_blessed:
-        raise ModelFellShort(f"{result.path}: the model is not blessed: {'; '.join(result.verdict.shortfalls)}")
+    result.check_blessed()

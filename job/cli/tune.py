@@ -5,6 +5,7 @@ from typing import Annotated
 
 from job import log
 from job.cli.flags import (
+    Group,
     LabelColumnFlag,
     LogFormatFlag,
     QuietFlag,
@@ -12,10 +13,10 @@ from job.cli.flags import (
     TransposeFlag,
     VerboseFlag,
     option,
-    train_extra,
     verbosity,
 )
 from job.cli.terminal import StopOnSignals, echo, say
+from job.errors import requires_extra
 from job.settings import ReadSettings
 from job.storage import storage_at
 from job.telemetry.progress import train_progress
@@ -23,44 +24,75 @@ from job.train.train_settings import RecipeName, SearchMethod, TuneSettings
 
 
 def tune(
+    *,
     data: Annotated[
         str,
         option(
             "--data",
-            "As for `train`. Test images decide nothing; where they are a file, it is not opened.",
+            "Training images, as for `train`; test images are not used.",
+            group=Group.MAIN,
             metavar="SRC",
         ),
     ] = "auto",
     output: Annotated[
-        str, option("--output", "The folder for what is found; the same command goes on in it.", metavar="DIR")
+        str,
+        option(
+            "--output",
+            "The folder for the results; the same command resumes a search that was interrupted.",
+            group=Group.MAIN,
+            metavar="DIR",
+        ),
     ] = "search",
-    trials: Annotated[int, option("--trials", "How many settings to try, beside the recipe's own.", min=1)] = 20,
+    trials: Annotated[
+        int,
+        option(
+            "--trials", "Number of settings to try, besides the recipe's own.", group=Group.MAIN, metavar="N", min=1
+        ),
+    ] = 20,
     search: Annotated[
         SearchMethod,
         option(
             "--search",
-            "Where to look next: at random; where earlier trials promise most (`bayesian`); or at random and for a few "
-            "epochs first, the better ones for longer (`hyperband`).",
+            "How to choose settings: `random`; `bayesian`, where earlier trials promise most; or `hyperband`, at "
+            "random for a few epochs, and longer for the better ones.",
+            group=Group.MAIN,
         ),
     ] = "hyperband",
-    epochs: Annotated[int, option("--epochs", "How long to train with each, at most.", min=1)] = 10,
-    recipe: Annotated[RecipeName, option("--recipe", "What decides all that is not searched for.")] = "accurate",
-    validation_split: Annotated[
-        float, option("--validation-split", "Share of the training images held out to judge by.")
-    ] = 0.1,
-    seed: Annotated[int, option("--seed", "Fixes what is tried, and all that `train` fixes by it.", min=0)] = 1,
+    epochs: Annotated[
+        int, option("--epochs", "Maximum number of epochs of a trial.", group=Group.MAIN, metavar="N", min=1)
+    ] = 10,
     label_column: LabelColumnFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    validation_split: Annotated[
+        float,
+        option(
+            "--validation-split",
+            "Share of the training images held out to rate the trials.",
+            group=Group.INPUT,
+            metavar="SHARE",
+        ),
+    ] = 0.1,
+    recipe: Annotated[
+        RecipeName, option("--recipe", "Settings that are not searched for.", group=Group.TRAINING)
+    ] = "accurate",
+    seed: Annotated[
+        int,
+        option("--seed", "Random seed of the search and of each training.", group=Group.TRAINING, metavar="N", min=0),
+    ] = 1,
     log_format: LogFormatFlag = "auto",
     quiet: QuietFlag = False,
     verbose: VerboseFlag = False,
 ) -> None:
-    """Search for better settings: depth, width, dropout, learning rate and batch size.
+    """Search for better training settings.
 
-    Ends with a table, a comparison with the recipe's own settings, and a file for `train --settings`.
+    Varies depth, width, dropout, learning rate and batch size. Ends with a table, a comparison with the recipe's own
+    settings, and a file for `train --settings`.
 
-    Example: `digit-job tune --data train.csv --trials 30 --output search`
+    Examples:
+      digit-job tune --data mnist --trials 30 --output search
+      digit-job train --data mnist --settings search/best.json
+
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     settings = TuneSettings(
@@ -74,8 +106,8 @@ def tune(
         seed=seed,
         read=ReadSettings(label_column, scale=scale, is_transposed=transpose),
     )
-    stop = StopOnSignals("finished trials are kept, run the same command again to go on", at_once=True)
-    with train_extra(), train_progress(is_quiet=quiet) as progress:
+    stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
+    with requires_extra("train"), train_progress(is_quiet=quiet) as progress:
         from job.train.tune.search import tune as run
 
         stop.check()

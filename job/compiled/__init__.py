@@ -1,1 +1,1 @@
-"""Machine code made by Numba: compiled once, cached in files, loaded without Numba."""
+"""Machine code: compiled by Numba once, cached in files, loaded by later runs without Numba."""

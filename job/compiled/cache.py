@@ -1,6 +1,7 @@
-"""Files that keep what was costly to make, so that the next run need not: beside a source file, or in the user's cache.
+"""A cache of compiled code and templates: files beside a source file, or in the user's cache folder.
 
-What is kept can be lost, cut or changed at any time: it is made again. Nothing here knows what it is.
+An entry may be lost, truncated or changed at any time; its maker then makes it again. This module does not know what an
+entry holds. Used by `machine_code`, and by `report.template`.
 """
 
 import hashlib
@@ -16,31 +17,39 @@ _DIGEST_BYTES: Final = 32
 
 
 def folders(source: Path) -> Iterator[Path]:
-    """Where to look for what was made from a source file; it is kept in the first that can be written."""
+    """The folders to search for what was made from a source file; write to the first one that is writable.
+
+    These are `__pycache__` beside it, and `digit-job` in $XDG_CACHE_HOME or ~/.cache.
+    """
     yield source.parent / "__pycache__"
+    if folder := user_folder():
+        yield folder
+
+
+def user_folder() -> Path | None:
+    """The job's folder in the user's cache, which need not exist; None where the user has no cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if os.path.isabs(cache):
-        yield Path(cache) / "digit-job"
+    return Path(cache) / "digit-job" if os.path.isabs(cache) else None
 
 
 def read(path: Path) -> bytes | None:
-    """What a file keeps; None where there is none or it is damaged."""
+    """The content of an entry; None if it is missing, unreadable or damaged."""
     try:
-        content = path.read_bytes()
+        stored = path.read_bytes()
     except OSError:
         return None
-    digest, kept = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    return kept if hashlib.sha256(kept).digest() == digest else None
+    digest, content = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
+    return content if hashlib.sha256(content).digest() == digest else None
 
 
 def write(path: Path, content: bytes) -> bool:
-    """Keep something in a file, whole or not at all; False where that cannot be, which costs the next run its time."""
+    """Write an entry atomically; returns False if the folder is not writable, which only costs time."""
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(hashlib.sha256(content).digest() + content)
         temporary.replace(path)
     except OSError as error:
-        _log.debug("%s: %s cannot be kept here: %s", path.parent, path.name, error)
+        _log.debug("%s: cannot cache %s here: %s", path.parent, path.name, error)
         return False
     return True

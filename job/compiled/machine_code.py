@@ -1,9 +1,9 @@
-"""Compiled kernels: Numba makes the machine code, files keep it, runs load it without importing Numba.
+"""Compiled kernels: Numba generates their machine code, `cache` stores it, and runs load it without importing Numba.
 
-Importing Numba and loading from its own cache took half a second of every run; a kept object file takes llvmlite's
-import and a few milliseconds. A kernel is a module that defines `SIGNATURE`, the types of its arguments, and a function
-compiled by Numba that takes addresses and integers alone, raises nothing and returns nothing. It is kept by a name that
-says for which processors it is and what it was made from.
+Numba's import and its own cache cost each run half a second; loading a cached object file costs llvmlite's import and a
+few milliseconds. A kernel is a module with a `SIGNATURE`, the types of its arguments, and a function compiled by Numba
+that takes only addresses and integers, raises nothing and returns nothing. The name of a cached file holds the level of
+processors that it is for and a digest of everything that it was made from.
 """
 
 import ctypes
@@ -24,10 +24,10 @@ from job.errors import InternalError
 
 _log = logging.getLogger(__name__)
 
-# x86-64-v4 with instructions that pack bytes: Intel's server processors since 2019, AMD's since 2022.
+# x86-64-v4 and the instructions that pack bytes (VBMI2): Intel's server processors since 2019, AMD's since 2022.
 PACKING: Final = "x86-64-v4-vbmi2"
 
-# All there are, for an install to compile ahead.
+# All kernels, as (module, function), for an install to compile ahead.
 KERNELS: Final = (
     ("job.read.csv.scan_kernel", "scan"),
     ("job.read.csv.count_kernel", "count_lines"),
@@ -39,7 +39,7 @@ KERNELS: Final = (
     ("job.train.fit.deform_kernel", "deform"),
 )
 
-# What a processor must have for each level of the x86-64 psABI, as LLVM names it, and for one above; the best first.
+# The features, as LLVM names them, that each level of the x86-64 psABI adds to the one below it; best level first.
 _LEVELS: Final = {
     PACKING: ("avx512vbmi", "avx512vbmi2"),
     "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
@@ -47,21 +47,20 @@ _LEVELS: Final = {
     "x86-64-v2": ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"),
 }
 
-_OLDEST: Final = "x86-64"
+_BASELINE: Final = "x86-64"
 _PACKAGE: Final = Path(__file__).parents[1]
 
 _lock = threading.Lock()
-
 _loaded: dict[str, Callable[..., None]] = {}
-
-# Code lives as long as the engine that loaded it.
+# Code is unloaded with its engine.
 _engines: list[Any] = []
 
 
 def kernel(module: str, function: str) -> Callable[..., None]:
-    """A compiled function of a module, taking integers; it lets go of Python's lock while it runs.
+    """The compiled `function` of `module`, which takes integers and releases the GIL while it runs.
 
-    Loaded from a file where there is one, and compiled otherwise, once for all runs if a folder for it can be written.
+    Loaded from the cache, or compiled and, if a cache folder is writable, cached. Raises InternalError if the compiled
+    code needs a symbol from outside. The result raises InternalError if the kernel reports an error.
     """
     with _lock:
         name = f"{module}.{function}"
@@ -71,23 +70,24 @@ def kernel(module: str, function: str) -> Callable[..., None]:
 
 
 def can_pack() -> bool:
-    """Whether this processor, and the code made for it, can pack bytes in one instruction."""
+    """Whether this processor packs bytes in one instruction (AVX-512 VBMI2), and its code is compiled for that."""
     return _level() == PACKING
 
 
 def compile_ahead(levels: Sequence[str]) -> None:
-    """Make and keep the code of all kernels for these levels of processors, so that no run has to."""
+    """Compile and cache all kernels for these levels, so that no run has to."""
     for level in levels:
         for module, function in KERNELS:
             _object_code(module, function, level)
 
 
 def levels() -> tuple[str, ...]:
-    """Every level that a processor of this machine's architecture can have, the best first."""
-    return ("generic",) if _level() == "generic" else (*_LEVELS, _OLDEST)
+    """The levels of this machine's architecture, best first."""
+    return ("generic",) if _level() == "generic" else (*_LEVELS, _BASELINE)
 
 
 def _object_code(module: str, function: str, level: str) -> bytes:
+    """A kernel's object code for a level, from the cache or compiled."""
     name = f"{module}.{function}-{level}-{_origin(module)}.o"
     folders = list(_folders(module))
     for folder in folders:
@@ -103,20 +103,20 @@ def _object_code(module: str, function: str, level: str) -> bytes:
 
 
 def _origin(module: str) -> str:
-    """What code is made from, in one word: sources in the kernel's folder and the one above, and the compilers."""
+    """A digest of everything that a kernel is compiled from: its sources and the compilers' versions."""
     digest = hashlib.sha256()
-    folder = _source(module).parent
-    origins = {
-        *folder.glob("*.py"),
-        *folder.parent.glob("*.py"),
-        *Path(__file__).parent.glob("*.py"),
-        _PACKAGE / "contract.py",
-    }
-    for path in sorted(origins):
+    for path in _origins(module):
         digest.update(path.read_bytes())
     for package in ("numba", "llvmlite"):
         digest.update(importlib.metadata.version(package).encode())
     return digest.hexdigest()[:16]
+
+
+def _origins(module: str) -> list[Path]:
+    """The sources of a kernel: this package, `contract`, the kernel's own folder and the one above, sorted."""
+    folder = _source(module).parent
+    folders = {folder, folder.parent, Path(__file__).parent}
+    return sorted({path for each in folders for path in each.glob("*.py")} | {_PACKAGE / "contract.py"})
 
 
 def _source(module: str) -> Path:
@@ -124,21 +124,20 @@ def _source(module: str) -> Path:
 
 
 def _folders(module: str) -> Iterator[Path]:
-    """Where code is looked for, and kept in the first that can be written."""
     return cache.folders(_source(module))
 
 
 @functools.cache
 def _level() -> str:
-    """The best set of instructions that this processor has."""
+    """The best level whose features this processor has; `generic` for other architectures than x86-64."""
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return "generic"
     features = _llvm().get_host_cpu_features()
     names = list(_LEVELS)
-    for place, level in enumerate(names):
-        if all(features.get(feature) for each in names[place:] for feature in _LEVELS[each]):
+    for number, level in enumerate(names):
+        if all(features.get(feature) for each in names[number:] for feature in _LEVELS[each]):
             return level
-    return _OLDEST
+    return _BASELINE
 
 
 def _llvm() -> Any:
@@ -150,7 +149,7 @@ def _llvm() -> Any:
 
 
 def _machine(llvm: Any, level: str) -> Any:
-    # LLVM would keep to 256 bits on processors that once slowed down for more; measured, 512 are faster.
+    # By default LLVM uses 256-bit vectors, because old processors clocked down for 512 bits; measured, 512 is faster.
     features = "-prefer-256-bit" if level in {PACKING, "x86-64-v4"} else ""
     if level == PACKING:
         level, features = "x86-64-v4", ",".join([features, *(f"+{feature}" for feature in _LEVELS[PACKING])])
@@ -160,14 +159,14 @@ def _machine(llvm: Any, level: str) -> Any:
 
 
 def _compiled(module: str, function: str, level: str) -> bytes:
-    """Object code of a kernel for processors of a level."""
-    intermediate, wanted = _intermediate_code(module, function)
+    """Compile a kernel for a level. Raises InternalError if the code needs a symbol from outside."""
+    intermediate, mangled = _intermediate_code(module, function)
     llvm = _llvm()
     machine = _machine(llvm, level)
     code = llvm.parse_assembly(intermediate)
-    # Numba wraps the function for C and for Python; only the function itself is wanted, under its own name.
+    # Numba adds wrappers for C and for Python. Only the function itself is exported, under its plain name.
     for each in code.functions:
-        if each.name == wanted:
+        if each.name == mangled:
             each.name = function
         elif not each.is_declaration:
             each.linkage = "internal"
@@ -181,7 +180,7 @@ def _compiled(module: str, function: str, level: str) -> bytes:
 
 @functools.cache
 def _intermediate_code(module: str, function: str) -> tuple[str, str]:
-    """A kernel as LLVM's language has it, for any processor, and the name that it has in there."""
+    """A kernel as LLVM assembly for any processor, and the mangled name of its function."""
     import numba
 
     source = importlib.import_module(module)
@@ -190,7 +189,7 @@ def _intermediate_code(module: str, function: str) -> tuple[str, str]:
 
 
 def _load(code: bytes, function: str) -> int:
-    """Put object code into memory; the address of its function."""
+    """Load object code into memory and return the address of its function."""
     llvm = _llvm()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(llvm, _level()))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -200,18 +199,18 @@ def _load(code: bytes, function: str) -> int:
 
 
 def _callable(address: int) -> Callable[..., None]:
-    """A Python function around Numba's calling convention: places for a result and an error, then the arguments."""
+    """Wrap Numba's calling convention: pointers for a result and an exception, then the arguments; returns a status."""
     native = ctypes.CFUNCTYPE(ctypes.c_int32)(address)
 
     def call(*arguments: int) -> None:
         unused = ctypes.create_string_buffer(16)
         status = native(unused, unused, *map(ctypes.c_int64, arguments))
         if status:
-            raise InternalError(f"compiled code ended with status {status}")
+            raise InternalError(f"compiled code returned status {status}")
 
     return call
 
 
-# An install is for this processor; an image may meet any: python -m job.compiled.machine_code [--every-processor]
+# Compile ahead, for this processor or for any: python -m job.compiled.machine_code [--every-processor]
 if __name__ == "__main__":
     compile_ahead(levels() if "--every-processor" in sys.argv[1:] else [_level()])

@@ -10,6 +10,8 @@ class InputSignature(TypedDict):
     shape: list[int]
     range: list[int]
     background: NotRequired[int]
+    scale: NotRequired[Annotated[float, "of quantized values"]]
+    zero_point: NotRequired[Annotated[int, "of quantized values"]]
 
 
 class OutputSignature(TypedDict):
@@ -39,6 +41,7 @@ class TrainingData(TypedDict):
 
     source: str
     name: str
+    origin: NotRequired[Annotated[str, "where the images were taken from: files, MNIST_DIR, a download, scikit-learn"]]
     fingerprint: Annotated[str, "SHA-256 over all pixels and labels"]
     train_rows: int
     validation_rows: int
@@ -102,6 +105,13 @@ class EpochFigures(TypedDict):
     validation_loss: float
     validation_accuracy: float
     seconds: float
+
+
+class ExportSignature(TypedDict):
+    """What an export takes and gives."""
+
+    input: InputSignature
+    output: OutputSignature
 
 
 class ExportFigures(TypedDict):
@@ -176,6 +186,19 @@ class CardContent(CardIdentity):
     history: NotRequired[list[EpochFigures]]
     calibration: NotRequired[CalibrationSection]
     gate: NotRequired[GateSection]
+
+
+class TrainedCard(CardIdentity):
+    """The card of a network that `train` trained, its integrity aside."""
+
+    data: TrainingData
+    metrics: dict[str, SplitMetrics]
+    export: dict[str, ExportFigures]
+    training: TrainingSettings
+    seeds: dict[str, int]
+    history: list[EpochFigures]
+    calibration: CalibrationSection
+    gate: GateSection
 
 
 class Card(CardContent):

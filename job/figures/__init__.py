@@ -1,1 +1,1 @@
-"""Figures of a report as pictures for slides: the only code, beside the train stage, that imports matplotlib."""
+"""A report's figures as PNG files for slides."""

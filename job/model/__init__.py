@@ -1,1 +1,1 @@
-"""The saved network: its folder, and running it."""
+"""The model folder, and running its network."""

@@ -1,18 +1,15 @@
-"""The model folder: the saved network in its formats, and the card that says what it is and proves it unchanged.
+"""The model folder: the network in its formats, and the card that describes it and verifies the files.
 
     model/
-      model.keras   the source of truth          model.onnx   what the scorer runs
-      model.npz     its layers, where all of them are dense; what the scorer then runs
-      model.tflite  the same for phones and boards; model.int8.tflite: in whole numbers, where that was asked for
-      history.csv   how it was trained, epoch by epoch; curves.png: the same, drawn
-      NOT_BLESSED   where the model fell short of what was asked of it: in what
+      model.keras   the network as trained       model.onnx   what the scorer runs
+      model.npz     only dense layers: their weights; the scorer runs these instead, faster
+      model.tflite  for phones and boards        model.int8.tflite   quantised, on request
+      history.csv   metrics by epoch             curves.png   the same as a plot
+      NOT_BLESSED   only if the model failed its quality gate: why
       model.json    the card: provenance, metrics, SHA-256 of each file and of the card itself, golden rows
 
-The card is written last and read first. Whoever changes it on purpose can give it a digest that fits: digests find
-damage and mix-ups; against the rest there are golden rows, and a card is held to what a card may say. Nothing here
-runs a network: see `predictor`.
-
-The network as the scorer runs it: uint8 pixels -> probabilities, by the quickest way that the model allows.
+The card is written last and read first. Digests detect damage and mix-ups, not attacks, so the card's content is
+checked as untrusted input, and the golden rows test the network itself. `predictor_of` selects what runs it.
 """
 
 import base64
@@ -25,6 +22,7 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
+from job.documents.model_json import CardContent, TrainedCard
 from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.model.dense import DensePredictor
@@ -41,10 +39,10 @@ CURVES_NAME: Final = "curves.png"
 MARKER_NAME: Final = "NOT_BLESSED"
 # 2: the card carries its own digest.
 FORMAT: Final = 2
-# Another processor's vector units may round differently; a wrong or damaged network is off by far more.
+# Rounding differs between processors; a wrong or damaged network differs far more.
 GOLDEN_TOLERANCE: Final = 1e-4
 FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME, HISTORY_NAME, CURVES_NAME)
-# A card of a thousand epochs takes a fiftieth of this.
+# A card of a thousand epochs takes 2 % of this.
 _MAX_CARD_BYTES: Final = 16 << 20
 _DIGEST: Final = "sha256"
 
@@ -59,7 +57,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Golden:
-    """A few images and what the network said of them when it was saved.
+    """A few images and the network's probabilities for them when it was saved.
 
     pixels: uint8 (n, 784). probabilities: float32 (n, 10).
     """
@@ -76,7 +74,7 @@ class Golden:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """Raises KeyError, ValueError or TypeError where the content is not a golden section."""
+        """The inverse of `to_json`. Raises KeyError, ValueError or TypeError for any other content."""
         pixels = np.frombuffer(base64.b64decode(content["pixels"], validate=True), np.uint8).reshape(-1, PIXELS)
         probabilities = np.array(content["probabilities"], np.float32).reshape(len(pixels), CLASSES)
         return cls(pixels, probabilities)
@@ -86,8 +84,8 @@ class Golden:
 class Bundle:
     """An opened and verified model folder.
 
-    digest: SHA-256 over the names and digests of its files; it changes when any of them does.
-    about: the whole card, for reports. files: the content of each file that the card lists, by its name.
+    digest: the model's, SHA-256 over the names and digests of its files. about: the whole card. files: the content of
+    each file that the card lists, by name.
     """
 
     path: str
@@ -103,7 +101,7 @@ class Bundle:
 
     @property
     def dense(self) -> bytes | None:
-        """The content of model.npz; None where the network has other layers, too."""
+        """The content of model.npz; None if the network has other than dense layers."""
         return self.files.get(DENSE_NAME)
 
     @property
@@ -117,23 +115,23 @@ class Bundle:
         return join(self.path, ONNX_NAME if self.dense is None else DENSE_NAME)
 
     def check(self, predictor: Predictor) -> None:
-        """Raise ModelInvalid unless the network says of the golden rows what it said when it was saved."""
+        """Raise ModelInvalid unless `predictor` reproduces the probabilities of the golden rows."""
         self.check_answers(predictor.predict(self.golden.pixels), self.network_path)
 
     def check_answers(self, found: Probabilities, path: str) -> None:
-        """The same for what a network said of the golden rows, float32 (n, 10). path: the file that it is in."""
+        """The same for probabilities found for the golden rows, float32 (n, 10). path: of the network, for errors."""
         difference = float(np.abs(found - self.golden.probabilities).max())
         if not difference <= GOLDEN_TOLERANCE:
             raise ModelInvalid(
-                f"{path}: its answers to the golden rows in {CARD_NAME} are off by up to {difference:.2g} "
-                f"(allowed: {GOLDEN_TOLERANCE:g}); one of the two belongs to another model: train it again"
+                f"{path}: its probabilities for the golden rows in {CARD_NAME} differ by up to {difference:.2g} "
+                f"(allowed: {GOLDEN_TOLERANCE:g}): one of the two files belongs to another model; train it again"
             )
 
 
-def write_card(storage: Storage, folder: str, about: dict[str, Any], golden: Golden) -> str:
-    """Write the card of a folder whose model files are all there, and return the model's digest.
+def write_card(storage: Storage, folder: str, about: CardContent | TrainedCard, golden: Golden) -> str:
+    """Write the card of a folder whose other files are complete, and return the model's digest.
 
-    `about` is what the card says besides.
+    about: the card's sections, apart from format, files, golden rows and digest.
     """
     names = [name for name in FILE_NAMES if storage.stat(join(folder, name))]
     files = {name: _sha256(storage.read(join(folder, name))) for name in names}
@@ -144,41 +142,51 @@ def write_card(storage: Storage, folder: str, about: dict[str, Any], golden: Gol
 
 
 def card_digest(card: dict[str, Any]) -> str:
-    """SHA-256 of what a card says, its own digest aside: of its JSON with sorted keys and without spaces."""
+    """SHA-256 of a card without its digest, as JSON with sorted keys and without spaces."""
     content = {name: value for name, value in card.items() if name != _DIGEST}
     return _sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
 
 
 def mark(storage: Storage, folder: str, shortfalls: Sequence[str]) -> None:
-    """Mark a model folder as one that fell short, for whoever looks into it; the card says so, too."""
+    """Mark a model folder as not blessed, with the reasons; the card says so, too."""
     with storage.commit(join(folder, MARKER_NAME)) as file:
         file.write("".join(f"{each}\n" for each in shortfalls).encode())
 
 
 def is_blessed(storage: Storage, folder: str) -> bool:
-    """Whether a folder holds a model that has not been found to fall short."""
+    """Whether a folder holds a model that has not been marked as not blessed."""
     return storage.stat(join(folder, CARD_NAME)) is not None and storage.stat(join(folder, MARKER_NAME)) is None
 
 
 def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = False) -> Bundle:
-    """Read and verify a model folder. Raises ModelInvalid, naming the file that is missing, damaged or foreign.
+    """Read and verify a model folder.
 
-    A model that fell short of what was asked of it is refused, too, unless allowed.
+    Raises ModelInvalid with the name of the file that is missing, damaged or unknown, and for a model that is not
+    blessed, unless `allows_unblessed`.
     """
     folder = storage.resolve(location)
     about, files, golden = _read_card(storage, folder)
     gate = about.get("gate") or {}
     if not allows_unblessed and (gate.get("verdict") == "not_blessed" or not is_blessed(storage, folder)):
-        reasons = "; ".join(map(str, gate.get("shortfalls") or [])) or f"it has a file {MARKER_NAME}"
+        reasons = "; ".join(map(str, gate.get("shortfalls") or [])) or f"there is a file {MARKER_NAME}"
         raise ModelInvalid(
-            f"{folder}: the model is not blessed: {reasons}; train a better one, or {Flag.ALLOW_UNBLESSED}"
+            f"{folder}: the model is not blessed: {reasons}; train a better one, or add {Flag.ALLOW_UNBLESSED}"
         )
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
     return Bundle(folder, _digest_over(files), about, golden, contents)
 
 
+def predictor_of(bundle: Bundle) -> Predictor:
+    """The fastest predictor for a bundle's network. Raises ModelInvalid if the network cannot be loaded."""
+    if bundle.dense is not None:
+        return DensePredictor(bundle.dense, join(bundle.path, DENSE_NAME))
+    from job.model.onnx_predictor import OnnxPredictor
+
+    return OnnxPredictor(bundle.onnx, join(bundle.path, ONNX_NAME))
+
+
 def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str, str], Golden]:
-    """What a folder's card says in all, the digests of its files, and its golden rows."""
+    """The card of a folder, the digests of its files, and its golden rows."""
     path = join(folder, CARD_NAME)
     found = storage.stat(path)
     if found is None:
@@ -190,25 +198,27 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
         if about["format"] != FORMAT:
             raise ModelInvalid(f"{path}: has format {about['format']}, expected {FORMAT}; train the model again")
         if about[_DIGEST] != card_digest(about):
-            raise ModelInvalid(f"{path}: its {_DIGEST} is not its own; it was changed or damaged: train again")
+            raise ModelInvalid(
+                f"{path}: its SHA-256 does not match its contents: it was changed or damaged; train the model again"
+            )
         _check_sections(about)
         files = dict(about["files"])
         golden = Golden.from_json(about["golden"])
-    # Golden probabilities may be too large for a float, and sections nested more deeply than Python can follow.
+    # Golden probabilities may overflow a float, and sections may be nested more deeply than Python allows.
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelInvalid(f"{path}: is not a model card: {error!r:.200}; train the model again") from error
     if ONNX_NAME not in files or not len(golden.pixels):
-        raise ModelInvalid(f"{path}: names no {ONNX_NAME} or has no golden rows; train the model again")
-    foreign = sorted(set(files) - set(FILE_NAMES))
-    if foreign:
+        raise ModelInvalid(f"{path}: lists no {ONNX_NAME} or has no golden rows; train the model again")
+    unknown = sorted(set(files) - set(FILE_NAMES))
+    if unknown:
         raise ModelInvalid(
-            f"{path}: lists {foreign[0]!r:.200}, which is none of {', '.join(FILE_NAMES)}; train the model again"
+            f"{path}: lists {unknown[0]!r:.200}, which is none of {', '.join(FILE_NAMES)}; train the model again"
         )
     return about, files, golden
 
 
 def _check_sections(about: dict[str, Any]) -> None:
-    """Raise TypeError where a section that is looked into later is something else than a section."""
+    """Raise TypeError if a section that is read later is not an object."""
     data, metrics, gate = (about.get(name) or {} for name in ("data", "metrics", "gate"))
     sections = (("data", data), ("gate", gate), ("metrics", metrics))
     for name, section in (*sections, ("metrics.test", metrics.get("test", {}))):
@@ -217,32 +227,25 @@ def _check_sections(about: dict[str, Any]) -> None:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON's")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:
     path = join(folder, name)
     if storage.stat(path) is None:
-        raise ModelInvalid(f"{path}: is missing, though {CARD_NAME} lists it: restore the model folder or train again")
+        raise ModelInvalid(f"{path}: is missing, though {CARD_NAME} lists it; restore the model folder or train again")
     content = storage.read(path)
     if _sha256(content) != digest:
-        raise ModelInvalid(f"{path}: its SHA-256 is not the one in {CARD_NAME}; it was changed or damaged: train again")
+        raise ModelInvalid(
+            f"{path}: its SHA-256 does not match the one in {CARD_NAME}: it was changed or damaged; train again"
+        )
     return content
 
 
 def _digest_over(files: Mapping[str, str]) -> str:
-    """The model's digest: that of its files' names and digests."""
+    """The model's digest: SHA-256 over the names and digests of its files."""
     return _sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode())
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def predictor_of(bundle: Bundle) -> Predictor:
-    """The quickest way to run a bundle's network. Raises ModelInvalid."""
-    if bundle.dense is not None:
-        return DensePredictor(bundle.dense, join(bundle.path, DENSE_NAME))
-    from job.model.onnx_predictor import OnnxPredictor
-
-    return OnnxPredictor(bundle.onnx, join(bundle.path, ONNX_NAME))

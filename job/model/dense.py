@@ -1,7 +1,7 @@
-"""A network of dense layers as the file `model.npz` holds it, and as the scorer runs it: see `dense_kernel`.
+"""Networks of dense layers only: the file `model.npz`, and a predictor that runs it with `dense_kernel`.
 
-Knows nothing of ONNX; `train.export.onnx_graph` makes these files. Everything is checked before its address is given
-away: the kernel believes what it is told.
+`train.export.onnx_graph` extracts the layers from the ONNX model. All shapes and values are checked before the kernel
+gets their addresses, because the kernel checks nothing.
 """
 
 import io
@@ -18,55 +18,56 @@ from job.compiled.machine_code import kernel
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import ModelInvalid
 
-# How many outputs of a layer the kernel computes at once, and of the last: eight and one registers of AVX-512.
+# The kernel computes this many outputs of a layer at once, and of the last layer: 8 and 1 AVX-512 registers.
 PANEL: Final = 128
 CLASS_PANEL: Final = 16
-# How many inputs it looks at together.
+# The kernel tests this many inputs at once for zeros.
 WIDTH: Final = 64
-# How many rows go through all layers before the next do.
+# The kernel runs this many rows through all layers before the next.
 TILE_ROWS: Final = 128
-# NumPy parses a header as Python's text, and believes it when it says how much memory the array takes.
+# What NumPy raises for damaged files: it parses headers as Python literals, and allocates what they ask for.
 _DAMAGE: Final = (
     ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, MemoryError, tokenize.TokenError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-_LEAST_LAYERS: Final = 2
+_MIN_LAYERS: Final = 2
 
 _Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class DenseNetwork:
-    """Layers of pixels or hidden units @ weights + bias, with a ReLU between them and a softmax behind the last.
+    """Layers inputs @ weights + bias, with ReLU between them and softmax after the last.
 
-    layers: at least two of (float32 (inputs, outputs), float32 (outputs,)), from 784 pixels of 0-255 to 10 classes.
+    layers: at least two pairs of weights float32 (inputs, outputs) and bias float32 (outputs,); the first layer takes
+    784 pixels of 0-255, the last has 10 outputs.
     """
 
     layers: tuple[tuple[_Floats, _Floats], ...]
 
     def to_bytes(self) -> bytes:
-        """As an .npz archive of weights0, bias0, weights1, ...; the same network always gives the same bytes."""
+        """An .npz archive of weights0, bias0, weights1, ...; the same network gives the same bytes."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             for number, layer in enumerate(self.layers):
                 for name, array in zip(("weights", "bias"), layer, strict=True):
                     content = io.BytesIO()
                     np.save(content, array)
-                    # ZipInfo's own date, 1980, instead of now.
+                    # ZipInfo's default date, 1980, instead of the current time.
                     archive.writestr(zipfile.ZipInfo(f"{name}{number}.npy"), content.getvalue())
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Raises ValueError where the content is no such archive. Pickled objects in it are not loaded."""
+        """The inverse of `to_bytes`. Raises ValueError for any other content; pickled objects are not loaded."""
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 count = len(arrays.files) // 2
                 layers = tuple((arrays[f"weights{number}"], arrays[f"bias{number}"]) for number in range(count))
         except _DAMAGE as error:
             raise ValueError(str(error).partition("\n")[0] or type(error).__name__) from error
-        if count < _LEAST_LAYERS:
-            raise ValueError(f"it has {count} layers, expected {_LEAST_LAYERS} or more")
+        if count < _MIN_LAYERS:
+            raise ValueError(f"it has {count} layers, expected {_MIN_LAYERS} or more")
         inputs = PIXELS
         for number, (weights, bias) in enumerate(layers):
             outputs = CLASSES if number == count - 1 else weights.size // inputs
@@ -80,20 +81,20 @@ class DenseNetwork:
 
 
 class DensePredictor:
-    """A network of dense layers, ready to run. Threads may share it; each call computes on the caller's thread alone.
+    """Runs a network of dense layers. Threads may share it; each call computes on the calling thread only.
 
-    A row's result depends on nothing but the row. It differs from ONNX Runtime's by rounding, some 1e-6, because sums
-    are made in another order.
+    The result of a row depends on that row only. It differs from ONNX Runtime's by rounding, about 1e-6, because sums
+    are computed in another order.
     """
 
     def __init__(self, content: bytes, where: str) -> None:
-        """`content`: a DenseNetwork's bytes; `where` names them in errors. Raises ModelInvalid if they are none."""
+        """content: of `DenseNetwork.to_bytes`; where: its path, for errors. Raises ModelInvalid for other content."""
         try:
             network = DenseNetwork.from_bytes(content)
         except ValueError as error:
-            raise ModelInvalid(f"{where}: is no network of dense layers: {error}") from error
+            raise ModelInvalid(f"{where}: is not a network of dense layers: {error}") from error
         *hidden, last = network.layers
-        # The table below holds their addresses.
+        # Kept alive here: the table below has their addresses.
         self._arrays = [_panels(*layer, PANEL) for layer in hidden]
         self._arrays.append(_panels(*last, CLASS_PANEL))
         self._layers = np.array(
@@ -115,9 +116,9 @@ class DensePredictor:
 
 
 def _panels(weights: _Floats, bias: _Floats, width: int) -> tuple[_Floats, _Floats]:
-    """A layer as the kernel takes it: (panels, inputs, width) and (panels * width,), filled up with zeros.
+    """A layer in the kernel's layout: weights (panels, inputs, width) and bias (panels * width,), padded with zeros.
 
-    Inputs are filled up as well, to the width of the panels of the layer before.
+    Inputs other than pixels are padded as well, to the width of the panels of the layer before.
     """
     inputs, outputs = weights.shape
     panels = -(-outputs // width)
@@ -129,8 +130,8 @@ def _panels(weights: _Floats, bias: _Floats, width: int) -> tuple[_Floats, _Floa
 
 def _softmax(logits: _Floats) -> Probabilities:
     """float32 (n, 10) -> (n, 10)."""
-    # One class below the other, which NumPy is three times as quick with; added up one by one, because the order of its
-    # own sums depends on how many rows there are.
+    # Transposed, which NumPy computes three times as fast. Classes are added one by one, because the order of NumPy's
+    # sums depends on the number of rows.
     classes = np.ascontiguousarray(logits.T)
     classes -= classes.max(axis=0)
     np.exp(classes, out=classes)

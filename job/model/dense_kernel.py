@@ -1,11 +1,10 @@
-"""Dense layers without their zeros: most pixels are background, half of the hidden units are off, and 0 adds nothing.
+"""The dense network, skipping zeros: four in five pixels of MNIST are 0, and so is half of what a ReLU passes on.
 
-Four in five pixels of MNIST are 0, and so are half of what a ReLU lets through. Skipping them costs less than
-multiplying by them, even against a matrix product at the processor's limit. Some inputs' weights at a time, for some
-rows: so many that both stay in the nearest caches, which is what sets the speed. Sums live in vector registers while
-a row's inputs are walked through, as set bits.
+Skipping them costs less than multiplying by them, even against a matrix product at the processor's limit. Some inputs'
+weights are used together for some rows, so many that both stay in the nearest caches, which sets the speed. For each
+row the set bits of a mask name the inputs that are not 0, and the sums stay in vector registers meanwhile.
 
-Compiled by Numba, kept and loaded by `machine_code`.
+Compiled by Numba; `machine_code` caches and loads it for `dense`, which lays out the weights.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
@@ -17,18 +16,15 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import carray, types
-from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
+from job.compiled.llvm import BIT, BYTE, FLOAT, LONG, broadcast, call_llvm, lanes_to_bits, load, store
 from job.contract import PIXELS
 from job.model.dense import CLASS_PANEL, PANEL, TILE_ROWS, WIDTH
 
 # Inputs whose weights are used together: two image lines, whose weights take 28 KiB, and half as many hidden units.
 _PIXELS_AT_ONCE: Final = 56
 _FLOAT_BYTES: Final = 4
-
-_BIT, _BYTE, _INT, _LONG = (ir.IntType(bits) for bits in (1, 8, 32, 64))
-_FLOAT = ir.FloatType()
 
 SIGNATURE: Final = types.void(
     types.int64, types.int64, types.CPointer(types.int64), types.int64, types.int64, types.int64, types.int64
@@ -37,25 +33,26 @@ SIGNATURE: Final = types.void(
 
 @numba.njit
 def run_layers(pixels, rows, layers, count, sums, stride, logits):
-    """Pixels through all layers, to what goes into the softmax; addresses of uint8 (rows, 784) and arrays of float32.
+    """Run pixels through all layers, up to the inputs of the softmax.
 
-    layers: int64 (count, 3), for each the addresses of its weights and bias, and how many panels of outputs it has; the
-    last has one, of CLASS_PANEL. sums: room for two times TILE_ROWS rows of `stride` floats. logits: (rows,
-    CLASS_PANEL). Each row's sums are made in the order of its inputs, so that they do not depend on other rows.
+    Arguments are addresses of arrays, and integers. pixels: uint8 (rows, 784). layers: int64 (count, 3), for each layer
+    the addresses of its weights and bias (float32) and its number of output panels; the last layer has one panel, of
+    CLASS_PANEL. sums: scratch, float32 (2, TILE_ROWS, stride). logits: float32 (rows, CLASS_PANEL), written.
+    Each row's sums are added in the order of its inputs, so that no row's result depends on other rows.
     """
     table = carray(layers, (count, 3))
     row_bytes = stride * _FLOAT_BYTES
-    room = TILE_ROWS * row_bytes
+    buffer_bytes = TILE_ROWS * row_bytes
     for first in range(0, rows, TILE_ROWS):
         tile = min(TILE_ROWS, rows - first)
-        source, target = sums + room, sums
+        source, target = sums + buffer_bytes, sums
         for number in range(count):
             weights, bias, panels = table[number, 0], table[number, 1], table[number, 2]
             if number == 0:
-                _start(target, tile, row_bytes, bias, panels)
+                _set_to_bias(target, tile, row_bytes, bias, panels)
                 _add_pixels(pixels + first * PIXELS, tile, weights, panels, target, row_bytes)
             elif number < count - 1:
-                _start(target, tile, row_bytes, bias, panels)
+                _set_to_bias(target, tile, row_bytes, bias, panels)
                 inputs = table[number - 1, 2] * PANEL
                 _add_hidden(source, tile, inputs, weights, panels, target, row_bytes)
             else:
@@ -65,8 +62,8 @@ def run_layers(pixels, rows, layers, count, sums, stride, logits):
 
 
 @numba.njit
-def _start(sums, rows, row_bytes, bias, panels):
-    """Let all sums begin with the bias."""
+def _set_to_bias(sums, rows, row_bytes, bias, panels):
+    """Initialise all sums with the bias."""
     for row in range(rows):
         for panel in range(panels):
             _copy(bias + panel * PANEL * _FLOAT_BYTES, sums + row * row_bytes + panel * PANEL * _FLOAT_BYTES)
@@ -74,12 +71,12 @@ def _start(sums, rows, row_bytes, bias, panels):
 
 @numba.njit
 def _add_pixels(pixels, rows, weights, panels, sums, row_bytes):
-    """Add pixels @ weights to sums."""
+    """The first layer: sums += pixels @ weights."""
     for panel in range(panels):
         panel_weights = weights + panel * PIXELS * PANEL * _FLOAT_BYTES
         panel_sums = sums + panel * PANEL * _FLOAT_BYTES
         for start in range(0, PIXELS, _PIXELS_AT_ONCE):
-            # The last load would reach behind the row, so it begins earlier and is shifted.
+            # The last load would reach past the row, so it begins earlier and is shifted.
             begin = min(start, PIXELS - WIDTH)
             for row in range(rows):
                 pixel = pixels + row * PIXELS
@@ -93,7 +90,7 @@ def _add_pixels(pixels, rows, weights, panels, sums, row_bytes):
 
 @numba.njit
 def _add_hidden(values, rows, inputs, weights, panels, sums, row_bytes):
-    """Add relu(values) @ weights to sums."""
+    """A hidden layer: sums += relu(values) @ weights."""
     for panel in range(panels):
         panel_weights = weights + panel * inputs * PANEL * _FLOAT_BYTES
         panel_sums = sums + panel * PANEL * _FLOAT_BYTES
@@ -109,7 +106,7 @@ def _add_hidden(values, rows, inputs, weights, panels, sums, row_bytes):
 
 @numba.njit
 def _classify(values, rows, inputs, weights, bias, logits, row_bytes):
-    """The last layer: relu(values) @ weights + bias."""
+    """The last layer: logits = relu(values) @ weights + bias."""
     for row in range(rows):
         target = logits + row * CLASS_PANEL * _FLOAT_BYTES
         _copy_classes(bias, target)
@@ -120,36 +117,39 @@ def _classify(values, rows, inputs, weights, bias, logits, row_bytes):
                 _add_weighted_classes(active, value, weights + start * CLASS_PANEL * _FLOAT_BYTES, target)
 
 
+# Intrinsics
+
+
 @intrinsic
 def _ink(_context, address):
-    """A bit for each of the 64 bytes from `address` on: whether it is not 0."""
+    """A mask of the 64 bytes at `address` that are not 0."""
 
     def codegen(_target, builder, _signature, arguments):
-        values = _loaded(builder, arguments[0], _BYTE, WIDTH)
-        return builder.bitcast(builder.icmp_unsigned("!=", values, ir.Constant(values.type, None)), _LONG)
+        values = load(builder, arguments[0], ir.VectorType(BYTE, WIDTH))
+        return lanes_to_bits(builder, builder.icmp_unsigned("!=", values, ir.Constant(values.type, None)))
 
     return types.uint64(types.int64), codegen
 
 
 @intrinsic
 def _active(_context, address):
-    """A bit for each of the 64 floats from `address` on: whether it is above 0."""
+    """A mask of the 64 floats at `address` that are greater than 0."""
 
     def codegen(_target, builder, _signature, arguments):
-        values = _loaded(builder, arguments[0], _FLOAT, WIDTH)
-        return builder.bitcast(builder.fcmp_ordered(">", values, ir.Constant(values.type, None)), _LONG)
+        values = load(builder, arguments[0], ir.VectorType(FLOAT, WIDTH), _FLOAT_BYTES)
+        return lanes_to_bits(builder, builder.fcmp_ordered(">", values, ir.Constant(values.type, None)))
 
     return types.uint64(types.int64), codegen
 
 
-def _copying(width):
-    """A function that copies so many floats from one address to another."""
+def _copy_function(width):
+    """A function that copies `width` floats from one address to another."""
 
     @intrinsic
     def copy(_context, source, target):
         def codegen(target_context, builder, _signature, arguments):
-            values = _loaded(builder, arguments[0], _FLOAT, width)
-            _store(builder, values, arguments[1])
+            values = load(builder, arguments[0], ir.VectorType(FLOAT, width), _FLOAT_BYTES)
+            store(builder, values, arguments[1], _FLOAT_BYTES)
             return target_context.get_dummy_value()
 
         return types.void(types.int64, types.int64), codegen
@@ -157,28 +157,32 @@ def _copying(width):
     return copy
 
 
-def _adding(width, element):
-    """A function: for each of the bits, of which one is set, sums += values[bit] * weights[bit], so many sums."""
+def _add_function(width, element):
+    """A function that adds `values[bit] * weights[bit]` to `width` sums, for each set bit from the lowest on.
+
+    At least one bit must be set. `values` are of the type `element`.
+    """
 
     @intrinsic
     def add(_context, bits, values, weights, sums):
         def codegen(target, builder, _signature, arguments):
             bits, values, weights, sums = arguments
-            before = _loaded(builder, sums, _FLOAT, width)
+            before = load(builder, sums, ir.VectorType(FLOAT, width), _FLOAT_BYTES)
             entry = builder.block
             loop, done = (builder.append_basic_block(name) for name in ("loop", "done"))
             builder.branch(loop)
             builder.position_at_end(loop)
-            left, total = builder.phi(_LONG), builder.phi(before.type)
-            index = builder.cttz(left, ir.Constant(_BIT, 1))
-            added = _multiply_add(builder, index, _spread(builder, index, values, element, width), weights, total)
-            rest = builder.and_(left, builder.sub(left, ir.Constant(_LONG, 1)))
+            left, total = builder.phi(LONG), builder.phi(before.type)
+            index = builder.cttz(left, ir.Constant(BIT, 1))
+            value = broadcast(builder, _float_at(builder, values, index, element), width)
+            added = _multiply_add(builder, value, weights, index, total)
+            rest = builder.and_(left, builder.sub(left, ir.Constant(LONG, 1)))
             for phi, first, following in ((left, bits, rest), (total, before, added)):
                 phi.add_incoming(first, entry)
                 phi.add_incoming(following, loop)
-            builder.cbranch(builder.icmp_unsigned("!=", rest, ir.Constant(_LONG, 0)), loop, done)
+            builder.cbranch(builder.icmp_unsigned("!=", rest, ir.Constant(LONG, 0)), loop, done)
             builder.position_at_end(done)
-            _store(builder, added, sums)
+            store(builder, added, sums, _FLOAT_BYTES)
             return target.get_dummy_value()
 
         return types.void(types.uint64, types.int64, types.int64, types.int64), codegen
@@ -186,39 +190,22 @@ def _adding(width, element):
     return add
 
 
-_copy, _copy_classes = _copying(PANEL), _copying(CLASS_PANEL)
-_add_weighted_bytes = _adding(PANEL, _BYTE)
-_add_weighted_floats = _adding(PANEL, _FLOAT)
-_add_weighted_classes = _adding(CLASS_PANEL, _FLOAT)
-
-
-def _spread(builder, index, values, element, width):
-    """One of the values, as so many floats."""
+def _float_at(builder, values, index, element):
+    """`values[index]` as a float."""
     place = builder.gep(builder.inttoptr(values, element.as_pointer()), [index], source_etype=element)
     value = builder.load(place, typ=element)
-    if element is _BYTE:
-        value = builder.uitofp(value, _FLOAT)
-    vector = ir.VectorType(_FLOAT, width)
-    undefined = ir.Constant(vector, ir.Undefined)
-    first = builder.insert_element(undefined, value, ir.Constant(_INT, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INT, width), None))
+    return builder.uitofp(value, FLOAT) if element is BYTE else value
 
 
-def _multiply_add(builder, index, value, weights, total):
+def _multiply_add(builder, value, weights, index, total):
+    """`total + value * weights[index]`, where a row of weights is as wide as `total`."""
     width = total.type.count
-    offset = builder.mul(index, ir.Constant(_LONG, width * _FLOAT_BYTES))
-    row = _loaded(builder, builder.add(weights, offset), _FLOAT, width)
-    kind = ir.FunctionType(total.type, [total.type] * 3)
-    name = f"llvm.fmuladd.v{width}f32"
-    return builder.call(get_or_insert_function(builder.module, kind, name), [value, row, total])
+    offset = builder.mul(index, ir.Constant(LONG, width * _FLOAT_BYTES))
+    row = load(builder, builder.add(weights, offset), total.type, _FLOAT_BYTES)
+    return call_llvm(builder, f"llvm.fmuladd.v{width}f32", total.type, [value, row, total])
 
 
-def _loaded(builder, address, element, width):
-    vector = ir.VectorType(element, width)
-    values = builder.load(builder.inttoptr(address, vector.as_pointer()), typ=vector)
-    values.align = element.width // 8 if element is _BYTE else _FLOAT_BYTES
-    return values
-
-
-def _store(builder, values, address):
-    builder.store(values, builder.inttoptr(address, values.type.as_pointer())).align = _FLOAT_BYTES
+_copy, _copy_classes = _copy_function(PANEL), _copy_function(CLASS_PANEL)
+_add_weighted_bytes = _add_function(PANEL, BYTE)
+_add_weighted_floats = _add_function(PANEL, FLOAT)
+_add_weighted_classes = _add_function(CLASS_PANEL, FLOAT)

@@ -1,7 +1,7 @@
-"""A network on ONNX Runtime: uint8 pixels -> probabilities, one thread per caller.
+"""A predictor for any ONNX model, on ONNX Runtime; `dense` is faster, but for dense layers only.
 
-ONNX Runtime is always called with the same number of rows, so that a row's result can never depend on the rows around
-it: matrix kernels round differently for other shapes. This is what makes output independent of part sizes.
+ONNX Runtime is always called with the same number of rows, because matrix kernels round differently for other shapes.
+So the result of a row does not depend on the rows around it, nor the output on the size of parts.
 """
 
 import os
@@ -16,28 +16,30 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import OUT_OF_MEMORY, ModelInvalid, ResourceExhausted
 
-# Measured: larger batches fall out of the processor's cache (512-1024 rows are best, 2048 slower).
+# Measured: 512 to 1024 rows are fastest; 2048 no longer fit into the processor's cache.
 BATCH_ROWS: Final = 512
-# What ONNX Runtime says of a network that it cannot load or run; these errors share no base below Exception. The other
-# errors that it has are of devices, and of ways to load a network, that are not used here. Text that is no UTF-8 is a
-# ValueError.
+# Errors of ONNX Runtime for a model that it cannot load or run; they have no common base class below Exception. Its
+# other errors are about devices and ways to load a model that are not used here. Invalid UTF-8 raises ValueError.
 _REFUSALS: Final = (
     ort_errors.EPFail, ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.InvalidGraph,
     ort_errors.InvalidProtobuf, ort_errors.NoModel, ort_errors.NoSuchFile, ort_errors.NotFound,
     ort_errors.NotImplemented, ort_errors.RuntimeException, ValueError, RuntimeError,
 )  # fmt: skip
-# How it words that memory ran out, where it does not raise MemoryError.
+# Messages of its errors when memory runs out, other than MemoryError.
 _NO_MEMORY: Final = ("bad_alloc", "Failed to allocate memory")
-# ONNX files may name others that hold their weights, found in the working folder and under no digest. In what is no
-# folder, there are none.
+# ONNX files may refer to external files of weights, relative to the working folder and covered by no digest. There are
+# none below a path that is not a folder.
 _NO_FOLDER: Final = ("session.model_external_initializers_file_folder_path", os.devnull)
 
 
 class OnnxPredictor:
-    """A network loaded from ONNX. Threads may share it; each call computes on the caller's thread alone."""
+    """Runs an ONNX model. Threads may share it; each call computes on the calling thread only."""
 
     def __init__(self, onnx: bytes, where: str) -> None:
-        """`where` names the model in errors. Raises ModelInvalid if it is no network of 784 uint8 -> 10 float32."""
+        """onnx: the file's content; where: its path, for errors.
+
+        Raises ModelInvalid unless it takes uint8 (n, 784) and returns float32 (n, 10).
+        """
         ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -46,7 +48,7 @@ class OnnxPredictor:
         options.add_session_config_entry(*_NO_FOLDER)
         self._where = where
         with _translated(where, "load"):
-            # The fallback would try the same again, and say so on standard output.
+            # The fallback would try the same provider again, and print that to standard output.
             self._session = ort.InferenceSession(
                 onnx, options, providers=["CPUExecutionProvider"], enable_fallback=False
             )
@@ -55,7 +57,7 @@ class OnnxPredictor:
             self._input = inputs[0].name
         expected = [("tensor(uint8)", ["n", PIXELS]), ("tensor(float)", ["n", CLASSES])]
         if found != expected:
-            raise ModelInvalid(f"{where}: takes and gives {found}, expected {expected}")
+            raise ModelInvalid(f"{where}: has inputs and outputs {found}, expected {expected}")
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """uint8 (n, 784) -> float32 (n, 10)."""
@@ -65,7 +67,7 @@ class OnnxPredictor:
         return results
 
     def _run(self, pixels: Pixels) -> Probabilities:
-        """The same, for n <= BATCH_ROWS."""
+        """Up to BATCH_ROWS rows, padded to BATCH_ROWS."""
         count = len(pixels)
         if count < BATCH_ROWS:
             pixels = np.concatenate([pixels, np.zeros((BATCH_ROWS - count, PIXELS), np.uint8)])
@@ -76,17 +78,17 @@ class OnnxPredictor:
 
 @contextmanager
 def _translated(where: str, verb: str) -> Iterator[None]:
-    """Turn ONNX Runtime's errors into ModelInvalid, and running out of memory into ResourceExhausted."""
+    """Translate ONNX Runtime's errors to ModelInvalid, and running out of memory to ResourceExhausted."""
     try:
         yield
     except (*_REFUSALS, MemoryError) as error:
-        said = str(error)
-        if isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY):
+        message = str(error)
+        if isinstance(error, MemoryError) or any(words in message for words in _NO_MEMORY):
             raise ResourceExhausted(f"{where}: {OUT_OF_MEMORY}") from error
-        first_line = said.partition("\n")[0]
+        first_line = message.partition("\n")[0]
         raise ModelInvalid(f"{where}: ONNX Runtime cannot {verb} it: {first_line}") from error
 
 
 def _rows(shape: list[int | str | None]) -> int | str | None:
-    """`n` where a network takes any number of rows; else the number that it was fixed to."""
+    """`n` for any number of rows; otherwise the number that the model is fixed to."""
     return shape[0] if shape and isinstance(shape[0], int) else "n"

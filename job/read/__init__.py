@@ -1,1 +1,1 @@
-"""Bytes -> PixelBatch: every kind of pixel file, whatever its columns are called."""
+"""Files of pixels -> PixelBatch, whatever their format and layout. `source` is the entry."""

@@ -1,6 +1,7 @@
-"""Arrow's types and memory as this job uses them: what a type can stand for, and arrays as NumPy arrays.
+"""Arrow types as kinds of columns, and Arrow arrays as NumPy arrays that share their memory.
 
-pyarrow's own `to_numpy` imports pandas wherever that is installed, which takes longer than reading a small file.
+Used instead of pyarrow's own `to_numpy`, which imports pandas wherever that is installed; the import takes longer than
+reading a small file.
 """
 
 from typing import Any, Final
@@ -10,6 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from job.contract import PIXELS, SIDE
+
+# Hugging Face stores a picture as a struct of its bytes and a path.
+BYTES_FIELD: Final = "bytes"
 
 _DTYPES: Final[dict[pa.DataType, type[np.generic]]] = {
     pa.int8(): np.int8,
@@ -24,23 +28,91 @@ _DTYPES: Final[dict[pa.DataType, type[np.generic]]] = {
     pa.float32(): np.float32,
     pa.float64(): np.float64,
 }
+_BITS_PER_BYTE: Final = 8
+_POINTER_BYTES: Final = 8
+
+
+# Types
 
 
 def is_number(type_: pa.DataType) -> bool:
-    """Whether values of an Arrow type are integers or floating-point numbers."""
+    """Whether values of a type are integers or floating-point numbers."""
     return type_ in _DTYPES
 
 
+def is_list(type_: pa.DataType) -> bool:
+    """Whether a type is a list, large list or fixed-size list."""
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
+
+
+def is_bytes(type_: pa.DataType) -> bool:
+    """Whether a type is a byte string of variable length."""
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_))
+
+
+def is_text(type_: pa.DataType) -> bool:
+    """Whether a type is a text string."""
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
+
+
+def storage_type(type_: pa.DataType) -> pa.DataType:
+    """The type that an extension type is stored as; any other type unchanged."""
+    return type_.storage_type if isinstance(type_, pa.BaseExtensionType) else type_
+
+
+def leaf_type(type_: pa.DataType) -> pa.DataType:
+    """The type of the innermost values of a list; any other type as it is stored."""
+    type_ = storage_type(type_)
+    while is_list(type_):
+        type_ = type_.value_type
+    return type_
+
+
+def width_bytes(type_: pa.DataType) -> int:
+    """About how many bytes a value takes in memory; for text and byte strings, only its pointer."""
+    leaf = leaf_type(type_)
+    try:
+        bytes_ = max(1, int(leaf.bit_width) // _BITS_PER_BYTE)
+    except ValueError:
+        bytes_ = _POINTER_BYTES
+    return bytes_ * (PIXELS if is_list(storage_type(type_)) else 1)
+
+
+def can_be_image(type_: pa.DataType) -> bool:
+    """Whether a column of a type can hold images: lists of 784 or of 28 by 28 numbers, raw bytes, or PNG pictures."""
+    type_ = storage_type(type_)
+    if pa.types.is_struct(type_):
+        field = type_.get_field_index(BYTES_FIELD)
+        return field >= 0 and is_bytes(type_.field(field).type)
+    if pa.types.is_fixed_size_binary(type_):
+        return bool(type_.byte_width == PIXELS)
+    return is_bytes(type_) or _is_list_of_pixels(type_)
+
+
+def _is_list_of_pixels(type_: pa.DataType) -> bool:
+    """Whether a type is a list of numbers, or of lists of numbers, whose fixed sizes, if any, fit 28 by 28 pixels."""
+    if not is_list(type_):
+        return False
+    inner = type_.value_type
+    if is_list(inner):
+        sizes = [each.list_size for each in (type_, inner) if pa.types.is_fixed_size_list(each)]
+        return is_number(inner.value_type) and all(size == SIDE for size in sizes)
+    return is_number(inner) and not (pa.types.is_fixed_size_list(type_) and type_.list_size != PIXELS)
+
+
+# Arrays
+
+
 def values(column: pa.Array) -> npt.NDArray[Any]:
-    """A column of n numbers as (n,) of the same type, sharing its memory; undefined where null."""
+    """A column of n numbers as an array (n,) of the same type, sharing its memory; undefined where null."""
     buffer = column.buffers()[1]
-    if buffer is None:  # as it may be where there is no value at all
+    if buffer is None:  # Arrow allocates none if all values are null
         return np.zeros(len(column), _DTYPES[column.type])
     return np.frombuffer(buffer, _DTYPES[column.type])[column.offset :][: len(column)]
 
 
 def validity(column: pa.Array) -> npt.NDArray[np.bool_]:
-    """Where an array of any type holds something other than null: bool (n,)."""
+    """Which of n values of any type are not null: bool (n,)."""
     bitmap = column.buffers()[0] if column.null_count else None
     if bitmap is None:
         return np.full(len(column), not column.null_count)
@@ -49,10 +121,10 @@ def validity(column: pa.Array) -> npt.NDArray[np.bool_]:
     return np.unpackbits(bits, bitorder="little")[column.offset - 8 * first :][: len(column)].astype(np.bool_)
 
 
-def spans(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where in its memory each item of a list or binary array starts and stops: two of int64 (n,).
+def item_bounds(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where each of n items of a list or binary array starts and stops: two arrays int64 (n,).
 
-    Counted in items of a list array's `values`, and in bytes of a binary array's data.
+    Counted in elements of a list array's `values`, and in bytes of a binary array's data.
     """
     type_ = column.type
     if pa.types.is_fixed_size_list(type_) or pa.types.is_fixed_size_binary(type_):
@@ -65,69 +137,3 @@ def spans(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
         return np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
     offsets = np.frombuffer(buffer, dtype)[column.offset :][: len(column) + 1].astype(np.int64)
     return offsets[:-1], offsets[1:]
-
-
-# Hugging Face stores a picture as a struct of its bytes and a path.
-BYTES_FIELD: Final = "bytes"
-_BITS: Final = 8
-_POINTER_BYTES: Final = 8
-
-
-def storage_type(type_: pa.DataType) -> pa.DataType:
-    """The type that an extension type's values are stored as; any other type as it is."""
-    return type_.storage_type if isinstance(type_, pa.BaseExtensionType) else type_
-
-
-def is_list(type_: pa.DataType) -> bool:
-    """Whether a type is a list of any kind."""
-    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
-
-
-def is_bytes(type_: pa.DataType) -> bool:
-    """Whether a type is a string of bytes of any length."""
-    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_))
-
-
-def is_text(type_: pa.DataType) -> bool:
-    """Whether a type is text of any length."""
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
-
-
-def can_be_image(type_: pa.DataType) -> bool:
-    """Whether a column of a type can hold images: lists of 784 numbers or of 28 by 28, raw bytes or pictures."""
-    type_ = storage_type(type_)
-    if pa.types.is_struct(type_):
-        field = type_.get_field_index(BYTES_FIELD)
-        return field >= 0 and is_bytes(type_.field(field).type)
-    if pa.types.is_fixed_size_binary(type_):
-        return bool(type_.byte_width == PIXELS)
-    return is_bytes(type_) or _is_list_of_pixels(type_)
-
-
-def _is_list_of_pixels(type_: pa.DataType) -> bool:
-    """A list of numbers or of lists of numbers, unless its type rules out 784 of them."""
-    if not is_list(type_):
-        return False
-    inner = type_.value_type
-    if is_list(inner):
-        sizes = [each.list_size for each in (type_, inner) if pa.types.is_fixed_size_list(each)]
-        return is_number(inner.value_type) and all(size == SIDE for size in sizes)
-    return is_number(inner) and not (pa.types.is_fixed_size_list(type_) and type_.list_size != PIXELS)
-
-
-def leaf_type(type_: pa.DataType) -> pa.DataType:
-    """The type of the values in a list, or in a list of lists; any other type as it is stored."""
-    type_ = storage_type(type_)
-    while is_list(type_):
-        type_ = type_.value_type
-    return type_
-
-
-def width_bytes(type_: pa.DataType) -> int:
-    """About how many bytes a value takes in memory; of text and raw bytes, those that point to it."""
-    leaf = leaf_type(type_)
-    try:
-        bytes_ = max(1, int(leaf.bit_width) // _BITS)
-    except ValueError:
-        bytes_ = _POINTER_BYTES
-    return bytes_ * (PIXELS if is_list(storage_type(type_)) else 1)

@@ -1,4 +1,8 @@
-"""What is odd about an input's first rows: well-formed data that cannot be digits as the model knows them."""
+"""Input warnings: well-formed data whose first records are unlikely to be digits as the model knows them.
+
+`FirstRows` collects the first records from batches that pass by, `input_warnings` judges them. Used when an input is
+scored, and by `inspection`.
+"""
 
 import sys
 from dataclasses import dataclass, field
@@ -16,38 +20,38 @@ HEAD_ROWS: Final = 1024
 _INK: Final = 128
 _WHITE: Final = 200
 
-# Whether digits are taller than wide shows in a crowd only.
-_ENOUGH_FOR_SHAPE: Final = 64
-_ENOUGH_FOR_LABELS: Final = 16
+# Whether digits are taller than wide shows only in many of them.
+_MIN_DIGITS_FOR_SHAPE: Final = 64
+_MIN_IMAGES_FOR_LABELS: Final = 16
 
-# Of MNIST's images 0.82 are taller than wide and 0.12 wider than tall: a mean sign of 0.70, of -0.70 when transposed.
+# Of MNIST's images 0.82 are taller than wide and 0.12 wider than tall: a mean sign of 0.70, or -0.70 when transposed.
 _WIDER_BELOW: Final = -0.35
 
 # The mean logarithm of height by width is 0.36 for MNIST, -0.36 when transposed, and within 0.02 of 0 for noise.
 _LOG_RATIO_BELOW: Final = -0.12
-_DIFFERENT_LABELS: Final = 3
+_MIN_DIFFERENT_LABELS: Final = 3
 _MOSTLY: Final = 0.5
 _RARELY: Final = 0.1
 
 
 def input_warnings(pixels: Pixels, labels: Labels | None) -> list[str]:
-    """What is odd about an input's first records, one sentence each, the same for the same records.
+    """One sentence for each thing that is odd about an input's first records; depends on nothing else.
 
-    pixels: uint8 (n, 784) of records that were not rejected; `HEAD_ROWS` of them are enough. labels: int8 (n,), -1
-    where there is none, or None. Shapes of digits are judged from 64 images on, labels from 16 on.
+    pixels: uint8 (n, 784) of records that were not rejected; HEAD_ROWS of them are enough. labels: int8 (n,), -1 where
+    there is none, or None. Shapes of digits are judged from 64 images on, labels among the pixels from 16 on.
     """
     if not len(pixels):
         return []
-    shade = _even_shade(pixels)
-    if shade:
-        return [shade]
+    uniform = _uniform(pixels)
+    if uniform:
+        return [uniform]
     found = [_small_scale(pixels), _inverted(pixels), _transposed(pixels), _label_among_pixels(pixels, labels)]
     return [each for each in found if each]
 
 
-def _even_shade(pixels: Pixels) -> str | None:
+def _uniform(pixels: Pixels) -> str | None:
     if not pixels.any():
-        return f"all of the first {len(pixels)} images are blank; is it the right file, and 0-255 the pixels' range?"
+        return f"all of the first {len(pixels)} images are blank; is it the right file, with pixels of 0-255?"
     if (pixels == pixels[:, :1]).all():
         return f"each of the first {len(pixels)} images is one even shade; is it the right file?"
     return None
@@ -56,48 +60,48 @@ def _even_shade(pixels: Pixels) -> str | None:
 def _small_scale(pixels: Pixels) -> str | None:
     if pixels.max() > 1:
         return None
-    return f"no pixel of the first {len(pixels)} images is above 1; if they are 0 to 1, say {Flag.SCALE} 1"
+    return f"no pixel of the first {len(pixels)} images is above 1; if pixels are 0 to 1, add {Flag.SCALE} 1"
 
 
 def _inverted(pixels: Pixels) -> str | None:
-    ring = np.ones((SIDE, SIDE), np.bool_)
-    ring[1:-1, 1:-1] = False
-    share = float((pixels[:, ring.ravel()] > _WHITE).mean())
+    border = np.ones((SIDE, SIDE), np.bool_)
+    border[1:-1, 1:-1] = False
+    share = float((pixels[:, border.ravel()] > _WHITE).mean())
     if share <= _MOSTLY:
         return None
     return (
         f"{100 * share:.0f} % of the border pixels of the first {len(pixels)} images are above {_WHITE}: dark digits "
-        "on white, where 0 should be the background; replace each value by 255 minus it"
+        "on white, but 0 should be the background; replace each value by 255 minus it"
     )
 
 
 def _transposed(pixels: Pixels) -> str | None:
     heights, widths = _ink_boxes(pixels)
-    if len(heights) < _ENOUGH_FOR_SHAPE:
+    if len(heights) < _MIN_DIGITS_FOR_SHAPE:
         return None
     if np.sign(heights - widths).mean() > _WIDER_BELOW or np.log(heights / widths).mean() > _LOG_RATIO_BELOW:
         return None
     return (
-        f"{100 * float((widths > heights).mean()):.0f} % of the first {len(heights)} digits are wider than tall, as "
-        f"digits are when stored column by column; if so, say {Flag.TRANSPOSE}"
+        f"{100 * float((widths > heights).mean()):.0f} % of the first {len(heights)} digits are wider than tall, as if "
+        f"images were stored column by column; if so, add {Flag.TRANSPOSE}"
     )
 
 
 def _ink_boxes(pixels: Pixels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Heights and widths of the boxes around the ink, int64 (m,) each, of the images that have some."""
+    """Heights and widths of the bounding boxes of ink, int64 (m,) each, of the m images that have some."""
     images = pixels[pixels.max(axis=1) >= _INK].reshape(-1, SIDE, SIDE) >= _INK
     return _extents(images.any(axis=2)), _extents(images.any(axis=1))
 
 
 def _extents(is_set: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """How far it is from the first to the last that is set, in each row of bool (m, 28)."""
+    """The distance from the first to the last True, both included, in each row of bool (m, 28)."""
     before: npt.NDArray[np.int64] = is_set.argmax(axis=1)
-    behind: npt.NDArray[np.int64] = is_set[:, ::-1].argmax(axis=1)
-    return SIDE - before - behind
+    after: npt.NDArray[np.int64] = is_set[:, ::-1].argmax(axis=1)
+    return SIDE - before - after
 
 
 def _label_among_pixels(pixels: Pixels, labels: Labels | None) -> str | None:
-    if len(pixels) < _ENOUGH_FOR_LABELS or pixels.max() < CLASSES:
+    if len(pixels) < _MIN_IMAGES_FOR_LABELS or pixels.max() < CLASSES:
         return None
     for name, corner, beside in (
         ("first", 0, (1, SIDE)),
@@ -106,24 +110,24 @@ def _label_among_pixels(pixels: Pixels, labels: Labels | None) -> str | None:
         values, neighbours = pixels[:, corner], pixels[:, beside]
         is_label = (
             values.max() < CLASSES
-            and len(np.unique(values)) >= _DIFFERENT_LABELS
+            and len(np.unique(values)) >= _MIN_DIFFERENT_LABELS
             and (values > 0).mean() > _MOSTLY
             and (neighbours > 0).mean() < _RARELY
         )
         if is_label:
-            said = "beside the label that was found" if labels is not None else "and no label was found"
+            context = "although another label was found" if labels is not None else "and no label was found"
             return (
-                f"the {name} pixel of the first {len(pixels)} images is 0-9 throughout, as a label is, {said}; if it "
-                f"is the label, put it first, or name the columns and say {Flag.LABEL_COLUMN} NAME"
+                f"the {name} pixel of the first {len(pixels)} images is always 0-9, like a label, {context}; if it is "
+                f"the label, put it first, or name the columns and add {Flag.LABEL_COLUMN} NAME"
             )
     return None
 
 
 @dataclass(slots=True)
 class FirstRows:
-    """An input's first 1,024 records, without the rejected ones, from the batches that come by.
+    """The first HEAD_ROWS records of an input, collected from its batches; rejected records are left out.
 
-    rows: records seen, rejected ones included. rejected: how many of them have no pixels here.
+    rows: records seen, rejected ones included. rejected: how many of them were left out.
     """
 
     rows: int = 0
@@ -133,11 +137,11 @@ class FirstRows:
 
     @property
     def is_full(self) -> bool:
-        """Whether more batches would make no difference."""
+        """Whether further batches are ignored."""
         return self.rows >= HEAD_ROWS
 
     def add(self, batch: PixelBatch) -> None:
-        """Take what is still missing from the next batch."""
+        """Take the records that are still missing from the next batch."""
         wanted = min(HEAD_ROWS - self.rows, len(batch.pixels))
         if wanted <= 0:
             return
@@ -156,14 +160,14 @@ class FirstRows:
 
     @property
     def labels(self) -> Labels | None:
-        """int8 (n,), -1 where there is none; None where the input has no labels."""
+        """int8 (n,), -1 where there is none; None if the input has no labels."""
         return np.concatenate(self._labels) if self._labels else None
 
 
 def read_first_rows(source: Source, storage: Storage) -> FirstRows:
-    """Read an input's first records, and no more of it. Raises DataError, StorageError."""
+    """Read an input's first records, and no more of it than needed. Raises DataError, StorageError."""
     head = FirstRows()
-    for batch in source.read(storage, source.spans(sys.maxsize)[0], HEAD_ROWS):
+    for batch in source.read(storage, source.split(sys.maxsize)[0], HEAD_ROWS):
         head.add(batch)
         if head.is_full:
             break

@@ -1,6 +1,8 @@
-"""What the reader makes of an input, from its head alone: what a scoring run would do, without a model or an output."""
+"""What a scoring run would make of an input, from the head of each file; needs neither model nor output.
 
-from collections.abc import Sequence
+`digit-job inspect` prints it. `source` recognises the files, `checks` finds what is odd about them.
+"""
+
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -21,22 +23,30 @@ from job.read.source import Source, files_at, look
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
 from job.storage import Storage, translated_errors
 
+_FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "idx": "IDX"}
 _SAMPLE_BYTES: Final = 8 * MIB
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One input file. facts: what there is to say of it, by name, in order. head: its first records."""
+    """One input file. facts: values by name, in the order to show. warnings: sentences. head: the first records."""
 
     path: str
     facts: dict[str, str]
     warnings: list[str]
     head: FirstRows
 
+    def fact_lines(self) -> list[str]:
+        """The facts as lines of text, their values aligned."""
+        width = max(map(len, self.facts))
+        return [f"  {name.ljust(width)}  {fact}" for name, fact in self.facts.items()]
+
 
 def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Inspection]:
-    """Look at the files that a location names. Raises NoInput, DataError, LayoutError, StorageError."""
+    """Inspect the files that a location names, sorted by path.
+
+    Raises NoInput, DataError, LayoutError, StorageError, as scoring them would.
+    """
     return [_inspection(source, storage, settings) for source in look(storage, files_at(storage, [location]), settings)]
 
 
@@ -47,25 +57,25 @@ def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Ins
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
     facts = {
         "format": _format(source),
-        "columns": source.columns_in_words,
-        "pixels": f"{_type(source, storage)}, {_scale(source, head, settings)}",
+        "columns": source.describe_columns(),
+        "pixels": f"{_pixel_types(source, storage)}, {_scale(source, head, settings)}",
         "labels": _labels(source, head),
         "records": _records(source, storage, head),
-        "parts": f"{len(source.spans(DEFAULT_PART_BYTES))} of up to {DEFAULT_PART_BYTES // MIB} MiB",
+        "parts": f"{len(source.split(DEFAULT_PART_BYTES))} of up to {DEFAULT_PART_BYTES // MIB} MiB",
     }
     return Inspection(source.file.path, facts, warnings, head)
 
 
 def _format(source: Source) -> str:
-    words = {"csv": "CSV", "parquet": "Parquet", "idx": "IDX"}[source.format]
+    text = _FORMATS[source.format]
     if isinstance(source, CsvSource):
-        words += " with a header" if source.layout.names else " without a header"
+        text += " with a header" if source.layout.names else " without a header"
     if isinstance(source, CsvSource | IdxSource) and source.compression is not Compression.NONE:
-        words += f", packed with {source.compression.value}"
-    return f"{words}, {source.file.size:,} bytes"
+        text += f", compressed with {source.compression.value}"
+    return f"{text}, {source.file.size:,} bytes"
 
 
-def _type(source: Source, storage: Storage) -> str:
+def _pixel_types(source: Source, storage: Storage) -> str:
     if isinstance(source, CsvSource):
         return "text"
     if not isinstance(source, ParquetSource):
@@ -76,12 +86,12 @@ def _type(source: Source, storage: Storage) -> str:
 
 
 def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
-    found = head.pixels
-    seen = f"highest value in the first {len(found)}: {found.max()} of 255" if len(found) else "none was seen"
-    told = ", as the first records show" * (not isinstance(source, IdxSource))
+    pixels = head.pixels
+    seen = f"highest value in the first {len(pixels)}: {pixels.max()} of 255" if len(pixels) else "none was seen"
+    reason = ", as the first records show" * (not isinstance(source, IdxSource))
     if settings.scale != "auto":
-        told = f" by {Flag.SCALE}"
-    return f"taken as 0-{source.scale}{told} ({seen}){', transposed' * settings.is_transposed}"
+        reason = f" by {Flag.SCALE}"
+    return f"taken as 0-{source.pixel_scale}{reason} ({seen}){', transposed' * settings.is_transposed}"
 
 
 def _labels(source: Source, head: FirstRows) -> str:
@@ -90,10 +100,10 @@ def _labels(source: Source, head: FirstRows) -> str:
     if head.labels is None or not len(head.labels):
         return "none was seen"
     counts = np.bincount(head.labels[head.labels != NO_LABEL], minlength=CLASSES).tolist()
-    words = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
+    by_digit = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
     missing = int((head.labels == NO_LABEL).sum())
-    beside = f" from {source.labels.name}" if isinstance(source, IdxSource) and source.labels else ""
-    return f"of the first {len(head.labels)} records{beside}: {words}" + (f", without: {missing}" if missing else "")
+    origin = f" from {source.labels.name}" if isinstance(source, IdxSource) and source.labels else ""
+    return f"of the first {len(head.labels)} records{origin}: {by_digit}" + (f", without: {missing}" if missing else "")
 
 
 def _records(source: Source, storage: Storage, head: FirstRows) -> str:
@@ -105,7 +115,7 @@ def _records(source: Source, storage: Storage, head: FirstRows) -> str:
 
 
 def _estimated_rows(source: Source, storage: Storage) -> int:
-    """How many lines a text file has, if all of it is like its head."""
+    """How many lines a text file has if all of it is like its first 8 MiB."""
     with opened(storage, source.file) as file:
         head = _read_up_to(file.stream, _SAMPLE_BYTES)
         packed_bytes = len(head) if file.compression is Compression.NONE else file.raw.tell()
@@ -119,9 +129,3 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
         pieces.append(piece)
         size -= len(piece)
     return b"".join(pieces)
-
-
-def in_words(inspection: Inspection) -> Sequence[str]:
-    """The facts as lines, their names in a column."""
-    width = max(map(len, inspection.facts))
-    return [f"  {name.ljust(width)}  {fact}" for name, fact in inspection.facts.items()]

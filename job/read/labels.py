@@ -1,4 +1,7 @@
-"""Labels -> int8, -1 where there is none: from text, from numbers, from categories of either."""
+"""Labels -> int8, -1 where there is none: from text, from numbers, or from dictionary-encoded values of either.
+
+CSV calls `parse_label` for each record, Parquet `read_labels` for a column; both accept the same labels.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +12,7 @@ from job.read.layout.values import DecimalMark, parse_number, unquoted
 
 
 class BadRecord(Exception):
-    """A record that cannot be scored."""
+    """A record that is rejected. column: the name of the column at fault, or None."""
 
     def __init__(self, reason: Reason, detail: str, column: str | None = None) -> None:
         super().__init__(detail)
@@ -19,7 +22,7 @@ class BadRecord(Exception):
 
 
 def parse_label(text: str, column: str, decimal: DecimalMark = ".") -> int:
-    """A label 0-9, or -1 where the field is empty. Raises BadRecord, naming the column, for anything else."""
+    """A label 0-9, or -1 if the field is empty. Raises BadRecord, naming the column, for anything else."""
     text = unquoted(text)
     if not text:
         return NO_LABEL
@@ -30,7 +33,7 @@ def parse_label(text: str, column: str, decimal: DecimalMark = ".") -> int:
 
 
 def read_labels(column: pa.Array, name: str) -> tuple[Labels, dict[int, Reject]]:
-    """int8 (n,), -1 where there is none, and by row what is wrong with labels other than 0-9."""
+    """A column of n labels as int8 (n,), -1 where null, and by row the rejects of labels that are not 0-9."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return _from_numbers(column, name) if is_number(column.type) else _from_text(column, name)

@@ -1,8 +1,8 @@
-"""A PNG picture of 28x28 -> 784 grey pixels. Knows nothing of tables.
+"""A PNG picture of 28x28 -> 784 grey pixels.
 
-The size is checked before anything is decoded, so that a few bytes cannot claim gigabytes: in the header (PNG
-specification, 11.2.1: IHDR is first), and again as Pillow has it, which goes by the last of several headers. Pillow is
-imported with the first picture.
+The size is checked before anything is decoded, so that a few bytes cannot claim gigabytes: in the first header (PNG
+specification, 11.2.1: IHDR comes first), and again in Pillow, which believes the last of several headers. Pillow is
+imported with the first picture. Used by `parquet.images`.
 """
 
 import io
@@ -16,6 +16,7 @@ from job.contract import PIXELS, SIDE, Pixels
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER: Final = struct.Struct(">8s4x4sII")
+_MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
 _OPAQUE: Final = (255, 255)
 
 # Pillow checks little beforehand, and each kind of chunk fails in its own way.
@@ -23,17 +24,15 @@ _DAMAGE: Final = (
     OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, AssertionError, zlib.error, struct.error,
 )  # fmt: skip
 
-_MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")
-
 
 class BadPicture(Exception):
     """Bytes that are not a picture of a digit; the message says why."""
 
 
 def decode_png(content: bytes) -> Pixels:
-    """uint8 (784,): a PNG's pixels as 8-bit grey, row-major. Raises BadPicture."""
+    """A PNG as 8-bit grey: uint8 (784,), row-major. Raises BadPicture."""
     if len(content) < _HEADER.size:
-        raise BadPicture(f"is a PNG of {len(content)} bytes, cut off in its header")
+        raise BadPicture(f"is a PNG of {len(content)} bytes, truncated in its header")
     signature, chunk, width, height = _HEADER.unpack_from(content)
     if (signature, chunk) != (SIGNATURE, b"IHDR"):
         raise BadPicture("is not a PNG")

@@ -1,1 +1,1 @@
-"""Counts -> what people look at."""
+"""From the counts of scored rows to the report: figures, examples, drift, and the page."""

@@ -1,7 +1,7 @@
-"""How images look, as counts that add up: pixels by their value, and images by how much ink they have.
+"""Histograms of what images look like: pixels by value, and images by their mean pixel value ("ink").
 
-Every scored image is counted, none sampled; so the counting is compiled, see `pixel_kernel`. Like `tally`'s, the counts
-are integers, whose sums do not depend on their order.
+Every scored image is counted, none is sampled, so the counting is compiled: see `pixel_kernel`. Like those of `tally`,
+the counts are integers, whose sums do not depend on the order. `drift` compares them with the training images'.
 """
 
 from collections.abc import Mapping
@@ -9,26 +9,24 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from job.compiled.machine_code import kernel
 from job.contract import PIXELS, Pixels
+from job.report.tally import Counts
 
-# The lowest value of each band of pixel values; the first band is the background alone.
+# The lowest pixel value of each band; the first band is the background alone.
 INTENSITY_EDGES: Final = (0, 1, 64, 128, 192)
-# The lowest mean pixel value of each bin of images; all but the last are as wide. MNIST's images are in nine of them.
+# The lowest mean pixel value of each bin of images; the last bin has no upper edge. MNIST's images are in nine of them.
 INK_STEP: Final = 8
 INK_EDGES: Final = tuple(range(0, 128, INK_STEP))
-
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
     """Counts over some images. `+` merges two; it is associative and commutative, and `Appearance.zero()` is neutral.
 
-    intensity (5,): pixels per band of values, see INTENSITY_EDGES. ink (16,): images per bin of their mean pixel value,
-    see INK_EDGES; a bin includes its lower edge.
+    intensity (5,): pixels per band of INTENSITY_EDGES. ink (16,): images per bin of INK_EDGES; a bin includes its lower
+    edge.
     """
 
     intensity: Counts
@@ -36,36 +34,34 @@ class Appearance:
 
     @classmethod
     def zero(cls) -> Self:
-        """Nothing counted."""
+        """No images."""
         return cls(np.zeros(len(INTENSITY_EDGES), np.int64), np.zeros(len(INK_EDGES), np.int64))
 
     @classmethod
     def of(cls, pixels: Pixels, rejected: int = 0) -> Self:
-        """The counts of uint8 (n, 784), of which so many rows are all 0 for a rejected record, and not counted."""
+        """The counts of uint8 (n, 784). rejected: how many of these rows are rejects, all 0, and are not counted."""
         pixels = np.ascontiguousarray(pixels)
-        counted = cls.zero()
-        _kernel()(pixels.ctypes.data, len(pixels), counted.intensity.ctypes.data, counted.ink.ctypes.data)
-        counted.intensity[0] -= rejected * PIXELS
-        counted.ink[0] -= rejected
-        return counted
+        counts = cls.zero()
+        _kernel()(pixels.ctypes.data, len(pixels), counts.intensity.ctypes.data, counts.ink.ctypes.data)
+        counts.intensity[0] -= rejected * PIXELS
+        counts.ink[0] -= rejected
+        return counts
 
     def __add__(self, other: Self) -> Self:
-        """The counts of both."""
         return type(self)(self.intensity + other.intensity, self.ink + other.ink)
 
     def __eq__(self, other: object) -> bool:
-        """Equal counts."""
         return isinstance(other, Appearance) and self.to_json() == other.to_json()
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
     @property
     def images(self) -> int:
-        """How many images were counted."""
+        """The number of images counted."""
         return int(self.ink.sum())
 
     def to_json(self) -> dict[str, list[int]]:
-        """Plain lists of integers."""
+        """Lists of integers, by field."""
         return {each.name: getattr(self, each.name).tolist() for each in fields(self)}
 
     @classmethod
@@ -75,7 +71,7 @@ class Appearance:
 
 
 def prepare() -> None:
-    """Load the compiled code, or compile it: before a file is opened, whose trouble it is not."""
+    """Load or compile the kernel, so that no input file is blamed for an error of the compiler."""
     _kernel()
 
 

@@ -1,7 +1,7 @@
-"""Rows worth looking at: mistakes made surely, predictions made least surely, and mistakes of each kind.
+"""Examples for the report: the surest mistakes, the least sure predictions, and mistakes of each pair of digits.
 
-Chosen from all rows, but a few at a time: a part keeps what could still be shown in the end, and the run merges what
-its parts kept. Which rows are chosen depends on nothing but the rows: not on how they were cut into batches and parts.
+All rows compete and only the selected ones are kept: each part keeps its own, and the run merges those of its parts.
+The selection does not depend on how rows were split into batches and parts. `tally` counts the same rows.
 """
 
 import base64
@@ -14,33 +14,60 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, PIXELS, Labels, Pixels, ScoredBatch
+from job.documents.report_json import ExampleRow, ExampleSection
+from job.report.metrics import ConfusedPair, confused_pairs
 from job.report.tally import MILLION, Counts
 
-MOST_MISTAKES: Final = 40
-MOST_UNSURE: Final = 40
-MOST_PAIRS: Final = 5
-MOST_OF_A_PAIR: Final = 4
+MAX_MISTAKES: Final = 40
+MAX_UNSURE: Final = 40
+MAX_OF_PAIR: Final = 4
 
-# As a committed part holds it, so with the bytes of each number in one order everywhere. confidence: in millionths.
+# Part files hold these records, hence the fixed byte order. confidence: in millionths.
 _RECORD: Final = np.dtype(
     [
         ("input", "<i8"), ("row", "<i8"), ("label", "<i1"), ("prediction", "<i1"), ("confidence", "<i4"),
         ("pixels", "<u1", PIXELS),
     ]
 )  # fmt: skip
-# So many rows may wait before a choice is made, which costs about as much for one as for all of them.
-_MOST_WAITING: Final = 400
+# Rows collected before the next selection, which costs about as much for one row as for all of these.
+_MAX_WAITING: Final = 400
 
+Rows = npt.NDArray[np.intp]
 _Records = npt.NDArray[np.void]
-_Rows = npt.NDArray[np.intp]
+
+
+def surest_mistakes(labels: Labels, predictions: Labels, confidences: npt.NDArray[Any]) -> Rows:
+    """Indices of all labelled rows whose prediction is wrong, by confidence from the highest; ties by index.
+
+    labels: (n,), -1 where there is none. predictions: (n,), 0-9. confidences: (n,), on any scale.
+    """
+    wrong = np.flatnonzero((labels != NO_LABEL) & (labels != predictions))
+    order: Rows = wrong[np.argsort(-confidences[wrong], kind="stable")]
+    return order
+
+
+def mistakes_of(pair: ConfusedPair, mistakes: Rows, labels: Labels, predictions: Labels) -> Rows:
+    """Those of `mistakes` that confuse this pair of digits: the first four, in the order of `mistakes`."""
+    is_pair = (labels[mistakes] == pair.label) & (predictions[mistakes] == pair.prediction)
+    rows: Rows = mistakes[is_pair]
+    return rows[:MAX_OF_PAIR]
+
+
+def least_sure(confidences: npt.NDArray[Any], limit: int = MAX_UNSURE) -> Rows:
+    """Indices of the `limit` lowest of (n,) confidences, from the lowest; ties by index."""
+    rows = np.arange(len(confidences))
+    if len(rows) > limit:
+        # A partition first: sorting all rows takes ten times as long.
+        rows = np.flatnonzero(confidences <= np.partition(confidences, limit - 1)[limit - 1])
+    return rows[np.argsort(confidences[rows], kind="stable")[:limit]]
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Some rows, and no more than can be shown: `+` chooses anew from two. It is associative and commutative.
+    """Selected rows. `+` selects again from both sides; it is associative and commutative, `Examples.none()` neutral.
 
-    records (n,): input, by its place in the plan; row in that input, from 0; label, -1 where there is none; prediction;
-    confidence in millionths; 784 pixels. In the order of inputs and rows.
+    records (n,): index of the input in the plan; row in that input, from 0; label, -1 where there is none; prediction;
+    confidence in millionths; 784 pixels. Sorted by input and row.
     """
 
     records: _Records
@@ -52,32 +79,30 @@ class Examples:
 
     @classmethod
     def of(cls, batch: ScoredBatch, pixels: Pixels) -> Self:
-        """What is worth showing of a batch's scored rows."""
+        """The examples among the scored rows of a batch; pixels: uint8 (n, 784)."""
         scored = np.flatnonzero(batch.predictions != NO_PREDICTION)
-        return cls(_records(batch, pixels, scored[_choice(*_columns(batch, scored)).rows]))
+        return cls(_records(batch, pixels, scored[_select(*_columns(batch, scored)).rows]))
 
     def placed(self, index: int, rows: int) -> Self:
-        """The same rows, seen as those of the input of that index, `rows` further down."""
+        """The same examples with `index` added to the index of their input, and `rows` to their row."""
         records = self.records.copy()
         records["input"] += index
         records["row"] += rows
         return type(self)(records)
 
     def __add__(self, other: Self) -> Self:
-        """What is worth showing of both."""
         records = np.concatenate([self.records, other.records])
         order = np.lexsort((records["row"], records["input"]))
-        choice = _choice(*(records[name][order] for name in ("label", "prediction", "confidence")))
-        return type(self)(records[order[choice.rows]])
+        selection = _select(*(records[name][order] for name in ("label", "prediction", "confidence")))
+        return type(self)(records[order[selection.rows]])
 
     def __eq__(self, other: object) -> bool:
-        """The same rows."""
         return isinstance(other, Examples) and self.to_bytes() == other.to_bytes()
 
     __hash__ = None  # type: ignore[assignment]  # holds an array
 
     def to_bytes(self) -> bytes:
-        """One record after the other; they are mostly pixels."""
+        """All records, one after the other."""
         return self.records.tobytes()
 
     @classmethod
@@ -85,26 +110,25 @@ class Examples:
         """The inverse of `to_bytes`."""
         return cls(np.frombuffer(content, _RECORD))
 
-    def for_report(self, paths: Sequence[str], confusion: Counts) -> dict[str, Any]:
+    def for_report(self, paths: Sequence[str], confusion: Counts) -> ExampleSection:
         """Report.json's section `examples`. paths: of the inputs. confusion: int64 (10, 10), true digit x predicted."""
         labels, predictions = self.records["label"], self.records["prediction"]
-        choice = _choice(labels, predictions, self.records["confidence"])
-        surest = choice.surest
-
-        def of_pair(label: int, prediction: int) -> _Rows:
-            chosen: _Rows = surest[(labels[surest] == label) & (predictions[surest] == prediction)]
-            return chosen[:MOST_OF_A_PAIR]
-
+        mistakes = surest_mistakes(labels, predictions, self.records["confidence"])
         return {
-            "sure_mistakes": self._shown(surest[:MOST_MISTAKES], paths),
-            "unsure": self._shown(choice.least_sure, paths),
+            "sure_mistakes": self._to_json(mistakes[:MAX_MISTAKES], paths),
+            "unsure": self._to_json(least_sure(self.records["confidence"]), paths),
             "confused_pairs": [
-                {**pair, "examples": self._shown(of_pair(pair["label"], pair["prediction"]), paths)}
-                for pair in _most_confused(confusion)
+                {
+                    "label": pair.label,
+                    "prediction": pair.prediction,
+                    "count": pair.count,
+                    "examples": self._to_json(mistakes_of(pair, mistakes, labels, predictions), paths),
+                }
+                for pair in confused_pairs(confusion)
             ],
         }
 
-    def _shown(self, rows: _Rows, paths: Sequence[str]) -> list[dict[str, Any]]:
+    def _to_json(self, rows: Rows, paths: Sequence[str]) -> list[ExampleRow]:
         return [
             {
                 "path": paths[int(each["input"])],
@@ -119,35 +143,36 @@ class Examples:
 
 
 class Collector:
-    """Chooses from batches that follow each other. It looks closely only at rows that could still be chosen."""
+    """Selects the examples of consecutive batches. Rows that cannot be selected any more are skipped early."""
 
     def __init__(self) -> None:
         self._records = Examples.none().records
         self._waiting: list[_Records] = []
         self._rows_before = 0
-        # A row that comes later is chosen only if it is less sure, or a surer mistake, than the last that was.
+        # A later row is selected only if its confidence is below the first bound, or if it is a mistake above the
+        # second, which depends on its pair of digits.
         self._unsure_below = math.inf
         self._mistakes_above = np.full((CLASSES, CLASSES), -1, np.float32)
 
     def add(self, batch: ScoredBatch, pixels: Pixels) -> None:
-        """Look at the next batch, and its uint8 (n, 784) pixels."""
+        """Take the next batch with its pixels, uint8 (n, 784)."""
         rows = self._candidates(batch)
-        if len(rows) > _MOST_WAITING:
-            rows = rows[_choice(*_columns(batch, rows)).rows]  # before any pixels are copied
+        if len(rows) > _MAX_WAITING:
+            rows = rows[_select(*_columns(batch, rows)).rows]  # before any pixels are copied
         if len(rows):
             records = _records(batch, pixels, rows)
             records["row"] += self._rows_before
             self._waiting.append(records)
         self._rows_before += len(pixels)
-        if self._unsure_below == math.inf or sum(map(len, self._waiting)) > _MOST_WAITING:
-            self._choose()
+        if self._unsure_below == math.inf or sum(map(len, self._waiting)) > _MAX_WAITING:
+            self._reselect()
 
     def examples(self) -> Examples:
-        """What is worth showing of all that was added."""
-        self._choose()
+        """The examples of all batches so far."""
+        self._reselect()
         return Examples(self._records)
 
-    def _candidates(self, batch: ScoredBatch) -> _Rows:
+    def _candidates(self, batch: ScoredBatch) -> Rows:
         is_candidate = batch.confidences < self._unsure_below
         if batch.labels is not None:
             wrong = np.flatnonzero(batch.labels != batch.predictions)
@@ -158,52 +183,50 @@ class Collector:
             is_candidate &= batch.predictions != NO_PREDICTION
         return np.flatnonzero(is_candidate)
 
-    def _choose(self) -> None:
+    def _reselect(self) -> None:
         records = np.concatenate([self._records, *self._waiting])
         self._waiting = []
-        choice = _choice(records["label"], records["prediction"], records["confidence"])
+        selection = _select(records["label"], records["prediction"], records["confidence"])
         shares = (records["confidence"] / MILLION).astype(np.float32)
-        if len(choice.least_sure) == MOST_UNSURE:
-            self._unsure_below = float(shares[choice.least_sure[-1]])
-        # Chosen are the surest of all mistakes, whichever digits they confuse, and the surest that confuse the same.
-        of_all = shares[choice.surest[MOST_MISTAKES - 1]] if len(choice.surest) >= MOST_MISTAKES else -1
-        last = choice.surest[choice.ranks == MOST_OF_A_PAIR - 1]
-        self._mistakes_above[records["label"][last], records["prediction"][last]] = np.minimum(shares[last], of_all)
-        self._records = records[choice.rows]
+        if len(selection.least_sure) == MAX_UNSURE:
+            self._unsure_below = float(shares[selection.least_sure[-1]])
+        # A mistake is selected as one of the surest of all, or as one of the surest of its pair.
+        mistakes = selection.mistakes
+        overall = shares[mistakes[MAX_MISTAKES - 1]] if len(mistakes) >= MAX_MISTAKES else -1
+        last_of_pair = mistakes[selection.ranks == MAX_OF_PAIR - 1]
+        pairs = records["label"][last_of_pair], records["prediction"][last_of_pair]
+        self._mistakes_above[pairs] = np.minimum(shares[last_of_pair], overall)
+        self._records = records[selection.rows]
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """Which of some rows, by their places, are worth showing; of two that are alike, the first goes first.
+class _Selection:
+    """Indices of the examples among some rows. ranks: how many rows of `mistakes` before each confuse the same pair."""
 
-    least_sure: at most 40. surest: all mistakes. ranks: for each of these, how many before it confuse the same digits.
-    """
-
-    least_sure: _Rows
-    surest: _Rows
-    ranks: _Rows
+    least_sure: Rows
+    mistakes: Rows
+    ranks: Rows
 
     @property
-    def rows(self) -> _Rows:
-        """All rows that are worth showing, in order."""
-        of_pairs = self.surest[self.ranks < MOST_OF_A_PAIR]
-        return np.unique(np.concatenate([self.least_sure, self.surest[:MOST_MISTAKES], of_pairs]))
+    def rows(self) -> Rows:
+        """All selected rows, ascending."""
+        of_pairs = self.mistakes[self.ranks < MAX_OF_PAIR]
+        return np.unique(np.concatenate([self.least_sure, self.mistakes[:MAX_MISTAKES], of_pairs]))
 
 
-def _choice(labels: Labels, predictions: Labels, confidences: Counts) -> _Choice:
-    wrong = np.flatnonzero((labels != NO_LABEL) & (labels != predictions))
-    surest = wrong[np.argsort(-confidences[wrong], kind="stable")]
-    return _Choice(_least_sure(confidences), surest, _ranks(labels[surest] * CLASSES + predictions[surest]))
+def _select(labels: Labels, predictions: Labels, confidences: Counts) -> _Selection:
+    mistakes = surest_mistakes(labels, predictions, confidences)
+    return _Selection(least_sure(confidences), mistakes, _ranks(labels[mistakes] * CLASSES + predictions[mistakes]))
 
 
-def _columns(batch: ScoredBatch, rows: _Rows) -> tuple[Labels, Labels, Counts]:
+def _columns(batch: ScoredBatch, rows: Rows) -> tuple[Labels, Labels, Counts]:
     """Labels, predictions and confidences, in millionths, of some rows of a batch."""
     labels = np.full(len(rows), NO_LABEL, np.int8) if batch.labels is None else batch.labels[rows]
     confidences = np.rint(batch.confidences[rows].astype(np.float64) * MILLION).astype(np.int64)
     return labels, batch.predictions[rows], confidences
 
 
-def _records(batch: ScoredBatch, pixels: Pixels, rows: _Rows) -> _Records:
+def _records(batch: ScoredBatch, pixels: Pixels, rows: Rows) -> _Records:
     records = np.zeros(len(rows), _RECORD)
     records["row"] = rows
     records["label"], records["prediction"], records["confidence"] = _columns(batch, rows)
@@ -211,30 +234,10 @@ def _records(batch: ScoredBatch, pixels: Pixels, rows: _Rows) -> _Records:
     return records
 
 
-def _least_sure(confidences: Counts) -> _Rows:
-    """The least sure of some rows, in order; where two are alike, the first comes first."""
-    rows = np.arange(len(confidences))
-    if len(rows) > MOST_UNSURE:
-        # Sorting all takes ten times as long as finding which to sort.
-        rows = np.flatnonzero(confidences <= np.partition(confidences, MOST_UNSURE - 1)[MOST_UNSURE - 1])
-    return rows[np.argsort(confidences[rows], kind="stable")[:MOST_UNSURE]]
-
-
-def _ranks(values: npt.NDArray[Any]) -> _Rows:
-    """For each of some values, how often it occurred before."""
+def _ranks(values: npt.NDArray[Any]) -> Rows:
+    """How often each value occurred before."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     ranks = np.empty(len(values), np.intp)
     ranks[order] = np.arange(len(values)) - np.searchsorted(ordered, ordered)
     return ranks
-
-
-def _most_confused(confusion: Counts) -> list[dict[str, int]]:
-    """Label, prediction and count of the pairs that are confused most often."""
-    mistakes = (confusion * ~np.eye(CLASSES, dtype=np.bool_)).ravel()
-    order = np.argsort(-mistakes, kind="stable")[:MOST_PAIRS].tolist()
-    return [
-        {"label": place // CLASSES, "prediction": place % CLASSES, "count": int(mistakes[place])}
-        for place in order
-        if mistakes[place]
-    ]

@@ -1,16 +1,34 @@
-"""A tally -> the figures of report.json. Figures that need labels, or rows, are None where there are none."""
+"""The figures of report.json, computed from a tally.
 
-from typing import Any, Final
+Figures that need labels, or rows, are None where there are none. Names and definitions are scikit-learn's, which the
+tests compare them with. `examples` selects the rows that illustrate these figures, `page` and the slides draw them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES
+from job.documents.report_json import Averages, CalibrationBin, CalibrationFigures, ClassFigures, Figures
 from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
 
 # The 97.5 % quantile of the standard normal distribution.
 _Z95: Final = 1.959963984540054
 
 
-def figures(tally: Tally) -> dict[str, Any]:
-    """Everything that report.json says of the rows, by its keys there."""
+@dataclass(frozen=True, slots=True)
+class ConfusedPair:
+    """A digit, the other digit that it was predicted as, and the number of such rows."""
+
+    label: int
+    prediction: int
+    count: int
+
+
+def figures(tally: Tally) -> Figures:
+    """Report.json's figures, by key."""
     return {
         "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected},
         "rejected_by_reason": {reason.value: count for reason, count in tally.by_reason.items() if reason.is_fatal},
@@ -34,12 +52,15 @@ def figures(tally: Tally) -> dict[str, Any]:
 
 
 def accuracy(tally: Tally) -> float | None:
-    """The share of labelled rows that were predicted right."""
+    """The share of labelled rows that were classified correctly."""
     return _ratio(tally.correct, tally.labelled)
 
 
 def wilson_interval(successes: int, trials: int) -> list[float] | None:
-    """The 95 % interval of a proportion. Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212."""
+    """The 95 % confidence interval of a proportion; None without trials.
+
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212.
+    """
     if not trials:
         return None
     share = successes / trials
@@ -48,9 +69,9 @@ def wilson_interval(successes: int, trials: int) -> list[float] | None:
     return [max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)]
 
 
-def per_class(tally: Tally) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each digit, 0 where undefined, as scikit-learn's classification_report."""
-    result = {}
+def per_class(tally: Tally) -> dict[str, ClassFigures]:
+    """Precision, recall, F1 and support by digit, 0 where undefined, as in scikit-learn's classification_report."""
+    result: dict[str, ClassFigures] = {}
     for digit in range(CLASSES):
         hits = int(tally.confusion[digit, digit])
         support, predicted = int(tally.confusion[digit].sum()), int(tally.confusion[:, digit].sum())
@@ -63,21 +84,36 @@ def per_class(tally: Tally) -> dict[str, dict[str, float]]:
     return result
 
 
-def averages(tally: Tally) -> dict[str, dict[str, float]]:
-    """Means over the digits that occur among labels or predictions, as scikit-learn's classification_report has them.
+def averages(tally: Tally) -> Averages:
+    """Means over the digits that occur among labels or predictions, as in scikit-learn's classification_report.
 
-    macro: each digit counts alike. weighted: by its support.
+    macro: unweighted. weighted: by support.
     """
     occurring = tally.confusion.sum(axis=0) + tally.confusion.sum(axis=1) > 0
     rows = [figures for figures, occurs in zip(per_class(tally).values(), occurring, strict=True) if occurs]
-    result = {}
-    for name, weights in (("macro", [1.0] * len(rows)), ("weighted", [figures["support"] for figures in rows])):
-        means = {
-            each: sum(weight * figures[each] for weight, figures in zip(weights, rows, strict=True)) / sum(weights)
-            for each in ("precision", "recall", "f1")
+
+    def mean(values: list[float], weights: list[float]) -> float:
+        return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
+
+    def means(weights: list[float]) -> ClassFigures:
+        return {
+            "precision": mean([each["precision"] for each in rows], weights),
+            "recall": mean([each["recall"] for each in rows], weights),
+            "f1": mean([each["f1"] for each in rows], weights),
+            "support": tally.labelled,
         }
-        result[name] = {**means, "support": tally.labelled}
-    return result
+
+    return {"macro": means([1.0] * len(rows)), "weighted": means([each["support"] for each in rows])}
+
+
+def confused_pairs(confusion: npt.ArrayLike, limit: int = 5) -> list[ConfusedPair]:
+    """The pairs of digits that are confused most often, by count from the highest; ties by label, then prediction.
+
+    confusion: whole numbers (10, 10), true digit x predicted digit. Pairs that do not occur are left out.
+    """
+    mistakes = (np.asarray(confusion) * ~np.eye(CLASSES, dtype=np.bool_)).ravel()
+    order = np.argsort(-mistakes, kind="stable")[:limit].tolist()
+    return [ConfusedPair(place // CLASSES, place % CLASSES, int(mistakes[place])) for place in order if mistakes[place]]
 
 
 def macro_f1(tally: Tally) -> float | None:
@@ -85,12 +121,13 @@ def macro_f1(tally: Tally) -> float | None:
     return averages(tally)["macro"]["f1"] if tally.labelled else None
 
 
-def calibration(tally: Tally) -> dict[str, Any]:
-    """How well confidences match accuracy: the expected calibration error and, per bin, both means.
+def calibration(tally: Tally) -> CalibrationFigures:
+    """How well confidences match accuracy: the expected calibration error, and both means for each confidence bin.
 
-    Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017; 20 bins of equal width.
+    20 bins of equal width; requires labels. Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML
+    2017.
     """
-    bins = []
+    bins: list[CalibrationBin] = []
     error = 0.0
     for index in range(CONFIDENCE_BINS):
         count, right = int(tally.bin_labelled[index]), int(tally.bin_correct[index])

@@ -1,6 +1,7 @@
-"""report.json -> report.html: one self-contained page, no script, no network. It computes nothing but what is drawn.
+"""report.json -> report.html: one self-contained page without scripts or network.
 
-A report of an earlier version, which lacks the newer keys, makes a page that is silent about them.
+The page computes only what it draws, so that `digit-job report` can render it again; `templates/page.html.jinja` has
+its words. Reports of earlier versions lack the newer keys: their pages lack the parts about them.
 """
 
 import base64
@@ -23,16 +24,11 @@ from job.report.plots import (
 )
 from job.report.words import count, duration, many
 
-# Of more inputs the page shows those that went worst.
-MOST_INPUTS: Final = 50
-# Keys that reports of earlier versions do not have.
-_LATER: Final[dict[str, Any]] = {
-    "examples": None,
-    "reject_examples": None,
-    "drift": None,
-    "run": None,
-    "averages": None,
-}
+# The page shows this many inputs, the worst ones; report.json has all.
+MAX_INPUTS: Final = 50
+# Keys that reports of earlier versions lack.
+_LATER_KEYS: Final = ("examples", "reject_examples", "drift", "run", "averages")
+# By key under `drift`: the title of the plot and of its x axis.
 _DRIFTS: Final = {
     "predicted": ("Predicted digits", "digit"),
     "ink": ("Ink: mean pixel value of an image", "mean pixel value, from"),
@@ -43,16 +39,16 @@ _DRIFTS: Final = {
 def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) -> str:
     """The page for the content of a report.json; the same content and timings give the same bytes.
 
-    timings: the manifest's. What they say stands on a line of its own, in the element marked `data-wall-clock`.
+    timings: the manifest's. They only change one line of the page, the element with the attribute `data-wall-clock`.
     """
-    report = {**_LATER, **report}
+    report = {**dict.fromkeys(_LATER_KEYS), **report}
     found, drift = findings(report), drift_by_input(report)
     return template.render(
         "page.html.jinja",
         report=report,
         verdict=verdict(report, found),
         findings=found,
-        clock=_clock(report, timings) if timings else None,
+        timing=_timing(report, timings) if timings else None,
         heat=heat_map(report["confusion_matrix"] or []),
         right_bounds=RIGHT_BOUNDS,
         wrong_bounds=WRONG_BOUNDS,
@@ -60,18 +56,18 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
         inputs=_worst_inputs(report["inputs"]),
         longest_bar=_longest_bar(report["inputs"]),
         galleries=_galleries(report),
-        drift=drift[:MOST_INPUTS],
+        drift=drift[:MAX_INPUTS],
         drift_total=len(drift),
     )
 
 
-def _clock(report: Mapping[str, Any], timings: Mapping[str, Any]) -> dict[str, str]:
-    """When a run was, how long it took, and how fast it was."""
+def _timing(report: Mapping[str, Any], timings: Mapping[str, Any]) -> dict[str, str]:
+    """When a run started, how long it took, and its throughput."""
     started, seconds = datetime.fromisoformat(timings["started"]), timings["score_seconds"]
     rows = timings.get("scored_rows", report["rows"]["read"])
     speed = f"{count(rows / max(seconds, 1e-3))} rows/s"
     if rows < report["rows"]["read"]:
-        speed += f" for {many(rows, 'row')}, the others by a run before it"
+        speed += f" for {many(rows, 'row')}; an earlier run scored the others"
     return {
         "started": started.isoformat(timespec="seconds"),
         "day": f"{started:%Y-%m-%d %H:%M:%S %Z}",
@@ -81,7 +77,7 @@ def _clock(report: Mapping[str, Any], timings: Mapping[str, Any]) -> dict[str, s
 
 
 def _plots(report: Mapping[str, Any]) -> dict[str, Markup]:
-    """The drawings for what the report knows, by name."""
+    """The plots that the report has figures for, by name."""
     plots = {}
     counts = report["confidence_histogram"]
     wrong = None
@@ -98,7 +94,7 @@ def _plots(report: Mapping[str, Any]) -> dict[str, Markup]:
 
 
 def _distributions(report: Mapping[str, Any]) -> dict[str, Markup]:
-    """Predicted digits, ink and intensity, each beside those of the training images where these are known."""
+    """Histograms of predicted digits, ink and intensity, with those of the training images where known."""
     if not report["drift"]:
         shares = [number / report["rows"]["scored"] for number in report["predicted_counts"]]
         title, x = _DRIFTS["predicted"]
@@ -106,22 +102,20 @@ def _distributions(report: Mapping[str, Any]) -> dict[str, Markup]:
     plots = {}
     for name, (title, x) in _DRIFTS.items():
         found = report["drift"][name]
-        seen = _seen(found) if name == "ink" else slice(None)
-        names = _names(name, found["edges"])
-        plots[name] = paired_bars(
-            f"{name}-plot", title, names[seen], found["input"][seen], found["training"][seen], x
-        )  # fmt: skip
+        bins = _occupied(found) if name == "ink" else slice(None)
+        names = _bin_names(name, found["edges"])[bins]
+        plots[name] = paired_bars(f"{name}-plot", title, names, found["input"][bins], found["training"][bins], x)
     return plots
 
 
-def _seen(found: Mapping[str, Any]) -> slice:
+def _occupied(found: Mapping[str, Any]) -> slice:
     """The bins without the empty ones at both ends."""
     places = [place for place, shares in enumerate(zip(found["training"], found["input"], strict=True)) if any(shares)]
     return slice(places[0], places[-1] + 1)
 
 
-def _names(name: str, edges: Sequence[float]) -> list[str]:
-    """What to call the bins that begin at these edges."""
+def _bin_names(name: str, edges: Sequence[float]) -> list[str]:
+    """Names of the bins that begin at these edges."""
     if name != "intensity":
         return [f"{edge:.3g}" for edge in edges]
     ends = [*(edge - 1 for edge in edges[1:]), 255]
@@ -129,32 +123,30 @@ def _names(name: str, edges: Sequence[float]) -> list[str]:
 
 
 def _worst_inputs(inputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """All inputs, if they are not too many; otherwise those with the lowest accuracy, then with the most rejects."""
-    if len(inputs) <= MOST_INPUTS:
+    """The inputs in order, or if they are too many, those with the lowest accuracy, then with the most rejects."""
+    if len(inputs) <= MAX_INPUTS:
         return list(inputs)
 
-    def badness(each: Mapping[str, Any]) -> tuple[float, int, str]:
+    def quality(each: Mapping[str, Any]) -> tuple[float, int, str]:
         return (1.0 if each["accuracy"] is None else each["accuracy"], -each["rejected"], each["path"])
 
-    return sorted(inputs, key=badness)[:MOST_INPUTS]
+    return sorted(inputs, key=quality)[:MAX_INPUTS]
 
 
 def _longest_bar(inputs: Sequence[Mapping[str, Any]]) -> float:
-    """The share of wrong rows that has the longest bar: a tenth, or more where a file has more."""
+    """The share of mistakes that has a bar of full length: 10 %, or more if an input has more."""
     known: list[float] = [each["accuracy"] for each in inputs if each["accuracy"] is not None]
     return max(0.1, 1 - min(known, default=1.0))
 
 
 def _galleries(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The examples, with their pixels as bytes."""
+    """The examples with their pixels as bytes."""
     examples = report["examples"] or {}
     return {
         "mistakes": _decoded(examples.get("sure_mistakes") or []),
         "unsure": _decoded(examples.get("unsure") or []),
-        "pairs": [
-            {**pair, "examples": _decoded(pair["examples"])} for pair in examples.get("confused_pairs") or []
-        ],
-    }  # fmt: skip
+        "pairs": [{**pair, "examples": _decoded(pair["examples"])} for pair in examples.get("confused_pairs") or []],
+    }
 
 
 def _decoded(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

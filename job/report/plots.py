@@ -1,11 +1,8 @@
-"""A confusion matrix as a heat map: for each cell its count, its share of the row, and the step of its colour.
+"""The plots of the reports' pages, as SVG: calibration, confidence, distributions, training curves, accuracy interval.
 
-Shares are told by steps at fixed bounds, not by a shade of their own, so that a colour means the same in every report,
-and text on it can be read.
-
-The plots of the reports, from the figures in them.
-
-All are narrow enough for a phone, and say in words what they show.
+Each is narrow enough for a phone, and its description gives the figures in words for readers who cannot see it. The
+confusion matrix is a table of `Cell`s, whose colours are steps at fixed bounds: a colour means the same share in every
+report, and text on it is legible. `figures.slides` draws the same figures as PNG.
 """
 
 import math
@@ -20,16 +17,31 @@ from job.report.metrics import wilson_interval
 from job.report.svg import Frame, Scale, drawing, element, path
 from job.report.words import count, percent
 
-# Bounds of a digit's share that was predicted right, and of those taken for another.
+# Where the colours of the matrix change: shares of a digit's rows predicted correctly, and predicted as another digit.
 RIGHT_BOUNDS: Final = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
 WRONG_BOUNDS: Final = (0.0, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
+
+# In units of the SVG: the size of a plot, and the area between its axes.
+_SIZE: Final = (360.0, 250.0)
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 350.0, 24.0, 212.0
+_STRIP: Final = (360.0, 34.0)
+_SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+# The width of a bar, as a share of its bin's.
+_BAR: Final = 0.8
+# A curve of fewer epochs has a dot at each.
+_MAX_DOTS: Final = 30
+_MAX_TICKS: Final = 6
+# The number of characters that fit below an axis.
+_MAX_LABEL_CHARACTERS: Final = 44
+# The accuracy of a bin with fewer rows is mostly chance, and not connected to the others.
+_MIN_ROWS: Final = 10
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Rows of one digit that were taken for one digit. share: of the digit's rows, None if it has none.
+    """A cell of the confusion matrix. share: of the true digit's rows, None if there are none.
 
-    style: the class of its colour: `right0` to `right6`, `wrong1` to `wrong7`, or none for an empty one.
+    style: the CSS class of its colour, `right0` to `right6` or `wrong1` to `wrong7`; empty for a cell without rows.
     """
 
     count: int
@@ -39,47 +51,35 @@ class Cell:
 
 def heat_map(matrix: Sequence[Sequence[int]]) -> list[list[Cell]]:
     """The cells of a confusion matrix, true digit by predicted digit."""
-    return [[_cell(count, sum(row), is_right=digit == guess) for guess, count in enumerate(row)]
-            for digit, row in enumerate(matrix)]  # fmt: skip
+    return [
+        [_cell(rows, sum(line), is_correct=digit == prediction) for prediction, rows in enumerate(line)]
+        for digit, line in enumerate(matrix)
+    ]
 
 
-def _cell(count: int, total: int, *, is_right: bool) -> Cell:
+def _cell(rows: int, total: int, *, is_correct: bool) -> Cell:
     if not total:
-        return Cell(count, None, "")
-    share = count / total
-    if is_right:
-        return Cell(count, share, f"right{bisect_right(RIGHT_BOUNDS, share)}")
-    return Cell(count, share, f"wrong{min(7, bisect_right(WRONG_BOUNDS, share))}" if count else "")
-
-
-_SIZE: Final = (360.0, 250.0)
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 350.0, 24.0, 212.0
-_SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-_STRIP: Final = (360.0, 34.0)
-# A bar's width, as a share of the place it has.
-_BAR: Final = 0.8
-# A line of fewer points would be hard to see, or none.
-_FEW: Final = 30
-_MOST_TICKS: Final = 6
-# Of fewer rows the share right is mostly chance.
-_ENOUGH: Final = 10
+        return Cell(rows, None, "")
+    share = rows / total
+    if is_correct:
+        return Cell(rows, share, f"right{bisect_right(RIGHT_BOUNDS, share)}")
+    return Cell(rows, share, f"wrong{min(7, bisect_right(WRONG_BOUNDS, share))}" if rows else "")
 
 
 def interval_strip(share: float, interval: Sequence[float], expected: float | None) -> Markup:
-    """A share and its 95 % interval as a mark on a line, and what was expected of it as another, if anything was."""
+    """A share with its 95 % interval on a line up to 100 %, and the expected share as a triangle, if there is one."""
     low, high = interval
     lowest = min(low, share if expected is None else expected)
     floor = max(0.0, 1 - _rounded_up(max(0.001, 1.3 * (1 - lowest))))
     scale = Scale(floor, 1.0, 6.0, 354.0)
-    marks = [] if expected is None else [
-        element("path", d=f"M{scale(expected):.2f} 15l-4.5 -8h9z", class_="expected"),
-    ]  # fmt: skip
-    said = f"{percent(share)}, with 95 % certainty between {percent(low)} and {percent(high)}"
-    more = "" if expected is None else f"; on the model's own test images {percent(expected)}"
+    description, marks = f"{percent(share)}, 95 % confidence interval {percent(low)} to {percent(high)}", []
+    if expected is not None:
+        description += f"; on the model's own test images {percent(expected)}"
+        marks.append(element("path", d=f"M{scale(expected):.2f} 15l-4.5 -8h9z", class_="expected"))
     return drawing(
         "interval",
         "Accuracy and its 95 % interval",
-        f"{said}{more}.",
+        f"{description}.",
         _STRIP,
         [
             element("line", x1=scale.start, x2=scale.end, y1=16.0, y2=16.0, class_="grid"),
@@ -95,9 +95,9 @@ def interval_strip(share: float, interval: Sequence[float], expected: float | No
 
 
 def calibration_plot(name: str, series: Mapping[str, Sequence[Mapping[str, Any]]]) -> Markup:
-    """How often digits are right, by how sure the network is of them, with 95 % intervals; the diagonal is perfect.
+    """A reliability diagram: accuracy by confidence with 95 % intervals; on the diagonal, both are equal.
 
-    series: bins as in report.json, by what they are of; the last is drawn the strongest.
+    series: the bins of report.json by name; the last series is emphasised.
     """
     frame = Frame(Scale(0.0, 1.0, _LEFT, _RIGHT), Scale(0.0, 1.0, _BOTTOM, _TOP))
     parts = _grid_of_shares(frame)
@@ -105,19 +105,20 @@ def calibration_plot(name: str, series: Mapping[str, Sequence[Mapping[str, Any]]
     for place, bins in enumerate(series.values()):
         parts += _reliability(frame, bins, "second" if place < len(series) - 1 else "first")
     last = [each for each in list(series.values())[-1] if each["count"]]
-    said = "; ".join(f"of {count(each['count'])} at {percent(each['confidence'])}: {percent(each['accuracy'])}"
-                     for each in last[-5:])  # fmt: skip
+    description = "; ".join(
+        f"of {count(each['count'])} at {percent(each['confidence'])}: {percent(each['accuracy'])}" for each in last[-5:]
+    )
     return drawing(
         name,
-        "Calibration: share right by confidence",
-        f"Points on the diagonal are as sure as they are right. Share right of the rows in the highest bins: {said}.",
+        "Calibration: accuracy by confidence",
+        f"On the diagonal, accuracy equals confidence. Accuracy in the highest bins: {description}.",
         _SIZE,
-        [*parts, *frame.titles("confidence", "share right")],
+        [*parts, *frame.axis_titles("confidence", "accuracy")],
     )
 
 
 def _reliability(frame: Frame, bins: Sequence[Mapping[str, Any]], class_: str) -> list[Markup]:
-    """Points with whiskers for the bins with rows, and a line through those with enough of them to mean something."""
+    """A point with its interval for each bin with rows, and a line through those that have enough of them."""
     parts, points = [], []
     for each in bins:
         if not each["count"]:
@@ -126,19 +127,22 @@ def _reliability(frame: Frame, bins: Sequence[Mapping[str, Any]], class_: str) -
         low, high = wilson_interval(round(each["accuracy"] * each["count"]), each["count"]) or [0.0, 1.0]
         parts.append(element("line", x1=x, x2=x, y1=frame.y(low), y2=frame.y(high), class_=f"whisker {class_}"))
         parts.append(element("circle", cx=x, cy=y, r=3.5, class_=f"dot {class_}"))
-        if each["count"] >= _ENOUGH:
+        if each["count"] >= _MIN_ROWS:
             points.append((x, y))
     return [path(points, f"line {class_}"), *parts] if points else parts
 
 
 def confidence_plot(name: str, counts: Sequence[int], wrong: Sequence[int] | None) -> Markup:
-    """Rows by confidence, in bins of equal width from 0 to 1, on a logarithmic scale; `wrong` of them, where known."""
+    """Rows by confidence on a logarithmic scale, and the misclassified among them, where known.
+
+    counts, wrong: rows per bin; the bins have equal width and reach from 0 to 1.
+    """
     top = 10 ** max(1, math.ceil(math.log10(max(1, *counts))))
     frame = Frame(Scale(0.0, 1.0, _LEFT, _RIGHT), Scale(0.7, top, _BOTTOM, _TOP, is_log=True))
     decades = range(round(math.log10(top)) + 1)
-    step = math.ceil(len(decades) / _MOST_TICKS)
-    parts = [each for power in decades[::step] for each in frame.across(10**power, _short(10**power))]
-    parts += [frame.below(frame.x(share), f"{100 * share:.0f} %") for share in _SHARES]
+    step = math.ceil(len(decades) / _MAX_TICKS)
+    parts = [each for power in decades[::step] for each in frame.grid_line(10**power, _short(10**power))]
+    parts += [frame.tick_label(frame.x(share), f"{100 * share:.0f} %") for share in _SHARES]
     width = (_RIGHT - _LEFT) / len(counts)
     for values, class_, share in ((counts, "first", _BAR), (wrong or (), "wrong", _BAR / 2)):
         for place, value in enumerate(values):
@@ -147,23 +151,22 @@ def confidence_plot(name: str, counts: Sequence[int], wrong: Sequence[int] | Non
                 y = frame.y(value)
                 parts.append(element("rect", x=x, y=y, width=share * width, height=_BOTTOM - y, class_=f"bar {class_}"))
     total = max(1, sum(counts))
-    said = f"{percent(counts[-1] / total)} of {count(sum(counts))} rows are in the highest bin"
-    errors = f", and {count(wrong[-1])} of the {count(sum(wrong))} wrong ones" if wrong else ""
-    return drawing(
-        name, "Rows by confidence", f"{said}{errors}.", _SIZE, [*parts, *frame.titles("confidence", "rows")]
-    )  # fmt: skip
+    description = f"{percent(counts[-1] / total)} of {count(sum(counts))} rows are in the highest bin"
+    description += f", and {count(wrong[-1])} of the {count(sum(wrong))} misclassified" if wrong else ""
+    parts += frame.axis_titles("confidence", "rows")
+    return drawing(name, "Rows by confidence", f"{description}.", _SIZE, parts)
 
 
-def paired_bars(  # noqa: PLR0913, PLR0917  # what to draw, and what to call it
+def paired_bars(  # noqa: PLR0913, PLR0917  # two histograms and their labels
     name: str, title: str, names: Sequence[str], shares: Sequence[float], expected: Sequence[float] | None, x: str
 ) -> Markup:
-    """Shares of the input, as bars, each before what it was in training, where that is known."""
+    """A histogram of shares, in front of the expected one, if there is one. names: of the bins. x: of the axis."""
     highest = min(1.0, _rounded_up(max(0.01, *shares, *(expected or ()))))
     frame = Frame(Scale(0.0, len(names), _LEFT, _RIGHT), Scale(0.0, highest, _BOTTOM, _TOP))
-    parts = [each for share in _SHARES for each in frame.across(share * highest, f"{100 * share * highest:.3g} %")]
+    parts = [each for share in _SHARES for each in frame.grid_line(share * highest, f"{100 * share * highest:.3g} %")]
     width = (_RIGHT - _LEFT) / len(names)
-    # Under narrow bars only every second name, or fewer, has room.
-    step = math.ceil(len(names) * max(map(len, names)) / 44)
+    # Below narrow bars only every second name, or fewer, fit.
+    step = math.ceil(len(names) * max(map(len, names)) / _MAX_LABEL_CHARACTERS)
     for values, class_, left, wide in ((expected or (), "second", 0.1, 0.5), (shares, "first", 0.35, 0.5)):
         for place, value in enumerate(values):
             y = frame.y(value)
@@ -173,11 +176,14 @@ def paired_bars(  # noqa: PLR0913, PLR0917  # what to draw, and what to call it
                     class_=f"bar {class_}",
                 )
             )  # fmt: skip
-    parts += [frame.below(_LEFT + (place + 0.5) * width, each) for place, each in enumerate(names) if not place % step]
-    return drawing(name, title, _in_words(names, shares, expected), _SIZE, [*parts, *frame.titles(x, "share")])
+    parts += [
+        frame.tick_label(_LEFT + (place + 0.5) * width, each) for place, each in enumerate(names) if not place % step
+    ]
+    description = _describe_shares(names, shares, expected)
+    return drawing(name, title, description, _SIZE, [*parts, *frame.axis_titles(x, "share")])
 
 
-def _in_words(names: Sequence[str], shares: Sequence[float], expected: Sequence[float] | None) -> str:
+def _describe_shares(names: Sequence[str], shares: Sequence[float], expected: Sequence[float] | None) -> str:
     if expected is None:
         return "; ".join(f"{name}: {percent(share)}" for name, share in zip(names, shares, strict=True)) + "."
     both = zip(names, shares, expected, strict=True)
@@ -185,42 +191,43 @@ def _in_words(names: Sequence[str], shares: Sequence[float], expected: Sequence[
 
 
 def curves_plot(name: str, what: str, lines: Mapping[str, Sequence[float]], kept_epoch: int) -> Markup:
-    """Values epoch by epoch, from 1, on a logarithmic scale, a line for each name; the kept epoch is marked.
+    """Values by epoch, from 1, on a logarithmic scale: a line for each name. The kept epoch is marked.
 
-    A value of nought, which has no logarithm, leaves a gap; of no epochs, there is no line.
+    Values of zero leave a gap; without epochs there is no line. what: the title and the name of the y axis.
     """
     known = [value for values in lines.values() for value in values if value > 0]
     low, high = (min(known), max(known)) if known else (0.1, 1.0)
     low, high = low / 1.15, high * 1.15
     epochs = max(map(len, lines.values()))
     frame = Frame(Scale(1, max(2, epochs), _LEFT + 8, _RIGHT - 4), Scale(low, high, _BOTTOM, _TOP, is_log=True))
-    parts = [each for tick in _log_ticks(low, high) for each in frame.across(tick, f"{tick:g}")]
-    parts += [frame.below(frame.x(epoch), str(epoch)) for epoch in _whole_ticks(max(1, epochs))]
+    parts = [each for tick in _log_ticks(low, high) for each in frame.grid_line(tick, f"{tick:g}")]
+    parts += [frame.tick_label(frame.x(epoch), str(epoch)) for epoch in _whole_ticks(max(1, epochs))]
     if kept_epoch < epochs:
         x = frame.x(kept_epoch)
         parts.append(element("line", x1=x, x2=x, y1=_TOP, y2=_BOTTOM, class_="ideal"))
     for values, class_ in zip(lines.values(), ("second", "first"), strict=False):
         points = [(frame.x(epoch), frame.y(value) if value > 0 else math.nan) for epoch, value in enumerate(values, 1)]
         parts.append(path(points, f"line {class_}"))
-        if len(points) < _FEW:
+        if len(points) < _MAX_DOTS:
             parts += [element("circle", cx=x, cy=y, r=2.5, class_=f"dot {class_}") for x, y in points if y == y]  # noqa: PLR0124
-    said = "; ".join(f"{each}: from {values[0]:.4g} to {values[-1]:.4g}" for each, values in lines.items() if values)
-    return drawing(name, what, f"Over {epochs} epochs. {said}.", _SIZE, [*parts, *frame.titles("epoch", what)])
+    ranges = (f"{each}: from {values[0]:.4g} to {values[-1]:.4g}" for each, values in lines.items() if values)
+    description = f"Over {epochs} epochs. {'; '.join(ranges)}."
+    return drawing(name, what, description, _SIZE, [*parts, *frame.axis_titles("epoch", what)])
 
 
 def _grid_of_shares(frame: Frame) -> list[Markup]:
-    lines = [each for share in _SHARES for each in frame.across(share, f"{100 * share:.0f} %")]
-    return lines + [frame.below(frame.x(share), f"{100 * share:.0f} %") for share in _SHARES]
+    lines = [each for share in _SHARES for each in frame.grid_line(share, f"{100 * share:.0f} %")]
+    return lines + [frame.tick_label(frame.x(share), f"{100 * share:.0f} %") for share in _SHARES]
 
 
 def _rounded_up(value: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten."""
+    """The lowest of 1, 2 and 5 times a power of ten that is not below `value`."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= value * (1 - 1e-9))
 
 
 def _short(number: int) -> str:
-    """1, 10, 1k, 1M."""
+    """A power of ten as 1, 10, 1k, 1M, 1G."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= size:
             return f"{number // size}{letter}"
@@ -228,13 +235,13 @@ def _short(number: int) -> str:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten between two values; powers alone where those would be many."""
+    """1, 2 and 5 times powers of ten between two values; only the powers if those would be too many."""
     powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     ticks = [step * power for power in powers for step in (1, 2, 5) if low <= step * power <= high]
-    return ticks if len(ticks) <= 2 * _MOST_TICKS else [power for power in powers if low <= power <= high]
+    return ticks if len(ticks) <= 2 * _MAX_TICKS else [power for power in powers if low <= power <= high]
 
 
 def _whole_ticks(last: int) -> list[int]:
-    """1 and a few round numbers up to the last."""
-    step = math.ceil(_rounded_up(last / _MOST_TICKS))
+    """1 and a few round numbers up to `last`."""
+    step = math.ceil(_rounded_up(last / _MAX_TICKS))
     return [1, *range(max(2, step), last + 1, step)]

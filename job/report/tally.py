@@ -1,7 +1,7 @@
-"""Everything the report is computed from, as integer counts that add up exactly, in any order.
+"""The counts that a report's figures are computed from: integers that add up exactly, in any order.
 
-Scored batches flow past; a part keeps one tally, and the run's is their sum. Integers, because floating-point
-sums depend on their order and would make the report depend on threads. Probabilities are counted in millionths.
+Each part has a tally of its batches, and the run's is their sum. Floating-point sums depend on their order and would
+make the report depend on threads, so probabilities are counted in millionths. `metrics` turns a tally into figures.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Tally:
 
     @classmethod
     def zero(cls) -> Self:
-        """Nothing counted."""
+        """No records."""
         shapes = [(7,), (len(Reason),), (CLASSES, CLASSES), (CLASSES,), *[(CONFIDENCE_BINS,)] * 4]
         return cls(*(np.zeros(shape, np.int64) for shape in shapes))
 
@@ -59,37 +59,36 @@ class Tally:
         predictions, probabilities, confidences, labels = _rows_where(is_scored, *scored)
         bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
         has_label = labels != NO_LABEL
-        labelled = _rows_where(has_label, labels, predictions, confidences, probabilities)
-        truth, guess, sure, answers = labelled
-        of_truth = answers[np.arange(len(truth)), truth]
-        is_correct = truth == guess
+        truth, predicted, labelled_confidences, labelled_probabilities = _rows_where(
+            has_label, labels, predictions, confidences, probabilities
+        )
+        of_truth = labelled_probabilities[np.arange(len(truth)), truth]
+        is_correct = truth == predicted
         losses = -np.log(np.clip(of_truth.astype(np.float64), _SMALLEST_PROBABILITY, 1))
         total = [
             len(is_scored),
             len(predictions),
             len(truth),
             is_correct.sum(),
-            _top2_correct(answers, of_truth, truth),
+            _top2_correct(labelled_probabilities, of_truth, truth),
             _millionths(losses).sum(),
         ]
         order = list(Reason)
         return cls(
             counts=np.array([*total, _millionths(confidences).sum()], np.int64),
             reasons=_count([order.index(reject.reason) for reject in batch.rejects], len(order)),
-            confusion=_count(truth.astype(np.int64) * CLASSES + guess, CLASSES**2).reshape(CLASSES, CLASSES),
+            confusion=_count(truth.astype(np.int64) * CLASSES + predicted, CLASSES**2).reshape(CLASSES, CLASSES),
             predicted=_count(predictions, CLASSES),
             confidence=_count(bins, CONFIDENCE_BINS),
             bin_labelled=_count(bins[has_label], CONFIDENCE_BINS),
             bin_correct=_count(bins[has_label][is_correct], CONFIDENCE_BINS),
-            bin_confidence=_sum(bins[has_label], _millionths(sure), CONFIDENCE_BINS),
+            bin_confidence=_sum(bins[has_label], _millionths(labelled_confidences), CONFIDENCE_BINS),
         )
 
     def __add__(self, other: Self) -> Self:
-        """The counts of both."""
         return type(self)(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     def __eq__(self, other: object) -> bool:
-        """Equal counts."""
         return isinstance(other, Tally) and self.to_json() == other.to_json()
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
@@ -106,7 +105,7 @@ class Tally:
 
     @property
     def rejected(self) -> int:
-        """Records without one: those with a fatal reason."""
+        """Records without a prediction: those with a fatal reason."""
         return sum(count for reason, count in self.by_reason.items() if reason.is_fatal)
 
     @property
@@ -116,7 +115,7 @@ class Tally:
 
     @property
     def correct(self) -> int:
-        """Labelled records whose prediction is their label."""
+        """Labelled records classified correctly."""
         return int(self.counts[3])
 
     @property
@@ -126,21 +125,21 @@ class Tally:
 
     @property
     def log_loss_sum(self) -> float:
-        """Sum over the labelled records of -ln(probability of the label)."""
+        """Sum of -ln(probability of the label) over the labelled records."""
         return int(self.counts[5]) / MILLION
 
     @property
     def confidence_sum(self) -> float:
-        """Sum over the scored records of the confidence."""
+        """Sum of the confidences of the scored records."""
         return int(self.counts[6]) / MILLION
 
     @property
     def by_reason(self) -> dict[Reason, int]:
-        """Records per reason code, bad labels included; codes that occurred only."""
+        """Records per reason code that occurred, including bad labels."""
         return {reason: int(count) for reason, count in zip(Reason, self.reasons, strict=True) if count}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists of integers."""
+        """Lists of integers, by field."""
         return {each.name: getattr(self, each.name).tolist() for each in fields(self)}
 
     @classmethod
@@ -149,20 +148,20 @@ class Tally:
         return cls(*(np.array(content[each.name], np.int64) for each in fields(cls)))
 
 
-def _top2_correct(answers: Probabilities, of_truth: npt.NDArray[np.float32], truth: Labels) -> int:
-    """How many labels are among the two most probable digits; of equally probable ones, the higher come first.
+def _top2_correct(probabilities: Probabilities, of_truth: npt.NDArray[np.float32], truth: Labels) -> int:
+    """How many labels are among the two most probable digits; of equally probable digits, the higher come first.
 
-    That is what scikit-learn's top_k_accuracy_score says of ties, which rounded probabilities have many of.
+    scikit-learn's top_k_accuracy_score breaks ties in the same way; rounded probabilities have many.
     """
-    # What is more probable than all others together needs no closer look.
+    # A label with a probability above 0.5 is the most probable digit.
     close = np.flatnonzero(of_truth <= 0.5)  # noqa: PLR2004
-    others, own = answers[close], of_truth[close, np.newaxis]
+    others, own = probabilities[close], of_truth[close, np.newaxis]
     is_before = (others > own) | ((others == own) & (np.arange(CLASSES) > truth[close, np.newaxis]))
     return len(truth) - int((is_before.sum(axis=1) >= 2).sum())  # noqa: PLR2004
 
 
 def _rows_where(mask: npt.NDArray[np.bool_], *arrays: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
-    """The rows of some arrays where `mask` holds; the arrays themselves where it holds for all, as it mostly does."""
+    """The rows of some arrays where `mask` is true; the arrays themselves, without a copy, if it always is."""
     return arrays if mask.all() else tuple(each[mask] for each in arrays)
 
 
@@ -175,5 +174,5 @@ def _count(values: npt.ArrayLike, size: int) -> Counts:
 
 
 def _sum(bins: npt.ArrayLike, values: Counts, size: int) -> Counts:
-    # Sums of up to a batch of millionths stay far below 2**53, so float weights are exact here.
+    # The sums over a batch stay far below 2**53, so float weights are exact.
     return np.bincount(np.asarray(bins, np.int64), weights=values, minlength=size).astype(np.int64)

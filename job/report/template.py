@@ -1,6 +1,8 @@
-"""The template engine of the reports, with their common layout, style and macros; and how they write figures.
+"""The template engine of the reports: their filters, their style sheet, and a cache of compiled templates.
 
-Compiling the templates takes longer than all else about a page. So the compiled ones are kept in files, too.
+`page` renders with it, and so does the training report; the layout and the macros in `templates` are shared. Compiling
+the templates takes longer than rendering a page, so compiled ones are cached in files, like compiled kernels;
+`python -m job.report.template` fills the cache.
 """
 
 import functools
@@ -20,8 +22,8 @@ from job.report.digits import data_uri
 _FOLDER: Final = Path(__file__).with_name("templates")
 
 
-class _KeptCode(jinja2.BytecodeCache):
-    """Compiled templates in files, by a name that says what they were made from, and for which Python and engine."""
+class _TemplateCache(jinja2.BytecodeCache):
+    """Files named after the template, its content, and the versions of Python and Jinja that compiled it."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
         for folder in cache.folders(Path(__file__)):
@@ -31,9 +33,9 @@ class _KeptCode(jinja2.BytecodeCache):
                 return
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        any(
-            cache.write(folder / _name(bucket), bucket.bytecode_to_string()) for folder in cache.folders(Path(__file__))
-        )
+        # Into the first folder that can be written to.
+        code = bucket.bytecode_to_string()
+        any(cache.write(folder / _name(bucket), code) for folder in cache.folders(Path(__file__)))
 
 
 def _name(bucket: Bucket) -> str:
@@ -47,16 +49,16 @@ def _engine() -> str:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """An engine that escapes all text, refuses names that it is not given, and finds what reports share."""
-    made = jinja2.Environment(
+    """The engine. It escapes all text and raises jinja2.UndefinedError for names that it is not passed."""
+    engine = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(lambda name: _FOLDER.joinpath(name).read_text(encoding="utf-8")),
-        bytecode_cache=_KeptCode(),
+        bytecode_cache=_TemplateCache(),
     )
-    made.filters |= {
+    engine.filters |= {
         "percent": words.percent,
         "count": words.count,
         "figure": words.figure,
@@ -66,26 +68,25 @@ def environment() -> jinja2.Environment:
         "breakable": _breakable,
         "data_uri": data_uri,
     }
-    made.globals["style"] = _style()
-    return made
+    engine.globals["style"] = _style()
+    return engine
 
 
 def render(name: str, **content: Any) -> str:
-    """A page made by one of the templates; the same content gives the same bytes."""
+    """The page of a template; the same content gives the same bytes."""
     return environment().get_template(name).render(content)
 
 
 def _breakable(path: str) -> Markup:
-    """A path that a line may be broken within, behind a slash."""
+    """A path with line break opportunities behind its slashes."""
     return Markup("/<wbr>").join(escape(part) for part in path.split("/"))
 
 
 def _style() -> Markup:
-    # Read as it is: the engine would look for its own signs in it.
+    # Not a template: the engine would parse braces in it.
     return Markup(_FOLDER.joinpath("style.css").read_text(encoding="utf-8"))  # noqa: S704  # our own file
 
 
-# So that no run has to: python -m job.report.template
 if __name__ == "__main__":
     for each in _FOLDER.glob("*.jinja"):
         environment().get_template(each.name)

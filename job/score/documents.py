@@ -13,13 +13,11 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from job import __version__
+from job._version import __version__
 from job.command_line import command_line, score_flags
 from job.documents.manifest_json import Manifest, ManifestInput, ManifestOutput, ManifestSettings, Timings
 from job.documents.report_json import (
     DriftSection,
-    ExampleSection,
-    Figures,
     InputFigures,
     InputWarning,
     ModelIdentity,
@@ -79,11 +77,11 @@ class RunDocuments:
         paths = [each.path for each in self.plan.inputs]
         total = sum(self.gathered.tallies, Tally.zero())
         return {
-            **cast("Figures", figures(total)),
+            **figures(total),
             "inputs": list(map(_input_figures, paths, self.gathered.tallies)),
             "warnings": self.gathered.warnings,
             "model": model_identity(self.bundle),
-            "examples": cast("ExampleSection", self.gathered.examples.for_report(paths, total.confusion)),
+            "examples": self.gathered.examples.for_report(paths, total.confusion),
             "reject_examples": self.gathered.rejects,
             "drift": self._drift(paths),
             "run": _run_section(self.plan, self.settings),
@@ -111,7 +109,7 @@ class RunDocuments:
             return None
         digits = [tally.predicted for tally in self.gathered.tallies]
         inputs = zip(paths, map(Distribution, self.gathered.appearances, digits), strict=True)
-        return cast("DriftSection", drift(training, list(inputs)))
+        return drift(training, list(inputs))
 
 
 def model_identity(bundle: Bundle) -> ModelIdentity:

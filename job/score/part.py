@@ -155,4 +155,4 @@ def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
     rejected = [reject.row for reject in batch.rejects if reject.reason.is_fatal]
     predictions[rejected] = NO_PREDICTION
     probabilities[rejected] = 0
-    return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects, batch.kept)
+    return ScoredBatch(predictions, probabilities, batch.labels, batch.rejects, batch.passthrough)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from job import __version__
+from job._version import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
 from job.flag_names import Flag
@@ -82,7 +82,7 @@ def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: 
     inputs = _inputs(sources, settings)
     parts: list[Part] = []
     for input_index, source in enumerate(sources):
-        spans = source.spans(settings.part_bytes)
+        spans = source.split(settings.part_bytes)
         for number, span in enumerate(spans, start=1):
             parts.append(Part(len(parts), input_index, span, is_first=number == 1, is_last=number == len(spans)))
     return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest))
@@ -91,13 +91,13 @@ def make_plan(sources: Sequence[Source], settings: ScoreSettings, model_digest: 
 def _schema(source: Source, settings: ScoreSettings) -> pa.Schema:
     columns = {"has_labels": source.has_labels, "with_probabilities": settings.has_probabilities}
     own_names = prediction_schema(**columns).names
-    taken = [name for name in source.kept_schema.names if name in own_names]
+    taken = [name for name in source.passthrough_schema.names if name in own_names]
     if taken:
         raise UsageError(
             f"{Flag.KEEP} {taken[0]}: the predictions of {source.file.path} already have a column of that name; "
             f"rename it in the input, or leave {Flag.KEEP} out"
         )
-    return prediction_schema(**columns, kept=source.kept_schema)
+    return prediction_schema(**columns, passthrough=source.passthrough_schema)
 
 
 def _inputs(sources: Sequence[Source], settings: ScoreSettings) -> tuple[Input, ...]:

@@ -1,5 +1,4 @@
-"""What the outside gets to know of a run: a progress display, log events, metrics, lineage, a profile, a last word.
+"""What a run tells the outside: progress, log events, metrics, lineage, a profile, and a termination message.
 
-`recorder` hears all that the scoring stage tells; each other module makes one thing of it. `score_run` puts them
-together for one run. The scoring stage knows none of them.
+`recorder` observes the scoring stage, which knows nothing of telemetry; `outlets` publishes what it has recorded.
 """

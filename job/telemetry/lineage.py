@@ -1,8 +1,8 @@
-"""A run as OpenLineage events: START, then COMPLETE or FAIL, with what was read and written.
+"""A run as OpenLineage events: START, then COMPLETE or FAIL, with the datasets it read and wrote.
 
-Written by ourselves, after the published schema (https://openlineage.io/spec/2-0-2/OpenLineage.json and the facets'
-own): the official client takes longer to import than a small run takes, and brings 27 MB. The tests hold each event to
-the client's classes, which are made from that schema.
+Written without the official client, which takes longer to import than a small run takes and adds 27 MB, after the
+published schemas (https://openlineage.io/spec/2-0-2/OpenLineage.json and those of the facets). The tests check each
+event against the client's classes, which are generated from these schemas.
 """
 
 import json
@@ -10,7 +10,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from job import __version__
+from job._version import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
 from job.flag_names import Flag
@@ -30,10 +30,10 @@ _Json = dict[str, Any]
 
 
 class LineageFile:
-    """The events of one run, one JSON object a line, in place of what an earlier run has written. to: its path."""
+    """A file with the events of one run, one JSON object per line; it replaces that of an earlier run. to: its path."""
 
     def __init__(self, storage: Storage, location: str, settings: ScoreSettings, recorder: Recorder) -> None:
-        """Raises UsageError where a file of anything else is at the location, for it would be lost."""
+        """Raises UsageError if another kind of file exists at the location: it would be lost."""
         self._storage, self._settings, self._recorder = storage, settings, recorder
         self.to = storage.resolve(location)
         self._run_id = str(uuid.uuid4())
@@ -45,7 +45,7 @@ class LineageFile:
         self._add("START", {})
 
     def end(self, ending: Ending | None = None) -> None:
-        """Write COMPLETE, or FAIL where the run has ended badly; before it START, if that is missing still."""
+        """Write COMPLETE, or FAIL if the run failed; START before it, if the run failed before it was planned."""
         if not self._events:
             self.start()
         facets = {}
@@ -64,7 +64,8 @@ class LineageFile:
             is_event = False
         if not is_event:
             raise UsageError(
-                f"{Flag.OPENLINEAGE} {self.to}: is there and holds no OpenLineage events; name another, or remove it"
+                f"{Flag.OPENLINEAGE} {self.to}: exists and does not hold OpenLineage events; choose another path "
+                "or delete it"
             )
 
     def _add(self, kind: str, run_facets: _Json) -> None:
@@ -72,9 +73,8 @@ class LineageFile:
         job_type = {"processingType": "BATCH", "integration": "DIGIT_JOB", "jobType": "JOB"}
         inputs = self._recorder.plan.inputs if self._recorder.plan else ()
         result = self._recorder.result
-        rows = (
-            {each["path"]: each["rows"] for each in result.report.get("inputs", [])} if result and result.report else {}
-        )
+        reported = result.report["inputs"] if result and result.report else []
+        rows = {each["path"]: each["rows"] for each in reported}
         self._events.append(
             {
                 "eventType": kind,
@@ -108,7 +108,7 @@ class LineageFile:
         schema = prediction_schema(
             has_labels=each.source.has_labels,
             with_probabilities=self._settings.has_probabilities,
-            kept=each.source.kept_schema,
+            passthrough=each.source.passthrough_schema,
         )
         fields = [{"name": field.name, "type": str(field.type)} for field in schema]
         facet = _facet("1-0-2/OutputStatisticsOutputDatasetFacet", {"rowCount": rows, "fileCount": 1})
@@ -121,7 +121,7 @@ class LineageFile:
 
 
 def _facet(name: str, content: _Json) -> _Json:
-    """A facet of the specification; `name`: its version and its own name."""
+    """A facet with its schema. name: version and name, as in the specification's URLs."""
     schema = f"{_SPEC}/facets/{name}.json#/$defs/{name.partition('/')[2]}"
     return {"_producer": _PRODUCER, "_schemaURL": schema, **content}
 

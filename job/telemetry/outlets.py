@@ -1,4 +1,7 @@
-"""Everything that is told about one scoring run, from before its first step until after its last."""
+"""Publishing a scoring run: its events in the log, its progress, and its metrics and lineage in files or by push.
+
+The command line wraps the scoring stage in `publish`; each other module of telemetry is one way to publish.
+"""
 
 import logging
 import os
@@ -6,65 +9,66 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from job import __version__
+from job._version import __version__
 from job.errors import DigitJobError
 from job.log import Event, event
+from job.report.words import many
 from job.score.plan import Part
 from job.settings import ScoreSettings, TelemetrySettings
 from job.storage import storage_at
 from job.telemetry.lineage import LineageFile
-from job.telemetry.metrics import MetricsFile, Pushgateway
-from job.telemetry.progress import shown
+from job.telemetry.progress import show_progress
+from job.telemetry.prometheus import MetricsFile, Pushgateway
 from job.telemetry.recorder import Recorder
 from job.telemetry.termination import Ending, ending_of
 
 _log = logging.getLogger(__name__)
 
 
-@contextmanager
-def observed(recorder: Recorder, settings: ScoreSettings, asked: TelemetrySettings) -> Iterator[None]:
-    """Tell of a run inside the block what `recorder` observes of it; the block sets `recorder.result` at its end.
-
-    Raises UsageError, before the run, for a file in the way of one that is asked for; StorageError, after it, for one
-    that cannot be written. Where the run itself fails, its own error is the one that is raised.
-    """
-    recorder.on_planned.append(lambda: _tell_plan(recorder))
-    recorder.on_committed.append(_tell_part)
-    outlets = list(_outlets(recorder, settings, asked))
-    _tell_start(settings)
-    try:
-        with shown(recorder, is_json=asked.is_json, is_quiet=asked.is_quiet):
-            yield
-    except BaseException as error:  # raised again: the end is told of, whatever it is
-        _end(outlets, ending_of(error))
-        raise
-    _end(outlets, None)
-
-
-class _Outlet(Protocol):
-    """A place outside that is told how a run has ended. to: what to call it."""
+class Outlet(Protocol):
+    """Where the end of a run is published. to: the path or URL."""
 
     @property
     def to(self) -> str: ...
 
     def end(self, ending: Ending | None) -> None:
-        """Tell it; None: well. Raises StorageError, or another of digit-job's errors."""
+        """Publish the end of the run; `ending` is None if it succeeded. Raises DigitJobError."""
         ...
 
 
-def _outlets(recorder: Recorder, settings: ScoreSettings, asked: TelemetrySettings) -> Iterator[_Outlet]:
-    """The files and the gateway that the user has asked for."""
-    if asked.metrics_file:
-        yield MetricsFile(storage_at(asked.metrics_file), asked.metrics_file, recorder)
-    if asked.pushgateway:
-        yield Pushgateway(asked.pushgateway, recorder)
-    if asked.openlineage:
-        lineage = LineageFile(storage_at(asked.openlineage), asked.openlineage, settings, recorder)
+@contextmanager
+def publish(recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySettings) -> Iterator[None]:
+    """Publish the run inside the block, which `recorder` observes; the block sets `recorder.result` at its end.
+
+    Raises UsageError before the block if another file is in the way of one to be written, and StorageError after it if
+    a file cannot be written. If the block raises, its error is the one that is raised.
+    """
+    recorder.on_planned.append(lambda: _log_plan(recorder))
+    recorder.on_committed.append(_log_part)
+    outlets = list(_outlets(recorder, settings, telemetry))
+    _log_start(settings)
+    try:
+        with show_progress(recorder, is_json=telemetry.is_json, is_quiet=telemetry.is_quiet):
+            yield
+    except BaseException as error:  # raised again
+        _end(outlets, ending_of(error))
+        raise
+    _end(outlets, None)
+
+
+def _outlets(recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySettings) -> Iterator[Outlet]:
+    """The outlets that the user asked for."""
+    if telemetry.metrics_file:
+        yield MetricsFile(storage_at(telemetry.metrics_file), telemetry.metrics_file, recorder)
+    if telemetry.pushgateway:
+        yield Pushgateway(telemetry.pushgateway, recorder)
+    if telemetry.openlineage:
+        lineage = LineageFile(storage_at(telemetry.openlineage), telemetry.openlineage, settings, recorder)
         recorder.on_planned.append(lineage.start)
         yield lineage
 
 
-def _end(outlets: Sequence[_Outlet], ending: Ending | None) -> None:
+def _end(outlets: Sequence[Outlet], ending: Ending | None) -> None:
     for outlet in outlets:
         try:
             outlet.end(ending)
@@ -75,7 +79,7 @@ def _end(outlets: Sequence[_Outlet], ending: Ending | None) -> None:
             _log.warning("%s", error, extra=event(Event.TELEMETRY_FAILED, to=outlet.to))
 
 
-def _tell_start(settings: ScoreSettings) -> None:
+def _log_start(settings: ScoreSettings) -> None:
     fields: dict[str, Any] = {
         "version": __version__,
         "inputs": settings.inputs,
@@ -87,13 +91,17 @@ def _tell_start(settings: ScoreSettings) -> None:
     _log.info("scoring %s into %s", ", ".join(settings.inputs), settings.output, extra=event(Event.STARTED, **fields))
 
 
-def _tell_plan(recorder: Recorder) -> None:
+def _log_plan(recorder: Recorder) -> None:
     counts, inputs = recorder.counts(), len(recorder.plan.inputs) if recorder.plan else 0
     fields = {"inputs": inputs, "parts": counts.total_parts, "bytes": counts.total_bytes}
-    text = "to be scored: %d parts of %d files, about %.1f MB"
-    told = event(Event.PLANNED, **fields)
-    _log.info(text, counts.total_parts, inputs, counts.total_bytes / 1e6, extra=told)
+    _log.info(
+        "%s of %s to score, about %.1f MB",
+        many(counts.total_parts, "part"),
+        many(inputs, "file"),
+        counts.total_bytes / 1e6,
+        extra=event(Event.PLANNED, **fields),
+    )
 
 
-def _tell_part(part: Part) -> None:
-    _log.debug("part %d is scored and committed", part.index, extra=event(Event.PART_COMMITTED, part=part.index))
+def _log_part(part: Part) -> None:
+    _log.debug("committed part %d", part.index, extra=event(Event.PART_COMMITTED, part=part.index))

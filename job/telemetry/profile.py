@@ -1,28 +1,29 @@
-"""Where a run's time went, as a table: threads down, stages across."""
+"""Where the time of a run went, as a table for `--profile`: a row for each thread, a column for each stage."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from job.score.observer import Stage
 
+# Wall and processor seconds by thread and stage.
 _Times = Mapping[tuple[str, Stage], tuple[float, float]]
 
 
 def table(times: _Times, seconds: float) -> str:
-    """Wall seconds of each thread in each stage, what of them was spent on a processor, and the shares of the whole.
+    """Wall seconds of each thread by stage, their sums, the processor time of all threads, and each stage's share.
 
-    times: wall and processor seconds by thread and stage. seconds: how long the run took.
+    times: wall and processor seconds by thread and stage. seconds: of the run, from start to end.
     """
-    names = sorted({thread for thread, _ in times}, key=_in_natural_order)
+    names = sorted({thread for thread, _ in times}, key=_natural_order)
     rows = [("thread", *(stage.value for stage in Stage), "all")]
-    rows += [(name, *_seconds(_row(times, name, clock=0))) for name in names]
+    rows += [(name, *_format_row(_row(times, name, clock=0))) for name in names]
     wall, processor = (_sum_of(_row(times, name, clock) for name in names) for clock in (0, 1))
-    rows.append(("all threads", *_seconds(wall)))
-    rows.append(("on a processor", *_seconds(processor)))
-    whole = sum(wall) or 1.0
-    rows.append(("share", *(f"{100 * each / whole:.0f} %" for each in (*wall, sum(wall)))))
+    rows.append(("all threads", *_format_row(wall)))
+    rows.append(("CPU time", *_format_row(processor)))
+    total = sum(wall) or 1.0
+    rows.append(("share", *(f"{100 * each / total:.0f} %" for each in (*wall, sum(wall)))))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(_cells(row, widths)).rstrip() for row in rows]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
     return "\n".join([f"Time: {seconds:.2f} s from start to end; seconds of each thread in each stage:", *lines])
 
 
@@ -34,14 +35,14 @@ def _sum_of(rows: Iterable[Sequence[float]]) -> list[float]:
     return [sum(column) for column in zip([0.0] * len(Stage), *rows, strict=True)]
 
 
-def _seconds(row: Sequence[float]) -> list[str]:
+def _format_row(row: Sequence[float]) -> list[str]:
     return [f"{each:.2f}" for each in (*row, sum(row))]
 
 
-def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [row[0].ljust(widths[0]), *(each.rjust(width) for each, width in zip(row[1:], widths[1:], strict=True))]
 
 
-def _in_natural_order(name: str) -> tuple[tuple[int, str], ...]:
-    """`part_10` behind `part_9`."""
+def _natural_order(name: str) -> tuple[tuple[int, str], ...]:
+    """A sort key that puts `part_9` before `part_10`."""
     return tuple((int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name) if piece)

@@ -1,6 +1,7 @@
-"""How far a run is, while it runs: a display on a terminal, and elsewhere a line every 30 seconds.
+"""The progress of a command while it runs.
 
-How far a training is: a bar on a terminal.
+Of a scoring run: a live display on a terminal, elsewhere a line in the log every 30 seconds. Of a training: a bar on a
+terminal, elsewhere nothing, because it logs its epochs.
 """
 
 import logging
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-
 _log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 30.0
@@ -29,46 +29,46 @@ _MINUTE: Final = 60
 
 
 @contextmanager
-def shown(recorder: Recorder, *, is_json: bool, is_quiet: bool) -> Iterator[None]:
-    """Show how far a scoring run is, for as long as the block lasts."""
+def show_progress(recorder: Recorder, *, is_json: bool, is_quiet: bool) -> Iterator[None]:
+    """Show the progress of a scoring run inside the block."""
     if is_quiet:
         yield
     elif is_json or not sys.stderr.isatty():
-        with told_regularly(recorder):
+        with log_progress(recorder):
             yield
     else:
-        with _displayed(recorder):
+        with _live_display(recorder):
             yield
 
 
 @contextmanager
-def told_regularly(recorder: Recorder, interval_s: float = INTERVAL_S) -> Iterator[None]:
-    """A line in the log at regular intervals, also when nothing moves: that, too, is worth knowing."""
+def log_progress(recorder: Recorder, interval_s: float = INTERVAL_S) -> Iterator[None]:
+    """Log a line at regular intervals inside the block, also if nothing has moved: a stalled run shows."""
     is_over = threading.Event()
 
-    def tell() -> None:
+    def log_lines() -> None:
         before = recorder.counts()
         while not is_over.wait(interval_s):
             now = recorder.counts()
-            _tell(now, before)
+            _log_line(now, before)
             before = now
 
-    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    thread = threading.Thread(target=log_lines, name="progress", daemon=True)
     try:
-        teller.start()
-    except RuntimeError as refusal:  # Python's word for a thread that the system refuses
-        _log.warning("no progress will be told: %s", refusal, extra=event(Event.TELEMETRY_FAILED, to="log"))
+        thread.start()
+    except RuntimeError as error:  # the system allows no more threads
+        _log.warning("progress is not logged: %s", error, extra=event(Event.TELEMETRY_FAILED, to="log"))
         yield
         return
     try:
         yield
     finally:
         is_over.set()
-        teller.join()
+        thread.join()
 
 
-def _tell(now: Counts, before: Counts) -> None:
-    """A line of the log, with the rates since the one before."""
+def _log_line(now: Counts, before: Counts) -> None:
+    """Log the progress, with the rates since the line before."""
     seconds = max(now.seconds - before.seconds, 1e-9)
     rows_per_second, bytes_per_second = (now.rows - before.rows) / seconds, (now.bytes - before.bytes) / seconds
     fields = {
@@ -84,25 +84,26 @@ def _tell(now: Counts, before: Counts) -> None:
         "mb_per_second": round(bytes_per_second / _MB, 3),
         "eta_seconds": None if now.eta_s is None else round(now.eta_s),
     }
-    words = in_words(now, rows_per_second, bytes_per_second)
-    _log.info("scoring: %.0f %%, %s", 100 * now.share, words, extra=event(Event.PROGRESS, **fields))
+    text = describe_counts(now, rows_per_second, bytes_per_second)
+    _log.info("scoring: %.0f %%, %s", 100 * now.share, text, extra=event(Event.PROGRESS, **fields))
 
 
-def in_words(counts: Counts, rows_per_second: float, bytes_per_second: float) -> str:
+def describe_counts(counts: Counts, rows_per_second: float, bytes_per_second: float) -> str:
     """`1,234 rows, 0 rejected, 120 MB/s, 65,000 rows/s, 0:42 left`."""
-    left = "" if counts.eta_s is None else f", {_as_time(counts.eta_s)} left"
+    left = "" if counts.eta_s is None else f", {_clock_time(counts.eta_s)} left"
     rates = f"{bytes_per_second / _MB:,.0f} MB/s, {rows_per_second:,.0f} rows/s"
     return f"{counts.rows:,} rows, {counts.rejected:,} rejected, {rates}{left}"
 
 
-def _as_time(seconds: float) -> str:
+def _clock_time(seconds: float) -> str:
+    """`0:42`, `1:05:00`."""
     minutes, second = divmod(round(seconds), _MINUTE)
     hours, minute = divmod(minutes, _MINUTE)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 @contextmanager
-def _displayed(recorder: Recorder) -> Iterator[None]:
+def _live_display(recorder: Recorder) -> Iterator[None]:
     from rich.console import Console
     from rich.live import Live
 
@@ -114,10 +115,8 @@ def _displayed(recorder: Recorder) -> Iterator[None]:
     )  # fmt: skip
     try:
         live.start()
-    except RuntimeError as refusal:  # as above
-        raise ResourceExhausted(
-            f"cannot show progress: {refusal}; allow more threads, or add {Flag.QUIET}"
-        ) from refusal
+    except RuntimeError as error:  # as above
+        raise ResourceExhausted(f"cannot show progress: {error}; allow more threads, or add {Flag.QUIET}") from error
     try:
         yield
     finally:
@@ -125,7 +124,7 @@ def _displayed(recorder: Recorder) -> Iterator[None]:
 
 
 def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "RenderableType"]:
-    """What draws the display: a bar, and below it the figures, which a narrow terminal wraps."""
+    """A function that renders the display: a bar, and below it the figures, which a narrow terminal wraps."""
     from rich.progress_bar import ProgressBar
     from rich.spinner import Spinner
     from rich.table import Table
@@ -135,28 +134,28 @@ def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "Renderabl
     def render() -> "RenderableType":
         counts = recorder.counts()
         is_gathering = bool(counts.total_parts) and counts.parts == counts.total_parts
-        doing = "gathering" if is_gathering else "scoring" if counts.total_parts else "starting"
+        phase = "gathering" if is_gathering else "scoring" if counts.total_parts else "starting"
         bar = ProgressBar(total=1, completed=counts.share, pulse=not counts.total_parts, width=min(40, console.width))
         seconds = max(counts.seconds, 1e-9)
         lines = Table.grid(padding=(0, 1))
-        lines.add_row(spinner, f"{doing:<9}", bar, f"{100 * counts.share:3.0f} %")
-        shown = Table.grid()
-        shown.add_row(lines)
-        shown.add_row("  " + in_words(counts, counts.rows / seconds, counts.bytes / seconds))
-        return shown
+        lines.add_row(spinner, f"{phase:<9}", bar, f"{100 * counts.share:3.0f} %")
+        display = Table.grid()
+        display.add_row(lines)
+        display.add_row("  " + describe_counts(counts, counts.rows / seconds, counts.bytes / seconds))
+        return display
 
     return render
 
 
 class TrainProgress:
-    """A bar over the training steps, on a terminal; silent elsewhere."""
+    """A bar of training steps."""
 
     def __init__(self, bar: "Progress") -> None:
         self._bar = bar
         self._task = bar.add_task("training", total=None, start=False)
 
     def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` steps are made."""
+        """Show that `done` of `total` steps are done."""
         if self._bar.tasks[self._task].total is None:
             self._bar.start_task(self._task)
         self._bar.update(self._task, total=total, completed=done)
@@ -164,7 +163,7 @@ class TrainProgress:
 
 @contextmanager
 def train_progress(*, is_quiet: bool = False) -> Iterator[TrainProgress]:
-    """A progress display for a training run."""
+    """Show a bar inside the block, on a terminal; elsewhere nothing."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

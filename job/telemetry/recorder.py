@@ -1,6 +1,6 @@
-"""How much memory the process has needed.
+"""The figures of a scoring run while it runs and at its end: an Observer that the scoring stage reports to.
 
-What is known of a run so far: the observer that the scoring stage tells everything.
+All other modules of telemetry read a run's figures from here.
 """
 
 import sys
@@ -16,32 +16,16 @@ from job.score.plan import Part, Plan
 if TYPE_CHECKING:
     from job.score.run import RunResult
 
-
 _STATUS: Final = "/proc/self/status"
 _PEAK: Final = "VmHWM:"
 
 
-def peak_memory_bytes() -> int:
-    """The most memory that the process has had resident at once.
-
-    Asked of Linux itself, whose getrusage counts what the process's parent had before it started this one.
-    """
-    try:
-        with open(_STATUS, encoding="ascii") as status:
-            return int(status.read().split(_PEAK)[1].split()[0]) * 1024
-    except (OSError, IndexError, ValueError):
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-
-
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How far a run is, at one moment.
+    """The progress of a run at one moment.
 
-    rows, rejected, bytes: what this process has scored, the rejected among it, and the bytes of the inputs for it.
-    total_bytes, total_parts: what it has to score; 0 before that is known. seconds: since its start.
+    rows, rejected, bytes, parts: scored by this process; rows include the rejected, bytes are those of the inputs, as
+    stored. total_bytes, total_parts: what it has to score; 0 before the run is planned. seconds: since its start.
     """
 
     rows: int
@@ -54,24 +38,25 @@ class Counts:
 
     @property
     def share(self) -> float:
-        """How much of the work is done, in 0-1: by bytes, which are an estimate."""
+        """The share of the work that is done, 0-1, by bytes, which are an estimate."""
         return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else 0.0
 
     @property
     def eta_s(self) -> float | None:
-        """How many seconds are left, if it goes on like this; None where nothing tells."""
+        """The seconds left at the mean speed so far; None before anything is scored."""
         return self.seconds * (1 - self.share) / self.share if self.share else None
 
 
 class Recorder:
-    """An Observer that remembers. Threads may call it; what it holds can be looked at any time.
+    """An Observer that keeps all figures. Thread-safe.
 
-    plan: once it is made. result: once the run has ended well. times: wall and processor seconds by thread and stage.
+    plan: None until it is made. result: set by whoever runs the stage, once it has succeeded. times: wall and
+    processor seconds by thread and stage. on_planned, on_committed: called after the event of that name.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._begun = clock()
+        self._started = clock()
         self._lock = threading.Lock()
         self._rows = self._rejected = self._bytes = self._parts = self._total_bytes = self._total_parts = 0
         self.plan: Plan | None = None
@@ -81,42 +66,38 @@ class Recorder:
         self.on_committed: list[Callable[[Part], None]] = []
 
     def planned(self, plan: Plan, parts: Sequence[Part], size_bytes: int) -> None:
-        """See Observer."""
         self.plan, self._total_bytes, self._total_parts = plan, size_bytes, len(parts)
         for listener in self.on_planned:
             listener()
 
     def advanced(self, rows: int, rejected: int, size_bytes: int) -> None:
-        """See Observer."""
         with self._lock:
             self._rows += rows
             self._rejected += rejected
             self._bytes += size_bytes
 
     def committed(self, part: Part) -> None:
-        """See Observer."""
         with self._lock:
             self._parts += 1
         for listener in self.on_committed:
             listener(part)
 
     def spent(self, stage: Stage, wall_s: float, cpu_s: float) -> None:
-        """See Observer."""
         key = threading.current_thread().name, stage
         with self._lock:
             wall, cpu = self.times.get(key, (0.0, 0.0))
             self.times[key] = wall + wall_s, cpu + cpu_s
 
     def counts(self) -> Counts:
-        """How far the run is."""
+        """The progress so far."""
         with self._lock:
             return Counts(
                 self._rows, self._rejected, self._bytes, self._parts, self._total_bytes, self._total_parts,
-                self._clock() - self._begun,
+                self._clock() - self._started,
             )  # fmt: skip
 
     def stage_seconds(self) -> dict[Stage, float]:
-        """Wall seconds of all stages, added up over threads."""
+        """Wall seconds by stage, summed over threads."""
         totals = dict.fromkeys(Stage, 0.0)
         with self._lock:
             for (_, stage), (wall_s, _) in self.times.items():
@@ -124,15 +105,15 @@ class Recorder:
         return totals
 
     def summary(self) -> dict[str, Any]:
-        """All of it in figures, as the last event of the log tells it.
+        """The fields of the log's last event.
 
-        rows, scored, rejected, accuracy: of the whole output where it is complete, else of what this process has
-        scored; the accuracy is then null. missing: how many parts other shards have still to commit.
+        rows, scored, rejected, accuracy: of the whole output if it is complete; otherwise of what this process has
+        scored, with no accuracy. missing: the number of parts that other shards have not committed yet.
         """
         counts, result = self.counts(), self.result
         rows = {"read": counts.rows, "scored": counts.rows - counts.rejected, "rejected": counts.rejected}
-        unknown = {"rows": rows, "accuracy": None, "accuracy_95": None}
-        report: Any = result.report if result and result.report else unknown
+        incomplete = {"rows": rows, "accuracy": None, "accuracy_95": None}
+        report: Any = result.report if result and result.report else incomplete
         return {
             **({"output": result.output, "was_done": result.was_done, "missing": result.missing} if result else {}),
             "rows": report["rows"]["read"],
@@ -148,3 +129,18 @@ class Recorder:
             "stage_seconds": {stage: round(seconds, 3) for stage, seconds in self.stage_seconds().items()},
             "peak_memory_bytes": peak_memory_bytes(),
         }
+
+
+def peak_memory_bytes() -> int:
+    """The peak resident memory of this process.
+
+    Read from /proc where there is one: on Linux, getrusage includes the memory of the parent before this process began.
+    """
+    try:
+        with open(_STATUS, encoding="ascii") as status:
+            return int(status.read().split(_PEAK)[1].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

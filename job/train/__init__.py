@@ -1,1 +1,1 @@
-"""The train stage; the only code that imports TensorFlow."""
+"""The train stage: images to a model folder, and tuning and exporting; the only code that imports TensorFlow."""

@@ -1,4 +1,7 @@
-"""Temporary folders for what Keras and its like read and write by path only, made where there is room for it."""
+"""Temporary folders and files, for libraries such as Keras that read and write paths only.
+
+The free space is checked first, because some of them crash on a full disk.
+"""
 
 import shutil
 import tempfile
@@ -14,18 +17,18 @@ from job.storage import translated_errors
 if TYPE_CHECKING:
     import keras
 
-# What a file holds beside the weights, and what other writers may take meanwhile.
-_SLACK_BYTES: Final = 4 * MIB
-# Weights, and as many numbers twice more for the optimizer's means; a SavedModel has the weights in its graph, too.
+# For a file's metadata, and for other processes that write meanwhile.
+_MARGIN_BYTES: Final = 4 * MIB
+# The weights, twice as many values of the optimizer, and the weights in a SavedModel's graph.
 _COPIES: Final = 4
 _PLACE: Final = "the folder for temporary files"
 
 
 @contextmanager
 def scratch_folder(size_bytes: int = 0) -> Iterator[Path]:
-    """A folder of this machine that is gone after the block, for files of about so many bytes.
+    """A local folder for files of about `size_bytes`, deleted after the block.
 
-    Raises ResourceExhausted where it cannot be made, or there is too little room.
+    Raises ResourceExhausted where there is too little space, and StorageError where it cannot be created.
     """
     with translated_errors(_PLACE):
         folder = tempfile.TemporaryDirectory(prefix="digit-job-")
@@ -35,25 +38,25 @@ def scratch_folder(size_bytes: int = 0) -> Iterator[Path]:
 
 
 def scratch_file() -> IO[bytes]:
-    """A file of this machine without a name, gone when it is closed. Raises ResourceExhausted and StorageError."""
+    """A local file without a name, deleted when closed. Raises ResourceExhausted and StorageError."""
     with translated_errors(_PLACE):
         return tempfile.TemporaryFile()
 
 
 def check_room(folder: str, size_bytes: int) -> None:
-    """Raises ResourceExhausted where a disk has no room for so many bytes.
+    """Raises ResourceExhausted where the disk has too little space for `size_bytes`.
 
-    HDF5, by which Keras writes weights, crashes the process at its end where a file could not be written to its end.
+    HDF5, which Keras writes weights with, crashes the process at its exit if a write has failed.
     """
     with translated_errors(folder):
         free = shutil.disk_usage(folder).free
-    if free < size_bytes + _SLACK_BYTES:
+    if free < size_bytes + _MARGIN_BYTES:
         raise ResourceExhausted(
-            f"{folder}: No space left on device: {free:,} bytes are free, {size_bytes + _SLACK_BYTES:,} are needed; "
-            "free some, or name another folder for temporary files with TMPDIR, and run the same command again"
+            f"{folder}: No space left on device: {free:,} bytes are free, {size_bytes + _MARGIN_BYTES:,} are needed; "
+            "free some, or set TMPDIR to another folder for temporary files, and run the same command again"
         )
 
 
 def size_of(model: "keras.Model") -> int:
-    """At most about so many bytes are written to save a network, with its optimizer or without, in any format."""
+    """An upper bound, in bytes, for saving a network in any format, with or without its optimizer."""
     return _COPIES * sum(int(weight.value.numpy().nbytes) for weight in model.weights)

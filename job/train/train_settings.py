@@ -1,4 +1,7 @@
-"""What the user asked of training, tuning and exporting: checked and frozen."""
+"""The user's settings of training, tuning and exporting, checked and frozen.
+
+The commands make them from flags. A field of TrainSettings that is None is the recipe's own, see `fit.recipe`.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,12 +24,11 @@ ExportFormat = Literal["tflite", "onnx", "saved-model"]
 class TrainSettings:
     """One run of the train stage.
 
-    data: where the images come from (see `train.dataset`). read: what its files hold.
-    validation_share: of the training images, in (0, 1). min_accuracy: what the gate asks of the accuracy on the test
-    split, in 0-1. compare_to: a model folder that the new one must not be significantly worse than. quantize: the kind
-    of numbers of a further export, or None. is_resuming: go on where an earlier run was stopped. tensorboard:
-    the folder for a folder of events, or None. What can be None besides is then the recipe's own, see `train.recipe`;
-    is_augmented: whether images are deformed.
+    data: source of the images, see `data.origin`. read: how its files are read. model: the folder to write.
+    validation_share: of the training images, in (0, 1). min_accuracy: the gate's required accuracy on the test split,
+    in 0-1. compare_to: a model folder that the new model must not be significantly worse than. quantize: number format
+    of an additional export, or None. is_resuming: continue an earlier run that was stopped. tensorboard: the parent of
+    the folder for events, or None. is_augmented: whether images are deformed. The other fields are those of a recipe.
     """
 
     data: str
@@ -57,11 +59,14 @@ class TrainSettings:
         """Raises UsageError for values outside their range."""
         _check_share(self.validation_share)
         if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
-            raise UsageError(f"{Flag.MIN_ACCURACY} {self.min_accuracy}: expected a share of at most 1, such as 0.99")
-        if self.quantize and self.activation == "elu":
-            # Better said before training than found after it.
             raise UsageError(
-                f"{Flag.QUANTIZE} {self.quantize}: TFLite knows no elu in integers; take another {Flag.ACTIVATION}"
+                f"{Flag.MIN_ACCURACY} {self.min_accuracy}: expected more than 0 and at most 1, such as 0.99"
+            )
+        if self.quantize and self.activation == "elu":
+            # The export would fail in the same way, but only after training.
+            raise UsageError(
+                f"{Flag.QUANTIZE} {self.quantize}: TFLite has no integer operator for elu; "
+                f"choose another {Flag.ACTIVATION}"
             )
 
 
@@ -69,8 +74,8 @@ class TrainSettings:
 class TuneSettings:
     """One search for better settings.
 
-    data, read, recipe, validation_share, seed: as for training. output: the search's folder. trials: how many settings
-    are tried in all. epochs: how long each is trained for, at most.
+    data, read, recipe, validation_share, seed: as for training. output: the search's folder. trials: number of settings
+    to try. epochs: maximum length of each training.
     """
 
     data: str
@@ -92,9 +97,9 @@ class TuneSettings:
 class ExportSettings:
     """One export of a saved network.
 
-    model: a model folder or a `.keras` file. output: where to write; None: beside the model. quantize: the kind of
-    numbers, or None for floats. data: images to compare on, and to quantize by; None: what the model comes with.
-    read: what the files of data hold. allows_unblessed: also a model that its gate did not let pass.
+    model: a model folder or a `.keras` file. output: where to write; None: beside the model. quantize: number format,
+    or None for floats. data: images to compare on and to quantize by; None: those that come with the model. read: how
+    the files of `data` are read. allows_unblessed: also export a model that failed its gate.
     """
 
     model: str
@@ -107,26 +112,18 @@ class ExportSettings:
     allows_unblessed: bool = False
 
     def __post_init__(self) -> None:
-        """Raises UsageError where settings contradict each other."""
+        """Raises UsageError for settings that contradict each other."""
         if self.quantize and self.to != "tflite":
             raise UsageError(
-                f"{Flag.QUANTIZE} {self.quantize}: is for {Flag.TO} tflite; {Flag.TO} {self.to} is in float32"
+                f"{Flag.QUANTIZE} {self.quantize}: needs {Flag.TO} tflite; {Flag.TO} {self.to} is always float32"
             )
         if self.read != ReadSettings() and self.data is None:
-            raise UsageError(
-                f"{Flag.LABEL_COLUMN}, {Flag.SCALE} and {Flag.TRANSPOSE} are for the files that {Flag.DATA} names"
-            )
+            raise UsageError(f"{Flag.LABEL_COLUMN}, {Flag.SCALE} and {Flag.TRANSPOSE} need files named by {Flag.DATA}")
         if self.quantize and self.data is None and self.model.endswith(".keras"):
             raise UsageError(
-                f"{Flag.QUANTIZE} {self.quantize}: a .keras file brings no images to measure its values on; "
-                "name some like "
-                f"those it was trained on with {Flag.DATA}"
+                f"{Flag.QUANTIZE} {self.quantize}: a .keras file comes without images to measure its value ranges on; "
+                f"give some like its training images with {Flag.DATA}"
             )
-
-
-def _check_share(share: float) -> None:
-    if not 0 < share < 1:
-        raise UsageError(f"{Flag.VALIDATION_SPLIT} {share}: expected a share between 0 and 1, such as 0.1")
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -135,3 +132,8 @@ def parse_widths(text: str) -> tuple[int, ...]:
         return tuple(int(width) for width in text.split(","))
     except ValueError as error:
         raise UsageError(f"{Flag.HIDDEN} {text}: expected widths of layers, such as 128,128,128") from error
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise UsageError(f"{Flag.VALIDATION_SPLIT} {share}: expected a share between 0 and 1, such as 0.1")

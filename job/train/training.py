@@ -1,13 +1,15 @@
-"""The train stage: data -> network -> model folder, which appears whole or not at all.
+"""The train stage: trains a network on a data set and saves it as a model folder, all or nothing.
 
-load -> build -> fit -> calibrate -> export -> compare -> evaluate -> judge -> card -> commit
+load -> build -> fit -> calibrate -> export -> compare -> evaluate -> gate -> card -> commit
+
+`fit` trains the network, `card.model_folder` does what follows up to the card, and `place` commits the folder.
 """
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from job.flag_names import Flag
 from job.storage import Storage, join
 from job.train.backend import fix_seed, use_threads
-from job.train.card.model_folder import TrainResult, save_model
+from job.train.card.model_folder import TrainedNetwork, TrainResult, write_model_folder
 from job.train.card.sections import versions
 from job.train.data.dataset import Dataset, load
 from job.train.fit import network
 from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState
-from job.train.fit.loop import FitResult, fit
+from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.fit.tensorboard import tensorboard
 from job.train.judge.gate import Gate
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
     import keras
 
 
+# Log lines per training, at most; also of a long one.
+_MAX_EPOCH_LINES: Final = 25
+
 _log = logging.getLogger(__name__)
-# A long training is told of in so many lines.
-_MOST_LINES: Final = 25
 
 
 def train(
@@ -46,17 +49,36 @@ def train(
 ) -> TrainResult:
     """Train a network and save it; on any failure or interruption the target stays as it was.
 
-    After each epoch a checkpoint is kept beside the target, until training ends well or fails for good.
-    mnist_dir: where `--data auto` looks first. on_text: given the network's summary, before training.
-    on_batch: called with (batches done, batches in all). Raises OutputOccupied, and ModelInvalid for a model to compare
-    with, before any work; NoInput, DataError, UsageError, and ModelInvalid where the export does not say the same as
-    the network.
+    A checkpoint beside the target is updated after each epoch, and deleted when training succeeds or fails for good.
+    mnist_dir: where `--data auto` looks first. on_text: called with the network's summary before training. on_batch:
+    called with (batches done, batches in total). Raises OutputOccupied, and ModelInvalid for a model to compare with,
+    before any work; NoInput, DataError, UsageError; ModelInvalid where training diverges or an export gives other
+    answers than the network.
     """
     target = storage.resolve(settings.model)
     refuse_occupied(storage, target)
     gate = Gate(storage, settings.min_accuracy, settings.compare_to)
     recipe = recipe_of(settings)
     use_threads(THREADS[recipe.arch])
+    dataset = _load(settings, storage, mnist_dir)
+    checkpoint = Checkpoint(storage, target, _run_identity(settings, recipe, dataset))
+    state = _initial_state(checkpoint, settings)
+    with checkpoint.removed_when_done():
+        with _tensorboard_callbacks(storage, settings, recipe, dataset) as callbacks:
+            # Seeded before building, because that draws the initial weights.
+            fix_seed(settings.seed)
+            model = network.build(recipe.arch, recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
+            on_text(network.summary(model))
+            hooks = FitHooks(_epoch_logger(recipe.epochs), on_batch, checkpoint, state, callbacks)
+            fitted = fit(model, recipe, dataset, seed=settings.seed, hooks=hooks)
+        with staged_folder(storage, target) as staging:
+            result = write_model_folder(storage, staging, TrainedNetwork(settings, recipe, dataset, fitted), gate)
+            path = place_for(storage, target, passed=result.verdict.is_blessed)
+            commit_model(storage, staging, path)
+    return replace(result, path=path)
+
+
+def _load(settings: TrainSettings, storage: Storage, mnist_dir: str | None) -> Dataset:
     dataset = load(
         storage,
         settings.data,
@@ -65,23 +87,15 @@ def train(
         validation_share=settings.validation_share,
         mnist_dir=mnist_dir,
     )
-    _log.info("%s: %s images to train on, %s to validate, %s to test", dataset.source, *_sizes(dataset))
-    checkpoint = Checkpoint(storage, target, _decisive(settings, recipe, dataset))
-    state = _state(checkpoint, settings)
-    with checkpoint.needed_until_done():
-        with _watched(storage, settings, recipe, dataset) as callbacks:
-            fitted = _fitted(recipe, dataset, settings.seed, checkpoint, state, callbacks, on_text, on_batch)
-        with staged_folder(storage, target) as staging:
-            result = save_model(storage, settings, recipe, dataset, fitted, gate, staging)
-            target = place_for(storage, target, result.verdict)
-            commit_model(storage, staging, target)
-    return replace(result, path=target)
+    sizes = [f"{len(split):,}" for split in (dataset.train, dataset.validation, dataset.test)]
+    _log.info("%s: %s training, %s validation and %s test images", dataset.source, *sizes)
+    return dataset
 
 
-def _decisive(settings: TrainSettings, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """All that decides which weights come out, by words for people: for a checkpoint to be one of the same run."""
+def _run_identity(settings: TrainSettings, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """Everything that decides the weights, by the names of flags where there is one; a checkpoint is valid for it."""
     return {
-        **{name.removeprefix("is_").replace("_", "-"): value for name, value in asdict(recipe).items()},
+        **recipe.readable_fields,
         "validation-split": settings.validation_share,
         "seed": settings.seed,
         "data": f"{dataset.name}, fingerprint {dataset.fingerprint[:16]}",
@@ -89,73 +103,46 @@ def _decisive(settings: TrainSettings, recipe: Recipe, dataset: Dataset) -> dict
     }
 
 
-def _state(checkpoint: Checkpoint, settings: TrainSettings) -> TrainingState | None:
-    """What the run is to begin with."""
+def _initial_state(checkpoint: Checkpoint, settings: TrainSettings) -> TrainingState | None:
+    """The state to resume from; None: start from the beginning."""
     if not settings.is_resuming:
-        if checkpoint.is_there:
+        if checkpoint.exists:
             _log.info(
-                "%s: an earlier training did not finish; starting over (%s continues it)", checkpoint.path, Flag.RESUME
+                "%s: an earlier training did not finish; starting over (%s resumes it)", checkpoint.path, Flag.RESUME
             )
         return None
     state = checkpoint.load()
     if state is None:
-        _log.info("%s: there is no training to go on with; starting one", checkpoint.path)
+        _log.info("%s: no training to resume; starting one", checkpoint.path)
     else:
-        _log.info("%s: going on behind epoch %d", checkpoint.path, len(state.history))
+        _log.info("%s: resuming after epoch %d", checkpoint.path, len(state.history))
     return state
 
 
 @contextmanager
-def _watched(
+def _tensorboard_callbacks(
     storage: Storage, settings: TrainSettings, recipe: Recipe, dataset: Dataset
 ) -> Iterator[list["keras.callbacks.Callback"]]:
-    """What tells TensorBoard of the training, if that was asked for."""
+    """Callbacks that write TensorBoard events, if the settings ask for them."""
     if settings.tensorboard is None:
         yield []
         return
     name = f"{PurePosixPath(settings.model).name}-{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}"
     folder = join(storage.resolve(settings.tensorboard), name)
-    _log.info("%s: the training's events; `tensorboard --logdir %s` shows them", folder, settings.tensorboard)
+    _log.info("%s: events of this training; view them with `tensorboard --logdir %s`", folder, settings.tensorboard)
     with tensorboard(folder, dataset.validation, recipe.epochs) as callbacks:
         yield callbacks
 
 
-def _sizes(dataset: Dataset) -> tuple[str, ...]:
-    return tuple(f"{len(split):,}" for split in (dataset.train, dataset.validation, dataset.test))
-
-
-def _fitted(  # noqa: PLR0913, PLR0917  # what to train, how, on what, from where, and whom to tell
-    recipe: Recipe,
-    dataset: Dataset,
-    seed: int,
-    checkpoint: Checkpoint,
-    state: TrainingState | None,
-    callbacks: "Sequence[keras.callbacks.Callback]",
-    on_text: Callable[[str], None],
-    on_batch: Callable[[int, int], None],
-) -> FitResult:
-    # Before building too, because the first weights are drawn there.
-    fix_seed(seed)
-    model = network.build(recipe.arch, recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
-    on_text(network.summary(model))
-
-    interval = math.ceil(recipe.epochs / _MOST_LINES)
+def _epoch_logger(epochs: int) -> Callable[[Epoch], None]:
+    """A function that logs the last of `epochs` epochs and, before it, every few."""
+    interval = math.ceil(epochs / _MAX_EPOCH_LINES)
 
     def log_epoch(epoch: Epoch) -> None:
-        if epoch.epoch % interval == 0 or epoch.epoch == recipe.epochs:
+        if epoch.epoch % interval == 0 or epoch.epoch == epochs:
             _log.info(
                 "epoch %d of %d: loss %.4f, accuracy %.4f, validation accuracy %.4f (%.1f s)",
-                epoch.epoch, recipe.epochs, epoch.loss, epoch.accuracy, epoch.validation_accuracy, epoch.seconds,
+                epoch.epoch, epochs, epoch.loss, epoch.accuracy, epoch.validation_accuracy, epoch.seconds,
             )  # fmt: skip
 
-    return fit(
-        model,
-        recipe,
-        dataset,
-        seed=seed,
-        on_epoch=log_epoch,
-        on_batch=on_batch,
-        checkpoint=checkpoint,
-        state=state,
-        callbacks=callbacks,
-    )
+    return log_epoch

@@ -61,14 +61,14 @@ def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.Recor
         columns.append(number_column(batch.labels, batch.labels == NO_LABEL))
     reasons = {reject.row: reject.reason.value for reject in batch.rejects}
     columns.append(sparse_text_column(len(batch.predictions), reasons))
-    if batch.kept is not None:
-        columns += batch.kept.columns
+    if batch.passthrough is not None:
+        columns += batch.passthrough.columns
     if with_probabilities:
         columns += [number_column(each, is_rejected) for each in batch.probabilities.T]
     schema = prediction_schema(
         has_labels=batch.labels is not None,
         with_probabilities=with_probabilities,
-        kept=None if batch.kept is None else batch.kept.schema,
+        passthrough=None if batch.passthrough is None else batch.passthrough.schema,
     )
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 

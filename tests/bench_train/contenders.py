@@ -18,7 +18,7 @@ from job.train.data.dataset import Dataset, load
 from job.train.data.split import Split
 from job.train.fit import network
 from job.train.fit.checkpoint import Checkpoint
-from job.train.fit.loop import fit
+from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, recipe_of
 from job.train.train_settings import TrainSettings
 
@@ -73,10 +73,7 @@ def recipe(name, arch, dataset, epochs):
     model = network.build(arch, followed.hidden, activation=followed.activation, dropout=followed.dropout)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Checkpoint(LocalStorage(), f"{folder}/model", {})
-        fitted = fit(
-            model, followed, dataset, seed=1, on_epoch=lambda _epoch: None, on_batch=lambda _done, _total: None,
-            checkpoint=checkpoint,
-        )  # fmt: skip
+        fitted = fit(model, followed, dataset, seed=1, hooks=FitHooks(checkpoint=checkpoint))
     plan = followed.plan(len(dataset.train))
     return plan.batches * plan.batch_size, [epoch.seconds for epoch in fitted.history]
 

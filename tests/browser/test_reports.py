@@ -1,6 +1,6 @@
-"""The reports in a real browser: on a desk and on a phone, by day and by night, and on paper.
+"""The reports in Chromium: at desktop and phone width, in light and dark mode, and printed.
 
-Screenshots of all of them are left in build/screenshots, to be looked at.
+The tests save screenshots of every page in build/screenshots.
 """
 
 import os
@@ -17,13 +17,13 @@ from support.reports import MODEL, earlier, grown, make_card, make_report
 from support.runs import score
 
 from job.report.page import render
-from job.train.card.training_page import training_report
+from job.train.card.training_page import training_page
 from job.train.data.split import Split
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 WIDTHS = {"desktop": 1280, "phone": 360}
 TIMINGS = {"started": "2026-11-25T22:51:44.123456+00:00", "score_seconds": 2.5, "scored_rows": 3000}
-# What a browser does of its own accord, on the network above all, has no place in a test.
+# No background activity, such as update checks.
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync",
@@ -48,16 +48,17 @@ REJECTS = [
 WARNINGS = [{"path": LONG, "message": "the digits are dark on white; expected light ink on a dark background"}]
 
 
-def _trained():
+def _training_page():
     digits = load_digits()
     random = np.random.default_rng(0)
     pixels, labels = grown(digits.images[:900]), digits.target[:900].astype(np.int8)
     shares = np.exp(random.normal(0, 1.9, (900, 10)) + 7.5 * np.eye(10)[labels])
     probabilities = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
-    return training_report(make_card(probabilities, labels), "5e" * 32, probabilities, Split(pixels, labels))
+    return training_page(make_card(probabilities, labels), "5e" * 32, probabilities, Split(pixels, labels))
 
 
-def _odd():
+def _with_problems():
+    """A report with all kinds of warnings, rejects and drift, and a path without line break opportunities."""
     report = make_report(
         rows=3000, shift=0.6, warnings=WARNINGS, bad_labels=2, reject_examples=REJECTS,
         rejected_by_reason={"out_of_range": 7, "too_few_fields": 5}, model={**MODEL, "warning": "not MNIST"},
@@ -71,16 +72,16 @@ def _odd():
 PAGES = {
     "labels": lambda: render(make_report(rows=10_000), TIMINGS),
     "no-labels": lambda: render(make_report(rows=10_000, has_labels=False, shift=0.2), TIMINGS),
-    "odd": lambda: render(_odd(), TIMINGS),
+    "problems": lambda: render(_with_problems(), TIMINGS),
     "earlier": lambda: render(earlier(make_report())),
     "empty": lambda: render(make_report(rows=0), TIMINGS),
-    "training": _trained,
+    "training": _training_page,
 }
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium of the system; where it is missing, CI fails and other machines skip."""
+    """The system's Chromium. Without it, the tests fail in CI and are skipped elsewhere."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
         assert not os.environ.get("CI"), "CI needs Chromium: apt-get install chromium"
@@ -91,7 +92,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """All pages as files."""
+    """Every page as a file."""
     folder = tmp_path_factory.mktemp("pages")
     for name, make in PAGES.items():
         (folder / f"{name}.html").write_text(make(), encoding="utf-8")
@@ -100,18 +101,23 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser):
-    """Opens a file, and notes what it asks for and complains of."""
+    """Opens a file; the page's `problems` are its errors, console messages, and requests other than the file itself."""
     contexts = []
 
     def opened(path, **settings):
         context = browser.new_context(**settings)
         contexts.append(context)
         page = context.new_page()
-        page.heard = []
-        page.on("console", lambda message: page.heard.append(message.text))
-        page.on("pageerror", lambda error: page.heard.append(str(error)))
-        page.on("requestfailed", lambda request: page.heard.append(request.url))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or page.heard.append(request.url))
+        page.problems = []
+
+        def note_request(request):
+            if not request.url.startswith(("file:", "data:")):
+                page.problems.append(request.url)
+
+        page.on("console", lambda message: page.problems.append(message.text))
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("requestfailed", lambda request: page.problems.append(request.url))
+        page.on("request", note_request)
         page.goto(f"file://{path}")
         return page
 
@@ -121,42 +127,43 @@ def open_page(browser):
 
 
 def _check(page):
-    """No page is wider than its window, complains, asks the network for anything, or leaves a reader out."""
+    """The page fits its window, has text for every image, no errors, no requests, and passes axe-core."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.evaluate("[...document.images].filter(each => !each.alt || !each.naturalWidth).length") == 0
     assert page.evaluate("[...document.querySelectorAll('details')].forEach(each => each.open = true)") is None
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
-    assert page.heard == []
+    assert page.problems == []
 
 
 def _check_colours(page):
-    """All text stands out from what is behind it."""
+    """All text has enough contrast."""
     found = Axe().run(page, options={"runOnly": ["color-contrast"]})
     assert found.violations_count == 0, found.generate_report()
 
 
-def _take(page, name):
+def _save_screenshot(page, name):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_report_is_fit_to_be_read(open_page, folder, name, width):
-    """By day and by night: no overflow, error, request or missing text, nor anything that axe-core objects to."""
+def test_a_page_is_readable(open_page, folder, name, width):
+    """In light and dark mode: no overflow, error, request, missing text or accessibility violation."""
     page = open_page(folder / f"{name}.html", viewport={"width": WIDTHS[width], "height": 900}, color_scheme="light")
-    _take(page, f"{name}-{width}-light")
-    _check(page)
-    page = open_page(folder / f"{name}.html", viewport={"width": WIDTHS[width], "height": 900}, color_scheme="dark")
-    _take(page, f"{name}-{width}-dark")
+    _save_screenshot(page, f"{name}-{width}-light")
+    page.emulate_media(color_scheme="dark")
+    _save_screenshot(page, f"{name}-{width}-dark")
     _check_colours(page)
+    page.emulate_media(color_scheme="light")
+    _check(page)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_report_needs_no_script_and_no_network(open_page, folder, name):
-    """Where scripts are off and there is no network, it looks the same."""
+def test_a_page_needs_no_scripts_and_no_network(open_page, folder, name):
+    """Without both, it looks the same."""
     pictures = [
         open_page(folder / f"{name}.html", viewport={"width": 1280, "height": 900}, **settings).screenshot()
         for settings in ({}, {"java_script_enabled": False, "offline": True})
@@ -164,8 +171,8 @@ def test_a_report_needs_no_script_and_no_network(open_page, folder, name):
     assert pictures[0] == pictures[1]
 
 
-def test_a_report_prints(open_page, folder):
-    """On A4 with its usual margins nothing is cut off, all is dark on white, and there are no links to follow."""
+def test_a_page_prints(open_page, folder):
+    """On A4 with the usual margins: nothing is cut off, dark on white, without the contents."""
     page = open_page(folder / "labels.html", viewport={"width": 718, "height": 1047}, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="light")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -176,8 +183,8 @@ def test_a_report_prints(open_page, folder):
     assert paper.startswith(b"%PDF")
 
 
-def test_a_real_run_s_page_is_fit_to_be_read(open_page, tmp_path, digits, model):
-    """As the job writes it."""
+def test_the_page_of_a_run_is_readable(open_page, tmp_path, digits, model):
+    """As the scoring stage writes it."""
     write_csv(tmp_path / "a.csv", digits)
     score(tmp_path / "a.csv", tmp_path / "out", model)
     page = open_page(tmp_path / "out" / "report.html", viewport={"width": 360, "height": 900})

@@ -65,7 +65,7 @@ def test_output_that_would_be_lost_is_warned_of(engine, images, data):
     """Where no output is mounted, and the root can be written."""
     result = engine.run(images.score, volumes=[(data, "/input", "ro")])
     assert result.returncode == 0, result.stderr
-    assert "/output: is in the container itself" in result.stderr
+    assert "/output: is lost with the container" in result.stderr
 
 
 def test_both_images_score_the_same(engine, images, t10k, output, tmp_path):
@@ -104,7 +104,7 @@ def test_a_stopped_container_leaves_in_good_order_and_is_resumed(engine, images,
     engine.said("stop", "--time", "30", name)
     code, said = engine.ended(name)
     assert code == 143, said
-    assert "run the same command again to go on" in said
+    assert "run the same command again to resume" in said
     assert is_tidy(output)
     committed = len(parts(output))
     assert committed

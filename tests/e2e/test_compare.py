@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import digit_job
+from support.command import invoke
 from support.files import Digits, make_digits, write_csv
 from support.models import write_model
 from support.outcome import measured
@@ -13,7 +13,7 @@ from support.runs import score
 
 @pytest.fixture
 def runs(tmp_path, model):
-    """The same file, scored by two models, once as CSV and once as Parquet."""
+    """The output folders of two models for the same file, one in CSV and one in Parquet."""
     source = write_csv(tmp_path / "a.csv", make_digits(200))
     score(source, tmp_path / "old", model)
     score(source, tmp_path / "new", write_model(tmp_path / "model", seed=1), format="parquet")
@@ -21,8 +21,8 @@ def runs(tmp_path, model):
 
 
 def test_two_models_are_compared_on_the_same_inputs(runs, tmp_path):
-    """What is printed is what the JSON file says, and that is what the runs' own reports say."""
-    result = digit_job("compare", *runs, "--json", tmp_path / "found.json", "--rows", 3)
+    """The printed figures are those of the JSON file, which are those of the runs' own reports."""
+    result = invoke("compare", *runs, "--json", tmp_path / "found.json", "--rows", 3)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     reports = [json.loads((run / "report.json").read_text()) for run in runs]
@@ -43,8 +43,8 @@ def test_two_models_are_compared_on_the_same_inputs(runs, tmp_path):
 
 
 def test_a_run_compared_with_itself_is_the_same(runs):
-    """No row changed, and there are no tables of such rows."""
-    result = digit_job("compare", runs[0], runs[0])
+    """No row changed, so there is no table of changed rows."""
+    result = invoke("compare", runs[0], runs[0])
     assert result.returncode == 0, result.stderr
     assert "Verdict: A and B agree on all 200 rows.\n" in result.stdout
     assert "changed rows" not in result.stdout
@@ -52,18 +52,18 @@ def test_a_run_compared_with_itself_is_the_same(runs):
 
 @pytest.fixture
 def better_and_worse(tmp_path):
-    """Two runs of which the first has twenty rows right that the second has not."""
+    """Two runs; the first classifies twenty rows correctly that the second does not."""
     better = write_output(tmp_path / "better", {"a.csv": scored([1] * 100, [1] * 100)}, name="better")
     worse = write_output(tmp_path / "worse", {"a.csv": scored([1] * 80 + [2] * 20, [1] * 100)}, name="worse")
     return better, worse
 
 
 def test_a_worse_run_fails_only_on_request(better_and_worse):
-    """The comparison itself went well; with --fail-if-worse the exit code says what a gate wants to know."""
+    """A comparison exits with 0 whatever it finds; with --fail-if-worse a worse run exits with 3."""
     better, worse = better_and_worse
-    assert digit_job("compare", better, worse).returncode == 0
-    assert digit_job("compare", worse, better, "--fail-if-worse").returncode == 0
-    result = digit_job("compare", better, worse, "--fail-if-worse")
+    assert invoke("compare", better, worse).returncode == 0
+    assert invoke("compare", worse, better, "--fail-if-worse").returncode == 0
+    result = invoke("compare", better, worse, "--fail-if-worse")
     assert result.returncode == 3
     assert (
         "Verdict: A is better: of the 20 rows that only one of them classifies correctly, A has 20 and B 0"
@@ -73,14 +73,14 @@ def test_a_worse_run_fails_only_on_request(better_and_worse):
 
 
 def test_a_gate_without_labels_is_an_error(tmp_path):
-    """What was asked for cannot be told; to end with 0 would say that it was."""
+    """Without labels the gate cannot decide, and must not let B pass."""
     runs = [
         write_output(tmp_path / name, {"a.csv": scored(digits)}, name=name) for name, digits in (("a", [1]), ("b", [2]))
     ]
-    assert digit_job("compare", *runs).returncode == 0
-    result = digit_job("compare", *runs, "--fail-if-worse")
+    assert invoke("compare", *runs).returncode == 0
+    result = invoke("compare", *runs, "--fail-if-worse")
     assert result.returncode == 65
-    assert "whether B is worse cannot be told" in result.stderr
+    assert "cannot tell whether B is worse" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -93,30 +93,30 @@ def test_a_gate_without_labels_is_an_error(tmp_path):
         (["old", "new", "--json", "new/report.json"], 2, "report.json: belongs to the output of a run"),
     ],
 )
-def test_wrong_commands_end_as_everywhere(runs, arguments, code, message):
-    """Errors and exit codes are those of scoring."""
+def test_invalid_commands_end_with_an_exit_code_and_a_message(runs, arguments, code, message):
+    """As for the other commands, and without a traceback."""
     here = ("old", "new", "missing")
     paths = [str(runs[0].parent / each) if each.startswith(here) else each for each in arguments]
-    result = digit_job("compare", *paths)
+    result = invoke("compare", *paths)
     assert result.returncode == code
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_runs_over_other_inputs_cannot_be_compared(runs, tmp_path, model):
-    """The message says what differs; no file of figures is written."""
+    """The message has the first difference, and no JSON file is written."""
     digits = make_digits(200)
     (tmp_path / "other").mkdir()
     other = write_csv(tmp_path / "other/a.csv", Digits(digits.pixels, (digits.labels + 1) % 10))
     score(other, tmp_path / "third", model)
-    result = digit_job("compare", runs[0], tmp_path / "third", "--json", tmp_path / "found.json")
+    result = invoke("compare", runs[0], tmp_path / "third", "--json", tmp_path / "found.json")
     assert result.returncode == 65
     assert "a.csv row 0: has label" in result.stderr
     assert not (tmp_path / "found.json").exists()
 
 
 def peaks(folder, sizes):
-    """The peak memory in MiB of comparing a CSV with a Parquet file, by their rows."""
+    """Peak memory in MiB of comparing a CSV with a Parquet file, by the number of their rows."""
     random = np.random.default_rng(0)
     labels = random.integers(0, 10, 1 << 16)
     found = {}
@@ -139,15 +139,15 @@ def peaks(folder, sizes):
     "sizes", [(1_000_000, 4_000_000), pytest.param((10_000_000, 100_000_000), marks=pytest.mark.soak)]
 )
 def test_memory_does_not_grow_with_the_rows(tmp_path, sizes, figure):
-    """Of both files no more than a few blocks are in memory."""
+    """Only a few blocks of both files are in memory."""
     few, many = sizes
     found = peaks(tmp_path, sizes)
     figure(f"peak memory of comparing {few:,} and {many:,} rows: {found[few]:.0f} and {found[many]:.0f} MiB")
     assert found[many] < 1.1 * found[few]
 
 
-def test_many_files_are_summed_up(tmp_path):
-    """Of more than twenty, those that the two agree on least are shown; the JSON file has all."""
+def test_many_files_are_summarised(tmp_path):
+    """Of more than twenty inputs, those with the least agreement are printed; the JSON file has all."""
     random = np.random.default_rng(0)
     names = [f"{number:03}.csv" for number in range(30)]
     a = {name: scored(np.zeros(10), np.zeros(10)) for name in names}
@@ -156,7 +156,7 @@ def test_many_files_are_summed_up(tmp_path):
         for place, name in enumerate(names)
     }
     runs = write_output(tmp_path / "a", a, name="a"), write_output(tmp_path / "b", b, name="b")
-    result = digit_job("compare", *runs, "--json", tmp_path / "found.json", "--rows", 0)
+    result = invoke("compare", *runs, "--json", tmp_path / "found.json", "--rows", 0)
     assert "Inputs: the 20 of 30 with the lowest agreement" in result.stdout
     assert "029.csv" in result.stdout
     assert "000.csv" not in result.stdout

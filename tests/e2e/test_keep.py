@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from support.command import digit_job
+from support.command import invoke
 from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv, write_idx
 from support.runs import stable_files
 
@@ -20,7 +20,7 @@ def quoted(text):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Digits with an id in front and a file name behind, three of the records bad."""
+    """A CSV file of digits with an id in front and a file name at the end; three records are bad."""
     (tmp_path / "in").mkdir()
     lines = [
         f"{row + 1000},{line},{quoted(name)}"
@@ -35,20 +35,20 @@ def folder(tmp_path):
 
 
 def score(folder, model, *arguments, **environment):
-    """`digit-job score` of the folder's input into its output."""
+    """Run `digit-job score` on the folder `in`, with results in `out`."""
     where = ["--input", folder / "in", "--output", folder / "out", "--model", model, "--max-rejects", "5"]
-    return digit_job("score", *where, *arguments, **environment)
+    return invoke("score", *where, *arguments, **environment)
 
 
 def predictions(folder):
-    """The header and the rows of the prediction file."""
+    """The header of the prediction file, and its rows by column."""
     with (folder / "out/predictions/a.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     return header, [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def test_kept_columns_come_out_behind_reject_in_the_order_given(folder, model):
-    """File names and ids stand in the predictions as they were read, in rows of their own."""
+def test_passthrough_columns_follow_reject_in_the_order_given(folder, model):
+    """File names and ids are in the predictions as they were in the input, each in its own row."""
     result = score(folder, model, "--keep", "file, if any", "--keep", "id", "--probabilities")
     assert result.returncode == 0, result.stderr
     header, rows = predictions(folder)
@@ -65,16 +65,16 @@ def test_kept_columns_come_out_behind_reject_in_the_order_given(folder, model):
     }
 
 
-def test_empty_and_missing_are_told_apart(folder, model):
-    """A field that was empty is an empty text; one that could not be told apart from others is nothing at all."""
+def test_empty_and_missing_fields_differ(folder, model):
+    """An empty field becomes an empty text; a field that could not be separated from others becomes null."""
     score(folder, model, "--keep", "file, if any", "--no-label")
     text = (folder / "out/predictions/a.csv").read_text()
     assert '\n,,"too_few_fields",\n' in text
     assert text.count(',,""\n') == 1
 
 
-def test_predictions_are_the_same_with_and_without(folder, model):
-    """Carrying columns along changes nothing else."""
+def test_passthrough_columns_do_not_change_predictions(folder, model):
+    """All other columns are the same with and without --keep."""
     score(folder, model)
     _, plain = predictions(folder)
     score(folder, model, "--keep", "id", "--overwrite")
@@ -85,7 +85,7 @@ def test_predictions_are_the_same_with_and_without(folder, model):
 @pytest.mark.parametrize("arguments", [["--part-bytes", "4096", "--threads", "3"], ["--part-bytes", "60000"]])
 @pytest.mark.parametrize("has_text", [True, False])
 def test_parts_and_threads_change_nothing(folder, model, arguments, has_text):
-    """The same bytes, however the file is cut up, be it of text or of numbers."""
+    """The output has the same bytes for any parts and threads, with text columns and without."""
     if not has_text:
         lines = [f"{row},{line}" for row, line in enumerate(csv_lines(DIGITS))]
         (folder / "in/a.csv").write_text("\n".join([",".join(["id", "label", *PIXEL_NAMES]), *lines]))
@@ -96,14 +96,14 @@ def test_parts_and_threads_change_nothing(folder, model, arguments, has_text):
     assert stable_files(folder / "out") == before
 
 
-def test_keep_comes_from_the_environment_too(folder, model):
-    """DIGIT_JOB_KEEP holds one name a line, so that names may hold spaces and commas."""
+def test_keep_can_be_set_in_the_environment(folder, model):
+    """DIGIT_JOB_KEEP holds one name per line, because names may contain spaces and commas."""
     assert score(folder, model, DIGIT_JOB_KEEP="id\nfile, if any").returncode == 0
     assert predictions(folder)[0][-2:] == ["id", "file, if any"]
 
 
-def test_other_columns_are_another_run(folder, model):
-    """What is kept is part of what a run is."""
+def test_another_set_of_columns_is_another_run(folder, model):
+    """Passthrough columns are part of a run's fingerprint."""
     score(folder, model, "--keep", "id")
     assert score(folder, model, "--keep", "id").returncode == 0
     assert score(folder, model).returncode == 73
@@ -120,8 +120,8 @@ def test_other_columns_are_another_run(folder, model):
         (["--scale", "2"], 2, "Invalid value for '--scale'"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_before_any_work(folder, model, arguments, code, message):
-    """Unknown, doubled and colliding names end the command with one clear line, and nothing is written."""
+def test_invalid_columns_are_refused_before_any_work(folder, model, arguments, code, message):
+    """Unknown, repeated and colliding names end the command with one line, and nothing is written."""
     result = score(folder, model, *arguments, "--log-format", "text")
     assert result.returncode == code
     assert message in result.stderr
@@ -129,7 +129,7 @@ def test_what_cannot_be_kept_is_refused_before_any_work(folder, model, arguments
 
 
 def test_idx_has_no_columns_to_keep(tmp_path, model):
-    """A name that an IDX file cannot have is refused."""
+    """IDX files have images only, so every name is refused."""
     (tmp_path / "in").mkdir()
     write_idx(tmp_path / "in", make_digits(3))
     result = score(tmp_path, model, "--keep", "id")
@@ -137,17 +137,22 @@ def test_idx_has_no_columns_to_keep(tmp_path, model):
     assert "is IDX, which has no columns and so no 'id'; leave --keep out" in result.stderr
 
 
-def test_scale_and_transpose_through_the_command(tmp_path, model):
-    """Fractions, turned images and IDX of the same digits give the same predictions."""
+def test_scale_and_transpose_give_the_same_predictions(tmp_path, model):
+    """The same digits as fractions, transposed, and as IDX score the same."""
     digits = make_digits(20, seed=4)
-    turned = digits.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
+    pixels = digits.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
+    transposed = type(digits)(pixels, digits.labels)
     found = []
     for name, write, arguments in [
         ("plain", lambda place: write_csv(place / "a.csv", digits), []),
-        ("turned", lambda place: write_csv(place / "a.csv", type(digits)(turned, digits.labels)), ["--transpose"]),
-        ("idx", lambda place: write_idx(place, type(digits)(turned, digits.labels)), ["--transpose"]),
+        (
+            "transposed",
+            lambda place: write_csv(place / "a.csv", transposed),
+            ["--transpose"],
+        ),
+        ("idx", lambda place: write_idx(place, transposed), ["--transpose"]),
         ("fractions", lambda place: (place / "a.csv").write_text(fractions(digits)), []),
-        ("told", lambda place: (place / "a.csv").write_text(fractions(digits)), ["--scale", "1"]),
+        ("scale given", lambda place: (place / "a.csv").write_text(fractions(digits)), ["--scale", "1"]),
     ]:
         (tmp_path / name / "in").mkdir(parents=True)
         write(tmp_path / name / "in")
@@ -159,14 +164,14 @@ def test_scale_and_transpose_through_the_command(tmp_path, model):
 
 
 def fractions(digits):
-    """The digits as a CSV file of values from 0 to 1."""
+    """The digits as CSV text with values from 0 to 1."""
     header, *lines = csv_text(digits).splitlines()
     rows = ([label, *(str(int(pixel) / 255) for pixel in pixels)] for label, *pixels in (x.split(",") for x in lines))
     return "\n".join([header, *(",".join(row) for row in rows)])
 
 
-def test_keeping_columns_imports_no_pandas(folder, model):
-    """Texts become Arrow columns without the conversions that import pandas."""
+def test_passthrough_columns_import_no_pandas(folder, model):
+    """Text becomes Arrow columns without the conversions that import pandas."""
     arguments = ["score", "--input", folder / "in", "--output", folder / "out", "--model", model, "--keep", "id"]
     code = f"""
 import sys

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 
 def write_tiled(path, digits, rows):
-    """A CSV of so many rows: the digits again and again."""
+    """A CSV file with this number of rows, which repeats the digits."""
     header, _, block = csv_text(digits).partition("\n")
     with path.open("w") as file:
         file.write(f"{header}\n")
@@ -22,22 +22,22 @@ def write_tiled(path, digits, rows):
     return path
 
 
-# What getrusage says of a child includes the memory of the process that started it; this is the child's own.
+# For a child process getrusage includes the memory of its parent; this is the child's own.
 MEASURED_COMMAND = """
 import atexit, sys
 from pathlib import Path
 
-def tell():
+def print_peak():
     print("peak:", Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 
-atexit.register(tell)
+atexit.register(print_peak)
 from job.cli.app import main
 main()
 """
 
 
 def peak_mib(source, output, model):
-    """The peak memory of a process that scores a file with two threads, in MiB."""
+    """Peak memory in MiB of a process that scores a file with two threads."""
     command = [sys.executable, "-c", MEASURED_COMMAND, "score", "--input", source]
     command += ["--output", output, "--model", model, "--threads", "2"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -45,7 +45,7 @@ def peak_mib(source, output, model):
 
 
 def peaks(folder, model, digits, sizes):
-    """The peak memory in MiB for each number of rows."""
+    """Peak memory in MiB by number of rows."""
     found = {}
     for rows in sizes:
         source = write_tiled(folder / "tiled.csv", digits, rows)
@@ -55,14 +55,14 @@ def peaks(folder, model, digits, sizes):
 
 
 def test_memory_does_not_grow_with_the_input(tmp_path, model):
-    """Five times the rows take less than a tenth more memory."""
+    """Five times as many rows need less than a tenth more memory."""
     found = peaks(tmp_path, model, make_digits(1000), [20_000, 100_000])
     assert found[100_000] < 1.1 * found[20_000]
 
 
 @pytest.mark.soak
-def test_memory_for_700_000_rows_is_that_for_70_000(tmp_path, model, mnist, figure):
-    """All of MNIST, and ten times all of it, in the same memory."""
+def test_700_000_rows_need_no_more_memory_than_70_000(tmp_path, model, mnist, figure):
+    """All of MNIST, and ten times all of MNIST."""
     train, test = read_mnist(mnist, "train"), read_mnist(mnist, "t10k")
     digits = Digits(np.vstack([test.pixels, train.pixels]), np.concatenate([test.labels, train.labels]))
     found = peaks(tmp_path, model, digits, [70_000, 700_000])
@@ -73,7 +73,7 @@ def test_memory_for_700_000_rows_is_that_for_70_000(tmp_path, model, mnist, figu
 @pytest.mark.soak
 @pytest.mark.parametrize(("group_rows", "limit"), [(65_536, 400e6), (122_880, 400e6), (10**6, 600e6)])
 def test_memory_for_row_groups_of_noise(tmp_path, group_rows, limit, figure):
-    """Two threads with a row group each take a fixed amount of memory, where nothing compresses; usual network."""
+    """Two threads with a row group each stay below a fixed limit, even for data that cannot be compressed."""
     random = np.random.default_rng(0)
     columns = {name: random.integers(0, 256, group_rows, dtype=np.uint8) for name in PIXEL_NAMES}
     table = pa.table(columns)

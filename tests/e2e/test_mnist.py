@@ -1,4 +1,4 @@
-"""The real thing: train on all of MNIST, and score t10k in every shape people have it in."""
+"""Train on all of MNIST, and score its test images, t10k, in every common format."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from support.files import read_mnist, write_csv, write_parquet
 
 @pytest.fixture(scope="module")
 def trained(mnist, tmp_path_factory):
-    """The baseline, trained on the whole of MNIST by the command."""
+    """The model folder of the baseline recipe, trained on all of MNIST."""
     folder = tmp_path_factory.mktemp("trained") / "model"
     result = digit_job("train", "--data", mnist, "--model", folder, "--recipe", "baseline")
     assert result.returncode == 0, result.stderr
@@ -20,7 +20,7 @@ def trained(mnist, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scored(trained, mnist, tmp_path_factory):
-    """t10k as Kaggle's CSV, as a headerless CSV and as Parquet, scored in one run."""
+    """The output folder of a run over t10k as Kaggle's CSV, as CSV without a header, and as Parquet."""
     folder = tmp_path_factory.mktemp("scored")
     digits = read_mnist(mnist, "t10k")
     write_csv(folder / "kaggle.csv", digits)
@@ -40,7 +40,7 @@ def rows_of(path):
 
 
 def test_the_baseline_reaches_97_percent_on_t10k(trained):
-    """The recipe that everybody starts with does what it does everywhere."""
+    """As networks of this size usually do."""
     card = json.loads((trained / "model.json").read_text())
     assert card["metrics"]["test"]["accuracy"] >= 0.97
     assert card["metrics"]["test"]["rows"] == 10_000
@@ -48,7 +48,7 @@ def test_the_baseline_reaches_97_percent_on_t10k(trained):
 
 @pytest.mark.soak
 def test_the_accurate_recipe_reaches_99_percent_on_t10k(mnist, tmp_path):
-    """What training does where nothing else is said; three seeds' mean stands in the README."""
+    """What training does where nothing else is said; three seeds' mean stands in tests/bench/README.md."""
     process = start("train", "--data", mnist, "--model", tmp_path / "model")
     _, errors = process.communicate(timeout=1800)
     assert process.returncode == 0, errors
@@ -56,8 +56,8 @@ def test_the_accurate_recipe_reaches_99_percent_on_t10k(mnist, tmp_path):
     assert card["metrics"]["test"]["accuracy"] >= 0.992
 
 
-def test_the_report_is_what_the_prediction_files_say(scored, trained):
-    """Accuracy recomputed from the prediction files is the report's, and the card's for each file."""
+def test_the_report_agrees_with_the_prediction_files(scored, trained):
+    """The accuracy counted from the prediction files is the report's, and for each file the model card's."""
     report = json.loads((scored / "report.json").read_text())
     card = json.loads((trained / "model.json").read_text())
     files = {path.name: rows_of(path) for path in (scored / "predictions").iterdir()}
@@ -67,6 +67,6 @@ def test_the_report_is_what_the_prediction_files_say(scored, trained):
 
 
 def test_the_three_files_agree_row_by_row(scored):
-    """The same images get the same predictions whatever file they come in."""
+    """The same images get the same predictions in every format."""
     first, second, third = (rows_of(path) for path in (scored / "predictions").iterdir())
     assert first == second == third

@@ -1,5 +1,5 @@
 import pytest
-from support.command import digit_job
+from support.command import digit_job, invoke
 from support.files import make_digits, write_csv
 from support.runs import files_below, score
 
@@ -12,7 +12,7 @@ def results(tmp_path, model):
 
 
 def test_the_page_is_rendered_again_byte_for_byte(results):
-    """From report.json and manifest.json alone."""
+    """It depends on report.json and manifest.json alone."""
     before = files_below(results)
     (results / "report.html").unlink()
     result = digit_job("report", results)
@@ -22,9 +22,9 @@ def test_the_page_is_rendered_again_byte_for_byte(results):
 
 
 def test_figures_are_drawn_for_slides(results, tmp_path):
-    """One file for each, the same bytes in each process; what cannot be drawn is said."""
-    for folder in ("slides", "again"):
-        result = digit_job("report", results, "--figures", tmp_path / folder)
+    """One file for each figure, with the same bytes in every process."""
+    for command, folder in ((digit_job, "slides"), (invoke, "again")):
+        result = command("report", results, "--figures", tmp_path / folder)
         assert result.returncode == 0, result.stderr
         assert result.stderr == ""
     figures = files_below(tmp_path / "slides")
@@ -35,7 +35,7 @@ def test_figures_are_drawn_for_slides(results, tmp_path):
 
 
 def test_figures_need_an_extra(results, tmp_path):
-    """Where it is not installed, the message says how to get it; the page is there by then."""
+    """If it is not installed, the message has the command that installs it."""
     (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('hidden', name='matplotlib')")
     result = digit_job("report", results, "--figures", tmp_path / "slides", PYTHONPATH=f"{tmp_path}")
     assert result.returncode == 2
@@ -53,16 +53,16 @@ def test_figures_need_an_extra(results, tmp_path):
         (["s3://bucket/results"], 2, "s3:// is not supported"),
     ],
 )
-def test_wrong_commands_end_as_everywhere(arguments, code, message):
-    """Errors and exit codes are those of scoring."""
-    result = digit_job("report", *arguments)
+def test_invalid_commands_end_with_an_exit_code_and_a_message(arguments, code, message):
+    """As for the other commands, and without a traceback."""
+    result = invoke("report", *arguments)
     assert result.returncode == code
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_figures_that_cannot_be_written_are_an_error(results):
-    """A file stands where the folder should be."""
-    result = digit_job("report", results, "--figures", results / "report.json")
+    """For example, because there is a file in place of the folder."""
+    result = invoke("report", results, "--figures", results / "report.json")
     assert result.returncode == 74
     assert "report.json" in result.stderr

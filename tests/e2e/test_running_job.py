@@ -1,4 +1,4 @@
-"""What a running job says, to people and to machines, and how it says what is wrong."""
+"""What a run prints and logs: for people, for machines, and when it fails."""
 
 import os
 import pty
@@ -11,49 +11,49 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.command import digit_job, start, start_signalled
+from support.command import digit_job, invoke, start, start_signalled
 from support.files import make_digits, write_csv
 from support.log_lines import events, log_lines
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (Path(__file__).parents[2] / "job/telemetry/README.md").read_text(encoding="utf-8")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A labelled CSV with a record that is none."""
+    """A folder with a labelled CSV file, whose last record is bad."""
     path = write_csv(tmp_path / "a.csv", make_digits(300))
     path.write_text(path.read_text() + "1,2,3\n")
     return tmp_path
 
 
 def arguments(folder, model, *more):
-    """Of a scoring run whose parts are small, so that there are several."""
+    """The arguments of a scoring run in several small parts."""
     files = ["--input", folder / "a.csv", "--output", folder / "out", "--model", model]
     return ["score", *files, "--part-bytes", "40000", *more]
 
 
 def documented_fields(event):
-    """What the README says that an event comes with."""
+    """The fields of an event, as job/telemetry/README.md lists them."""
     [row] = re.findall(rf"^\| `{event}` \|.*$", README, re.MULTILINE)
     return set(re.findall(r"`(\w+)`", row.split(" | ")[2]))
 
 
 def test_every_line_of_a_run_is_an_event(folder, model):
-    """From the start to the summary; nothing else is on standard error."""
+    """Standard error has JSON lines only, from the start to the summary."""
     result = digit_job(*arguments(folder, model, "--verbose"))
     assert result.returncode == 0, result.stderr
     lines = log_lines(result.stderr)
-    told = [line["event"] for line in lines if line["event"] not in {"input_warning", "message"}]
+    logged = [line["event"] for line in lines if line["event"] not in {"input_warning", "message"}]
     parts = lines[-1]["fields"]["parts"]
     assert parts > 4
-    assert told == ["started", "planned", *["part_committed"] * parts, "finished"]
+    assert logged == ["started", "planned", *["part_committed"] * parts, "finished"]
     assert all(set(line["fields"]) == documented_fields(line["event"]) for line in lines)
     summary = lines[-1]["fields"]
     assert (summary["exit_code"], summary["rows"], summary["scored"], summary["rejected"]) == (0, 301, 300, 1)
     assert summary["output"] == str(folder / "out")
     assert set(summary["stage_seconds"]) == {"plan", "read", "predict", "write", "gather"}
-    again = digit_job(*arguments(folder, model))
+    again = invoke(*arguments(folder, model))
     assert events(again.stderr) == ["started", "planned", "already_done", "finished"]
 
 
@@ -69,12 +69,12 @@ def test_every_line_of_a_run_is_an_event(folder, model):
         (["--no-such-flag"], 2, "UsageError"),
     ],
 )
-def test_every_line_of_a_failing_run_is_an_event_and_the_last_says_why(folder, model, wrong, code, error):
-    """Also where the command line itself is wrong; Kubernetes is told the same."""
+def test_the_last_event_of_a_failing_run_says_why(folder, model, wrong, code, error):
+    """Also if the command line is invalid; the termination message for Kubernetes says the same."""
     (folder / "termination-log").touch()
     wrong = [each.format(folder=folder) for each in wrong]
     environment = {"DIGIT_JOB_TERMINATION_LOG": str(folder / "termination-log")}
-    result = digit_job(*arguments(folder, model, *wrong), **environment)
+    result = invoke(*arguments(folder, model, *wrong), **environment)
     assert result.returncode == code
     last = log_lines(result.stderr)[-1]
     assert (last["event"], last["level"]) == ("failed", "error")
@@ -83,20 +83,20 @@ def test_every_line_of_a_failing_run_is_an_event_and_the_last_says_why(folder, m
     assert events(result.stderr).count("failed") == 1
 
 
-def test_a_terminated_run_says_so_and_the_next_one_resumes(folder, model):
-    """With what it had come to; whoever runs it again reads that a retry helps."""
+def test_the_next_run_resumes_a_terminated_one(folder, model):
+    """The last event has the rows scored so far, and that a retry helps."""
     process = start_signalled(signal.SIGTERM, 3, folder / "note", *arguments(folder, model, "--threads", "1"))
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 143
     last = log_lines(stderr)[-1]
     assert (last["event"], last["fields"]["can_retry"]) == ("failed", True)
     assert 0 < last["fields"]["rows"] < 301
-    again = digit_job(*arguments(folder, model))
+    again = invoke(*arguments(folder, model))
     assert "resumed" in events(again.stderr)
 
 
 def test_a_defect_is_one_line_with_its_traceback(folder, model):
-    """Its exit code is 70, and the line can be parsed as any other."""
+    """The exit code is 70, and the line is JSON like any other."""
     code = "import job.score.run\ndef break_down(*_): raise KeyError('a bug')\njob.score.run.make_plan = break_down\n"
     process = start(*arguments(folder, model), code=code)
     _, stderr = process.communicate(timeout=300)
@@ -107,39 +107,39 @@ def test_a_defect_is_one_line_with_its_traceback(folder, model):
     assert "break_down" in last["traceback"]
 
 
-def test_quiet_is_silent(folder, model):
-    """No news is good news; what is wrong is said all the same."""
-    well = digit_job(*arguments(folder, model, "--quiet", "--log-format", "text"))
+def test_quiet_prints_only_warnings_and_errors(folder, model):
+    """A good run prints no results; a failing one still prints its error."""
+    well = invoke(*arguments(folder, model, "--quiet", "--log-format", "text"))
     assert (well.returncode, well.stdout) == (0, "")
     assert all(line.startswith("warning: ") for line in well.stderr.splitlines())
-    badly = digit_job(*arguments(folder, model, "--quiet", "--log-format", "text", "--max-rejects", "0"))
+    badly = invoke(*arguments(folder, model, "--quiet", "--log-format", "text", "--max-rejects", "0"))
     assert badly.returncode == 65
     assert badly.stderr.splitlines()[-1].startswith("error: 1 of 301 records were rejected")
-    both = digit_job(*arguments(folder, model, "--quiet", "--verbose"))
+    both = invoke(*arguments(folder, model, "--quiet", "--verbose"))
     assert (both.returncode, "contradict each other" in both.stderr) == (2, True)
 
 
 def test_piped_text_is_plain(folder, model):
-    """No colours, no display, no table, whatever the environment says of the terminal."""
+    """No colours, progress display or table, whatever TERM is."""
     result = digit_job(*arguments(folder, model, "--log-format", "text"), TERM="xterm-256color")
     assert "\x1b" not in result.stdout + result.stderr
     assert "Scored 300 of 301 records in 1 file, 1 rejected" in result.stdout
     assert "rows/s" not in result.stderr
 
 
-def test_profile_says_where_the_time_went(folder, model):
-    """A row for each thread, the sums below; of a failing run, too."""
-    profile = digit_job(*arguments(folder, model, "--threads", "2", "--profile")).stdout.partition("Time: ")[2]
+def test_profile_has_the_time_of_threads_and_stages(folder, model):
+    """A row for each thread, and the sums; also if the run fails."""
+    profile = invoke(*arguments(folder, model, "--threads", "2", "--profile")).stdout.partition("Time: ")[2]
     assert [line.split()[0] for line in profile.splitlines()[1:]] == [
-        "thread", "MainThread", "part_0", "part_1", "all", "on", "share",
+        "thread", "MainThread", "part_0", "part_1", "all", "CPU", "share",
     ]  # fmt: skip
-    failed = digit_job(*arguments(folder, model, "--overwrite", "--max-rejects", "0", "--profile"))
+    failed = invoke(*arguments(folder, model, "--overwrite", "--max-rejects", "0", "--profile"))
     assert failed.returncode == 65
-    assert "on a processor" in failed.stdout
+    assert "CPU time" in failed.stdout
 
 
 def on_a_terminal(*command, **environment):
-    """What `digit-job ...` writes to a terminal, of which it has both streams; the exit code."""
+    """What `digit-job ...` writes to a terminal on standard output and error, and its exit code."""
     leader, follower = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DIGIT_JOB_", "NO_COLOR"))}
     process = subprocess.Popen(
@@ -154,7 +154,7 @@ def on_a_terminal(*command, **environment):
     while select.select([leader], [], [], 120)[0]:
         try:
             piece = os.read(leader, 1 << 16)
-        except OSError:  # Linux's word for its end
+        except OSError:  # EIO: the other end is closed
             break
         if not piece:
             break
@@ -164,7 +164,7 @@ def on_a_terminal(*command, **environment):
 
 
 def test_a_terminal_gets_a_display_and_a_table(folder, model):
-    """Rows, rejects, rates and the time left while it runs; then the results and their paths."""
+    """The display has rows, rejects and rates; the table has the results and their paths."""
     written, code = on_a_terminal(*arguments(folder, model))
     assert code == 0, written
     assert re.search(r"[\d,]+ rows, \d+ rejected, [\d,]+ MB/s, [\d,]+ rows/s", written)
@@ -177,8 +177,8 @@ def test_a_terminal_gets_a_display_and_a_table(folder, model):
     assert table[5].endswith(f"  {folder}/out/report.html")
 
 
-def test_no_color_is_heeded(folder, model):
-    """https://no-color.org: no colours, in the display, the table, help and errors."""
+def test_no_color_is_respected(folder, model):
+    """With NO_COLOR (https://no-color.org) display, table, help and errors have no colours."""
     for command in (arguments(folder, model), ["score", "--help"], ["score", "--no-such-flag"]):
         written, _ = on_a_terminal(*command, NO_COLOR="1")
         assert written
@@ -197,9 +197,9 @@ def test_no_color_is_heeded(folder, model):
         (["inspect", "{folder}/a.csv", "--label-column", "lable"], "did you mean 'label'?"),
     ],
 )  # fmt: skip
-def test_what_is_mistyped_gets_a_suggestion(folder, model, typed, meant):
-    """Flags, commands, their values and columns."""
-    result = digit_job(*(each.format(folder=folder, model=model) for each in typed))
+def test_a_typing_mistake_gets_a_suggestion(folder, model, typed, meant):
+    """In flags, commands, values and column names."""
+    result = invoke(*(each.format(folder=folder, model=model) for each in typed))
     assert result.returncode in {2, 65}
     assert meant in log_lines(result.stderr)[-1]["message"]
 
@@ -216,7 +216,7 @@ done
 
 
 def test_bash_completes_commands_flags_and_values(tmp_path):
-    """The script that --install-completion installs, run by bash itself."""
+    """The script that --install-completion installs works in bash."""
     command = tmp_path / "digit-job"
     command.write_text(f"#!{sys.executable}\nfrom job.cli.app import main\nmain()\n")
     command.chmod(0o755)

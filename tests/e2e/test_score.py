@@ -5,7 +5,7 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
-from support.command import digit_job
+from support.command import digit_job, invoke
 from support.files import csv_text, make_digits, write_csv, write_idx, write_parquet
 from support.models import write_model
 from support.runs import files_below, stable_files
@@ -13,7 +13,7 @@ from support.runs import files_below, stable_files
 
 @pytest.fixture
 def folder(tmp_path):
-    """A labelled CSV and the same images as Parquet."""
+    """A folder with a labelled CSV file and the same images as Parquet."""
     digits = make_digits(50)
     (tmp_path / "in").mkdir()
     write_csv(tmp_path / "in/a.csv", digits)
@@ -22,20 +22,23 @@ def folder(tmp_path):
 
 
 def csv_rows(path):
-    """A CSV file as a list of dictionaries."""
+    """The rows of a CSV file by column."""
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
+def command(folder, model):
+    """The arguments that score the folder `in`, with results in `out`."""
+    return "score", "--input", folder / "in", "--output", folder / "out", "--model", model
+
+
 def score(folder, model, *arguments, **environment):
-    """`digit-job score` of the folder's input into its output."""
-    return digit_job(
-        "score", "--input", folder / "in", "--output", folder / "out", "--model", model, *arguments, **environment
-    )
+    """Run `digit-job score` on the folder `in`, with results in `out`."""
+    return invoke(*command(folder, model), *arguments, **environment)
 
 
-def test_output_is_what_the_design_promises(folder, model):
-    """Predictions in the input's format, report, manifest and _SUCCESS; no parts, no rejects where there are none."""
-    result = score(folder, model)
+def test_the_output_folder_has_the_documented_files(folder, model):
+    """Predictions in the input's format, report, manifest and _SUCCESS; no parts, and no rejects if there are none."""
+    result = digit_job(*command(folder, model))
     assert result.returncode == 0, result.stderr
     assert set(files_below(folder / "out")) == {
         "_SUCCESS",
@@ -50,7 +53,7 @@ def test_output_is_what_the_design_promises(folder, model):
 
 
 def test_the_report_agrees_with_the_prediction_files(folder, model):
-    """Accuracy counted from the prediction files by other means is the report's."""
+    """The report's accuracy is the one counted from the prediction files."""
     score(folder, model)
     rows = csv_rows(folder / "out/predictions/a.csv")
     rows += pq.read_table(folder / "out/predictions/b.parquet").to_pylist()
@@ -62,7 +65,7 @@ def test_the_report_agrees_with_the_prediction_files(folder, model):
 
 
 def test_scoring_again_does_nothing(folder, model):
-    """The same run on finished output touches no file and exits 0."""
+    """The same run on finished output changes no file and exits with 0."""
     score(folder, model)
     before = files_below(folder / "out")
     result = score(folder, model)
@@ -71,15 +74,15 @@ def test_scoring_again_does_nothing(folder, model):
     assert files_below(folder / "out") == before
 
 
-def test_output_inside_the_input_folder_is_no_input(folder, model):
+def test_output_inside_the_input_folder_is_not_an_input(folder, model):
     """Scoring a folder into itself finds the same inputs every time."""
-    arguments = ["score", "--input", folder / "in", "--output", folder / "in/results", "--model", model]
-    assert digit_job(*arguments).returncode == 0
-    assert "100 of 100 records in 2 files, 0 rejected; nothing to do" in digit_job(*arguments).stdout
+    inside = ["--output", folder / "in/results"]
+    assert score(folder, model, *inside).returncode == 0
+    assert "100 of 100 records in 2 files, 0 rejected; nothing to do" in score(folder, model, *inside).stdout
 
 
-def test_another_model_is_refused_until_told_to_overwrite(folder, model, tmp_path):
-    """Output of another run is kept, unless --overwrite says otherwise."""
+def test_the_output_of_another_model_is_replaced_only_with_overwrite(folder, model, tmp_path):
+    """Without the flag the run is refused, and the message says what is there."""
     score(folder, model)
     other = write_model(tmp_path / "other", seed=7)
     refused = score(folder, other)
@@ -89,8 +92,8 @@ def test_another_model_is_refused_until_told_to_overwrite(folder, model, tmp_pat
     assert json.loads((folder / "out/report.json").read_text())["model"]["name"] == "linear-7"
 
 
-def test_a_folder_with_foreign_files_is_refused_and_overwriting_keeps_them(folder, model):
-    """--overwrite replaces what runs write, never what they do not know."""
+def test_overwriting_keeps_foreign_files(folder, model):
+    """--overwrite replaces the files that runs write and no others; without it the folder is refused."""
     (folder / "out").mkdir()
     (folder / "out/thesis.txt").write_text("do not lose")
     refused = score(folder, model)
@@ -101,14 +104,14 @@ def test_a_folder_with_foreign_files_is_refused_and_overwriting_keeps_them(folde
 
 
 def test_a_changed_input_is_another_run(folder, model):
-    """An input whose content changed is never taken for the one that was scored."""
+    """An input with other content is not taken for the one that was scored."""
     score(folder, model)
     write_csv(folder / "in/a.csv", make_digits(50, seed=9))
     assert score(folder, model).returncode == 73
 
 
 def test_bad_records_keep_their_rows(folder, model):
-    """A record that cannot be scored has an empty prediction and a reason; the rows after it do not shift."""
+    """A record that cannot be scored has no prediction but a reason, and the next record is in the next row."""
     score(folder, model, "--probabilities")
     good = csv_rows(folder / "out/predictions/a.csv")
     lines = (folder / "in/a.csv").read_text().splitlines()
@@ -134,7 +137,7 @@ def test_bad_records_keep_their_rows(folder, model):
 
 
 def test_too_many_rejects_fail_the_run(folder, model):
-    """More rejects than allowed end with 65 and the first three in the message; a higher limit then finishes."""
+    """The message has the first three rejects; a run with a higher limit then finishes."""
     lines = (folder / "in/a.csv").read_text().splitlines()
     (folder / "in/a.csv").write_text("\n".join([*lines[:-5], *["1,2,3"] * 5]))
     result = score(folder, model)
@@ -150,7 +153,7 @@ def test_too_many_rejects_fail_the_run(folder, model):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--max-rejects", "many"], 2, "expected a number such as 100, or a share such as 1%"),
+        (["--max-rejects", "many"], 2, "expected a count such as 100 or a percentage such as 1%"),
         (["--label-column", "x", "--no-label"], 2, "contradict each other"),
         (["--label-column", "nope"], 65, "has no column 'nope'"),
         (["--input", "missing.csv"], 66, "missing.csv: found no file there"),
@@ -159,8 +162,8 @@ def test_too_many_rejects_fail_the_run(folder, model):
         (["--no-such-flag"], 2, "No such option"),
     ],
 )
-def test_wrong_commands_end_with_their_exit_code_and_one_clear_line(folder, model, arguments, code, message):
-    """What is wrong is said without a traceback, and nothing is written."""
+def test_invalid_commands_end_with_an_exit_code_and_a_message(folder, model, arguments, code, message):
+    """There is no traceback, and nothing is written."""
     result = score(folder, model, *arguments, "--log-format", "text")
     assert result.returncode == code
     assert message in result.stderr
@@ -169,20 +172,20 @@ def test_wrong_commands_end_with_their_exit_code_and_one_clear_line(folder, mode
 
 
 def test_a_damaged_model_is_refused_before_any_input_is_read(folder, tmp_path):
-    """A flipped byte in the network ends with 78 and names the file, though the input is not even there."""
+    """A flipped bit in the network ends with 78, even if the input does not exist."""
     damaged = write_model(tmp_path / "damaged")
     content = bytearray((damaged / "model.onnx").read_bytes())
     content[1000] ^= 1
     (damaged / "model.onnx").write_bytes(content)
     result = score(folder, damaged, "--input", "missing.csv")
     assert result.returncode == 78
-    assert "damaged/model.onnx: its SHA-256 is not the one in model.json" in result.stderr
+    assert "damaged/model.onnx: its SHA-256 does not match the one in model.json" in result.stderr
 
 
-def test_flags_come_from_the_environment_too(folder, model, tmp_path):
-    """Every flag has a variable; several inputs stand on lines of their own, so that names may hold spaces."""
+def test_flags_can_be_set_in_the_environment(folder, model, tmp_path):
+    """Every flag has a variable; that of the inputs holds one per line, because names may contain spaces."""
     write_csv(tmp_path / "with space.csv", make_digits(5))
-    result = digit_job(
+    result = invoke(
         "score",
         DIGIT_JOB_INPUT=f"{tmp_path}/with space.csv\n{folder}/in/a.csv",
         DIGIT_JOB_OUTPUT=str(folder / "out"),
@@ -195,7 +198,7 @@ def test_flags_come_from_the_environment_too(folder, model, tmp_path):
 
 
 def test_kaggle_format_is_a_submission(folder, model):
-    """ImageId counts from 1, Label is the prediction."""
+    """ImageId counts from 1, and Label is the prediction."""
     score(folder, model)
     predictions = [row["prediction"] for row in csv_rows(folder / "out/predictions/a.csv")]
     score(folder, model, "--format", "kaggle", "--overwrite")
@@ -204,7 +207,7 @@ def test_kaggle_format_is_a_submission(folder, model):
 
 
 def test_unlabelled_input_has_no_accuracy(tmp_path, model):
-    """Without labels the figures that need them are null, and the page says so."""
+    """The figures that need labels are null, and the page says why."""
     (tmp_path / "in").mkdir()
     write_csv(tmp_path / "in/a.csv", make_digits(20), has_labels=False)
     result = score(tmp_path, model)
@@ -218,7 +221,7 @@ def test_unlabelled_input_has_no_accuracy(tmp_path, model):
 
 
 def test_idx_images_take_their_labels_from_the_file_beside_them(tmp_path, model):
-    """MNIST's own files score like any other, compressed or not."""
+    """MNIST's own files can be scored as they are."""
     (tmp_path / "in").mkdir()
     write_idx(tmp_path / "in", make_digits(20), is_compressed=True)
     result = score(tmp_path, model)
@@ -226,8 +229,8 @@ def test_idx_images_take_their_labels_from_the_file_beside_them(tmp_path, model)
     assert "of 20 labelled records" in result.stdout
 
 
-def test_json_logs_are_one_object_a_line(folder, model):
-    """Machines can parse every line on standard error."""
+def test_json_logs_have_one_object_per_line(folder, model):
+    """Every line on standard error is JSON."""
     score(folder, model)
     result = score(folder, model, "--log-format", "json")
     lines = [json.loads(line) for line in result.stderr.splitlines()]
@@ -236,7 +239,7 @@ def test_json_logs_are_one_object_a_line(folder, model):
 
 
 def test_scoring_never_imports_the_train_extra(folder, model):
-    """A scoring run needs neither TensorFlow nor anything else that only training or drawing uses."""
+    """A scoring run imports neither TensorFlow nor other libraries of training and drawing."""
     code = f"""
 import sys
 sys.argv = ["digit-job", "score", "--input", {str(folder / "in")!r}, "--output", {str(folder / "out")!r},
@@ -254,7 +257,7 @@ print("imported:", sorted(heavy & set(sys.modules)))
 
 
 def test_many_threads_over_many_files_change_nothing(folder, model):
-    """The same bytes from one thread and from eight."""
+    """One thread and eight write the same bytes."""
     for number in range(12):
         (folder / f"in/more-{number}.csv").write_text(csv_text(make_digits(7, seed=number)))
     score(folder, model, "--threads", "1")
@@ -263,8 +266,8 @@ def test_many_threads_over_many_files_change_nothing(folder, model):
     assert stable_files(folder / "out") == one
 
 
-def test_report_of_an_earlier_version_is_read(folder, model):
-    """Finished output whose report knows no warnings is finished all the same."""
+def test_the_report_of_an_earlier_version_is_read(folder, model):
+    """Finished output whose report has no list of warnings is still recognised as finished."""
     assert score(folder, model).returncode == 0
     path = folder / "out/report.json"
     report = json.loads(path.read_text())

@@ -92,14 +92,14 @@ def test_a_stopped_run_ends_in_good_order(arguments, output, tmp_path, undisturb
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("module", ["onnxruntime", "job.train.export.foreign"])
+@pytest.mark.parametrize("module", ["onnxruntime", "job.train.card.foreign_model"])
 def test_a_run_stopped_while_it_starts_ends_in_good_order(arguments, output, tmp_path, module, number, code):
     """While it loads libraries, or opens a Keras file."""
     keras = ["--model", tmp_path / "a.keras"] if "train" in module else []
     process = start_signalled_at_import(number, module, *arguments, *keras)
     stderr = ended(process)
     assert process.returncode == code, stderr
-    assert "run the same command again to go on" in stderr
+    assert "run the same command again to resume" in stderr
     assert "Traceback" not in stderr
     assert not output.exists()
 

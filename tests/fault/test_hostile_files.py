@@ -395,7 +395,7 @@ def _rows_read(content):
     """The number of rows read from a file, None if it is refused; and the number that its footer announces."""
     try:
         storage, source = looked_at(content, ReadSettings())
-        spans = source.spans(1)
+        spans = source.split(1)
         return len(joined(batch for span in spans for batch in source.read(storage, span, 7)).pixels), source.rows
     except (DataError, LayoutError) as error:
         message = str(error)

@@ -233,14 +233,16 @@ def test_a_file_of_another_model_ends_the_run(folder, other, refusal, name):
     """Its digest is not the one in the card."""
     shutil.copy(other / name, folder / name)
     assert refusal() == (
-        f"{folder / name}: its SHA-256 is not the one in model.json; it was changed or damaged: train again"
+        f"{folder / name}: its SHA-256 does not match the one in model.json: it was changed or damaged; train again"
     )
 
 
 def test_the_card_of_another_model_ends_the_run(folder, other, refusal):
     """The digests in it are not those of the files."""
     shutil.copy(other / CARD_NAME, folder / CARD_NAME)
-    assert refusal().endswith("its SHA-256 is not the one in model.json; it was changed or damaged: train again")
+    assert refusal().endswith(
+        "its SHA-256 does not match the one in model.json: it was changed or damaged; train again"
+    )
 
 
 @pytest.mark.parametrize("name", [DENSE_NAME, ONNX_NAME])
@@ -250,7 +252,7 @@ def test_a_network_of_another_model_with_a_fitting_digest_ends_the_run(folder, o
         drop_dense(folder)
     replace_file(folder, name, (other / name).read_bytes())
     message = refusal()
-    assert message.startswith(f"{folder / name}: its answers to the golden rows in model.json are off by up to ")
+    assert message.startswith(f"{folder / name}: its probabilities for the golden rows in model.json differ by up to ")
 
 
 def test_golden_rows_of_another_model_end_the_run(folder, other, refusal):
@@ -336,7 +338,7 @@ def test_a_network_of_another_shape_ends_the_run(folder, refusal, content):
     """The message says which inputs and outputs it has."""
     drop_dense(folder)
     replace_file(folder, ONNX_NAME, content)
-    assert refusal().startswith(f"{folder / ONNX_NAME}: takes and gives [")
+    assert refusal().startswith(f"{folder / ONNX_NAME}: has inputs and outputs [")
 
 
 @pytest.mark.parametrize(
@@ -380,7 +382,7 @@ def test_pickled_objects_are_not_loaded(folder, refusal, tmp_path):
         pickle.dumps(Trap(sprung)),
     ):
         replace_file(folder, DENSE_NAME, content)
-        assert refusal().startswith(f"{folder / DENSE_NAME}: is no network of dense layers: ")
+        assert refusal().startswith(f"{folder / DENSE_NAME}: is not a network of dense layers: ")
     assert not sprung.exists()
 
 
@@ -393,7 +395,7 @@ def test_an_array_that_announces_more_memory_than_there_is(folder, refusal):
         archive.writestr("weights0.npy", header.getvalue())
         archive.writestr("bias0.npy", b"")
     replace_file(folder, DENSE_NAME, content.getvalue())
-    assert refusal().startswith(f"{folder / DENSE_NAME}: is no network of dense layers: ")
+    assert refusal().startswith(f"{folder / DENSE_NAME}: is not a network of dense layers: ")
 
 
 def test_damage_to_a_dense_network_is_a_model_error():

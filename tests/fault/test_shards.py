@@ -51,7 +51,7 @@ def test_shards_at_once_of_which_one_is_killed_and_started_again(arguments, outp
     outputs = ended_well(others)
     killed.communicate(timeout=PATIENCE_S)
     assert killed.returncode == -signal.SIGKILL
-    assert all("still to come from other shards" in each for each in outputs)
+    assert all("missing; the shard that commits the last one" in each for each in outputs)
     assert not (output / "_SUCCESS").exists()
     assert not (output / "predictions").exists()
     again = call(capfd, *arguments, *shard(2))
@@ -194,8 +194,8 @@ def test_an_input_that_changes_while_it_is_read_keeps_the_parts_of_other_shards(
 @pytest.mark.parametrize(
     ("flags", "environment", "message"),
     [
-        (["--shard-index", "0"], {}, "--shard-index without --shard-count"),
-        (["--shard-count", "2"], {}, "--shard-count without --shard-index"),
+        (["--shard-index", "0"], {}, "--shard-index needs --shard-count"),
+        (["--shard-count", "2"], {}, "--shard-count needs --shard-index"),
         (["--shard-index", "2", "--shard-count", "2"], {}, "expected 0 to 1"),
         ([*shard(0), "--overwrite"], {}, "contradict each other"),
         (["--shard-count", "2"], {"JOB_COMPLETION_INDEX": "one"}, "expected a number from 0"),

@@ -1,1 +1,1 @@
-"""Looking for input that breaks the reader, guided by which of its lines an input reaches. See `make fuzz`."""
+"""Coverage-guided fuzzing of the CSV reader: `make fuzz`."""

@@ -1,6 +1,6 @@
 """The fuzz target: bytes -> a CSV file -> the laws of reading.
 
-What follows the first byte is the file; or makes it, if that byte is odd.
+If the first byte is even, the others are the file; if it is odd, they are the choices that `messy_csv` makes it from.
 """
 
 from support.messy_csv import messy_csv
@@ -8,7 +8,7 @@ from support.reading_laws import check_any_bytes, check_messy
 
 
 def check(data, broken):
-    """Raises where a law is broken, and leaves the file that did it at `broken`."""
+    """Raise if a law is broken, and save the file that breaks it at `broken`."""
     is_built = data[:1] > b"" and data[0] % 2
     rest = data[1:]
     file = messy_csv(rest) if is_built else None

@@ -1,4 +1,4 @@
-"""What the fuzzer starts from: small files in every dress, and a few bytes for each kind of mess."""
+"""The initial corpus: small files in every form, and some choices for each kind of messy record."""
 
 import gzip
 
@@ -8,7 +8,7 @@ AS_IT_IS, BUILT = b"\0", b"\1"
 
 
 def write_seeds(folder):
-    """Fill a folder, unless it holds something."""
+    """Write the seeds to a folder unless it holds files already."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         return
@@ -17,7 +17,7 @@ def write_seeds(folder):
 
 
 def seeds():
-    """Whole inputs, the first byte included."""
+    """Inputs of the fuzz target, with their first byte."""
     digits = make_digits(2)
     for has_header in (True, False):
         for has_labels in (True, False):
@@ -25,6 +25,6 @@ def seeds():
             yield AS_IT_IS + text
             yield AS_IT_IS + b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n")
     yield AS_IT_IS + gzip.compress(csv_text(digits).encode(), mtime=0)
-    for dress in range(4):
-        # A mark or none, a kind of line end, a last one or none; then two bytes for each of the kinds of record.
-        yield BUILT + bytes([dress, dress % 2, dress // 2, dress % 2]) + bytes(range(32))
+    for form in range(4):
+        # Columns, a byte order mark, the line end and whether the last line has one; then choices for the records.
+        yield BUILT + bytes([form, form % 2, form // 2, form % 2]) + bytes(range(32))

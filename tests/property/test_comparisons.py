@@ -1,4 +1,4 @@
-"""What holds of any two runs that are compared."""
+"""Laws of comparing two runs."""
 
 import json
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ FORMATS = ("csv", "parquet", "kaggle")
 
 @st.composite
 def two_runs(draw):
-    """One to three inputs, scored by A and by B: some rows rejected, some without a label, equally sure in places."""
+    """One to three inputs scored by runs A and B, with rejected and unlabelled rows and equal confidences."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     has_labels = draw(st.booleans())
     runs = {}, {}
@@ -31,7 +31,7 @@ def two_runs(draw):
 
 
 def compared(folder, a, b, *, formats=("csv", "csv"), **more):
-    """What is found of two runs whose predictions are in these formats, but for where they lie."""
+    """The comparison of two runs whose predictions are in `formats`, without their paths."""
     outputs = [
         write_output(f"{folder}/{name}-{format_}", run, format_=format_, name=name)
         for name, run, format_ in zip("ab", (a, b), formats, strict=True)
@@ -43,7 +43,7 @@ def compared(folder, a, b, *, formats=("csv", "csv"), **more):
 @settings(deadline=None, max_examples=30)
 @given(runs=two_runs(), format_=st.sampled_from(FORMATS))
 def test_a_run_agrees_with_itself(runs, format_):
-    """Whatever a run says, compared with itself it changes no row, in no file."""
+    """Compared with itself, a run changes no row of any file."""
     with TemporaryDirectory() as folder:
         found = compared(folder, runs[0], runs[0], formats=(format_, format_))
     assert found["rows"]["changed"] == found["rows"]["rejected_by_a"] == found["rows"]["rejected_by_b"] == 0
@@ -63,8 +63,8 @@ def test_a_run_agrees_with_itself(runs, format_):
     most=st.integers(0, 20),
     formats=st.tuples(st.sampled_from(["csv", "parquet"]), st.sampled_from(["csv", "parquet"])),
 )
-def test_small_batches_give_what_the_whole_gives_in_any_format(runs, batch_bytes, batch_rows, order, most, formats):
-    """Where the streams are cut, and how each run's predictions are stored, changes no figure and no row listed."""
+def test_batches_and_formats_change_nothing(runs, batch_bytes, batch_rows, order, most, formats):
+    """Neither the sizes of batches nor the runs' formats change a figure or a listed row."""
     with TemporaryDirectory() as folder:
         whole = compared(folder, *runs, order=order, most=most)
         again = compared(
@@ -75,8 +75,8 @@ def test_small_batches_give_what_the_whole_gives_in_any_format(runs, batch_bytes
 
 @settings(deadline=None, max_examples=30)
 @given(runs=two_runs())
-def test_which_run_is_called_a_turns_the_figures_round(runs):
-    """Agreement and the test stay, accuracies and changes change places."""
+def test_swapping_the_runs_swaps_their_figures(runs):
+    """Agreement and McNemar's test stay the same; accuracies and changes are swapped."""
     with TemporaryDirectory() as folder:
         found, turned = compared(folder, *runs), compared(folder, *runs[::-1])
     assert turned["agreement"] == found["agreement"]
@@ -90,8 +90,8 @@ def test_which_run_is_called_a_turns_the_figures_round(runs):
 
 @settings(deadline=None)
 @given(data=st.data())
-def test_a_whole_is_the_sum_of_its_parts(data):
-    """Counting rows in two parts, in either order, is counting them at once."""
+def test_pair_tallies_of_parts_add_up(data):
+    """Counting rows in two parts, in either order, gives the counts of the whole."""
     rows, cut = data.draw(st.integers(0, 40)), data.draw(st.integers(0, 40))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     columns = [random.integers(-1, 10, rows).astype(np.int8) for _ in range(3)]

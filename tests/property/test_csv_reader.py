@@ -1,4 +1,4 @@
-"""What the CSV reader makes of any file is what any other way to read it gives."""
+"""The CSV reader gives the same as every other way to read a file, in any dialect, part and block, and with damage."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.batches import assert_same, joined, kept_rows, read_all
+from support.batches import assert_same, joined, passthrough_rows, read_all
 from support.files import PIXEL_NAMES, make_digits
 
 from job.errors import DataError
@@ -20,13 +20,13 @@ from job.storage import LocalStorage
 STORAGE = LocalStorage()
 DIGITS = make_digits(12, seed=2)
 HEADER = ["note", "label", *PIXEL_NAMES]
-# What is within a field, and what is between fields, as CSV sees it.
+# Characters with and without a meaning in CSV.
 TEXTS = st.text(st.sampled_from("ab 7é\",;\t|\r\n'."), max_size=8)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_window():
-    """A window of few records, so that small files are read in many steps."""
+def small_buffer():
+    """A read buffer of a few records, so that small files are read in many steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BUFFER_BYTES", 32768)
         patch.setattr(module, "_REFILL_BELOW_BYTES", 16384)
@@ -36,12 +36,12 @@ def small_window():
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """A file to write again and again."""
+    """A file that is overwritten by each example."""
     return tmp_path_factory.mktemp("csv") / "a.csv"
 
 
 def source_of(path, content, *, is_compiled=False, **choices):
-    """Bytes as a CSV source."""
+    """The source of a file with these bytes."""
     path.write_bytes(content)
     return csv_source(STORAGE, STORAGE.stat(str(path)), ReadSettings(**choices), is_compiled=is_compiled)
 
@@ -69,28 +69,28 @@ def rows_with(notes):
     is_compiled=st.booleans(),
     block_rows=st.integers(1, 13),
 )
-def test_well_formed_records_are_what_pythons_csv_module_says(
+def test_well_formed_records_are_read_as_by_pythons_csv_module(
     path, notes, delimiter, line_end, quoting, has_mark, is_compiled, block_rows
 ):
-    """In any dialect fields come out as Python's own reader gives them, and no record is rejected."""
-    # A field of numbers alone would make a file of numbers, where each line is a record.
+    """In any dialect, with the same fields, and no record is rejected."""
+    # A column of numbers alone would make it a file of numbers, where each line is a record.
     notes = ["text", *notes][:12]
     if quoting == csv.QUOTE_MINIMAL:
-        # Python leaves a lone carriage return without quotes, and then takes it for the end of the line.
+        # Python does not quote a lone carriage return, but takes it for a line end when reading.
         notes = [note.replace("\r", "") for note in notes]
     content = written(rows_with(notes), delimiter=delimiter, lineterminator=line_end, quoting=quoting)
     source = source_of(path, b"\xef\xbb\xbf" * has_mark + content, is_compiled=is_compiled, keep=("note",))
     expected = list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter))[1:]
     batch = read_all(source, STORAGE, block_rows=block_rows)
     assert batch.rejects == ()
-    assert kept_rows(batch) == [(row[0],) for row in expected]
+    assert passthrough_rows(batch) == [(row[0],) for row in expected]
     np.testing.assert_array_equal(batch.pixels, np.array([row[2:] for row in expected]).astype(int))
     assert batch.labels.tolist() == [int(row[1]) for row in expected]
     assert batch.lines == content.count(b"\n")
 
 
 def grid(lines):
-    """Lines of numbers below a header, one a line."""
+    """Lines below a header."""
     return b"\n".join([",".join(HEADER[1:]).encode(), *lines])
 
 
@@ -98,21 +98,21 @@ GOOD = [
     ",".join(map(str, [label, *pixels])).encode()
     for label, pixels in zip(DIGITS.labels.tolist(), DIGITS.pixels.tolist(), strict=True)
 ]
-JUNK = st.binary(min_size=1, max_size=60).filter(lambda text: text.strip(b"\r") and b"\n" not in text)
+GARBAGE = st.binary(min_size=1, max_size=60).filter(lambda text: text.strip(b"\r") and b"\n" not in text)
 ALIKE = st.text(st.sampled_from("0123456789,,,,,\"'.- e;\t\rx"), min_size=1, max_size=60).map(str.encode)
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    junk=st.lists(st.one_of(JUNK, ALIKE.filter(lambda text: text.strip(b"\r"))), min_size=1, max_size=6),
+    garbage=st.lists(st.one_of(GARBAGE, ALIKE.filter(lambda text: text.strip(b"\r"))), min_size=1, max_size=6),
     places=st.lists(st.integers(0, 6), min_size=6, max_size=6),
     part_bytes=st.sampled_from([500, 3000, 10**9]),
     is_compiled=st.booleans(),
 )
-def test_junk_lines_never_shift_a_row(path, junk, places, part_bytes, is_compiled):
-    """Whatever bytes stand on a line of a file of numbers, it is one reject, and all other rows keep their content."""
+def test_garbage_lines_never_shift_a_row(path, garbage, places, part_bytes, is_compiled):
+    """Whatever bytes are on a line of a file of numbers, they are one reject, and other rows are not affected."""
     lines, is_good = list(GOOD[:6]), [True] * 6
-    for text, place in zip(junk, places, strict=False):
+    for text, place in zip(garbage, places, strict=False):
         lines.insert(place, text)
         is_good.insert(place, False)
     batch = read_all(source_of(path, grid(lines), is_compiled=is_compiled), STORAGE, part_bytes=part_bytes)
@@ -124,22 +124,22 @@ def test_junk_lines_never_shift_a_row(path, junk, places, part_bytes, is_compile
 @settings(max_examples=150, deadline=None)
 @given(
     content=st.binary(max_size=400),
-    is_behind_good_rows=st.booleans(),
+    is_after_good_rows=st.booleans(),
     has_text=st.booleans(),
     block_rows=st.integers(1, 5),
 )
-def test_random_bytes_never_crash_the_reader(path, content, is_behind_good_rows, has_text, block_rows):
-    """Any bytes are either refused as no file of digits, or give rows of which each is good or rejected."""
-    if is_behind_good_rows:
+def test_random_bytes_never_crash_the_reader(path, content, is_after_good_rows, has_text, block_rows):
+    """Any bytes are refused as a file, or give rows that are each good or rejected."""
+    if is_after_good_rows:
         start = written(rows_with(["text", "two\nlines"])) if has_text else grid(GOOD[:2]) + b"\n"
         content = start + content
     try:
         source = source_of(path, content)
     except DataError:
-        assert not is_behind_good_rows
+        assert not is_after_good_rows
         return
     batch = read_all(source, STORAGE, block_rows=block_rows)
-    if is_behind_good_rows:
+    if is_after_good_rows:
         np.testing.assert_array_equal(batch.pixels[:2], DIGITS.pixels[:2])
     assert len({each.row for each in batch.rejects}) == len(batch.rejects)
     for each in batch.rejects:
@@ -155,8 +155,8 @@ def test_random_bytes_never_crash_the_reader(path, content, is_behind_good_rows,
     broken=st.lists(st.integers(0, 60_000), max_size=4),
     data=st.data(),
 )
-def test_cuts_change_nothing(path, notes, broken, data):
-    """Parts and blocks of any size give the rows, rejects and kept columns of the whole, also of damaged files."""
+def test_parts_and_blocks_change_nothing(path, notes, broken, data):
+    """Those of any size give the rows, rejects and passthrough columns of the whole, even of damaged files."""
     content = bytearray(written(rows_with(notes), lineterminator="\n"))
     head = content.index(b"\n") + 1
     for place in broken:
@@ -168,7 +168,7 @@ def test_cuts_change_nothing(path, notes, broken, data):
     compiled = source_of(path, bytes(content), keep=("note",), is_compiled=True)
     assert_same(read_all(compiled, STORAGE, part_bytes=part_bytes, block_rows=block_rows), whole)
     if not source.has_text:
-        start, stop = source.spans(10**9)[0]
+        start, stop = source.split(10**9)[0]
         cut = data.draw(st.integers(start, stop))
-        spans = [span for span in ((start, cut), (cut, stop)) if span[0] < span[1]]
-        assert_same(joined(batch for span in spans for batch in source.read(STORAGE, span, 5)), whole)
+        ranges = [each for each in ((start, cut), (cut, stop)) if each[0] < each[1]]
+        assert_same(joined(batch for each in ranges for batch in source.read(STORAGE, each, 5)), whole)

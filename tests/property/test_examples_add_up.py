@@ -1,4 +1,4 @@
-"""Which rows are shown does not depend on how the rows were cut up, nor on who looked at which first."""
+"""The examples of a report depend neither on how the rows were cut nor on the order of merging."""
 
 import itertools
 
@@ -16,7 +16,7 @@ from job.report.tally import Tally
 
 @st.composite
 def scored(draw, most_rows=700):
-    """A batch with its pixels. Probabilities of few different values make many rows alike."""
+    """A batch with its pixels; coarse probabilities make many rows tie."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     rows = draw(st.integers(0, most_rows))
     batch = scored_batch(
@@ -27,13 +27,13 @@ def scored(draw, most_rows=700):
 
 
 def sorted_rows(batch, is_wanted, sign):
-    """The rows of a batch that are wanted, by confidence, then row; in plain Python."""
+    """The wanted rows of a batch, by confidence and then by row, in plain Python."""
     rows = [row for row in range(len(batch.predictions)) if is_wanted(row)]
     return sorted(rows, key=lambda row: (sign * float(batch.confidences[row]), row))
 
 
 def expected(batch):
-    """What the report is to show of a batch, by its definition."""
+    """The rows that a report shows of a batch, by definition."""
     labels = np.full(len(batch.predictions), NO_LABEL) if batch.labels is None else batch.labels
     predictions = batch.predictions
 
@@ -53,7 +53,7 @@ def expected(batch):
 
 
 def rows_in(report):
-    """The rows that a report shows, in the form of `expected`."""
+    """The rows of a report, in the form of `expected`."""
     pairs = [
         (each["label"], each["prediction"], each["count"], [one["row"] for one in each["examples"]])
         for each in report["confused_pairs"]
@@ -66,8 +66,8 @@ def rows_in(report):
 
 @settings(deadline=None, max_examples=60)
 @given(content=scored(), cuts=st.lists(st.integers(0, 700), max_size=5))
-def test_any_cut_gives_the_rows_that_the_definition_names(content, cuts):
-    """Batches within a part, and parts within an input, may begin anywhere."""
+def test_any_cut_gives_the_rows_of_the_definition(content, cuts):
+    """Batches of a part, and parts of an input, may begin anywhere."""
     batch, pixels = content
     places = [0, *sorted(min(cut, len(pixels)) for cut in cuts), len(pixels)]
     collector, merged = Collector(), Examples.none()
@@ -82,7 +82,7 @@ def test_any_cut_gives_the_rows_that_the_definition_names(content, cuts):
 @settings(deadline=None, max_examples=40)
 @given(contents=st.lists(scored(), min_size=3, max_size=3))
 def test_addition_is_associative_and_commutative_and_none_is_neutral(contents):
-    """Inputs and parts can be merged in any grouping and order."""
+    """Parts and inputs can be merged in any grouping and order."""
     a, b, c = (Examples.of(*content).placed(index, 0) for index, content in enumerate(contents))
     assert (a + b) + c == a + (b + c) == (c + a) + b
     assert a + b == b + a
@@ -91,8 +91,8 @@ def test_addition_is_associative_and_commutative_and_none_is_neutral(contents):
 
 @settings(deadline=None, max_examples=40)
 @given(content=scored())
-def test_examples_survive_being_written_and_are_bounded(content):
-    """The bytes hold everything, and 40 + 40 rows and 4 of each of 90 pairs at the most."""
+def test_examples_are_serialised_whole_and_bounded(content):
+    """Their bytes hold everything, and at most 40 + 40 rows and 4 rows of each of 90 pairs."""
     examples = Examples.of(*content)
     assert Examples.from_bytes(examples.to_bytes()) == examples
     assert len(examples.records) <= 40 + 40 + 4 * 90
@@ -101,7 +101,7 @@ def test_examples_survive_being_written_and_are_bounded(content):
 @settings(deadline=None, max_examples=40)
 @given(content=scored(), cut=st.integers(0, 700))
 def test_appearances_add_up(content, cut):
-    """Counting images in two parts, in either order, is counting them at once."""
+    """Counting images in two parts, in either order, gives the counts of the whole."""
     _, pixels = content
     first, second = Appearance.of(pixels[:cut]), Appearance.of(pixels[cut:])
     assert first + second == second + first == Appearance.of(pixels)
@@ -110,8 +110,8 @@ def test_appearances_add_up(content, cut):
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
-def test_input_order_comes_before_rows(order):
-    """Of rows alike, that of the first input is shown first, whichever was merged first."""
+def test_ties_are_ordered_by_input_and_row(order):
+    """Of equal rows, that of the first input is shown first, whichever was merged first."""
     batch = scored_batch(np.random.default_rng(0), 30, rejected=0)
     batch.probabilities[:] = 0.1
     pixels = np.zeros((30, 784), np.uint8)

@@ -1,4 +1,4 @@
-"""The same images give the same predictions, whatever file they come in."""
+"""The same images get the same predictions from files of every format."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from support.runs import score
 
 
 def rows_of(path):
-    """A prediction file as a list of tuples of strings."""
+    """The rows of a prediction file as tuples of text."""
     if path.suffix == ".parquet":
         table = pq.read_table(path)
         return [tuple("" if value is None else f"{value:.6g}" for value in row.values()) for row in table.to_pylist()]
@@ -22,7 +22,7 @@ def rows_of(path):
 @settings(max_examples=10, deadline=None)
 @given(rows=st.integers(0, 60), seed=st.integers(0, 1000))
 def test_csv_parquet_and_idx_of_the_same_data_agree(model, tmp_path_factory, rows, seed):
-    """CSV with and without header, Parquet and IDX of the same images give the same predictions."""
+    """So do CSV with and without a header, Parquet and IDX."""
     folder = tmp_path_factory.mktemp("formats")
     digits = make_digits(rows, seed)
     write_csv(folder / "named.csv", digits)
@@ -40,7 +40,7 @@ def test_csv_parquet_and_idx_of_the_same_data_agree(model, tmp_path_factory, row
 @settings(max_examples=10, deadline=None)
 @given(order=st.permutations(range(785)))
 def test_columns_are_found_by_name_in_any_order(model, tmp_path_factory, order):
-    """Shuffled columns give the same predictions as columns in order."""
+    """Shuffled columns get the same predictions as columns in order."""
     folder = tmp_path_factory.mktemp("order")
     digits = make_digits(8)
     table = list(csv.reader(io.StringIO(csv_text(digits))))

@@ -1,7 +1,7 @@
-"""CSV files as nobody would want them, made from a string of bytes: the same bytes make the same file.
+"""Malformed CSV files, generated from bytes: the same bytes make the same file.
 
-A fuzzer, or hypothesis, changes the bytes and so finds its way through files that are nearly right. The header, or the
-first record, is always good, so that what the rows should be can be said without the reader.
+A fuzzer, or Hypothesis, changes the bytes and so explores files that are nearly valid. The header or first record is
+always good, so that the expected rows are known without the reader.
 """
 
 import io
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 PIXELS = [f"pixel{index}" for index in range(784)]
-DRESSES = [None, ["label", *PIXELS], PIXELS, ["id", "label", *PIXELS]]
+COLUMNS = [None, ["label", *PIXELS], PIXELS, ["id", "label", *PIXELS]]
 MARK = b"\xef\xbb\xbf"
 MAX_RECORDS = 24
 TOKENS = [
@@ -22,7 +22,7 @@ TOKENS = [
 
 @dataclass(frozen=True)
 class MessyCsv:
-    """content: the whole file. fields: how many a record should have; label_field: its place; pixels come last."""
+    """content: the whole file. fields: of a good record, pixels last. label_field: the label's index, or None."""
 
     content: bytes
     has_header: bool
@@ -31,7 +31,7 @@ class MessyCsv:
 
 
 class Choices:
-    """Numbers and pieces taken from a string of bytes, one after the other; zeros once it is used up."""
+    """Numbers and pieces read from bytes one after another; zeros once they are used up."""
 
     def __init__(self, data):
         self._rest = io.BytesIO(data)
@@ -45,17 +45,17 @@ class Choices:
         return int.from_bytes(self._rest.read(2 if limit > 256 else 1), "little") % limit
 
     def piece(self):
-        """Up to 40 bytes as they are."""
+        """Up to 40 bytes, unchanged."""
         return self._rest.read(self.below(41))
 
 
 def messy_csv(data):
-    """The file that a string of bytes stands for."""
+    """The file that bytes stand for."""
     choices = Choices(data)
-    names = DRESSES[choices.below(len(DRESSES))]
+    names = COLUMNS[choices.below(len(COLUMNS))]
     mark, end = choices.below(2) * MARK, [b"\n", b"\r\n"][choices.below(2)]
     has_last_end = choices.below(2)
-    columns = names or DRESSES[1]
+    columns = names or COLUMNS[1]
     lines = [",".join(columns).encode() if names else good_record(columns, 0)]
     while choices and len(lines) < MAX_RECORDS:
         kind = KINDS[choices.below(len(KINDS))]
@@ -66,7 +66,7 @@ def messy_csv(data):
 
 
 def good_record(columns, seed):
-    """A record without fault; among its pixels are numbers of one, two and three digits."""
+    """A valid record; its pixels have one, two and three digits."""
     random = np.random.default_rng(seed)
     values = random.integers(0, 256, len(columns)) * (random.random(len(columns)) < 0.3)
     values[-1] = 255
@@ -75,12 +75,12 @@ def good_record(columns, seed):
     return ",".join(map(str, values.tolist())).encode()
 
 
-def _as_it_is(record, _choices):
+def _unchanged(record, _choices):
     return record
 
 
 def with_token(record, choices):
-    """One field is something else."""
+    """One field is replaced by a token."""
     fields = record.split(b",")
     fields[choices.below(len(fields))] = TOKENS[choices.below(len(TOKENS))]
     return b",".join(fields)
@@ -99,7 +99,7 @@ def _with_piece(record, choices):
     return record[:place] + choices.piece() + record[place + choices.below(3) :]
 
 
-def _cut_off(record, choices):
+def _truncated(record, choices):
     return record[: choices.below(len(record))]
 
 
@@ -107,7 +107,7 @@ def _longer(record, choices):
     return record + b"," + choices.piece()
 
 
-def _rubbish(_record, choices):
+def _garbage(_record, choices):
     return choices.piece()
 
 
@@ -115,4 +115,4 @@ def _blank(_record, _choices):
     return b""
 
 
-KINDS = [_as_it_is, with_token, _quoted, _with_piece, _cut_off, _longer, _rubbish, _blank]
+KINDS = [_unchanged, with_token, _quoted, _with_piece, _truncated, _longer, _garbage, _blank]

@@ -1,4 +1,4 @@
-"""Bytes packed in every way that the reader knows."""
+"""Content compressed in every way that the reader knows."""
 
 import bz2
 import gzip
@@ -18,7 +18,7 @@ def zstd(content):
 
 
 def zip_of(members, method=zipfile.ZIP_DEFLATED):
-    """A zip archive of some members, content by name."""
+    """A zip archive of the members, their content by name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", method) as archive:
         for name, content in members.items():
@@ -28,7 +28,7 @@ def zip_of(members, method=zipfile.ZIP_DEFLATED):
 
 PACKERS = {
     "gzip": gzip.compress,
-    "bzip2": bz2.compress,
+    "bzip2": lambda content: bz2.compress(content, 1),
     "xz": lzma.compress,
     "zstd": zstd,
     "zip": lambda content: zip_of({"a.csv": content}),

@@ -1,6 +1,6 @@
-"""What must hold of reading any CSV file, said without the reader: by counting lines, and by Python's own csv module.
+"""The laws of reading: what must hold for any CSV file, by counting its lines and by Python's own csv module.
 
-A law that is broken raises AssertionError.
+A broken law raises AssertionError. Used by `fuzz` and by the property tests.
 """
 
 import csv
@@ -13,7 +13,7 @@ from job.settings import ReadSettings
 from support.batches import assert_same, joined
 from support.memory_storage import looked_at
 
-# The scale is said, because whatever the first records show might make zeros and ones 0 and 255.
+# The scale is stated, because the first records might otherwise make 0 and 1 become 0 and 255.
 SETTINGS = ReadSettings(scale="255")
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK")
 BLOCK_ROWS = (1, 3, 1000)
@@ -22,9 +22,9 @@ MARK = b"\xef\xbb\xbf"
 
 
 def check_any_bytes(content):
-    """Whatever the bytes are: looking ends in an error of ours or in a source, which can be read or says why not.
+    """Any bytes are refused with one of our errors, or become a source that is read or says why not.
 
-    Plain text is never refused once it was looked at: it is read to its end, a row for each record.
+    Plain text that becomes a source is read to its end, with a row for each record.
     """
     try:
         batch, source = _read(content)
@@ -39,7 +39,7 @@ def check_any_bytes(content):
 
 
 def check_messy(messy):
-    """A file whose beginning is good: a row for each record, each what Python's csv module says, however it is cut."""
+    """A file that begins well has a row for each record, as Python's csv module reads it, however it is cut."""
     batch, source = _read(messy.content)
     found = records(messy.content)[messy.has_header :]
     assert source.format == "csv"
@@ -52,9 +52,9 @@ def check_messy(messy):
 
 
 def check_cuts(content, expected):
-    """Parts, blocks and scanners change neither rows, labels, rejects nor lines.
+    """Rows, labels, rejects and lines are the same for parts and blocks of any size and for both scanners.
 
-    Each scanner in one way; which, follows from the content, so that many files see all ways.
+    Each scanner is tried with one combination, which the content determines, so that many files try them all.
     """
     draw = zlib.crc32(content)
     for is_compiled in (False, True):
@@ -66,7 +66,7 @@ def check_cuts(content, expected):
 
 
 def records(content):
-    """The lines that are not blank, without their ends; the header, too."""
+    """The lines that are not blank, without their ends, header included."""
     lines = content.removeprefix(MARK).split(b"\n")
     return [line for each in lines if (line := each.removesuffix(b"\r"))]
 
@@ -74,21 +74,21 @@ def records(content):
 def _read(content, part_bytes=1 << 40, block_rows=1000, *, is_compiled=False):
     with patch("job.read.source._COMPILED_PAYS_FROM_BYTES", 0 if is_compiled else 1 << 60):
         storage, source = looked_at(content, SETTINGS)
-    spans = source.spans(part_bytes)
+    spans = source.split(part_bytes)
     return joined(batch for span in spans for batch in source.read(storage, span, block_rows)), source
 
 
 def _check_refused_by_looking(content):
-    """Text is refused before any work, or not at all; Parquet and IDX may be found damaged later."""
+    """Text is refused by `look` or not at all; Parquet and IDX may be found damaged later."""
     try:
         _, source = looked_at(content, SETTINGS)
     except DigitJobError:
         return
-    assert source.format != "csv", "a text that was looked at was refused later"
+    assert source.format != "csv", "a text was refused after it had become a source"
 
 
 def _check_record(messy, record, batch, row, *, is_rejected):
-    """One record's row, as far as Python's csv module knows what it should be."""
+    """One record's row, as far as Python's csv module tells what it should be."""
     fields = _fields(record)
     if fields is None:
         return
@@ -111,6 +111,6 @@ def _fields(record):
 
 
 def _are_plain(fields, label_field):
-    """Whether all are what they should be, in the plainest way."""
+    """Whether label and pixels are valid and in their simplest form."""
     are_pixels = all(re.fullmatch("[0-9]{1,3}", field) and int(field) <= 255 for field in fields[-784:])
     return are_pixels and (label_field is None or bool(re.fullmatch("[0-9]", fields[label_field])))

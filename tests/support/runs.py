@@ -12,7 +12,7 @@ from job.score import run as score_run
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
-from job.telemetry.outlets import observed
+from job.telemetry.outlets import publish
 from job.telemetry.recorder import Recorder
 
 _CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
@@ -105,7 +105,7 @@ def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry,
     """Run the scoring stage with the given TelemetrySettings; returns the recorder."""
     asked = settings_for(inputs, output, model, **settings)
     recorder = Recorder()
-    with observed(recorder, asked, telemetry):
+    with publish(recorder, asked, telemetry):
         recorder.result = run(asked, LocalStorage().stopping(check_stop), recorder)
     return recorder
 

@@ -1,10 +1,11 @@
+import importlib
 import pickle
 import re
 
 import pytest
 
 from job import errors
-from job.errors import DigitJobError
+from job.errors import DigitJobError, UsageError, requires_extra
 
 EXIT_CODES = {
     "UsageError": 2,
@@ -47,16 +48,16 @@ def _drawn():
 ERRORS = [each for each in _below(DigitJobError) if each.__module__ == "job.errors"]
 
 
-def test_tree_in_the_docstring_names_every_class_below_its_parent():
-    """The drawn tree is the tree: every class of the module, each below its own base."""
+def test_the_drawn_tree_has_every_class_below_its_base():
+    """The docstring shows all classes of the module, each below its base class."""
     assert {(name, parent) for name, parent, _, _ in _drawn()} == {
         (each.__name__, each.__base__.__name__) for each in ERRORS
     }
 
 
 @pytest.mark.parametrize(("name", "parent", "code", "can_retry"), _drawn())
-def test_tree_in_the_docstring_tells_codes_and_retries(name, parent, code, can_retry):
-    """What the drawn tree says of a class holds for it, or is said of each class below it."""
+def test_the_drawn_tree_has_the_exit_codes_and_retries(name, parent, code, can_retry):
+    """What the docstring says of a class is what the class has."""
     error = getattr(errors, name)
     assert issubclass(error, getattr(errors, parent, Exception))
     if code is not None:
@@ -67,25 +68,25 @@ def test_tree_in_the_docstring_tells_codes_and_retries(name, parent, code, can_r
 
 @pytest.mark.parametrize(("name", "code"), EXIT_CODES.items())
 def test_exit_codes(name, code):
-    """Exit codes are a promise to whoever starts the job: sysexits.h's, and 128 + the signal's number."""
+    """Exit codes are part of the interface: those of sysexits.h, and 128 + the signal's number."""
     assert getattr(errors, name).exit_code == code
 
 
 def test_every_error_that_is_raised_has_a_documented_exit_code():
-    """Only the two abstract classes, the base and `Stopped`, have no code of their own."""
+    """Only the two abstract classes, the base and `Stopped`, have no exit code of their own."""
     assert {each.__name__ for each in ERRORS} - {"DigitJobError", "Stopped"} == set(EXIT_CODES)
 
 
 @pytest.mark.parametrize("error", [each for each in ERRORS if each.can_retry])
-def test_retry_is_promised_only_where_it_can_help(error):
-    """Storage, resources and signals are worth another try; data, models and command lines are not."""
+def test_a_retry_is_offered_only_if_it_can_help(error):
+    """Storage, resources and signals may be better next time; data, models and command lines stay as they are."""
     assert error.exit_code in {70, 74, 75, 130, 143}
     assert issubclass(error, (errors.StorageError, errors.ResourceExhausted, errors.Stopped))
 
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_errors_survive_pickling(error):
-    """An error crosses from a worker process with its class and message, and so with its exit code."""
+    """An error keeps its class, message and exit code on its way from a worker process."""
     copy = pickle.loads(pickle.dumps(error("a.csv line 3: 783 values")))  # noqa: S301  # our own bytes
     assert type(copy) is error
     assert str(copy) == "a.csv line 3: 783 values"
@@ -93,7 +94,16 @@ def test_errors_survive_pickling(error):
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_errors_tell_what_they_are_for(error):
-    """Every error class says in a sentence of its own when it is raised."""
+def test_every_error_has_its_own_docstring(error):
+    """It says when the error is raised."""
     assert error.__doc__
     assert error.__doc__ != error.__base__.__doc__
+
+
+def test_a_missing_library_becomes_the_name_of_an_extra():
+    """The message has the command that installs it."""
+    with pytest.raises(UsageError) as error, requires_extra("train"):
+        importlib.import_module("nothing_there")
+    assert str(error.value) == (
+        "this needs the train extra (nothing_there is not installed): pip install 'digit-job[train]'"
+    )

@@ -1,4 +1,4 @@
-"""Settings and the command line meet in one place."""
+"""Flags are named in one place below the command line."""
 
 import ast
 from pathlib import Path
@@ -24,7 +24,7 @@ def _flags_of_commands():
 
 
 def _texts(path):
-    """Every string of a module that is no docstring."""
+    """Every string of a module except docstrings."""
     tree = ast.parse(path.read_text())
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -32,13 +32,13 @@ def _texts(path):
             yield node.value
 
 
-def test_every_flag_that_messages_name_exists():
-    """A message never sends its reader to a flag that no command has."""
+def test_every_named_flag_exists():
+    """No message refers to a flag that no command has."""
     assert {str(flag) for flag in Flag} <= _flags_of_commands()
 
 
 def test_nothing_else_below_the_command_line_names_a_flag():
-    """Renaming a flag is one edit, here and in its command."""
+    """Renaming a flag means editing its command and one line more."""
     flags = _flags_of_commands()
     modules = [path for path in PACKAGE.rglob("*.py") if "cli" not in path.parts and path.name != "flag_names.py"]
     named = {

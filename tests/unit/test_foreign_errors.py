@@ -87,7 +87,7 @@ def test_errors_of_arrow_while_reading_parquet(tmp_path, storage, monkeypatch, e
     source = parquet_source(storage, file, ReadSettings())
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", raises(error))
     with pytest.raises(DigitJobError) as found:
-        list(source.read(storage, source.spans(1 << 20)[0], 100))
+        list(source.read(storage, source.split(1 << 20)[0], 100))
     assert type(found.value) is expected
     assert str(found.value).startswith(f"{path}: ")
     assert "\n" not in str(found.value)

@@ -4,7 +4,6 @@ import pytest
 
 from job.errors import UsageError
 from job.settings import ReadSettings, RejectLimit, ScoreSettings
-from job.train.train_settings import TrainSettings, parse_widths
 
 
 @pytest.mark.parametrize(
@@ -20,24 +19,24 @@ from job.train.train_settings import TrainSettings, parse_widths
         (" 1 % ", 1, True),
     ],
 )
-def test_reject_limit_is_a_number_or_a_share(text, amount, is_percent):
-    """A limit is a whole number of records, or a percentage of them."""
+def test_reject_limit_is_a_count_or_a_percentage(text, amount, is_percent):
+    """A limit is a whole number of records, or a percentage of the records read."""
     assert RejectLimit.parse(text) == RejectLimit(amount, is_percent=is_percent)
 
 
 @pytest.mark.parametrize(
     "text", ["", "%", "many", "-1", "-1%", "1.5", "100.1%", "inf", "nan", "nan%", "inf%", "1%%", "1%2", "0x10"]
 )
-def test_reject_limit_that_is_neither(text):
-    """Anything else is refused with what was given and what would do."""
+def test_any_other_reject_limit_is_refused(text):
+    """The message has the text that was given, and examples of what is expected."""
     with pytest.raises(UsageError) as error:
         RejectLimit.parse(text)
-    assert str(error.value) == f"--max-rejects {text}: expected a number such as 100, or a share such as 1%"
+    assert str(error.value) == f"--max-rejects {text}: expected a count such as 100 or a percentage such as 1%"
 
 
 @pytest.mark.parametrize("text", ["0", "100", "1000000", "0%", "1%", "2.5%", "0.01%", "99.99999%", "100%"])
-def test_reject_limit_prints_as_the_user_would_write_it(text):
-    """A limit in a message is the limit that was given."""
+def test_reject_limit_is_printed_as_it_was_given(text):
+    """A message shows the limit as the user wrote it."""
     assert str(RejectLimit.parse(text)) == text
 
 
@@ -59,66 +58,58 @@ def test_reject_limit_prints_as_the_user_would_write_it(text):
         ("100%", 5, 5, False),
     ],
 )
-def test_reject_limit_is_exceeded_by_more_than_it(limit, rejected, read, is_exceeded):
-    """A run may reject exactly as much as the limit says, and not one record more."""
+def test_reject_limit_is_exceeded_by_one_record_more(limit, rejected, read, is_exceeded):
+    """A run may reject as many records as the limit says."""
     assert RejectLimit.parse(limit).is_exceeded(rejected, read) is is_exceeded
 
 
 def test_score_settings_default_to_one_percent_of_rejects():
-    """Without a word from the user one record in a hundred may be rejected, in parts of 32 MiB."""
+    """By default one record in a hundred may be rejected, and a part has 32 MiB."""
     settings = ScoreSettings(("a.csv",), "out", "model")
     assert str(settings.max_rejects) == "1%"
     assert settings.part_bytes == 32 << 20
 
 
 def test_label_column_and_no_label_contradict_each_other():
-    """To name a label column and to say that there is none is a usage error that names both flags."""
+    """Giving both is a usage error that names both flags."""
     with pytest.raises(UsageError, match="--label-column and --no-label"):
         ReadSettings(label_column="y", is_label_ignored=True)
 
 
-def test_a_column_is_kept_once():
+def test_a_column_is_kept_only_once():
     """A name given twice to --keep is a usage error."""
-    with pytest.raises(UsageError, match="--keep id: given twice; a column can be kept once"):
+    with pytest.raises(UsageError, match="--keep id: given twice; a column can be kept only once"):
         ReadSettings(keep=("id", "file", "id"))
 
 
-def test_a_submission_keeps_nothing():
-    """Kaggle's format has no room for other columns, which would be lost without a word."""
+def test_the_kaggle_format_keeps_no_columns():
+    """A submission has two columns; others would be lost without a message."""
     with pytest.raises(UsageError, match="--keep and --format kaggle contradict each other"):
         ScoreSettings(("a.csv",), "out", "model", ReadSettings(keep=("id",)), format="kaggle")
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
-def test_validation_share_lies_between_0_and_1(share):
-    """A validation split that leaves nothing to train or to validate on is refused."""
-    with pytest.raises(UsageError, match=r"--validation-split .*expected a share between 0 and 1"):
-        TrainSettings("auto", "model", validation_share=share)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"threads": 0}, "--threads 0: expected at least 1"),
+        ({"part_bytes": -1}, "--part-bytes -1: expected at least 1"),
+        ({"format": "xml"}, "--format xml: expected one of auto, csv, parquet, kaggle"),
+    ],
+)
+def test_score_settings_are_checked_without_the_command_line_too(settings, message):
+    """A Python program that passes an impossible value gets the error that the command line would give."""
+    with pytest.raises(UsageError, match=message):
+        ScoreSettings(("a.csv",), "out", "model", **settings)
 
 
-@pytest.mark.parametrize("settings", [ScoreSettings(("a.csv",), "out", "model"), TrainSettings("auto", "model")])
-def test_settings_are_frozen(settings):
-    """Settings are read once and cannot change under a running job."""
+def test_an_unknown_scale_is_refused():
+    """The message lists the scales."""
+    with pytest.raises(UsageError, match="--scale 2: expected one of auto, 255, 1"):
+        ReadSettings(scale="2")
+
+
+def test_settings_are_frozen():
+    """Settings cannot change during a run."""
+    settings = ScoreSettings(("a.csv",), "out", "model")
     with pytest.raises(FrozenInstanceError):
         settings.model = "another"
-
-
-def test_widths_are_numbers_between_commas():
-    """As many as there are hidden layers."""
-    assert parse_widths("128") == (128,)
-    assert parse_widths("128, 64,32") == (128, 64, 32)
-
-
-@pytest.mark.parametrize("text", ["", "128,", "wide", "12.5", "128;64"])
-def test_widths_that_are_none_are_refused(text):
-    """With an example."""
-    with pytest.raises(UsageError, match="expected widths of layers, such as 128,128,128"):
-        parse_widths(text)
-
-
-def test_an_activation_without_integers_is_refused_before_training():
-    """TFLite has no operator for it, and training takes minutes."""
-    with pytest.raises(UsageError, match="--quantize int8: TFLite knows no elu"):
-        TrainSettings("digits", "model", activation="elu", quantize="int8")
-    assert TrainSettings("digits", "model", activation="elu").quantize is None
-    assert TrainSettings("digits", "model", activation="silu", quantize="int8").activation == "silu"

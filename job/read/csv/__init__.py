@@ -1,1 +1,1 @@
-"""Text: a CSV file, or a range of its bytes, -> batches."""
+"""CSV: a file, or a range of its bytes -> batches. `csv_source` is the entry."""

@@ -1,12 +1,9 @@
-"""Columns of text that are carried through from a CSV file to its predictions, as Arrow holds them.
+"""A block of CSV text -> a PixelBatch: find the records, parse them, reject those that cannot be scored.
 
-Made from memory as in `write.columns`, and for the same reason: pyarrow's own conversions import pandas.
-
-A block of CSV text -> a PixelBatch: find the records, parse them, set aside the ones that cannot be scored.
-
-To `find_records` a line is a record: in a file of numbers an unbalanced quote costs its own line and no other. For
-files of text there is `quoted`. Knows nothing of files; `csv` feeds it bytes. The compiled kernel finds and parses
-at once where it can.
+A scanner finds the records, and may parse those that it understands; the rest goes through `record`, the slow, exact
+parser. `find_records` here only finds them: a line is a record, so that in a file of numbers an unbalanced quote costs
+its own line and no other. `quoted` has the scanner for files of text, `scan` the compiled one. `csv_source` calls this
+module with bytes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,34 +19,14 @@ from job.read.csv.record import check_count, parse_pixels, split_fields
 from job.read.labels import BadRecord, parse_label
 from job.read.layout.names import Layout
 
-
-def kept_schema(names: Sequence[str]) -> pa.Schema:
-    """Columns of strings, in the order given."""
-    return pa.schema([pa.field(name, pa.string()) for name in names])
-
-
-def kept_batch(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> pa.RecordBatch:
-    """A batch of at least one column of texts, null where None."""
-    return pa.RecordBatch.from_arrays([_text_column(texts) for texts in columns], schema=kept_schema(names))
-
-
-def _text_column(texts: Sequence[str | None]) -> pa.Array:
-    encoded = [b"" if text is None else text.encode() for text in texts]
-    offsets = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum([len(each) for each in encoded], out=offsets[1:])
-    validity = np.packbits(np.array([text is not None for text in texts], np.bool_), bitorder="little")
-    buffers = [pa.py_buffer(validity), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
-
-
 MAX_RAW_CHARACTERS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A piece of a file: content[begin:end]; is_final says that the file ends there.
+class TextSlice:
+    """A slice of a file, content[begin:end], which starts with a record; is_final: the file ends at `end`.
 
-    Only records that begin before `limit` are asked for; the others belong to the next part.
+    Only records that begin before `limit` are wanted; the others belong to the next part.
     """
 
     content: bytearray
@@ -61,11 +38,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A block's records as a scanner fills them in: n rows, of which it may use fewer.
+    """Arrays for up to n records of a text, which a scanner fills in.
 
-    pixels: uint8 (n, 784). labels: int8 (n,). starts, stops: int64 (n,), a record's bytes within the text, without
-    the line end. lines: int64 (n,), its line, counted from 0. needs_patience: bool (n,), not parsed yet.
-    kept: int64 (n, k, 2), start and stop of each kept field within the text, where the record needs no patience.
+    pixels: uint8 (n, 784). labels: int8 (n,). starts, stops: int64 (n,), a record's first byte in `content` and its
+    end, without the line end. lines: int64 (n,), its line, from 0. needs_slow_parser: bool (n,), not parsed yet.
+    passthrough: int64 (n, k, 2), start and stop in `content` of each passthrough field of a parsed record.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -73,32 +50,32 @@ class Records:
     starts: npt.NDArray[np.int64]
     stops: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
-    needs_patience: npt.NDArray[np.bool_]
-    kept: npt.NDArray[np.int64]
+    needs_slow_parser: npt.NDArray[np.bool_]
+    passthrough: npt.NDArray[np.int64]
 
     @classmethod
-    def room_for(cls, rows: int, kept_fields: int = 0) -> "Records":
-        """Records of which nothing is known yet."""
+    def allocate(cls, rows: int, passthrough_fields: int = 0) -> "Records":
+        """Arrays for `rows` records."""
         offsets = np.zeros((3, rows), np.int64)
         pixels, labels = np.empty((rows, PIXELS), np.uint8), np.full(rows, NO_LABEL, np.int8)
-        kept = np.zeros((rows, kept_fields, 2), np.int64)
-        return cls(pixels, labels, offsets[0], offsets[1], offsets[2], np.zeros(rows, np.bool_), kept)
+        passthrough = np.zeros((rows, passthrough_fields, 2), np.int64)
+        return cls(pixels, labels, offsets[0], offsets[1], offsets[2], np.zeros(rows, np.bool_), passthrough)
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """How far a scanner came: records found, the position after the last of them, lines passed."""
+class ScanResult:
+    """How far a scanner got: records found, the position after the last one, lines passed including blank ones."""
 
     rows: int
     position: int
     lines: int
 
 
-# Finds whole records and fills `Records`; may parse what it understands. Blank lines are no records.
-Scanner = Callable[[Text, Layout, Records], Scanned]
+# Finds complete records and fills in `Records`; may parse what it understands. Blank lines are not records.
+Scanner = Callable[[TextSlice, Layout, Records], ScanResult]
 
 
-def find_records(text: Text, _layout: Layout, records: Records) -> Scanned:
+def find_records(text: TextSlice, _layout: Layout, records: Records) -> ScanResult:
     """The plain scanner: finds records and leaves all parsing to `record`."""
     rows = lines = 0
     position = text.begin
@@ -114,73 +91,59 @@ def find_records(text: Text, _layout: Layout, records: Records) -> Scanned:
             stop -= 1
         if stop > position:
             records.starts[rows], records.stops[rows], records.lines[rows] = position, stop, lines
-            records.needs_patience[rows] = True
+            records.needs_slow_parser[rows] = True
             rows += 1
         position = next_position
         lines += 1
-    return Scanned(rows, position, lines)
+    return ScanResult(rows, position, lines)
 
 
-def parse_block(text: Text, offset: int, layout: Layout, scan: Scanner, rows: int) -> tuple[PixelBatch, int]:
-    """The next records of a text, at most `rows`, and the position in it after them.
+def parse_block(text: TextSlice, offset: int, layout: Layout, scan: Scanner, rows: int) -> tuple[PixelBatch, int]:
+    """The next records of a text, at most `rows`, and the position in `content` after them.
 
-    offset: where content[0] stands in the file, for the byte offsets of rejects.
+    offset: the position of content[0] in the file, for the byte offsets of rejects.
     """
-    records = Records.room_for(rows, len(layout.kept_fields))
+    records = Records.allocate(rows, len(layout.passthrough_fields))
     scanned = scan(text, layout, records)
     pixels, labels = records.pixels[: scanned.rows], records.labels[: scanned.rows]
     rejects = []
-    kept: dict[int, list[str | None]] = {}
-    for row in np.flatnonzero(records.needs_patience[: scanned.rows]).tolist():
+    slow_fields: dict[int, list[str | None]] = {}
+    for row in np.flatnonzero(records.needs_slow_parser[: scanned.rows]).tolist():
         start = int(records.starts[row])
         record = bytes(text.content[start : records.stops[row]])
-        problem, kept[row] = _parse(record, layout, pixels[row], labels[row : row + 1])
+        problem, slow_fields[row] = _parse_record(record, layout, pixels[row], labels[row : row + 1])
         if problem:
             line = int(records.lines[row]) + 1
-            rejects.append(reject(problem, row, record, offset + start, line))
+            rejects.append(record_reject(problem, row, record, offset + start, line))
     return (
         PixelBatch(
             pixels,
             None if layout.label_field is None else labels,
             tuple(rejects),
             lines=scanned.lines,
-            kept=_kept(text, layout, records.kept[: scanned.rows], kept),
+            passthrough=_passthrough(text, layout, records.passthrough[: scanned.rows], slow_fields),
         ),
         scanned.position,
     )
 
 
-def _kept(
-    text: Text, layout: Layout, places: npt.NDArray[np.int64], patient: Mapping[int, list[str | None]]
-) -> pa.RecordBatch | None:
-    """The kept columns of a block: what was parsed with patience, and the text at the scanner's places otherwise."""
-    if not layout.kept_fields:
-        return None
-    rows = [
-        patient[row] if row in patient else [text.content[start:stop].decode() for start, stop in places[row].tolist()]
-        for row in range(len(places))
-    ]
-    columns = [[row[column] for row in rows] for column in range(len(layout.kept_fields))]
-    return kept_batch(layout.kept_names, columns)
-
-
-def reject(problem: BadRecord, row: int, record: bytes, byte_offset: int, line: int) -> Reject:
-    """What the reject file will say about a bad record."""
+def record_reject(problem: BadRecord, row: int, record: bytes, byte_offset: int, line: int) -> Reject:
+    """The reject of a bad record; its raw text is cut to MAX_RAW_CHARACTERS."""
     raw = record[: 4 * MAX_RAW_CHARACTERS].decode(errors="replace")[:MAX_RAW_CHARACTERS]
     return Reject(row, problem.reason, problem.detail, problem.column, raw, byte_offset, line)
 
 
-def _parse(
+def _parse_record(
     record: bytes, layout: Layout, pixels: npt.NDArray[np.uint8], label: npt.NDArray[np.int8]
 ) -> tuple[BadRecord | None, list[str | None]]:
-    """Parse one record into its row, (784,) and (1,); what is wrong with it, and its kept fields."""
+    """Parse one record into its row, (784,) and (1,); returns what is wrong with it, and its passthrough fields."""
     label[0] = NO_LABEL
-    kept: list[str | None] = [None] * len(layout.kept_fields)
+    passthrough: list[str | None] = [None] * len(layout.passthrough_fields)
     problem = None
     try:
         fields = split_fields(record, layout.delimiter)
         check_count(fields, layout)
-        kept = [fields[field] for field in layout.kept_fields]
+        passthrough = [fields[field] for field in layout.passthrough_fields]
         try:
             if layout.label_field is not None:
                 name = layout.column_name(layout.label_field)
@@ -191,4 +154,42 @@ def _parse(
     except BadRecord as error:
         problem = error
         pixels[:] = 0
-    return problem, kept
+    return problem, passthrough
+
+
+# Passthrough columns. Built from buffers, because pyarrow's own conversions import pandas.
+
+
+def passthrough_schema(names: Sequence[str]) -> pa.Schema:
+    """String columns, in the order given."""
+    return pa.schema([pa.field(name, pa.string()) for name in names])
+
+
+def passthrough_batch(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> pa.RecordBatch:
+    """A batch of at least one string column; None becomes null."""
+    return pa.RecordBatch.from_arrays([_text_column(texts) for texts in columns], schema=passthrough_schema(names))
+
+
+def _passthrough(
+    text: TextSlice, layout: Layout, bounds: npt.NDArray[np.int64], slow_fields: Mapping[int, list[str | None]]
+) -> pa.RecordBatch | None:
+    """A block's passthrough columns: the slow parser's fields by row, and the text within `bounds` for other rows."""
+    if not layout.passthrough_fields:
+        return None
+    rows = [
+        slow_fields[row]
+        if row in slow_fields
+        else [text.content[start:stop].decode() for start, stop in bounds[row].tolist()]
+        for row in range(len(bounds))
+    ]
+    columns = [[row[column] for row in rows] for column in range(len(layout.passthrough_fields))]
+    return passthrough_batch(layout.passthrough_names, columns)
+
+
+def _text_column(texts: Sequence[str | None]) -> pa.Array:
+    encoded = [b"" if text is None else text.encode() for text in texts]
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum([len(each) for each in encoded], out=offsets[1:])
+    validity = np.packbits(np.array([text is not None for text in texts], np.bool_), bitorder="little")
+    buffers = [pa.py_buffer(validity), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)

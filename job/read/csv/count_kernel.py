@@ -1,6 +1,6 @@
-"""Lines of a text, counted by other code than that which reads them; see `account`.
+"""The line counter of `recount`, 64 bytes at a time.
 
-Compiled by Numba, kept and loaded by `machine_code`.
+Compiled by Numba; `machine_code` caches and loads it.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -22,29 +22,32 @@ SIGNATURE: Final = types.void(types.CPointer(types.uint8), types.int64, types.CP
 
 @numba.njit
 def count_lines(text, size, result):
-    """Count the line feeds of a text that begins a line, and those of them that end an empty one (LF or CRLF)."""
+    """Count the line feeds of `size` bytes that start a line; result: int64 (2,), all of them and those of blank lines.
+
+    A blank line is LF or CRLF alone.
+    """
     content = carray(text, size)
     address = content.ctypes.data
     one, two, last = np.uint64(1), np.uint64(2), np.uint64(WIDTH - 1)
     feeds = blanks = 0
-    # What the two bytes before a word were, as the bits that stand below its lowest.
+    # The flags of the two bytes before a word, as bits to shift in below its lowest bit.
     feed_before, return_before, feeds_before = one, np.uint64(0), two
-    place = 0
-    while place + WIDTH <= size:
-        is_feed, is_return = equal_bytes(address + place, _LINE_FEED), equal_bytes(address + place, _CARRIAGE_RETURN)
-        behind_feed = (is_feed << one) | feed_before
-        behind_both = ((is_return << one) | return_before) & ((is_feed << two) | feeds_before)
+    offset = 0
+    while offset + WIDTH <= size:
+        is_feed, is_return = equal_bytes(address + offset, _LINE_FEED), equal_bytes(address + offset, _CARRIAGE_RETURN)
+        after_feed = (is_feed << one) | feed_before
+        after_feed_return = ((is_return << one) | return_before) & ((is_feed << two) | feeds_before)
         feeds += count_bits(is_feed)
-        blanks += count_bits(is_feed & (behind_feed | behind_both))
+        blanks += count_bits(is_feed & (after_feed | after_feed_return))
         feed_before, return_before, feeds_before = is_feed >> last, is_return >> last, is_feed >> (last - one)
-        place += WIDTH
-    while place < size:
-        if content[place] == _LINE_FEED:
+        offset += WIDTH
+    while offset < size:
+        if content[offset] == _LINE_FEED:
             feeds += 1
-            is_behind_return = place > 0 and content[place - 1] == _CARRIAGE_RETURN
-            start = place - is_behind_return
+            is_after_return = offset > 0 and content[offset - 1] == _CARRIAGE_RETURN
+            start = offset - is_after_return
             blanks += start == 0 or content[start - 1] == _LINE_FEED
-        place += 1
+        offset += 1
     counts = carray(result, 2)
     counts[0] = feeds
     counts[1] = blanks

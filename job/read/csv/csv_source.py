@@ -1,9 +1,8 @@
-"""A CSV file: its parts as byte ranges, and a byte range -> batches.
+"""A CSV file as a `Source`: its parts are byte ranges, and a byte range -> batches.
 
-A part owns the records that begin in its range: it starts after the line that straddles its start, and reads
-past its end to finish its last record. A file of text is one part, because only reading it from its beginning tells
-which line ends are inside quotes. What the file's head says is `head`'s, parsing is `block`'s; this module
-moves bytes.
+A part holds the records that begin in its range: it starts after the line that straddles its start, and reads past its
+end to finish its last record. A file of text is one part, because only reading from its start tells which line ends are
+inside quotes. This module reads bytes; `head` understands the file, `block` parses, `recount` counts again.
 """
 
 import itertools
@@ -17,31 +16,39 @@ import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
 from job.errors import InternalError
-from job.read.csv import account
-from job.read.csv.block import Scanner, Text, find_records, kept_batch, kept_schema, parse_block, reject
-from job.read.csv.head import understand
+from job.read.csv import recount
+from job.read.csv.block import (
+    Scanner,
+    TextSlice,
+    find_records,
+    parse_block,
+    passthrough_batch,
+    passthrough_schema,
+    record_reject,
+)
+from job.read.csv.head import parse_head
 from job.read.csv.quoted import find_quoted_records
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import can_scan, prepare, scan_records
 from job.read.labels import BadRecord
-from job.read.layout.names import Layout, in_words
+from job.read.layout.names import Layout, describe_columns
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
-from job.settings import ReadSettings
+from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
 _BUFFER_BYTES: Final = 8 * MAX_RECORD_BYTES
 
-# Always more than the longest record that is read whole, and enough for a usual block.
+# Always more than the longest record that is read whole, and enough for a typical block.
 _REFILL_BELOW_BYTES: Final = _BUFFER_BYTES // 2
 
 
 @dataclass(frozen=True, slots=True)
 class CsvSource:
-    """A CSV file whose layout is known. A part of it is a range of bytes; a compressed file is one part.
+    """A CSV file whose layout is known. A range is [first byte, last byte + 1); a compressed file has only one.
 
-    data_start, header_lines: bytes and lines before the first record. is_compiled: whether the compiled scanner is
-    worth its start. has_text: whether quotes may hold line ends; such a file, too, is one part.
+    data_start, header_lines: bytes and lines before the first record. is_compiled: whether to use the compiled scanner.
+    has_text: whether quotes may hold line ends; such a file has only one range, too.
     """
 
     format: ClassVar = "csv"
@@ -56,39 +63,33 @@ class CsvSource:
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
-        """The file alone."""
         return (self.file,)
 
     @property
     def rows(self) -> None:
-        """Not known before it is read."""
         return None
 
     @property
     def has_labels(self) -> bool:
-        """Whether the rows carry labels."""
         return self.layout.label_field is not None
 
     @property
-    def scale(self) -> str:
-        """What full ink is written as: `255` or `1`."""
-        return self.layout.scale
+    def pixel_scale(self) -> PixelScale:
+        return self.layout.pixel_scale
 
     @property
-    def columns_in_words(self) -> str:
-        """Which columns are which."""
+    def passthrough_schema(self) -> pa.Schema:
+        """String columns."""
+        return passthrough_schema(self.layout.passthrough_names)
+
+    def describe_columns(self) -> str:
         layout = self.layout
         pixels = [layout.column_name(field) for field in layout.pixel_fields]
         label = None if layout.label_field is None else layout.column_name(layout.label_field)
-        return in_words(pixels, label, [layout.column_name(field) for field in layout.other_fields])
+        return describe_columns(pixels, label, [layout.column_name(field) for field in layout.other_fields])
 
-    @property
-    def kept_schema(self) -> pa.Schema:
-        """The columns that are carried through, as strings."""
-        return kept_schema(self.layout.kept_names)
-
-    def spans(self, part_bytes: int) -> list[tuple[int, int]]:
-        """Ranges of bytes [start, stop) of the file; the first begins after the header."""
+    def split(self, part_bytes: int) -> list[tuple[int, int]]:
+        """The first range begins after the header."""
         if self.compression is not Compression.NONE:
             return [(self.data_start, sys.maxsize)]
         if self.has_text:
@@ -97,105 +98,106 @@ class CsvSource:
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
-    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
-        """The records that begin in a span, in order, at most `block_rows` at a time."""
-        start, stop = span
+    def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
+        """The records that begin in a range. Raises InternalError if they cannot all be accounted for."""
+        start, stop = part_range
         is_first = start == self.data_start
         if self.is_compiled:
-            # Before the file is opened: trouble with the compiler is no trouble with the file.
+            # Before the file is opened, because the compiler's errors are not the file's.
             prepare()
-            account.prepare()
+            recount.prepare()
         with opened(storage, self.file) as file:
-            window = _Window(file.stream, start if is_first else start - 1, _most_bytes(self.file, self.compression))
+            buffer = _ReadBuffer(file.stream, start if is_first else start - 1, _max_bytes(self.file, self.compression))
             if not is_first:
-                window.skip_line()
-            # More is read ahead than a span holds: what of a file is done, its records tell, if it is not packed.
-            place = window.place if self.compression is Compression.NONE else file.raw.tell
-            before = place()
-            for batch in self._batches(window, stop, block_rows, self.header_lines * is_first):
-                yield replace(batch, size_bytes=place() - before)
-                before = place()
+                buffer.skip_line()
+            # Plain files are read ahead, past the range; so progress is told by the records, and not by what was read.
+            position = buffer.position if self.compression is Compression.NONE else file.raw.tell
+            before = position()
+            for batch in self._batches(buffer, stop, block_rows, self.header_lines * is_first):
+                yield replace(batch, size_bytes=position() - before)
+                before = position()
 
-    def _batches(self, window: "_Window", stop: int, block_rows: int, lines_before: int) -> Iterator[PixelBatch]:
-        """The records that begin before `stop`; `lines_before`: lines of the file above the window's."""
+    def _batches(self, buffer: "_ReadBuffer", stop: int, block_rows: int, lines_before: int) -> Iterator[PixelBatch]:
+        """The records that begin before `stop`; lines_before: lines of the file before the buffer."""
         while True:
-            if window.end - window.begin < _REFILL_BELOW_BYTES and not window.is_final:
-                window.fill()
-            text = Text(window.content, window.begin, window.end, stop - window.offset, window.is_final)
-            batch, position = parse_block(text, window.offset, self.layout, self._scanner(text), block_rows)
+            if buffer.end - buffer.begin < _REFILL_BELOW_BYTES and not buffer.is_final:
+                buffer.fill()
+            text = TextSlice(buffer.content, buffer.begin, buffer.end, stop - buffer.offset, buffer.is_final)
+            batch, position = parse_block(text, buffer.offset, self.layout, self._scanner(text), block_rows)
             try:
-                account.check_block(text, position, batch, self.layout.delimiter, is_compiled=self.is_compiled)
+                recount.check_block(text, position, batch, self.layout.delimiter, is_compiled=self.is_compiled)
             except InternalError as error:
-                raise InternalError(f"{self.file.path}, from byte {window.offset + window.begin}: {error}") from error
-            if position == window.begin:
+                raise InternalError(f"{self.file.path}, from byte {buffer.offset + buffer.begin}: {error}") from error
+            if position == buffer.begin:
                 if position >= min(text.limit, text.end):
                     break
-                batch = _over_long(window, self.layout)
+                batch = _over_long(buffer, self.layout)
             else:
-                window.begin = position
+                buffer.begin = position
             rejects = tuple(each.shifted(0, lines_before) for each in batch.rejects)
             yield replace(batch, rejects=rejects, lines=batch.lines + lines_before)
             lines_before = 0
 
-    def _scanner(self, text: Text) -> Scanner:
-        """The quickest scanner that finds the records of a text; the choice never changes what is found."""
+    def _scanner(self, text: TextSlice) -> Scanner:
+        """The fastest scanner for a text; the choice never changes what is found."""
         if self.has_text and text.content.find(b'"', text.begin, text.end) >= 0:
             return find_quoted_records
         return scan_records if self.is_compiled and can_scan(self.layout) else find_records
 
 
 def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_compiled: bool) -> CsvSource:
-    """Look at a CSV file's head. Raises LayoutError where it is not the start of a file of digits.
+    """Read a CSV file's head and settle its layout. Raises LayoutError, DataError, StorageError.
 
-    is_compiled: whether its records go through the compiled scanner, which the whole input must be worth.
+    is_compiled: whether to read it with the compiled scanner, which takes a moment to load.
     """
     with opened(storage, file) as content:
-        window = _Window(content.stream, 0, _most_bytes(file, content.compression))
-        window.fill()
-    head = understand(bytes(window.content[: window.end]), settings, file.path, is_whole=window.is_final)
+        buffer = _ReadBuffer(content.stream, 0, _max_bytes(file, content.compression))
+        buffer.fill()
+    head = parse_head(bytes(buffer.content[: buffer.end]), settings, file.path, is_whole=buffer.is_final)
     return CsvSource(
         file, content.compression, head.layout, head.data_start, head.header_lines, is_compiled, head.has_text
     )
 
 
-def _most_bytes(file: FileInfo, compression: Compression) -> int:
-    """A bound of a file's plain content, and one byte more, so that its end is met; small files get small buffers."""
+def _max_bytes(file: FileInfo, compression: Compression) -> int:
+    """A bound of a file's plain size, plus one byte so that its end is met; it keeps buffers of small files small."""
     return file.size + 1 if compression is Compression.NONE else sys.maxsize
 
 
-def _over_long(window: "_Window", layout: Layout) -> PixelBatch:
-    """Pass over a line that does not fit into the window: one rejected record, however long it is."""
-    start = window.offset + window.begin
-    head = bytes(window.content[window.begin : window.begin + MAX_RECORD_BYTES])
-    window.skip_line()
+def _over_long(buffer: "_ReadBuffer", layout: Layout) -> PixelBatch:
+    """Skip a line that is longer than the buffer: one rejected record, however long it is."""
+    start = buffer.offset + buffer.begin
+    head = bytes(buffer.content[buffer.begin : buffer.begin + MAX_RECORD_BYTES])
+    buffer.skip_line()
     problem = BadRecord(Reason.OVER_LONG_RECORD, f"more than {MAX_RECORD_BYTES} bytes without a line end")
+    names = layout.passthrough_names
     return PixelBatch(
         np.zeros((1, PIXELS), np.uint8),
         None if layout.label_field is None else np.full(1, NO_LABEL, np.int8),
-        (reject(problem, 0, head, start, 1),),
+        (record_reject(problem, 0, head, start, 1),),
         lines=1,
-        kept=kept_batch(layout.kept_names, [[None]] * len(layout.kept_fields)) if layout.kept_fields else None,
+        passthrough=passthrough_batch(names, [[None]] * len(names)) if names else None,
     )
 
 
-class _Window:
-    """A stretch of a stream held in memory: content[begin:end] is not consumed yet; `offset` is content[0]'s place."""
+class _ReadBuffer:
+    """A piece of a stream: content[begin:end] is not consumed yet; `offset` is the position of content[0]."""
 
-    def __init__(self, stream: BinaryIO, start: int, most_bytes: int) -> None:
-        """most_bytes: no more will be read from the stream."""
-        self.content = bytearray(min(_BUFFER_BYTES, most_bytes))
+    def __init__(self, stream: BinaryIO, start: int, max_bytes: int) -> None:
+        """max_bytes: no more will be read from the stream."""
+        self.content = bytearray(min(_BUFFER_BYTES, max_bytes))
         self.begin = self.end = 0
         self.offset = start
         self.is_final = False
         self._stream = stream
         stream.seek(start)
 
-    def place(self) -> int:
-        """How far into the stream everything is consumed."""
+    def position(self) -> int:
+        """The position in the stream up to which everything is consumed."""
         return self.offset + self.begin
 
     def fill(self) -> None:
-        """Move the rest to the front and read on until the buffer is full or the stream ends."""
+        """Move the rest to the front and read until the buffer is full or the stream ends."""
         rest = self.end - self.begin
         view = memoryview(self.content)
         view[:rest] = view[self.begin : self.end]

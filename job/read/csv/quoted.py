@@ -1,35 +1,38 @@
-"""Where a record ends in a file of text: quotes may hold line ends there (RFC 4180).
+"""Where a record ends in a file of text, whose quotes may hold line ends (RFC 4180). Has the scanner for such files.
 
-A quote opens only at the beginning of a field and must close before a delimiter or a line end, within
-QUOTE_REACH_BYTES of the record's beginning. Where it does not, the line stands alone, so that a stray quote costs
-its own line and no other. A record that closes in time but exceeds MAX_RECORD_BYTES is one, and will be rejected.
+1. A quote opens only at the start of a field.
+2. It must close before a delimiter or a line end, within QUOTE_REACH_BYTES of the start of the record.
+3. If it does not, the line alone is a record, so that a stray quote costs its own line and no other.
+4. A record that closes in time but exceeds MAX_RECORD_BYTES is one record, and is rejected later.
 """
 
 from typing import Final
 
-from job.read.csv.block import Records, Scanned, Text
+from job.read.csv.block import Records, ScanResult, TextSlice
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.layout.names import Layout
 
-# Less than what is always in memory of a file, so that where a record ends never depends on how it was read.
+# Less than the read buffer always holds, so that where a record ends never depends on how the file was read.
 QUOTE_REACH_BYTES: Final = 2 * MAX_RECORD_BYTES
 
-# From where a quote opens to the last one that was reached from it in vain. Without it, a file whose every line leads
-# through megabytes of quotes that never end a record would be read once for each of its lines.
-Futile = dict[int, int]
+# From the position of a quote to that of the last quote which the search from it reached, without finding a record end.
+# Without it, a file whose every line leads through megabytes of such quotes would be searched once per line.
+DeadEnds = dict[int, int]
 
 _LINE_FEED: Final = b"\n"
 _QUOTE: Final = b'"'
 _CARRIAGE_RETURN: Final = ord("\r")
 
 
-def find_quoted_records(text: Text, layout: Layout, records: Records) -> Scanned:
+def find_quoted_records(text: TextSlice, layout: Layout, records: Records) -> ScanResult:
     """The scanner for files of text: finds records and leaves all parsing to `record`."""
     rows = lines = 0
     position, content = text.begin, text.content
-    futile: Futile = {}
+    dead_ends: DeadEnds = {}
     while rows < len(records.starts) and position < min(text.limit, text.end):
-        stop = record_stop(content, position, text.end, ord(layout.delimiter), is_final=text.is_final, futile=futile)
+        stop = record_stop(
+            content, position, text.end, ord(layout.delimiter), is_final=text.is_final, dead_ends=dead_ends
+        )
         if stop is None:
             break
         next_position = min(stop + 1, text.end)
@@ -39,21 +42,27 @@ def find_quoted_records(text: Text, layout: Layout, records: Records) -> Scanned
             stop -= 1
         if stop > position:
             records.starts[rows], records.stops[rows], records.lines[rows] = position, stop, line
-            records.needs_patience[rows] = True
+            records.needs_slow_parser[rows] = True
             rows += 1
         position = next_position
-    return Scanned(rows, position, lines)
+    return ScanResult(rows, position, lines)
 
 
-def record_stop(  # noqa: PLR0913  # a place in a text, and all that says how to read on from there
-    content: bytes | bytearray, start: int, end: int, delimiter: int, *, is_final: bool, futile: Futile | None = None
+def record_stop(  # noqa: PLR0913  # a position in a text, and everything that says how to read on from there
+    content: bytes | bytearray,
+    start: int,
+    end: int,
+    delimiter: int,
+    *,
+    is_final: bool,
+    dead_ends: DeadEnds | None = None,
 ) -> int | None:
-    """The place of the line feed that ends the record at `start`, or `end` where the file does.
+    """The position of the line feed that ends the record at `start`, or `end` if the file ends first.
 
-    None where content[:end] does not tell and is not all of the file. futile: what records further up have learnt; it
-    changes how long this takes, and nothing else.
+    None if content[:end] does not tell, and is not the whole file. dead_ends: what the search for earlier records has
+    found, updated here; it only saves time.
     """
-    futile = {} if futile is None else futile
+    dead_ends = {} if dead_ends is None else dead_ends
     followed: list[int] = []
     at_end = end if is_final else None
     line_stop = content.find(_LINE_FEED, start, end)
@@ -67,33 +76,33 @@ def record_stop(  # noqa: PLR0913  # a place in a text, and all that says how to
         if quote > start and content[quote - 1] != delimiter:
             continue
         followed.append(quote)
-        while futile.get(quote, quote) != quote:
-            quote = futile[quote]
+        while dead_ends.get(quote, quote) != quote:
+            quote = dead_ends[quote]
             followed.append(quote)
-        position = _behind_quotes(content, quote + 1, min(end, start + QUOTE_REACH_BYTES), end)
+        position = _after_closing_quote(content, quote + 1, min(end, start + QUOTE_REACH_BYTES), end)
         if position < 0:
-            futile.update(dict.fromkeys(followed, quote))
+            dead_ends.update(dict.fromkeys(followed, quote))
             return first_line_stop if is_final or end >= start + QUOTE_REACH_BYTES else None
-        position += _is_line_end_of_two(content, position, end)
+        position += _is_carriage_return(content, position, end)
         if position == end:
             return at_end
         if content[position] == ord(_LINE_FEED):
             return position
         if content[position] != delimiter:
-            futile.update(dict.fromkeys(followed, quote))
+            dead_ends.update(dict.fromkeys(followed, quote))
             return first_line_stop
         if position > line_stop >= 0:
             line_stop = content.find(_LINE_FEED, position, end)
 
 
-def _is_line_end_of_two(content: bytes | bytearray, position: int, end: int) -> bool:
-    """Whether CR stands here before LF, or before what is not known yet."""
+def _is_carriage_return(content: bytes | bytearray, position: int, end: int) -> bool:
+    """Whether CR is here, before LF or before bytes that are not read yet."""
     rest = content[position : min(position + 2, end)]
     return rest in (b"\r\n", b"\r")
 
 
-def _behind_quotes(content: bytes | bytearray, position: int, stop: int, end: int) -> int:
-    """The place behind the quote that closes a field whose text begins at `position`; -1 if it is not before `stop`."""
+def _after_closing_quote(content: bytes | bytearray, position: int, stop: int, end: int) -> int:
+    """The position after the quote that closes the field starting at `position`; -1 if none is before `stop`."""
     while True:
         quote = content.find(_QUOTE, position, stop)
         if quote < 0:

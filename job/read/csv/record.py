@@ -1,7 +1,7 @@
-"""One record of a CSV file, parsed with patience: everything the kernel leaves, and small files whole.
+"""The slow, exact parser of one CSV record.
 
-Slow and exact. It alone decides what a record means; the kernel may only accept what this module would
-accept, with the same result, and hands over the rest.
+It alone defines what a record means. It parses small files, and every record that the compiled kernel does not
+understand; the kernel may accept only what this parser accepts, with the same result.
 """
 
 import csv
@@ -16,13 +16,15 @@ from job.read.layout.values import parse_number
 
 MAX_RECORD_BYTES: Final = 1 << 20
 _MAX_PIXEL: Final = 255
+# Nearly every field is one of these; a look-up is several times faster than a checked conversion.
+_PIXEL_VALUES: Final = {str(value): value for value in range(256)}
 
-# Python's own limit, 128 KiB, is below what a record may be.
+# Python's default, 128 KiB, is less than a record may have.
 csv.field_size_limit(MAX_RECORD_BYTES)
 
 
 def split_fields(record: bytes, delimiter: str = ",") -> list[str]:
-    """The fields of one record (RFC 4180), without its line end. Raises BadRecord."""
+    """The fields of one record (RFC 4180), which is given without its line end. Raises BadRecord."""
     if len(record) > MAX_RECORD_BYTES:
         raise BadRecord(Reason.OVER_LONG_RECORD, f"more than {MAX_RECORD_BYTES} bytes without a line end")
     try:
@@ -45,21 +47,17 @@ def check_count(fields: list[str], layout: Layout) -> None:
 
 
 def parse_pixels(fields: list[str], layout: Layout) -> Pixels:
-    """uint8 (784,): the pixels of a whole record, row-major. Raises BadRecord, naming the first field that is wrong."""
-    pixels = _pixels_at_once([fields[field] for field in layout.pixel_fields], layout)
+    """The pixels of a complete record: uint8 (784,), row-major. Raises BadRecord, naming the leftmost bad field."""
+    pixels = _parse_together([fields[field] for field in layout.pixel_fields], layout)
     if pixels is not None:
         return pixels
     values = {field: _pixel(fields[field], layout, layout.column_name(field)) for field in sorted(layout.pixel_fields)}
     return np.array([values[field] for field in layout.pixel_fields], np.uint8)
 
 
-# Nearly every field is one of these; a look-up is several times faster than a conversion with its checks.
-_PIXEL_VALUES: Final = {str(value): value for value in range(256)}
-
-
-def _pixels_at_once(texts: list[str], layout: Layout) -> Pixels | None:
-    """What `_pixel` says of each text, uint8 (784,); None where it might object to one of them."""
-    if layout.scale == "255":
+def _parse_together(texts: list[str], layout: Layout) -> Pixels | None:
+    """What `_pixel` returns for each text: uint8 (784,); None if it might reject one of them."""
+    if layout.pixel_scale == "255":
         try:
             return np.array([_PIXEL_VALUES[text] for text in texts], np.uint8)
         except KeyError:
@@ -73,22 +71,23 @@ def _pixels_at_once(texts: list[str], layout: Layout) -> Pixels | None:
         values = np.array(list(map(float, texts)))
     except ValueError:
         return None
-    if layout.scale == "1":
+    if layout.pixel_scale == "1":
         values = np.rint(np.where((values >= 0) & (values <= 1), values, np.nan) * _MAX_PIXEL)
     is_pixel = (values >= 0) & (values <= _MAX_PIXEL) & (values == np.floor(values))
     return values.astype(np.uint8) if is_pixel.all() else None
 
 
 def _pixel(text: str, layout: Layout, column: str) -> int:
-    shown, expected = text.strip()[:40], f"0-{layout.scale}"
+    """A field as a pixel, 0-255. Raises BadRecord."""
+    shown, expected = text.strip()[:40], f"0-{layout.pixel_scale}"
     if not shown:
         raise BadRecord(Reason.MISSING_VALUE, f"{column} is empty, expected {expected}", column)
     value = parse_number(text, layout.decimal)
     if value is None:
         raise BadRecord(Reason.NOT_A_NUMBER, f"{column} is {shown!r}, expected {expected}", column)
-    if not 0 <= value <= float(layout.scale):
+    if not 0 <= value <= float(layout.pixel_scale):
         raise BadRecord(Reason.OUT_OF_RANGE, f"{column} is {shown}, expected {expected}", column)
-    if layout.scale == "1":
+    if layout.pixel_scale == "1":
         return round(value * _MAX_PIXEL)
     if not value.is_integer():
         raise BadRecord(Reason.NOT_AN_INTEGER, f"{column} is {shown}, expected a whole number {expected}", column)

@@ -1,13 +1,13 @@
-"""A run of integers as text -> uint8: the part of `kernel` that nearly all bytes of a file go through.
+"""A run of integers as text -> uint8: the part of `scan_kernel` that nearly all bytes of a file go through.
 
-Two ways, for what processors can do, with the same results:
+Two functions for different processors, with the same results:
 
-- `parse_run_at_once`, where 64 bytes can be packed in one instruction (AVX-512 VBMI2): for each of 64 places the number
-  that would end there is made from the three bytes before it, for all at once; those at the ends of fields are packed
-  together. There is no branch on what the text says, so none is predicted wrongly.
-- `parse_run` everywhere else: one comparison counts the background pixels ahead (four in five of MNIST's are 0); where
-  there is ink, one comparison finds the ends of all fields in 64 bytes, and each field becomes a number without a
-  branch on its length.
+- `parse_run_packed`, where 64 bytes can be packed in one instruction (AVX-512 VBMI2). For each of 64 positions the
+  number that would end there is computed from the three bytes before it, all at once; those at the ends of fields are
+  packed together. No branch depends on the text, so none is mispredicted.
+- `parse_run` everywhere else. One comparison counts the background pixels ahead (four in five of MNIST's are 0). Where
+  there is ink, one comparison finds the ends of all fields in 64 bytes, and each becomes a number without a branch on
+  its length.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -34,13 +34,13 @@ from job.read.csv.vector import (
 
 _MAX_DIGITS: Final = 3
 _MAX_PIXEL: Final = 255
-# How many bytes before its first field `parse_run_at_once` reads; what they hold does not matter.
+# How many bytes before its first field `parse_run_packed` reads; their content does not matter.
 LOOK_BEHIND: Final = _MAX_DIGITS
 
 
 @numba.njit
-def parse_run_at_once(address, end_address, delimiter, row_address, fields):
-    """What `parse_run` does, but for what it writes behind the row: up to 64 bytes of rubbish."""
+def parse_run_packed(address, end_address, delimiter, row_address, fields):
+    """Like `parse_run`, but writes up to 64 bytes of garbage after the row, and reads LOOK_BEHIND bytes before it."""
     field = 0
     digits_before = bad = np.uint64(0)
     while address + WIDTH <= end_address:
@@ -48,7 +48,7 @@ def parse_run_at_once(address, end_address, delimiter, row_address, fields):
         ends = equal_bytes(address, delimiter)
         strange = others & ~ends
         if strange != 0:
-            # The run ends at the first byte that is neither digit nor delimiter, and so may a field.
+            # The run ends at the first byte that is neither digit nor delimiter, and a field may end there, too.
             first = strange & (~strange + np.uint64(1))
             ends = (ends | first) & (first | (first - np.uint64(1)))
         count = count_bits(ends)
@@ -74,10 +74,10 @@ def parse_run_at_once(address, end_address, delimiter, row_address, fields):
 
 @numba.njit
 def parse_run(address, end_address, delimiter, row_address, fields):
-    """Parse `fields` numbers 0-255 of one to three digits with a delimiter between them, from `address` on.
+    """Parse `fields` numbers 0-255 of one to three digits at `address`, with a delimiter between them.
 
-    Writes them from `row_address` on, and up to 96 bytes of rubbish behind them. Returns the address of the byte after
-    the last one, or 0 where something is not as said, or where fewer than 64 bytes are left to look at.
+    Writes one byte each at `row_address`, and up to 96 bytes of garbage after them. Returns the address of the byte
+    after the last number; or 0 if the text is anything else, or if fewer than 64 bytes are left to look at.
     """
     field = 0
     is_bad = False
@@ -99,7 +99,7 @@ def parse_run(address, end_address, delimiter, row_address, fields):
         while ends != 0:
             stop = first_bit(ends)
             length = stop - start
-            # Three bytes, right-aligned: what stands in front of a shorter number is shifted in as zeros.
+            # Three bytes, right-aligned: a shorter number is preceded by zeros that are shifted in.
             word = np.uint64(load_word(address + start))
             digits = (word << np.uint64((8 * (_MAX_DIGITS - length)) & 63)) & np.uint64(0x0F0F0F)
             hundreds, tens = digits & np.uint64(0xFF), (digits >> np.uint64(8)) & np.uint64(0xFF)
@@ -113,7 +113,7 @@ def parse_run(address, end_address, delimiter, row_address, fields):
                 return 0
             start = stop + 1
             ends &= ends - np.uint64(1)
-            # Where one background pixel is, there are more: let them be counted rather than walked through.
+            # One background pixel is usually followed by more: count them together.
             if value == 0:
                 break
         if start == 0:

@@ -1,4 +1,4 @@
-"""The compiled scanner as the reader calls it: a layout in the kernel's terms, and arrays as addresses."""
+"""The compiled scanner, called from Python: `scan_kernel` with a layout in its terms and arrays as addresses."""
 
 from functools import lru_cache
 from typing import Final
@@ -8,49 +8,49 @@ import numpy.typing as npt
 
 from job.compiled.machine_code import can_pack, kernel
 from job.contract import PIXELS
-from job.read.csv.block import Records, Scanned, Text
+from job.read.csv.block import Records, ScanResult, TextSlice
 from job.read.layout.names import Layout
 
-# What a field is to the kernel, where it is no pixel; the kept columns follow downwards.
+# The purpose of a field that is not a pixel; passthrough fields are numbered downwards from PASSTHROUGH.
 IGNORED: Final = -1
 LABEL: Final = -2
-KEPT: Final = -3
+PASSTHROUGH: Final = -3
 _ABSENT: Final = -1
 
 
 def can_scan(layout: Layout) -> bool:
-    """Whether each field has one purpose, as the kernel needs it."""
-    return not {*layout.kept_fields} & {*layout.pixel_fields, layout.label_field}
+    """Whether each field has only one purpose, as the kernel needs."""
+    return not {*layout.passthrough_fields} & {*layout.pixel_fields, layout.label_field}
 
 
 def prepare() -> None:
-    """Load the compiled code, or compile it: before a file is opened, whose trouble it is not."""
+    """Load the compiled scanner, or compile it. Call it before a file is opened: its errors are not the file's."""
     kernel("job.read.csv.scan_kernel", "scan")
 
 
-def scan_records(text: Text, layout: Layout, records: Records) -> Scanned:
-    """Find records and parse those that are plain; see `block.Scanner`. Only for layouts that it `can_scan`."""
+def scan_records(text: TextSlice, layout: Layout, records: Records) -> ScanResult:
+    """A `block.Scanner` that parses plain records, for layouts that it `can_scan`."""
     purposes, run = _purposes(layout)
     content = np.frombuffer(text.content, np.uint8)
     result = np.zeros(3, np.int64)
     kernel("job.read.csv.scan_kernel", "scan")(
         content.ctypes.data, text.begin, text.end, text.limit, text.is_final,
-        purposes.ctypes.data, len(purposes), run, len(layout.kept_fields),
-        ord(layout.delimiter), ord(layout.decimal), layout.scale == "1", can_pack(),
-        records.pixels.ctypes.data, records.labels.ctypes.data, records.kept.ctypes.data,
+        purposes.ctypes.data, len(purposes), run, len(layout.passthrough_fields),
+        ord(layout.delimiter), ord(layout.decimal), layout.pixel_scale == "1", can_pack(),
+        records.pixels.ctypes.data, records.labels.ctypes.data, records.passthrough.ctypes.data,
         records.starts.ctypes.data, records.stops.ctypes.data, records.lines.ctypes.data,
-        records.needs_patience.ctypes.data, len(records.starts), result.ctypes.data,
+        records.needs_slow_parser.ctypes.data, len(records.starts), result.ctypes.data,
     )  # fmt: skip
     rows, position, lines = result.tolist()
-    return Scanned(rows, position, lines)
+    return ScanResult(rows, position, lines)
 
 
 @lru_cache(maxsize=16)
 def _purposes(layout: Layout) -> tuple[npt.NDArray[np.int64], int]:
-    """For each field its pixel or another purpose, int64 (fields,); and where all 784 pixels stand in order, or -1."""
+    """The pixel or other purpose of each field, int64 (fields,); and the first of 784 pixels in order, or -1."""
     purposes = np.full(layout.field_count, IGNORED, np.int64)
     purposes[list(layout.pixel_fields)] = np.arange(PIXELS)
-    purposes[list(layout.kept_fields)] = KEPT - np.arange(len(layout.kept_fields))
+    purposes[list(layout.passthrough_fields)] = PASSTHROUGH - np.arange(len(layout.passthrough_fields))
     if layout.label_field is not None:
         purposes[layout.label_field] = LABEL
     first = layout.pixel_fields[0]

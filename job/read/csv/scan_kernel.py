@@ -1,12 +1,13 @@
-"""The hot loop of the CSV reader: a grid of numbers as text -> uint8, in one pass over the bytes.
+"""The compiled scanner: text -> uint8 pixels, in one pass over the bytes. The hot loop of the CSV reader.
 
-Compiled by Numba, kept and loaded by `machine_code`. It accepts only what is plain - unquoted ASCII, numbers without
-sign or space, LF or CRLF - and flags every other record for `record`, whose results it must match. Two ways through a
-record's fields:
+It parses only plain records - unquoted ASCII, numbers without sign or space, LF or CRLF - and flags every other one for
+`record`, the slow parser, whose results it must match. There are two ways through the fields of a record:
 
-- `run_kernel`, where the 784 pixels stand in order, as nearly always, and are integers: 64 bytes at a time.
-- `_parse`, byte by byte, for labels, kept columns, fractions and every other order, and for what the first does not
-  understand.
+- `run_kernel`, 64 bytes at a time, if the 784 pixels are integers and in order, as in nearly all files.
+- `_parse_record`, byte by byte, for labels, passthrough columns, fractions, any other order, and whatever the first way
+  does not understand.
+
+Compiled by Numba; `machine_code` caches and loads it for `scan`.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -20,8 +21,8 @@ from numba import carray, types
 
 from job.contract import CLASSES, PIXELS
 from job.read.csv.record import MAX_RECORD_BYTES
-from job.read.csv.run_kernel import LOOK_BEHIND, parse_run, parse_run_at_once
-from job.read.csv.scan import IGNORED, KEPT, LABEL
+from job.read.csv.run_kernel import LOOK_BEHIND, parse_run, parse_run_packed
+from job.read.csv.scan import IGNORED, LABEL, PASSTHROUGH
 
 _LINE_FEED: Final = ord("\n")
 _CARRIAGE_RETURN: Final = ord("\r")
@@ -32,16 +33,16 @@ _QUOTE: Final = ord('"')
 _LOWER_CASE: Final = 0x20
 _EXPONENT: Final = ord("e")
 _MAX_ASCII: Final = 127
-_MAX_POWER_DIGITS: Final = 3
+_MAX_EXPONENT_DIGITS: Final = 3
 _MAX_PIXEL: Final = 255
 
-# Below 2**53 every integer is a double, and so is every power of ten up to 10**22; a quotient or product of two such
-# is the double nearest to it, which is what Python's float() gives (Clinger 1990, "How to read floating point numbers
-# accurately").
+# Every integer below 2**53 and every power of ten up to 10**22 is exactly a double. A quotient or product of two such
+# numbers is the nearest double, which is also what Python's float() returns (W. D. Clinger, "How to read floating point
+# numbers accurately", 1990).
 _MAX_SIGNIFICANT: Final = 15
 _POWERS: Final = 10.0 ** np.arange(23)
 
-# Fractions of more digits are known to within this, in pixels; closer than that to a half, patience decides.
+# Fractions with more digits have at most this error, in pixels; closer than that to a half, the slow parser rounds.
 _UNSURE: Final = 1e-6
 _BYTES, _LONGS = types.CPointer(types.uint8), types.CPointer(types.int64)
 SIGNATURE: Final = types.void(
@@ -53,15 +54,18 @@ SIGNATURE: Final = types.void(
 
 @numba.njit
 def scan(
-    content, begin, end, limit, is_final, purposes, fields, run, kept_fields, delimiter, decimal, is_fraction, can_pack,
-    pixels, labels, kept, starts, stops, lines, needs_patience, rows, result,
+    content, begin, end, limit, is_final, purposes, fields, run, passthrough_fields, delimiter, decimal, is_fraction,
+    can_pack, pixels, labels, passthrough, starts, stops, lines, needs_slow_parser, rows, result,
 ):  # fmt: skip
-    """Fill Records from a Text, both as addresses, and what `block.Scanned` holds into `result`. See `scan_records`."""
+    """Fill in `block.Records` of `rows` rows from a `block.TextSlice`, and `block.ScanResult` as int64 (3,).
+
+    purposes: int64 (fields,), see `scan`. run: the first field of 784 pixels in order, or -1.
+    """
     found, position, passed = _scan(
         carray(content, end), begin, end, limit, is_final != 0, carray(purposes, fields), run,
         delimiter, decimal, is_fraction != 0, can_pack != 0,
-        carray(pixels, (rows, PIXELS)), carray(labels, rows), carray(kept, (rows, kept_fields, 2)),
-        carray(starts, rows), carray(stops, rows), carray(lines, rows), carray(needs_patience, rows),
+        carray(pixels, (rows, PIXELS)), carray(labels, rows), carray(passthrough, (rows, passthrough_fields, 2)),
+        carray(starts, rows), carray(stops, rows), carray(lines, rows), carray(needs_slow_parser, rows),
     )  # fmt: skip
     result[0] = found
     result[1] = position
@@ -71,18 +75,19 @@ def scan(
 @numba.njit
 def _scan(
     buffer, begin, end, limit, is_final, purposes, run, delimiter, decimal, is_fraction, can_pack,
-    pixels, labels, kept, starts, stops, lines, needs_patience,
+    pixels, labels, passthrough, starts, stops, lines, needs_slow_parser,
 ):  # fmt: skip
     """Returns (records, position after the last of them, lines passed)."""
-    rows = 0
-    line = 0
+    # Typed, because Numba would also compile what they are passed to for the literal 0.
+    rows = np.int64(0)
+    line = np.int64(0)
     position = begin
     last_row = pixels.shape[0] - 1
     while rows <= last_row and position < limit and position < end:
-        # The fast way may write some bytes into the row after this one, so the last row is not its to parse.
-        understood, stop = _parse(
+        # `run_kernel` may write garbage into the row after its own, so it must not parse the last row.
+        understood, stop = _parse_record(
             buffer, position, end, purposes, run if rows < last_row else -1, delimiter, decimal, is_fraction,
-            can_pack, pixels[rows], labels, kept, rows,
+            can_pack, pixels[rows], labels, passthrough, rows,
         )  # fmt: skip
         if not understood:
             while stop < end and buffer[stop] != _LINE_FEED:
@@ -96,7 +101,7 @@ def _scan(
             starts[rows] = position
             stops[rows] = stop
             lines[rows] = line
-            needs_patience[rows] = not understood or stop - position > MAX_RECORD_BYTES
+            needs_slow_parser[rows] = not understood or stop - position > MAX_RECORD_BYTES
             rows += 1
         position = next_position
         line += 1
@@ -104,18 +109,17 @@ def _scan(
 
 
 @numba.njit
-def _parse(
-    buffer, cursor, end, purposes, run, delimiter, decimal, is_fraction, can_pack, pixels, labels, kept, row
+def _parse_record(
+    buffer, cursor, end, purposes, run, delimiter, decimal, is_fraction, can_pack, pixels, labels, passthrough, row
 ):  # fmt: skip
-    """Parse the record at `cursor`; returns (understood, a position at or before its line end)."""
+    """Parse the record at `cursor`; returns (whether it is plain, a position at or before its line end)."""
     base = buffer.ctypes.data
     field = 0
     while True:
         stop = 0
         if field == run and not is_fraction:
-            # It looks at what stands before the first field, too.
             if can_pack and cursor >= LOOK_BEHIND:
-                stop = parse_run_at_once(base + cursor, base + end, delimiter, pixels.ctypes.data, PIXELS)
+                stop = parse_run_packed(base + cursor, base + end, delimiter, pixels.ctypes.data, PIXELS)
             else:
                 stop = parse_run(base + cursor, base + end, delimiter, pixels.ctypes.data, PIXELS)
         if stop != 0:
@@ -124,16 +128,16 @@ def _parse(
         else:
             purpose = purposes[field]
             first = cursor
-            if purpose == IGNORED or purpose <= KEPT:
+            if purpose == IGNORED or purpose <= PASSTHROUGH:
                 while cursor < end and buffer[cursor] != delimiter and buffer[cursor] > _CARRIAGE_RETURN:
                     if buffer[cursor] == _QUOTE or buffer[cursor] > _MAX_ASCII:
                         return False, cursor
                     cursor += 1
-                if purpose <= KEPT:
-                    kept[row, KEPT - purpose, 0] = first
-                    kept[row, KEPT - purpose, 1] = cursor
+                if purpose <= PASSTHROUGH:
+                    passthrough[row, PASSTHROUGH - purpose, 0] = first
+                    passthrough[row, PASSTHROUGH - purpose, 1] = cursor
             else:
-                value, cursor = _number(buffer, cursor, end, decimal, is_fraction and purpose != LABEL)
+                value, cursor = _parse_number(buffer, cursor, end, decimal, is_fraction and purpose != LABEL)
                 if value < 0 or (purpose == LABEL and value >= CLASSES):
                     return False, cursor
                 if purpose == LABEL:
@@ -152,13 +156,13 @@ def _parse(
 
 
 @numba.njit
-def _number(buffer, cursor, end, decimal, is_fraction):
-    """A number from `cursor` on: (0-255, the position behind it), or (-1, ...) where that is not sure.
+def _parse_number(buffer, cursor, end, decimal, is_fraction):
+    """Parse the number at `cursor`; returns (0-255, the position after it), or (-1, ...) for the slow parser.
 
-    is_fraction: whether it stands for a share of 255, to be rounded; otherwise it must be whole.
+    is_fraction: it is a share of 255, to be rounded; otherwise it must be a whole number.
     """
     mantissa = significant = exponent = 0
-    has_digits = is_behind_mark = False
+    has_digits = is_after_mark = False
     is_exact = True
     while cursor < end:
         byte = buffer[cursor]
@@ -167,41 +171,41 @@ def _number(buffer, cursor, end, decimal, is_fraction):
             if significant < _MAX_SIGNIFICANT:
                 mantissa = mantissa * 10 + (byte - _ZERO)
                 significant += mantissa != 0
-                exponent -= is_behind_mark
+                exponent -= is_after_mark
             else:
                 is_exact &= byte == _ZERO
-                exponent += not is_behind_mark
-        elif byte == decimal and has_digits and not is_behind_mark:
-            is_behind_mark = True
+                exponent += not is_after_mark
+        elif byte == decimal and has_digits and not is_after_mark:
+            is_after_mark = True
         else:
             break
         cursor += 1
     if cursor < end and has_digits and (buffer[cursor] | _LOWER_CASE) == _EXPONENT:
-        power, digits, cursor = _power(buffer, cursor + 1, end)
+        power, digits, cursor = _parse_exponent(buffer, cursor + 1, end)
         has_digits = digits > 0
         exponent += power
     if not has_digits:
         return -1, cursor
-    return _pixel(mantissa, exponent, is_exact, is_fraction), cursor
+    return _to_pixel(mantissa, exponent, is_exact, is_fraction), cursor
 
 
 @numba.njit
-def _power(buffer, cursor, end):
-    """What stands behind an `e`: (power of ten, its digits, the position behind it)."""
+def _parse_exponent(buffer, cursor, end):
+    """Parse what follows an `e`; returns (power of ten, number of digits, the position after them)."""
     is_negative = cursor < end and buffer[cursor] == _MINUS
     if is_negative or (cursor < end and buffer[cursor] == _PLUS):
         cursor += 1
     first = cursor
     power = 0
-    while cursor < end and _ZERO <= buffer[cursor] <= _ZERO + 9 and cursor - first < _MAX_POWER_DIGITS:
+    while cursor < end and _ZERO <= buffer[cursor] <= _ZERO + 9 and cursor - first < _MAX_EXPONENT_DIGITS:
         power = power * 10 + (buffer[cursor] - _ZERO)
         cursor += 1
     return (-power if is_negative else power), cursor - first, cursor
 
 
 @numba.njit
-def _pixel(mantissa, exponent, is_exact, is_fraction):
-    """0-255 for mantissa * 10**exponent, or -1 where that is not sure; is_exact: whether no other digit follows."""
+def _to_pixel(mantissa, exponent, is_exact, is_fraction):
+    """`mantissa * 10**exponent` as 0-255, or -1 for the slow parser; is_exact: all digits dropped were zeros."""
     if mantissa == 0:
         return 0
     if not -_POWERS.size < exponent < _POWERS.size:

@@ -1,1 +1,1 @@
-"""Which columns are the 784 pixels and which the label: by their names, or by their values."""
+"""Which columns are the 784 pixels and which is the label: by name in `names`, by value in `values`."""

@@ -1,6 +1,7 @@
-"""What values say where names say nothing: whether a column counts rows, and on which side the label is.
+"""Text fields as numbers, and what the values of a column say about it where its name says nothing.
 
-Also what a field of text is as a number: the one answer that layouts, heads and records share.
+`parse_number` is the one definition of a number in text, for layouts, heads and records alike. `counts_rows` and
+`label_side` judge the outer columns of the first records for `names`.
 """
 
 import math
@@ -10,12 +11,17 @@ from typing import Final, Literal
 from job.contract import CLASSES
 
 DecimalMark = Literal[".", ","]
+LabelSide = Literal["first", "last", "either", "neither"]
+
+# The corner of an image of a digit is background, and nine in ten labels are not 0.
+_MOST: Final = 0.5
+_NEARLY_ALL: Final = 0.9
 
 
 def parse_number(text: str, decimal: DecimalMark = ".") -> float | None:
-    """A finite number; None for words, NaN, infinity, other scripts' digits and Python's own 1_000.
+    """A finite number; None for words, NaN, infinity, non-ASCII digits and Python's 1_000.
 
-    With a decimal comma a point is no part of a number: `1.000` may mean a thousand there.
+    With a decimal comma, a point is not part of a number: `1.000` may mean a thousand.
     """
     if decimal == ",":
         if "." in text:
@@ -29,58 +35,52 @@ def parse_number(text: str, decimal: DecimalMark = ".") -> float | None:
 
 
 def unquoted(text: str) -> str:
-    """A field without the space and the single quotes around it that ARFF, and so OpenML's CSV, knows."""
+    """A field without surrounding space and single quotes, which ARFF, and so OpenML's CSV, puts around text."""
     text = text.strip()
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "'" else text
 
 
-Side = Literal["first", "last", "either", "neither"]
-
-# The corners of an image of a digit are background, and nine in ten labels are not 0.
-_MOST: Final = 0.5
-_NEARLY_ALL: Final = 0.9
-
-
 def counts_rows(values: Sequence[str]) -> bool:
-    """Whether a column goes 0, 1, 2, .. or 1, 2, 3, .. from the first record on."""
-    numbers = [_number(value) for value in values]
+    """Whether a column is 0, 1, 2, .. or 1, 2, 3, .. from the first record on."""
+    numbers = [_parse_any_decimal(value) for value in values]
     return bool(numbers) and numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
 
 
-def label_side(first: Sequence[str], last: Sequence[str]) -> Side:
-    """Which of the two outer columns of a headerless file holds labels; the other one is the corner of an image.
+def label_side(first: Sequence[str], last: Sequence[str]) -> LabelSide:
+    """Which of the two outer columns of a file holds labels; the other one is the corner of an image.
 
-    `either`: the values allow both. `neither`: no column of digits is among them. Values that are no numbers count
-    for nothing, so that a few bad records in a file's head do not turn the answer.
+    `either`: the values allow both. `neither`: neither column holds digits. Values that are not numbers are ignored, so
+    that a few bad records do not change the answer.
     """
-    left, right = (_Shares.of(values) for values in (first, last))
+    left, right = (_DigitShares.of(values) for values in (first, last))
     if not left.is_filled or not right.is_filled:
         return "last" if left.is_filled else "first"
-    if right.marks >= _MOST:
-        if left.marks >= _MOST:
+    if right.nonzero >= _MOST:
+        if left.nonzero >= _MOST:
             return "either"
-        return "last" if left.zeros >= _NEARLY_ALL or left.digits < _MOST else "either"
-    if left.digits < _MOST:
+        return "last" if left.zero >= _NEARLY_ALL or left.digit < _MOST else "either"
+    if left.digit < _MOST:
         return "neither"
-    return "first" if left.marks >= _MOST or right.digits < 1 or (left.marks > 0 and right.marks == 0) else "either"
+    is_first = left.nonzero >= _MOST or right.digit < 1 or (left.nonzero > 0 and right.nonzero == 0)
+    return "first" if is_first else "either"
 
 
-class _Shares:
-    """What part of a column's numbers are 0, are 1 to 9, and are one of these."""
+class _DigitShares:
+    """Which shares of a column's numbers are 0, are 1 to 9, and are any of 0 to 9."""
 
     def __init__(self, numbers: Sequence[float]) -> None:
         count = max(1, len(numbers))
         self.is_filled = bool(numbers)
-        self.zeros = sum(value == 0 for value in numbers) / count
-        self.marks = sum(value in range(1, CLASSES) for value in numbers) / count
-        self.digits = self.zeros + self.marks
+        self.zero = sum(value == 0 for value in numbers) / count
+        self.nonzero = sum(value in range(1, CLASSES) for value in numbers) / count
+        self.digit = self.zero + self.nonzero
 
     @classmethod
-    def of(cls, values: Sequence[str]) -> "_Shares":
-        numbers = [_number(value) for value in values]
+    def of(cls, values: Sequence[str]) -> "_DigitShares":
+        numbers = [_parse_any_decimal(value) for value in values]
         return cls([value for value in numbers if value is not None])
 
 
-def _number(text: str) -> float | None:
-    """A number with either decimal mark, because which one a file has is known only once its columns are."""
+def _parse_any_decimal(text: str) -> float | None:
+    """A number with either decimal mark: a file's mark is detected only once its columns are known."""
     return parse_number(unquoted(text).replace(",", "."))

@@ -1,1 +1,1 @@
-"""Compressed files: recognised by their first bytes, read as a plain stream."""
+"""Compressed files, recognised by their first bytes and read as plain streams. `stream` is the entry."""

@@ -1,17 +1,17 @@
-"""How a file is compressed, by its first bytes."""
+"""How a file is compressed, by its first bytes; and the limits that all unpackers share."""
 
 from enum import Enum
 from typing import Final
 
-# What is unpacked at a time.
+# How much plain content is unpacked at a time.
 PIECE_BYTES: Final = 1 << 20
-# `xz -9` needs 65 MiB; a header may ask for 4 GiB, as may that of a member of a zip archive.
+# `xz -9` needs 65 MiB; the header of an xz file, or of a zip archive's member, may ask for up to 4 GiB.
 LZMA_MEMORY_BYTES: Final = 256 << 20
 COMPRESSED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 class Compression(Enum):
-    """How a file's bytes are packed."""
+    """How a file's bytes are compressed."""
 
     NONE = "none"
     GZIP = "gzip"
@@ -21,8 +21,8 @@ class Compression(Enum):
     ZIP = "zip"
 
 
-# RFC 1952; bzip2's manual; "The .xz File Format"; RFC 8878, whose skippable frame pzstd begins with; PKWARE's APPNOTE,
-# with the magic number that an archive of nothing begins with.
+# RFC 1952; the bzip2 manual; "The .xz File Format"; RFC 8878, and the skippable frame that pzstd writes first; PKWARE's
+# APPNOTE, and the magic number of an empty archive.
 _MAGIC: Final = {
     b"\x1f\x8b": Compression.GZIP,
     b"BZh": Compression.BZIP2,
@@ -32,8 +32,9 @@ _MAGIC: Final = {
     b"PK\x03\x04": Compression.ZIP,
     b"PK\x05\x06": Compression.ZIP,
 }
+MAGIC_BYTES: Final = max(map(len, _MAGIC))
 
 
 def recognise(head: bytes) -> Compression:
-    """The compression that a file's first bytes announce."""
-    return next((found for magic, found in _MAGIC.items() if head.startswith(magic)), Compression.NONE)
+    """The compression of a file by its first MAGIC_BYTES bytes."""
+    return next((compression for magic, compression in _MAGIC.items() if head.startswith(magic)), Compression.NONE)

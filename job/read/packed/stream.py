@@ -1,6 +1,7 @@
 """A file as a plain stream, whatever it is compressed with.
 
-Damage is a DataError; nothing behind it is skipped silently.
+Damage anywhere is a DataError; nothing after it is skipped silently. `unpackers` decompresses, `compression` recognises
+the format.
 """
 
 import io
@@ -17,22 +18,22 @@ import pyarrow as pa
 from isal import igzip_lib
 
 from job.errors import DataError
-from job.read.packed.compression import Compression, recognise
+from job.read.packed.compression import MAGIC_BYTES, Compression, recognise
 from job.read.packed.unpackers import UNPACKERS
 from job.read.packed.zip_archive import UnusableArchive
 from job.storage import FileInfo, StoppableFile, Storage, is_system_error, translated_errors
 
-_MAGIC_BYTES: Final = 6
+# What unpackers raise for damaged data.
 _DAMAGE: Final = (
     OSError, EOFError, ValueError, IndexError, NotImplementedError, pa.ArrowException, zlib.error, lzma.LZMAError,
     zipfile.BadZipFile, struct.error,
-    cast("type[Exception]", igzip_lib.error),  # typed as an instance by its author
+    cast("type[Exception]", igzip_lib.error),  # the library's stubs type it as an instance
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class UnpackedFile:
-    """A file being read. stream: its plain content. raw: its bytes as stored, read ahead of the stream."""
+    """An open file. stream: its plain content. raw: its stored bytes, read ahead of the stream."""
 
     stream: BinaryIO
     raw: StoppableFile
@@ -41,25 +42,24 @@ class UnpackedFile:
 
 @contextmanager
 def opened(storage: Storage, file: FileInfo) -> Iterator[UnpackedFile]:
-    """Open a file, whatever it is packed with.
+    """Open a file as a plain stream.
 
-    `storage.check_stop` is called with every read of stored bytes and every piece unpacked. Reading raises DataError
-    where compressed data is damaged, StorageError where the storage fails. A zip archive must hold one file, which is
-    not encrypted: DataError otherwise.
+    Each read of stored bytes and each piece unpacked calls `storage.check_stop`. Reading raises DataError for damaged
+    data and for a zip archive that is encrypted or does not hold exactly one file, StorageError if the storage fails.
     """
     with translated_errors(file.path), closing(storage.open(file.path)) as stored:
         raw = StoppableFile(stored, storage.check_stop)
-        compression = recognise(raw.read(_MAGIC_BYTES))
+        compression = recognise(raw.read(MAGIC_BYTES))
         raw.seek(0)
         if compression is Compression.NONE:
             yield UnpackedFile(cast("BinaryIO", raw), raw, compression)
             return
-        with closing(_Unpacked(lambda: _checked_pieces(raw, compression, file.path))) as stream:
+        with closing(_PieceStream(lambda: _unpacked(raw, compression, file.path))) as stream:
             yield UnpackedFile(cast("BinaryIO", stream), raw, compression)
 
 
-def _checked_pieces(raw: StoppableFile, compression: Compression, path: str) -> Iterator[bytes]:
-    """The plain content in pieces, from the file's beginning; every unpacker's ways to fail folded into one."""
+def _unpacked(raw: StoppableFile, compression: Compression, path: str) -> Iterator[bytes]:
+    """The plain content in pieces, from the start of the file. Translates what the unpackers raise."""
     raw.seek(0)
     try:
         for piece in UNPACKERS[compression](raw):
@@ -70,19 +70,19 @@ def _checked_pieces(raw: StoppableFile, compression: Compression, path: str) -> 
     except _DAMAGE as error:
         if is_system_error(error):
             raise
-        said = str(error).partition("\n")[0]
-        raise DataError(f"{path}: the {compression.value} data is damaged or cut off ({said})") from error
+        problem = str(error).partition("\n")[0]
+        raise DataError(f"{path}: the {compression.value} data is damaged or truncated ({problem})") from error
 
 
-class _Unpacked(io.RawIOBase):
-    """Pieces as a stream; going back starts over. `start` gives the pieces from the beginning."""
+class _PieceStream(io.RawIOBase):
+    """A seekable stream of pieces. `restart` returns the pieces from the start; seeking back calls it again."""
 
-    def __init__(self, start: Callable[[], Iterator[bytes]]) -> None:
-        self._start = start
-        self._begin()
+    def __init__(self, restart: Callable[[], Iterator[bytes]]) -> None:
+        self._restart = restart
+        self._rewind()
 
-    def _begin(self) -> None:
-        self._pieces = self._start()
+    def _rewind(self) -> None:
+        self._pieces = self._restart()
         self._piece = memoryview(b"")
         self._position = 0
 
@@ -96,7 +96,7 @@ class _Unpacked(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # the base is untyped
-        """Fill the buffer, except at the end: who asks for a number of bytes may take fewer for the end."""
+        """Fill the buffer unless the stream ends: callers take a short read for the end."""
         filled = 0
         while filled < len(buffer) and self._has_more():
             count = min(len(buffer) - filled, len(self._piece))
@@ -106,11 +106,11 @@ class _Unpacked(io.RawIOBase):
         return filled
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """From the beginning only, and not beyond the end."""
+        """Only from the start, and at most to the end."""
         if whence != io.SEEK_SET:
-            raise io.UnsupportedOperation("packed content can be sought from its beginning only")
+            raise io.UnsupportedOperation("compressed content can be sought from its start only")
         if offset < self._position:
-            self._begin()
+            self._rewind()
         while self._position < offset and self._has_more():
             self._skip(min(offset - self._position, len(self._piece)))
         return self._position

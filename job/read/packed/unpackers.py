@@ -1,6 +1,7 @@
-"""Compressed bytes -> plain bytes, in pieces: gzip, bzip2, xz, zstd and zip.
+"""Compressed bytes -> plain bytes in pieces, for gzip, bzip2, xz and zstd; `zip_archive` does it for zip.
 
-Pieces are unpacked without Python's lock and are bounded in size, so memory stays flat whatever the data expands to.
+Decompression releases the GIL, and pieces are bounded in size, so that memory stays flat however far the data expands.
+Errors are the libraries' own; `stream` translates them.
 """
 
 import bz2
@@ -16,11 +17,11 @@ from job.read.packed.compression import LZMA_MEMORY_BYTES, PIECE_BYTES, Compress
 from job.read.packed.zip_archive import unpack_zip
 from job.storage import StoppableFile
 
-_PACKED_BYTES: Final = 1 << 16
+_READ_BYTES: Final = 1 << 16
 
 
 class _Decompressor(Protocol):
-    """The face that bz2, lzma and igzip_lib share: one member of a packed file."""
+    """The interface that bz2, lzma and igzip_lib share: one member of a compressed file."""
 
     @property
     def eof(self) -> bool: ...
@@ -35,21 +36,21 @@ class _Decompressor(Protocol):
 
 
 def _members(raw: StoppableFile, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
-    """The content of packed members, one behind the other; zeros may pad the end of each."""
-    packed = raw.read(_PACKED_BYTES)
+    """The content of concatenated members; each may be padded with zeros."""
+    packed = raw.read(_READ_BYTES)
     while packed:
         member = new()
         while not member.eof:
             if member.needs_input and not packed:
-                packed = raw.read(_PACKED_BYTES)
+                packed = raw.read(_READ_BYTES)
                 if not packed:
                     raise EOFError("it ends before its end-of-stream marker")
             piece = member.decompress(packed, PIECE_BYTES)
             packed = b""
             if piece:
                 yield piece
-        packed = (member.unused_data or raw.read(_PACKED_BYTES)).lstrip(b"\0")
-        while not packed and (more := raw.read(_PACKED_BYTES)):
+        packed = (member.unused_data or raw.read(_READ_BYTES)).lstrip(b"\0")
+        while not packed and (more := raw.read(_READ_BYTES)):
             packed = more.lstrip(b"\0")
 
 
@@ -66,13 +67,13 @@ def _xz(raw: StoppableFile) -> Iterator[bytes]:
 
 
 def _zstd(raw: StoppableFile) -> Iterator[bytes]:
-    stream = pa.CompressedInputStream(pa.PythonFile(_Borrowed(raw), "r"), "zstd")
+    stream = pa.CompressedInputStream(pa.PythonFile(_Unclosed(raw), "r"), "zstd")
     while piece := stream.read(PIECE_BYTES):
         yield piece
 
 
-class _Borrowed(io.RawIOBase):
-    """A file lent to Arrow, whose streams would close what is below them."""
+class _Unclosed(io.RawIOBase):
+    """A file for Arrow to read but not to close, which its streams otherwise do."""
 
     def __init__(self, raw: StoppableFile) -> None:
         self._raw = raw

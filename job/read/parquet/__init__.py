@@ -1,1 +1,1 @@
-"""Parquet: a run of row groups -> batches."""
+"""Parquet: row groups -> batches. `parquet_source` is the entry."""

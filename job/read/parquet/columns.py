@@ -1,6 +1,6 @@
-"""Which columns of a Parquet file are the pixels, the label, and the ones to keep: decided by its schema alone.
+"""Which columns of a Parquet file are the pixels, the label and passthrough columns, decided by its schema alone.
 
-Pixels are 784 columns, which `layout` finds by name, or one column of images, found here by its type.
+Pixels are 784 columns of numbers, which `layout.names` finds by name, or one column of images, found here by its type.
 """
 
 import difflib
@@ -22,19 +22,19 @@ IMAGE_NAMES: Final = ("image", "pixels", "features", "img")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns to read.
+    """The columns to read, by name.
 
-    pixels: the names of 784 columns, row-major; or of one column of images. is_image says which. file_order: the
-    places of these names, in the order in which the file has the columns. label: the label's column, or None.
-    kept: the columns to carry through; empty if there are none. is_float: whether the pixels are floating-point
-    numbers, at least in part. is_transposed: images are stored column by column. row_bytes: about how much memory a
-    row of all of them takes, apart from text and raw bytes. others: the columns that are passed over.
+    pixels: 784 columns, row-major; or one column of images. file_order: indices into `pixels`, in the file's order of
+    columns. label: the label's column, or None. passthrough: in the user's order; empty if there are none. is_float:
+    any pixel column is floating-point. is_transposed: images are stored column by column. row_bytes: about how much
+    memory a row takes, apart from text and byte strings. reader_names: what to ask Arrow's reader for. others: the
+    columns that are skipped.
     """
 
     pixels: tuple[str, ...]
     file_order: tuple[int, ...]
     label: str | None
-    kept: pa.Schema
+    passthrough: pa.Schema
     is_float: bool
     is_transposed: bool
     row_bytes: int
@@ -47,58 +47,60 @@ class Columns:
         return len(self.pixels) == 1
 
     @property
-    def names_beside(self) -> tuple[str, ...]:
-        """The columns to read beside the pixels: the label and the kept ones."""
-        return tuple(dict.fromkeys([*([] if self.label is None else [self.label]), *self.kept.names]))
+    def names_beside_pixels(self) -> tuple[str, ...]:
+        """The label and the passthrough columns, each once."""
+        return tuple(dict.fromkeys([*([] if self.label is None else [self.label]), *self.passthrough.names]))
 
-    def kept_in(self, records: pa.RecordBatch) -> pa.RecordBatch | None:
-        """The kept columns of some rows, or None if there are none."""
-        if not len(self.kept):
+    def passthrough_of(self, records: pa.RecordBatch) -> pa.RecordBatch | None:
+        """The passthrough columns of some rows, dictionaries decoded; None if there are none."""
+        if not len(self.passthrough):
             return None
-        columns = [records.column(name) for name in self.kept.names]
+        columns = [records.column(name) for name in self.passthrough.names]
         plain = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]
-        return pa.RecordBatch.from_arrays(plain, schema=self.kept)
+        return pa.RecordBatch.from_arrays(plain, schema=self.passthrough)
 
 
 def choose_columns(schema: pa.Schema, settings: ReadSettings, where: str) -> Columns:
-    """Settle which column is what. `where` names the file in errors. Raises LayoutError."""
+    """Settle which column is which. `where` names the file in errors. Raises LayoutError."""
+    # Once: Arrow makes a new list for each `schema.names`, and searches all columns for each `schema.field(name)`.
+    all_names, fields = schema.names, {field.name: field for field in schema}
     image = _image_column(schema, settings, where) if len(schema) < PIXELS else None
     if image is not None:
-        _check_unique(schema.names, where)
-        label = _label_beside(image, schema, settings, where)
+        _check_unique(all_names, where)
+        label = _label_beside(image, all_names, settings, where)
         pixels: tuple[str, ...] = (image,)
     else:
-        layout = from_names(schema.names, settings, where)
-        label = None if layout.label_field is None else schema.names[layout.label_field]
-        pixels = tuple(schema.names[field] for field in layout.pixel_fields)
-        for field in layout.pixel_fields:
-            _check_number(schema.field(field), where)
+        layout = from_names(all_names, settings, where)
+        label = None if layout.label_field is None else all_names[layout.label_field]
+        pixels = tuple(all_names[field] for field in layout.pixel_fields)
+        for name in pixels:
+            _check_number(fields[name], where)
     if label is not None:
-        _check_label(schema.field(label), where)
-    kept = pa.schema([_kept_field(schema, name, where) for name in dict.fromkeys(settings.keep)])
-    fields = {field.name: field for field in schema}  # looking one up in a schema takes time with each of its columns
-    types = [fields[name].type for name in (*pixels, *kept.names)]
-    names = [*pixels, *([] if label is None else [label]), *kept.names]
-    place = {name: index for index, name in enumerate(schema.names)}
+        _check_label(fields[label], where)
+    passthrough = pa.schema([_passthrough_field(schema, name, where) for name in dict.fromkeys(settings.keep)])
+    types = [fields[name].type for name in (*pixels, *passthrough.names)]
+    used = dict.fromkeys([*pixels, *([] if label is None else [label]), *passthrough.names])
+    places = {name: index for index, name in enumerate(all_names)}
     return Columns(
         pixels,
-        tuple(sorted(range(len(pixels)), key=lambda pixel: place[pixels[pixel]])),
+        tuple(sorted(range(len(pixels)), key=lambda pixel: places[pixels[pixel]])),
         label,
-        kept,
+        passthrough,
         is_float=any(pa.types.is_floating(leaf_type(type_)) for type_ in types[: len(pixels)]),
         is_transposed=settings.is_transposed,
         row_bytes=sum(map(width_bytes, types)),
-        reader_names=tuple(dict.fromkeys(_reader_name(fields[name]) for name in names)),
-        others=tuple(name for name in schema.names if name not in {*names}),
+        reader_names=tuple(dict.fromkeys(_reader_name(fields[name]) for name in used)),
+        others=tuple(name for name in all_names if name not in used),
     )
 
 
 def _reader_name(field: pa.Field) -> str:
-    """What to ask Arrow's reader for: of a struct, only what is looked at."""
+    """What to ask Arrow's reader for: of a struct, only its bytes."""
     return f"{field.name}.{BYTES_FIELD}" if pa.types.is_struct(field.type) else field.name
 
 
 def _image_column(schema: pa.Schema, settings: ReadSettings, where: str) -> str | None:
+    """The only column whose type can hold images, or the one of several with a usual name; None if there is none."""
     taken = {settings.label_column, *settings.keep}
     found = [field.name for field in schema if field.name not in taken and can_be_image(field.type)]
     named = [name for name in found if name.strip().lower() in IMAGE_NAMES]
@@ -110,13 +112,14 @@ def _image_column(schema: pa.Schema, settings: ReadSettings, where: str) -> str 
     return next(iter(named or found), None)
 
 
-def _label_beside(image: str, schema: pa.Schema, settings: ReadSettings, where: str) -> str | None:
+def _label_beside(image: str, names: list[str], settings: ReadSettings, where: str) -> str | None:
+    """The label's column in a file with a column of images."""
     if settings.is_label_ignored:
         return None
     if settings.label_column is not None:
-        _check_known(settings.label_column, schema.names, where)
+        _check_known(settings.label_column, names, where)
         return settings.label_column
-    found = [name for name in schema.names if name != image and name.strip().lower() in LABEL_NAMES]
+    found = [name for name in names if name != image and name.strip().lower() in LABEL_NAMES]
     if len(found) > 1:
         raise LayoutError(
             f"{where}: {', '.join(found)} could each be the label; say which with "
@@ -125,10 +128,10 @@ def _label_beside(image: str, schema: pa.Schema, settings: ReadSettings, where: 
     return found[0] if found else None
 
 
-def _kept_field(schema: pa.Schema, name: str, where: str) -> pa.Field:
+def _passthrough_field(schema: pa.Schema, name: str, where: str) -> pa.Field:
     _check_known(name, schema.names, where)
     type_ = schema.field(name).type
-    if pa.types.is_dictionary(type_):  # a way to store values, and not the same one in every row group
+    if pa.types.is_dictionary(type_):  # an encoding, which may differ between row groups
         type_ = type_.value_type
     if pa.types.is_nested(storage_type(type_)):
         raise LayoutError(f"{where}: column {name!r} is of type {type_}, which cannot be kept; expected a flat column")
@@ -138,8 +141,8 @@ def _kept_field(schema: pa.Schema, name: str, where: str) -> pa.Field:
 def _check_known(name: str, names: list[str], where: str) -> None:
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else f"; found {', '.join(names)[:100]}"
-        raise LayoutError(f"{where}: has no column {name!r}{meant}")
+        suggestion = f"; did you mean {close[0]!r}?" if close else f"; found {', '.join(names)[:100]}"
+        raise LayoutError(f"{where}: has no column {name!r}{suggestion}")
 
 
 def _check_unique(names: list[str], where: str) -> None:

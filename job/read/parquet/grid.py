@@ -1,13 +1,9 @@
-"""Columns of a row group -> pixels without Arrow, where their pages are plain; see `page_kernel`.
+"""784 columns of numbers -> images, uint8 (n, 784): the hot loop of the Parquet reader, called from Python.
 
-Arrow makes integers of a column, then of these the type that the schema names, and takes a page's worth of memory for
-each; a pixel is a byte, and there are 784 columns.
-
-784 columns of numbers -> uint8 (n, 784): the hot loop of the Parquet reader.
-
-Columns lie one after another, images one below another: what costs is turning the one into the other. Columns are put
-into a matrix of their own as they are decoded, as pixels already; its transpose, some thousand rows at a time, is the
-images.
+Columns are stored one after another, images one after another; turning the one into the other is what costs. `Grid`
+collects columns as pixels in a matrix of its own, whose transpose (`grid_kernel`), some thousand rows at a time, is the
+images. `PlainPages` decodes a column into the grid without Arrow (`page_kernel`) where its pages allow it: Arrow would
+decode integers of 4 or 8 bytes, convert them to the schema's type, and allocate a page's worth of memory for each.
 """
 
 from collections.abc import Sequence
@@ -21,79 +17,82 @@ from job.compiled.machine_code import kernel
 from job.contract import PIXELS, Pixels, Reject
 from job.read.arrow import validity, values
 from job.read.parquet.footer import ChunkTable
-from job.read.pixels import PixelScale, pixel_reject, to_pixels
-from job.settings import MIB
+from job.read.pixels import pixel_reject, to_pixels
+from job.settings import MIB, PixelScale
 
 # Writers make pages of about 1 MiB; larger ones are left to Arrow.
 _PAGE_BYTES: Final = 4 * MIB
 
-# Room that the kernel asks for: for a dictionary, behind a page, and for the numbers of a page's header.
+# Sizes of what `page_kernel` asks for: a dictionary, slack after a page, and the numbers of a page's header.
 TABLE_BYTES: Final = 256
 SLACK_BYTES: Final = 16
-NUMBERS: Final = 14
+HEADER_NUMBERS: Final = 14
+
+_CACHE_LINE_BYTES: Final = 64
 
 
 class PlainPages:
-    """The columns of a row group; those that are not plain are for Arrow to read."""
+    """Decodes columns of one row group; those that are not plain are left to Arrow. Not for use by several threads."""
 
     def __init__(self, file: pa.NativeFile, table: ChunkTable, group: int, rows: int) -> None:
-        """rows: of the row group."""
+        """rows: the number of rows of the row group `group`."""
         self._file = file
         self._table = table
         self._group = group
         self._rows = rows
-        self._room = np.empty(TABLE_BYTES + _PAGE_BYTES + SLACK_BYTES, np.uint8)
-        self._numbers, self._result = np.empty(NUMBERS, np.int64), np.empty(1, np.int64)
+        self._scratch = np.empty(TABLE_BYTES + _PAGE_BYTES + SLACK_BYTES, np.uint8)
+        self._numbers, self._result = np.empty(HEADER_NUMBERS, np.int64), np.empty(1, np.int64)
         self._decode = kernel("job.read.parquet.page_kernel", "decode")
 
     def put(self, name: str, start: int, target: npt.NDArray[np.uint8]) -> bool:
-        """Write a column's pixels, from row `start` on, to `target`; False, and rubbish, if it is not plain."""
+        """Write the pixels of column `name` from row `start` on to `target`, (n,), as many as it holds.
+
+        Returns False, and leaves garbage, if the column is not plain.
+        """
         chunk = self._table.chunk(self._group, name)
         if chunk is None:
             return False
         content = np.frombuffer(self._file.read_at(chunk.size_bytes, chunk.offset), np.uint8)
         self._decode(
-            content.ctypes.data, len(content), chunk.number_bytes, chunk.is_snappy, chunk.has_levels,
+            content.ctypes.data, len(content), chunk.value_bytes, chunk.is_snappy, chunk.has_levels,
             self._rows, start, start + len(target), target.ctypes.data,
-            self._room.ctypes.data, _PAGE_BYTES, self._numbers.ctypes.data, self._result.ctypes.data,
+            self._scratch.ctypes.data, _PAGE_BYTES, self._numbers.ctypes.data, self._result.ctypes.data,
         )  # fmt: skip
         return bool(self._result[0])
 
 
-_LINE_BYTES: Final = 64
-
-
 class Grid:
-    """At most n rows of 784 columns of any numeric types, whose names are in pixel order; takes 784 n bytes."""
+    """Up to n rows of 784 columns, collected column by column and read row by row; takes 784 n bytes."""
 
-    def __init__(self, rows: int, names: Sequence[str], full_ink: PixelScale) -> None:
-        # Columns that lie a power of two apart would all compete for the same lines of the processor's cache; those
-        # an odd number of lines apart do not.
-        lines = -(-rows // _LINE_BYTES) | 1
-        self._matrix = np.empty((PIXELS, lines * _LINE_BYTES), np.uint8)
+    def __init__(self, rows: int, names: Sequence[str], scale: PixelScale) -> None:
+        """names: of the 784 columns, in pixel order. scale: of the numbers that `put` takes."""
+        # Columns a power of two apart would compete for the same lines of the processor's cache. Columns an odd number
+        # of lines apart do not.
+        lines = -(-rows // _CACHE_LINE_BYTES) | 1
+        self._matrix = np.empty((PIXELS, lines * _CACHE_LINE_BYTES), np.uint8)
         self._is_bad = np.zeros(rows, np.bool_)
         self._bad: dict[int, tuple[int, Any]] = {}
         self._names = names
-        self._full_ink = full_ink
+        self._scale = scale
         self._transpose = kernel("job.read.parquet.grid_kernel", "transpose")
 
     def clear(self) -> None:
-        """Make room for other rows."""
+        """Forget all rows."""
         self._is_bad[:] = False
         self._bad.clear()
 
     def column(self, pixel: int, start: int, stop: int) -> Pixels:
-        """Where a pixel of the rows [start, stop) lies, uint8 (stop - start,), for who writes it there itself."""
+        """The memory for a pixel of the rows [start, stop), uint8 (stop - start,), to be written directly."""
         return self._matrix[pixel, start:stop]
 
     def put(self, pixel: int, column: pa.Array, start: int) -> None:
-        """Take a column's numbers for the rows from `start`. Of a row's bad values, the one put first is told."""
+        """Store a column of any numeric type for the rows from `start` on. A row's first bad value is its reject."""
         numbers, stop = values(column), start + len(column)
         place = self._matrix[pixel, start:stop]
-        if numbers.dtype == np.uint8 and self._full_ink != 1 and not column.null_count:
+        if numbers.dtype == np.uint8 and self._scale == "255" and not column.null_count:
             place[:] = numbers
             return
-        place[:], is_pixel = to_pixels(numbers, self._full_ink)
+        place[:], is_pixel = to_pixels(numbers, self._scale)
         if column.null_count:
             is_pixel &= validity(column)
         if not is_pixel.all():
@@ -103,13 +102,13 @@ class Grid:
             is_bad |= ~is_pixel
 
     def rows(self, start: int, stop: int) -> tuple[Pixels, dict[int, Reject]]:
-        """The images [start, stop), and by row within them what is wrong; their pixels are 0."""
+        """The images [start, stop), uint8 (n, 784), 0 where rejected; and rejects by row, counted from `start`."""
         pixels: Pixels = np.empty((stop - start, PIXELS), np.uint8)
         self._transpose(self._matrix.ctypes.data + start, self._matrix.strides[0], stop - start, pixels.ctypes.data)
         rejects = {}
         for row in np.flatnonzero(self._is_bad[start:stop]).tolist():
             pixel, value = self._bad[start + row]
             name = self._names[pixel]
-            rejects[row] = pixel_reject(row, name, name, value, self._full_ink)
+            rejects[row] = pixel_reject(row, name, name, value, self._scale)
             pixels[row] = 0
         return pixels, rejects

@@ -1,6 +1,6 @@
-"""Columns of bytes -> rows of bytes, eight by eight.
+"""Columns of bytes -> rows of bytes, in blocks of eight by eight.
 
-Compiled by Numba, kept and loaded by `machine_code`.
+Compiled by Numba; `machine_code` caches and loads it for `grid`.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -17,29 +17,29 @@ from job.contract import PIXELS
 
 SIGNATURE: Final = types.void(*[types.int64] * 4)
 
-# Rows whose bytes lie in the same line of the processor's cache, in each column.
+# As many rows of a column as one line of the processor's cache holds.
 _TILE_ROWS: Final = 64
-_EIGHT: Final = 8
+_BLOCK: Final = 8
 
 
 @numba.njit
 def transpose(columns, stride, rows, target):
-    """Write uint8 (rows, 784) to `target`, of 784 columns that begin `stride` bytes apart; both are addresses."""
-    whole = rows - rows % _EIGHT
+    """Write uint8 (rows, 784) at `target` from 784 columns that begin `stride` bytes apart at `columns`."""
+    whole = rows - rows % _BLOCK
     for tile in range(0, whole, _TILE_ROWS):
-        for row in range(tile, min(tile + _TILE_ROWS, whole), _EIGHT):
-            for column in range(0, PIXELS, _EIGHT):
-                _turn(columns + column * stride + row, stride, target + row * PIXELS + column)
+        for row in range(tile, min(tile + _TILE_ROWS, whole), _BLOCK):
+            for column in range(0, PIXELS, _BLOCK):
+                _transpose_block(columns + column * stride + row, stride, target + row * PIXELS + column)
     for row in range(whole, rows):
         for column in range(PIXELS):
             store_byte(target + row * PIXELS + column, load_byte(columns + column * stride + row))
 
 
 @numba.njit
-def _turn(source, stride, target):
-    """Eight by eight bytes, as blocks of 4x4, 2x2 and 1x1 that change places (Warren, "Hacker's Delight", 7-3)."""
-    a, b, c, d = _four(source, stride)
-    e, f, g, h = _four(source + 4 * stride, stride)
+def _transpose_block(source, stride, target):
+    """Eight by eight bytes: swap blocks of 4x4, then 2x2, then 1x1 (H. S. Warren, "Hacker's Delight", 7-3)."""
+    a, b, c, d = _load_four(source, stride)
+    e, f, g, h = _load_four(source + 4 * stride, stride)
     a, e = _swap(a, e, 32, 0x00000000FFFFFFFF)
     b, f = _swap(b, f, 32, 0x00000000FFFFFFFF)
     c, g = _swap(c, g, 32, 0x00000000FFFFFFFF)
@@ -57,13 +57,13 @@ def _turn(source, stride, target):
 
 
 @numba.njit
-def _four(source, stride):
+def _load_four(source, stride):
     return load_long(source), load_long(source + stride), load_long(source + 2 * stride), load_long(source + 3 * stride)
 
 
 @numba.njit
 def _swap(upper, lower, bits, mask):
-    """Let the high part of each pair of parts of `upper` change places with the low part of that of `lower`."""
+    """Swap the high `bits` of each group of `2 * bits` in `upper` with the low `bits` of the same group in `lower`."""
     shift = np.uint64(bits)
     changed = ((upper >> shift) ^ lower) & np.uint64(mask)
     return upper ^ (changed << shift), lower ^ changed

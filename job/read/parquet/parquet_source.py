@@ -1,7 +1,7 @@
-"""A Parquet file: its columns from the footer, its parts as runs of row groups, and a run -> batches.
+"""A Parquet file as a `Source`: its parts are runs of row groups, and a run -> batches.
 
-This module moves row groups through memory; what their columns mean is decided and done by its neighbours: `columns`
-chooses them, `window` and `grid`, or `images`, turn pixels into images, and `labels` labels into digits.
+This module opens the file and passes row groups through memory. `columns` chooses the columns; `window`, or `images`,
+turns pixels into images; `labels` turns labels into digits.
 """
 
 import functools
@@ -19,13 +19,13 @@ from job.contract import PixelBatch, Pixels, Reject
 from job.errors import DataError
 from job.flag_names import Flag
 from job.read.labels import read_labels
-from job.read.layout.names import in_words
+from job.read.layout.names import describe_columns
 from job.read.parquet.columns import Columns, choose_columns
 from job.read.parquet.footer import ChunkTable
 from job.read.parquet.images import Images, numbers_in
-from job.read.parquet.window import OpenRowGroup, Windows, stripes
-from job.read.pixels import PixelScale, recognise_scale
-from job.settings import MIB, ReadSettings
+from job.read.parquet.window import OpenParquet, Windows, stripes
+from job.read.pixels import detect_scale
+from job.settings import MIB, PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, is_system_error, translated_errors
 
 _log = logging.getLogger(__name__)
@@ -33,81 +33,66 @@ _log = logging.getLogger(__name__)
 MAGIC: Final = b"PAR1"
 _PROBED_ROWS: Final = 1000
 
-# How many rows to turn into images at once: as many columns' numbers as stay in the processor's cache.
+# How many rows to turn into images at once: as many as keep a column's numbers in the processor's cache.
 _GRID_ROWS: Final = 4096
 
-# Images, and the columns kept beside them, are decoded this much at a time.
+# How much of a column of images, and of the columns beside it, to decode at once.
 _SLICE_BYTES: Final = 16 * MIB
 
-# Without a limit, a column of a row group that is read in slices would be held in memory as stored.
+# Without this limit, Arrow holds a column of a row group in memory as stored, even if it is read in slices.
 _COLUMN_BUFFER_BYTES: Final = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetSource:
-    """A Parquet file whose columns are known. A part of it is a run of whole row groups.
+    """A Parquet file whose columns are known. A range is [first row group, last row group + 1).
 
-    full_ink: the value of a full pixel, where pixels are numbers. group_bytes, group_rows: for each row group, its
-    uncompressed size and its rows, from the footer.
+    group_bytes, group_rows: the uncompressed size and the rows of each row group, from the footer.
     """
 
     format: ClassVar = "parquet"
 
     file: FileInfo
     columns: Columns
-    full_ink: PixelScale
+    pixel_scale: PixelScale
     group_bytes: tuple[int, ...]
     group_rows: tuple[int, ...]
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
-        """The file alone."""
         return (self.file,)
 
     @property
+    def rows(self) -> int:
+        return sum(self.group_rows)
+
+    @property
     def has_labels(self) -> bool:
-        """Whether the rows carry labels."""
         return self.columns.label is not None
 
     @property
-    def scale(self) -> str:
-        """What full ink is stored as: `255` or `1`."""
-        return str(self.full_ink)
+    def passthrough_schema(self) -> pa.Schema:
+        return self.columns.passthrough
 
-    @property
-    def columns_in_words(self) -> str:
-        """Which columns are which."""
-        return in_words(self.columns.pixels, self.columns.label, self.columns.others)
+    def describe_columns(self) -> str:
+        return describe_columns(self.columns.pixels, self.columns.label, self.columns.others)
 
-    @property
-    def kept_schema(self) -> pa.Schema:
-        """The columns that are carried through, in the order the user gave; empty if there are none."""
-        return self.columns.kept
-
-    @property
-    def rows(self) -> int:
-        """The rows of the whole file, from the footer."""
-        return sum(self.group_rows)
-
-    def spans(self, part_bytes: int) -> list[tuple[int, int]]:
-        """Runs of row groups [start, stop), each as long as it stays within `part_bytes`, and at least one."""
-        spans = []
+    def split(self, part_bytes: int) -> list[tuple[int, int]]:
+        """Each range is as many row groups as stay within `part_bytes`, and at least one."""
+        ranges = []
         start = filled = 0
         for group, size in enumerate(self.group_bytes):
             if filled and filled + size > part_bytes:
-                spans.append((start, group))
+                ranges.append((start, group))
                 start, filled = group, 0
             filled += size
-        return [*spans, (start, len(self.group_bytes))]
+        return [*ranges, (start, len(self.group_bytes))]
 
-    def read(self, storage: Storage, span: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
-        """The rows of a run of row groups, in order, at most `block_rows` at a time.
-
-        Raises DataError if the file is damaged, InputChanged if it cannot be read because it is another one by now.
-        """
-        # Two readers, because one cannot go through a row group in two ways at the same time.
+    def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
+        """The rows of a run of row groups."""
+        # Two readers, because one cannot be at two places of a row group at the same time.
         with _opened(storage, self.file) as file, _opened(storage, self.file) as other:
-            for group in range(*span):
+            for group in range(*part_range):
                 found = 0
                 for pixels, rejects, beside in self._images(file.parquet, other, group, block_rows):
                     found += len(pixels)
@@ -115,38 +100,38 @@ class ParquetSource:
                     if self.columns.label is not None:
                         labels, bad = read_labels(beside.column(self.columns.label), self.columns.label)
                         rejects.update({row: reject for row, reject in bad.items() if row not in rejects})
-                    kept = self.columns.kept_in(beside)
-                    yield from self._blocks(PixelBatch(pixels, labels, kept=kept), rejects, block_rows)
+                    passthrough = self.columns.passthrough_of(beside)
+                    yield from self._blocks(PixelBatch(pixels, labels, passthrough=passthrough), rejects, block_rows)
                 if found != self.group_rows[group]:
                     raise DataError(
-                        f"{self.file.path}: row group {group} holds {found} rows, and the footer says "
+                        f"{self.file.path}: row group {group} has {found} rows, but the footer says "
                         f"{self.group_rows[group]}"
                     )
 
     def _images(
-        self, parquet: pq.ParquetFile, other: OpenRowGroup, group: int, block_rows: int
+        self, parquet: pq.ParquetFile, other: OpenParquet, group: int, block_rows: int
     ) -> Iterator[tuple[Pixels, dict[int, Reject], pa.RecordBatch]]:
-        """A row group in runs of rows: images, by row what is wrong with them, and the columns beside them."""
+        """A row group in runs of rows: (images, rejects by row, the other columns)."""
         columns = self.columns
         if not columns.is_image:
             step = max(1, _GRID_ROWS // block_rows) * block_rows
-            windows, start = Windows(other, group, columns, self.full_ink, step), 0
-            # Arrow gives batches of no column, too, and they have the right number of rows.
+            windows, start = Windows(other, group, columns, self.pixel_scale, step), 0
+            # Asked for no columns, Arrow returns batches without columns that have the right number of rows.
             for beside in parquet.iter_batches(
-                step, row_groups=[group], columns=columns.names_beside, use_threads=False
+                step, row_groups=[group], columns=columns.names_beside_pixels, use_threads=False
             ):
                 yield *windows.rows(start, start + len(beside)), beside
                 start += len(beside)
             return
-        # Lists and bytes are decoded faster a little at a time, and to several times their final size.
+        # Decoded lists and byte strings take several times the size of their pixels.
         rows = max(1, min(Images.best_rows, _SLICE_BYTES // columns.row_bytes))
         for records in parquet.iter_batches(rows, row_groups=[group], columns=columns.reader_names, use_threads=False):
             column = records.column(columns.pixels[0])
-            images = Images(column, columns.pixels[0], self.full_ink, is_transposed=columns.is_transposed)
+            images = Images(column, columns.pixels[0], self.pixel_scale, is_transposed=columns.is_transposed)
             yield *images.rows(0, len(records)), records
 
     def _blocks(self, batch: PixelBatch, rejects: dict[int, Reject], rows: int) -> Iterator[PixelBatch]:
-        """A batch in blocks of at most `rows`, with what is wrong with each row that cannot be scored."""
+        """A batch cut into batches of at most `rows`, each with its rejects."""
         for start in range(0, len(batch.pixels), rows):
             pixels = batch.pixels[start : start + rows]
             stop = start + len(pixels)
@@ -155,60 +140,62 @@ class ParquetSource:
                 None if batch.labels is None else batch.labels[start:stop],
                 tuple(rejects[row].shifted(-start, 0) for row in sorted(rejects) if start <= row < stop),
                 size_bytes=self.file.size * len(pixels) // self.rows,
-                kept=None if batch.kept is None else batch.kept.slice(start, len(pixels)),
+                passthrough=None if batch.passthrough is None else batch.passthrough.slice(start, len(pixels)),
             )
 
 
 def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> ParquetSource:
-    """Look at a Parquet file's footer. Raises LayoutError, or DataError where the file is damaged.
+    """Read a Parquet file's footer and settle its columns. Raises LayoutError, DataError, StorageError.
 
-    Where pixels are floating-point numbers and the user does not say on which scale, look at the first rows, too.
+    If pixels are floating-point numbers and the user did not state their scale, the first rows are read, too.
     """
     with _opened(storage, file) as opened:
         parquet = opened.parquet
         footer = parquet.metadata
         groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
         if any(group.num_rows < 0 for group in groups):
-            raise DataError(f"{file.path}: cannot be read as Parquet: its footer announces fewer than no rows")
+            raise DataError(f"{file.path}: cannot be read as Parquet: its footer announces a negative number of rows")
         columns = choose_columns(parquet.schema_arrow, settings, file.path)
-        full_ink: PixelScale = 1 if settings.scale == "1" else 255
+        scale: PixelScale = "255" if settings.scale == "auto" else settings.scale
         if settings.scale == "auto" and columns.is_float:
-            full_ink = recognise_scale(_first_numbers(parquet, columns))
-            if full_ink == 1:
-                _log.info("%s: pixels are fractions; taken as 0-1 (%s 1)", file.path, Flag.SCALE)
+            scale = detect_scale(_first_numbers(parquet, columns))
+            if scale == "1":
+                _log.info("%s: pixels are fractions; using the scale 0-1 (%s 1)", file.path, Flag.SCALE)
     return ParquetSource(
         file,
         columns,
-        full_ink,
+        scale,
         tuple(group.total_byte_size for group in groups),
         tuple(group.num_rows for group in groups),
     )
 
 
 def _first_numbers(parquet: pq.ParquetFile, columns: Columns) -> Iterator[npt.NDArray[Any]]:
-    """The pixels of the first rows as they are stored, without nulls."""
+    """The pixels of the first rows as they are stored, (n,) each, without nulls."""
     for pixels in stripes(columns.file_order, _PROBED_ROWS):
         names = [columns.pixels[pixel] for pixel in pixels]
         first = next(parquet.iter_batches(_PROBED_ROWS, columns=names, use_threads=False), None)
         yield from [] if first is None else map(numbers_in, first.columns)
 
 
+# Every part needs the footer, which takes long to parse with 784 columns in many row groups.
+
+
 @functools.lru_cache(maxsize=2)
 def _footer(storage: Storage, file: FileInfo) -> pq.FileMetaData:
-    """A file's footer, which every part needs: with 784 columns in many row groups, parsing it takes its time."""
     with closing(storage.open(file.path)) as raw:
         return pq.read_metadata(raw)
 
 
 @functools.lru_cache(maxsize=2)
 def _chunk_table(storage: Storage, file: FileInfo) -> ChunkTable:
-    """Where a file's columns lie, for the same reason."""
     with closing(storage.open(file.path)) as raw:
         return ChunkTable(raw, _footer(storage, file))
 
 
 @contextmanager
-def _opened(storage: Storage, file: FileInfo) -> Iterator[OpenRowGroup]:
+def _opened(storage: Storage, file: FileInfo) -> Iterator[OpenParquet]:
+    """Open a file; what Arrow raises meanwhile becomes DataError, InputChanged or StorageError."""
     with translated_errors(file.path):
         try:
             with (
@@ -221,10 +208,10 @@ def _opened(storage: Storage, file: FileInfo) -> Iterator[OpenRowGroup]:
                     page_checksum_verification=True,
                 ) as parquet,
             ):
-                yield OpenRowGroup(parquet, raw, functools.partial(_chunk_table, storage, file), storage.check_stop)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not look at names of columns
+                yield OpenParquet(parquet, raw, functools.partial(_chunk_table, storage, file), storage.check_stop)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow does not validate column names
             if is_system_error(error):
                 raise
-            check_unchanged(storage, file)  # or the footer may be another file's
+            check_unchanged(storage, file)  # the cached footer may be that of another file
             problem = str(error).partition("\n")[0]
             raise DataError(f"{file.path}: cannot be read as Parquet: {problem}") from error

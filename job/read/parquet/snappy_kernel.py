@@ -1,6 +1,6 @@
-"""Snappy's format (github.com/google/snappy, format_description.txt) -> the bytes it was made from.
+"""Snappy decompression (github.com/google/snappy, format_description.txt). Part of `page_kernel`'s compiled code.
 
-Part of `page_kernel`'s compiled code.
+Nothing that the compressed data says about lengths and offsets is trusted.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -13,17 +13,18 @@ import numba
 from job.compiled.llvm import load_byte, load_long, load_word, store_byte, store_long
 
 _LONG_BYTES: Final = 8
-# Most pieces are short; so many bytes are copied without asking, where there is room to read and write them.
+# Most elements are short: this many bytes are copied unconditionally if there is room to read and write them.
 _STEP_BYTES: Final = 2 * _LONG_BYTES
-_MOST_SHORT: Final = 60
-_LITERAL, _NEAR, _FAR = 0, 1, 2
+_MAX_SHORT_LITERAL: Final = 60
+# Types of elements; the fourth, 3, is a copy with an offset of four bytes.
+_LITERAL, _COPY_1_BYTE, _COPY_2_BYTES = 0, 1, 2
 
 
 @numba.njit
 def unpack(source, size, target, expected):
-    """Write the `expected` bytes that `size` bytes stand for; returns whether they are as many, and nothing is amiss.
+    """Decompress `size` bytes at `source` to `target`; returns whether they are valid and `expected` bytes long.
 
-    Reads no byte beyond these and writes none, but for SLACK_BYTES behind the target, whatever the source says.
+    Reads only these bytes, and writes at most `expected` bytes and SLACK_BYTES after them.
     """
     announced, at = _length(source, size)
     if announced != expected:
@@ -35,36 +36,36 @@ def unpack(source, size, target, expected):
         kind = tag & 3
         length = (tag >> 2) + 1
         if kind == _LITERAL:
-            if length > _MOST_SHORT:
-                more = length - _MOST_SHORT
+            if length > _MAX_SHORT_LITERAL:
+                more = length - _MAX_SHORT_LITERAL
                 length, at = _little_endian(source, at, size, more) + 1, at + more
             if length <= 0 or length > size - at or length > expected - done:
                 return False
             if length <= _STEP_BYTES and at + _STEP_BYTES <= size:
-                _step(source + at, target + done)
+                _copy_step(source + at, target + done)
             else:
                 copy(source + at, target + done, length)
             at += length
         else:
-            more = 1 if kind == _NEAR else 2 if kind == _FAR else 4
+            more = 1 if kind == _COPY_1_BYTE else 2 if kind == _COPY_2_BYTES else 4
             offset = _little_endian(source, at, size, more)
             at += more
-            if kind == _NEAR:
+            if kind == _COPY_1_BYTE:
                 length = ((tag >> 2) & 7) + 4
                 offset += (tag >> 5) << 8
             if offset <= 0 or offset > done or at > size or length > expected - done:
                 return False
             if length <= _STEP_BYTES and offset >= _LONG_BYTES:
-                _step(target + done - offset, target + done)
+                _copy_step(target + done - offset, target + done)
             else:
-                _repeat(target + done, offset, length)
+                _copy_overlapping(target + done, offset, length)
         done += length
     return done == expected
 
 
 @numba.njit
 def _little_endian(source, at, size, count):
-    """The number that the next one to four bytes are, the lowest first; -1 where there are not as many."""
+    """The integer of `count` (1 to 4) bytes at offset `at`; -1 if fewer are left."""
     if at + 4 <= size:
         return load_word(source + at) & ((1 << (8 * count)) - 1)
     if at + count > size:
@@ -76,15 +77,15 @@ def _little_endian(source, at, size, count):
 
 
 @numba.njit
-def _step(source, target):
-    """Copy sixteen bytes, the first eight before the others are read."""
+def _copy_step(source, target):
+    """Copy 16 bytes; the first eight are written before the others are read."""
     store_long(target, load_long(source))
     store_long(target + _LONG_BYTES, load_long(source + _LONG_BYTES))
 
 
 @numba.njit
 def _length(source, size):
-    """The number that stands first, seven bits a byte, the lowest first; and how many bytes it takes."""
+    """The uncompressed length, a varint at the start, or -1; and the offset after it."""
     value = at = shift = 0
     while at < size and shift < 32:
         byte = load_byte(source + at)
@@ -98,7 +99,7 @@ def _length(source, size):
 
 @numba.njit
 def copy(source, target, length):
-    """Copy bytes, eight at a time, to where they do not overlap."""
+    """Copy `length` bytes, eight at a time, between addresses that do not overlap."""
     place = 0
     while place + _LONG_BYTES <= length:
         store_long(target + place, load_long(source + place))
@@ -109,11 +110,11 @@ def copy(source, target, length):
 
 
 @numba.njit
-def _repeat(target, offset, length):
-    """Copy from `offset` bytes before the target on, where the copy may be what is copied next."""
+def _copy_overlapping(target, offset, length):
+    """Copy `length` bytes from `offset` bytes before `target`; bytes just written may be copied again."""
     place = 0
     if offset < _LONG_BYTES:
-        # Once the pattern stands there for eight bytes, it can be taken from several of its lengths before.
+        # Once the pattern has been repeated for eight bytes, copy from a multiple of its length before.
         while place < min(_LONG_BYTES, length):
             store_byte(target + place, load_byte(target + place - offset))
             place += 1

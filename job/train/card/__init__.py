@@ -1,1 +1,1 @@
-"""What people and programs are told about a model: model.json, MODEL.md, the page."""
+"""The description of a model: model.json for programs, MODEL.md and the training page for people."""

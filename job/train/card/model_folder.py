@@ -1,18 +1,24 @@
-"""A trained network -> its model folder: the exports, the card, MODEL.md, the page."""
+"""A trained network -> its model folder: exports, curves, history, the card, MODEL.md and the training page.
+
+`training` trains the network and moves the folder into place.
+"""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
 
 from job.contract import Probabilities
+from job.documents.model_json import EpochFigures, TrainedCard, TrainingSettings
+from job.errors import ModelFellShort
 from job.model.bundle import CURVES_NAME, HISTORY_NAME, Golden, mark, write_card
-from job.storage import Storage, join
-from job.train.card.curves import curves
-from job.train.card.model_card import CARD_TEXT_NAME, PICTURE_NAME, model_card, picture, surest_mistakes
-from job.train.card.sections import export_section, golden_rows, identity, provenance, results
-from job.train.card.training_page import REPORT_NAME, training_report
+from job.storage import Storage
+from job.train.card.curves import curves_png
+from job.train.card.mistakes import ClassifiedImages, mistakes_png
+from job.train.card.model_card import model_card
+from job.train.card.sections import export_section, golden_rows, identity, provenance
+from job.train.card.training_page import training_page
 from job.train.data.dataset import Dataset
 from job.train.data.split import Split
-from job.train.export.formats import write_formats
+from job.train.export.formats import write_files, write_formats
 from job.train.fit import network
 from job.train.fit.checkpoint import history_csv
 from job.train.fit.loop import FitResult
@@ -21,89 +27,97 @@ from job.train.judge.calibrate import calibrate
 from job.train.judge.evaluate import Evaluation, evaluate
 from job.train.judge.gate import Gate, Verdict
 from job.train.judge.parity import compare
+from job.train.place import MISTAKES_NAME, MODEL_CARD_NAME, REPORT_NAME
 from job.train.train_settings import TrainSettings
 
 
 @dataclass(frozen=True)
-class TrainResult:
-    """A model folder and how good the model in it is; `card` is what its `model.json` says, golden rows aside.
+class TrainedNetwork:
+    """A network after training, with the settings, the recipe and the data that it was trained by."""
 
-    verdict: whether it is good enough. Where it is not, and a good one was at the place meant for it, `path` is beside.
+    settings: TrainSettings
+    recipe: Recipe
+    dataset: Dataset
+    fitted: FitResult
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A written model folder and its model's results. card: the content of `model.json` without golden rows.
+
+    path: where the folder is. A model that failed its gate lies beside an older one that passed.
     """
 
     path: str
     test: Evaluation
     validation: Evaluation
     verdict: Verdict
-    card: dict[str, Any]
+    card: TrainedCard
+
+    def check_blessed(self) -> None:
+        """Raise ModelFellShort if the model did not pass its quality gate."""
+        if not self.verdict.is_blessed:
+            raise ModelFellShort(f"{self.path}: the model is not blessed: {'; '.join(self.verdict.shortfalls)}")
 
 
-def _describe(  # noqa: PLR0913, PLR0917  # where, and what of
-    storage: Storage,
-    folder: str,
-    card: dict[str, Any],
-    digest: str,
-    test: Evaluation,
-    probabilities: Probabilities,
-    images: Split,
-) -> None:
-    """Write what people are to know of a model. `probabilities`: what it says of `images`, the test split."""
-    mistakes = surest_mistakes(probabilities, images.labels)
-    with storage.commit(join(folder, CARD_TEXT_NAME)) as file:
-        file.write(model_card(card, test, mistakes).encode())
-    with storage.commit(join(folder, REPORT_NAME)) as file:
-        file.write(training_report(card, digest, probabilities, images).encode(errors="backslashreplace"))
-    if mistakes:
-        with storage.commit(join(folder, PICTURE_NAME)) as file:
-            file.write(picture(images.pixels[[each.row for each in mistakes]]))
+def write_model_folder(storage: Storage, folder: str, trained: TrainedNetwork, gate: Gate) -> TrainResult:
+    """Calibrate, export and evaluate a network, and write all of its files into `folder`.
 
-
-def _record(storage: Storage, folder: str, fitted: FitResult, recipe: Recipe) -> None:
-    """Write how a model was trained."""
-    drawn = curves(fitted.history, fitted.kept_epoch, is_augmented=recipe.deformations is not None)
-    for name, content in ((HISTORY_NAME, history_csv(fitted.history)), (CURVES_NAME, drawn)):
-        with storage.commit(join(folder, name)) as file:
-            file.write(content)
-
-
-def save_model(  # noqa: PLR0913, PLR0917  # all that the card tells of
-    storage: Storage,
-    settings: TrainSettings,
-    recipe: Recipe,
-    dataset: Dataset,
-    fitted: FitResult,
-    gate: Gate,
-    folder: str,
-) -> TrainResult:
-    """Write a model folder for a trained network."""
-    calibration = calibrate(fitted.model, dataset)
+    The network is evaluated as the scorer will run it. Raises ModelInvalid where an export gives other answers.
+    """
+    settings, recipe, dataset, model = trained.settings, trained.recipe, trained.dataset, trained.fitted.model
+    calibration = calibrate(model, dataset)
     quantized_by = dataset.train.pixels if settings.quantize else None
-    exported = write_formats(storage, fitted.model, folder, quantized_by=quantized_by)
-    said = compare(fitted.model, exported.predictors, dataset.test.pixels)
-    # Judged as the scorer will run it.
-    probabilities, scorer = said.exports[exported.scorer], exported.predictors[exported.scorer]
+    exported = write_formats(storage, model, folder, quantized_by=quantized_by)
+    agreement = compare(model, exported.predictors, dataset.test.pixels)
+    probabilities, scorer = agreement.exports[exported.scorer], exported.predictors[exported.scorer]
     test = evaluate(probabilities, dataset.test.labels)
     validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
     verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
-    card = {
+    card: TrainedCard = {
         **identity(
             f"{recipe.arch}-{recipe.name}",
             recipe.name,
             network.architecture(recipe.hidden, recipe.arch),
-            fitted.model.count_params(),
+            model.count_params(),
         ),
         "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
-        "training": {**asdict(recipe), "kept_epoch": fitted.kept_epoch},
+        "training": cast("TrainingSettings", {**asdict(recipe), "kept_epoch": trained.fitted.kept_epoch}),
         "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
-        **results(validation, test, fitted.history),
-        "export": export_section(said, exported.signatures, dataset.test.labels),
+        "metrics": {"validation": validation.figures, "test": test.figures},
+        "history": [cast("EpochFigures", asdict(epoch)) for epoch in trained.fitted.history],
+        "export": export_section(agreement, exported.signatures, dataset.test.labels),
         "calibration": calibration.to_json(),
         "gate": verdict.to_json(),
     }
-    _record(storage, folder, fitted, recipe)
+    write_files(storage, folder, _history_files(trained))
     rows = golden_rows(dataset.test.labels)
-    digest = write_card(storage, folder, card, Golden(dataset.test.pixels[rows], said.original[rows]))
-    _describe(storage, folder, card, digest, test, probabilities, dataset.test)
+    digest = write_card(storage, folder, card, Golden(dataset.test.pixels[rows], agreement.original[rows]))
+    write_files(storage, folder, _files_for_people(card, digest, test, probabilities, dataset.test))
     if not verdict.is_blessed:
         mark(storage, folder, verdict.shortfalls)
     return TrainResult(folder, test, validation, verdict, card)
+
+
+def _history_files(trained: TrainedNetwork) -> dict[str, bytes]:
+    history, is_augmented = trained.fitted.history, trained.recipe.deformations is not None
+    return {
+        HISTORY_NAME: history_csv(history),
+        CURVES_NAME: curves_png(history, trained.fitted.kept_epoch, is_augmented=is_augmented),
+    }
+
+
+def _files_for_people(
+    card: TrainedCard, digest: str, test: Evaluation, probabilities: Probabilities, images: Split
+) -> dict[str, bytes]:
+    """MODEL.md, the training page, and a picture of mistakes if there are any. images: the test split."""
+    mistakes = ClassifiedImages(probabilities, images.labels).surest_mistakes
+    page = training_page(card, digest, probabilities, images)
+    files = {
+        MODEL_CARD_NAME: model_card(card, test, mistakes).encode(),
+        # The path of the data may hold bytes that are not UTF-8.
+        REPORT_NAME: page.encode(errors="backslashreplace"),
+    }
+    if mistakes:
+        files[MISTAKES_NAME] = mistakes_png(images.pixels[[each.row for each in mistakes]])
+    return files

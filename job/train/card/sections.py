@@ -1,30 +1,31 @@
-"""What the model's card says: where the network comes from, what it takes, how good it is."""
+"""The sections of a model's card, model.json: origin of the network, its data, its results, its exports.
+
+`model_folder` and `foreign_model` put them together; `job.model.bundle` writes and reads the card.
+"""
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
+from job.documents.model_json import CardIdentity, ExportFigures, ExportSignature, TrainingData
 from job.report.drift import Distribution
 from job.settings import ReadSettings
 from job.train.backend import import_keras
 from job.train.data.dataset import Dataset
-from job.train.fit.checkpoint import Epoch
-from job.train.judge.evaluate import Evaluation
 from job.train.judge.parity import Agreement
 
 GOLDEN_ROWS: Final = 16
 _LIBRARIES: Final = ("digit-job", "keras", "numpy", "onnx", "onnxruntime", "scikit-learn")
 
 
-def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict[str, Any]:
-    """The part of a card that every model has: what it is called, what it is, what it takes, what it was made with."""
+def identity(name: str, recipe: str, architecture: str, parameters: int) -> CardIdentity:
+    """The sections that every card has: name, origin, network, input, classes and versions."""
     return {
         "name": name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -37,11 +38,12 @@ def identity(name: str, recipe: str, architecture: str, parameters: int) -> dict
     }
 
 
-def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> dict[str, Any]:
-    """The part about the data; with it, `sample` finds the same splits again."""
+def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> TrainingData:
+    """The section `data`, from which `data.dataset.read_again` restores the same splits."""
     return {
         "source": dataset.source,
         "name": dataset.name,
+        "origin": dataset.origin,
         "fingerprint": dataset.fingerprint,
         "train_rows": len(dataset.train),
         "validation_rows": len(dataset.validation),
@@ -53,41 +55,43 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
         "seed": seed,
         "validation_share": validation_share,
         "train_class_counts": dataset.train.class_counts,
-        # What scoring compares its inputs with.
+        # Scoring compares its inputs with it, to detect drift.
         "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),
     }
 
 
-def results(validation: Evaluation, test: Evaluation, history: Sequence[Epoch]) -> dict[str, Any]:
-    """The part about how the training went and what came out."""
-    return {
-        "metrics": {"validation": validation.figures, "test": test.figures},
-        "history": [asdict(epoch) for epoch in history],
-    }
+def export_section(
+    agreement: Agreement, signatures: Mapping[str, ExportSignature], labels: Labels
+) -> dict[str, ExportFigures]:
+    """The section `export`: how each export compares to the network, and its input and output.
 
-
-def export_section(said: Agreement, signatures: Mapping[str, dict[str, Any]], labels: Labels) -> dict[str, Any]:
-    """The part about the exports: how each agrees with the network on the test split, and what it takes and gives.
-
-    said: of the test split, whose digits are int8 (n,) `labels`. signatures: what each takes and gives, by name.
+    agreement: on the test split, whose digits are int8 (n,) `labels`. signatures: by file name.
     """
-    correct = {name: int((each.argmax(axis=1) == labels).sum()) for name, each in said.exports.items()}
+    correct = {name: int((each.argmax(axis=1) == labels).sum()) for name, each in agreement.exports.items()}
     return {
-        name: {**parity.to_json(), "correct": correct[name], **signatures[name]} for name, parity in said.parity.items()
+        name: {
+            "rows": parity.rows,
+            "same_digits": parity.same_digits,
+            "max_difference": parity.max_difference,
+            "correct": correct[name],
+            "input": signatures[name]["input"],
+            "output": signatures[name]["output"],
+        }
+        for name, parity in agreement.parity.items()
     }
 
 
 def golden_rows(labels: Labels) -> npt.NDArray[np.intp]:
-    """Which of some labelled images go on the card: the first of each digit, then the first others, 16 in all."""
+    """The rows of the card's golden images: the first of each digit, then the first others, 16 in all."""
     firsts = [int(np.argmax(labels == digit)) for digit in range(CLASSES) if (labels == digit).any()]
     others = [row for row in range(min(len(labels), 2 * GOLDEN_ROWS)) if row not in firsts]
     return np.array(sorted(firsts + others[: GOLDEN_ROWS - len(firsts)]), np.intp)
 
 
 def versions() -> dict[str, str]:
-    """Those of Python and of the libraries that training uses."""
+    """The versions of Python and of the libraries that training uses."""
     import_keras()
-    # Its distribution has several names (tensorflow, tensorflow-cpu), the module has one.
+    # Its distribution has one of several names (tensorflow, tensorflow-cpu).
     import tensorflow as tf
 
     libraries = {name: version(name) for name in _LIBRARIES}

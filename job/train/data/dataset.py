@@ -1,9 +1,8 @@
-"""`--data SRC` -> training, validation and test images.
+"""`--data SRC` -> training, validation and test images; and the data of a trained model, read again as its card says.
 
 The test images are the data's own where it comes with some (MNIST's t10k), else a stratified fifth. They are for the
-final figure: nothing is fitted to them and nothing chosen by them. The validation images come out of the training ones.
-
-The data that a model was trained on, read again as its card says.
+final figures: nothing is fitted to them or chosen by them. The validation images are held out of the training images.
+`origin` finds the images, `split` splits them.
 """
 
 import hashlib
@@ -16,7 +15,7 @@ from job.model.bundle import CARD_NAME, Bundle
 from job.settings import ReadSettings
 from job.storage import Storage
 from job.train.data.origin import find_images
-from job.train.data.split import Origin, Split, hold_out, joined
+from job.train.data.split import FoundImages, Split, hold_out, joined
 
 _DEFAULTS: Final = ReadSettings()
 _TEST_SHARE: Final = 0.2
@@ -24,10 +23,10 @@ _TEST_SHARE: Final = 0.2
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images to train on, to watch the training by, and to judge the result by.
+    """Images to train on, to watch the training with, and to judge the result by.
 
-    source: what to give as --data to get the same again. fingerprint: SHA-256 over all pixels and labels in the order
-    found, before any splitting. warning: what the user must know about the choice of data, or None.
+    source, origin, warning: see `FoundImages`. fingerprint: SHA-256 over all pixels and labels in the order found,
+    before splitting.
     """
 
     name: str
@@ -36,6 +35,7 @@ class Dataset:
     validation: Split
     test: Split
     fingerprint: str
+    origin: str = "files"
     warning: str | None = None
 
 
@@ -49,32 +49,33 @@ def load(  # noqa: PLR0913  # all that the splits depend on
     mnist_dir: str | None = None,
     has_test: bool = True,
 ) -> Dataset:
-    """Find images and cut them into splits; the same images, seed and share give the same splits.
+    """Find images and split them; the same images, seed and share give the same splits.
 
-    source, read: see `origin.find_images`. validation_share: of the images that are not test images, in (0, 1).
-    has_test: whether the test images are wanted; if not, their split is empty, no file of theirs is opened, and the
-    fingerprint is of the others. The other splits are the same.
+    source, read, mnist_dir: see `origin.find_images`. validation_share: of the images that are not test images, in
+    (0, 1). has_test: whether the test images are wanted; if not, their split is empty, their files are not opened, and
+    the fingerprint covers the others only. The other splits are the same.
     Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split.
     """
-    origin = find_images(storage, source, read, mnist_dir=mnist_dir, has_test=has_test)
-    remaining, test = origin.images, origin.test
+    found = find_images(storage, source, read, mnist_dir=mnist_dir, has_test=has_test)
+    remaining, test = found.images, found.test
     if test is None:
-        remaining, test = hold_out(remaining, _TEST_SHARE, seed=seed, where=origin.source)
-    train, validation = hold_out(remaining, validation_share, seed=seed, where=origin.source)
+        remaining, test = hold_out(remaining, _TEST_SHARE, seed=seed, where=found.source)
+    train, validation = hold_out(remaining, validation_share, seed=seed, where=found.source)
     return Dataset(
-        origin.name,
-        origin.source,
+        found.name,
+        found.source,
         train,
         validation,
         test if has_test else joined([]),
-        _fingerprint(origin),
-        origin.warning,
+        _fingerprint(found),
+        found.origin,
+        found.warning,
     )
 
 
-def _fingerprint(origin: Origin) -> str:
+def _fingerprint(found: FoundImages) -> str:
     digest = hashlib.sha256()
-    for images in (origin.images, origin.test):
+    for images in (found.images, found.test):
         if images is not None:
             digest.update(images.pixels.tobytes())
             digest.update(images.labels.tobytes())
@@ -85,10 +86,10 @@ _log = logging.getLogger(__name__)
 
 
 def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Dataset:
-    """A model's data in the same splits, from where the card says it was, or else from `mnist_dir`.
+    """A model's data in the same splits, from the source that its card names, or else from `mnist_dir`.
 
-    A warning is logged if it is not what the model was trained on. Raises ModelInvalid where the card names no data;
-    NoInput, DataError.
+    Logs a warning if the images differ from those that the model was trained on. Raises ModelInvalid where the card
+    names no data; NoInput, DataError.
     """
     data = bundle.about.get("data")
     if not data:
@@ -98,17 +99,17 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
     dataset = _loaded(storage, data, mnist_dir)
     if dataset.fingerprint != data["fingerprint"]:
         _log.warning(
-            "%s: is not what the model was trained on; its test images may have been trained on", dataset.source
+            "%s: is not what the model was trained on; the model may have seen its test images", dataset.source
         )
     return dataset
 
 
 def _loaded(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
-    # A card of an earlier version says nothing of how its files were read: there was one way.
+    # Cards of earlier versions lack these keys: files were read in one way only.
     read = ReadSettings(**{name: data[name] for name in ("label_column", "scale", "is_transposed") if name in data})
     choices = {"seed": data["seed"], "validation_share": data["validation_share"]}
     try:
-        return load(storage, data["source"], read, **choices)
+        return load(storage, data["source"], read, mnist_dir=mnist_dir, **choices)
     except NoInput:
         if not mnist_dir:
             raise

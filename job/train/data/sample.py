@@ -1,4 +1,4 @@
-"""A model's test images as files to score: what a newcomer tries the scorer with."""
+"""A model's test images as files to score, for a first try of the scorer. `dataset` finds the images again."""
 
 from typing import Final
 
@@ -18,10 +18,9 @@ _PARQUET_NAME: Final = "test.parquet"
 
 
 def write_sample(storage: Storage, model_location: str, output: str, mnist_dir: str | None) -> tuple[str, str]:
-    """Write the test images of a model's data as `test.csv` and `test.parquet` into a folder; returns the two paths.
+    """Write the test images of a model's data as `test.csv` and `test.parquet` into a folder; returns both paths.
 
-    Columns: `label`, `pixel0` to `pixel783`, as in Kaggle's file. The data is read again from where the card says it
-    was, or else from `mnist_dir`; a warning is logged if it is not what the model was trained on.
+    Columns: `label`, `pixel0` to `pixel783`, as in Kaggle's file. The data is read again: see `dataset.read_again`.
     Raises ModelInvalid, NoInput, DataError.
     """
     bundle = open_bundle(storage, model_location, allows_unblessed=True)
@@ -39,7 +38,7 @@ def _table(images: Split) -> pa.Table:
 def _written(storage: Storage, table: pa.Table, folder: str) -> tuple[str, str]:
     csv_path, parquet_path = join(folder, _CSV_NAME), join(folder, _PARQUET_NAME)
     with storage.commit(csv_path) as file:
-        # Arrow quotes names, which few readers of digits expect.
+        # Arrow would quote the names, which few readers of digits expect.
         file.write((",".join(table.column_names) + "\n").encode())
         pyarrow.csv.write_csv(table, file, pyarrow.csv.WriteOptions(include_header=False))
     with storage.commit(parquet_path) as file:

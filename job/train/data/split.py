@@ -1,4 +1,7 @@
-"""Labelled images in memory, and how a share of them is held out. Knows nothing of where they come from."""
+"""Labelled images in memory, and how a share of them is held out.
+
+Every module beside this one passes these values on; this one does not know where images come from.
+"""
 
 import math
 from collections.abc import Sequence
@@ -19,30 +22,30 @@ class Split:
     labels: Labels
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return len(self.labels)
 
     @property
     def class_counts(self) -> list[int]:
-        """How many images there are of each digit, 0 to 9."""
+        """The number of images of each digit, 0 to 9."""
         return [int(count) for count in np.bincount(self.labels, minlength=CLASSES)]
 
     def rows(self, indices: npt.NDArray[np.intp]) -> "Split":
-        """The images at some positions, in that order."""
+        """The images at `indices`, in that order."""
         return Split(self.pixels[indices], self.labels[indices])
 
 
 def joined(splits: Sequence[Split]) -> Split:
-    """The images of several splits one after the other; of none, none."""
+    """The images of all splits, one after the other; no splits give an empty one."""
     if not splits:
         return Split(np.empty((0, PIXELS), np.uint8), np.empty(0, np.int8))
     return Split(np.concatenate([each.pixels for each in splits]), np.concatenate([each.labels for each in splits]))
 
 
 def hold_out(images: Split, share: float, *, seed: int, where: str) -> tuple[Split, Split]:
-    """Set a stratified share of the images aside: (the rest, the held out), both in the original order.
+    """Hold out a stratified share of the images; returns (rest, held out), both in the original order.
 
-    share: in (0, 1). Every digit is in both. `where` names the data in errors.
+    share: in (0, 1). Both have images of every digit. `where` names the data in errors.
     Raises DataError if there are too few images of a digit for that.
     """
     from sklearn.model_selection import train_test_split
@@ -54,7 +57,7 @@ def hold_out(images: Split, share: float, *, seed: int, where: str) -> tuple[Spl
 
 
 def _check_class_counts(images: Split, share: float, where: str) -> None:
-    # Stratifying gives each side at least the whole part of its share of a class; less than one image is none.
+    # Each side gets at least its share of a class, rounded down; that must not be zero.
     needed = math.ceil(1 / min(share, 1 - share))
     for digit, count in enumerate(images.class_counts):
         if count < needed:
@@ -65,15 +68,17 @@ def _check_class_counts(images: Split, share: float, where: str) -> None:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Labelled images as they were found.
+class FoundImages:
+    """Labelled images as they were found, not yet split.
 
-    source: what to give as --data to find the same again. images: in the order found. test: the test images, where the
-    data comes with its own. warning: what the user must know about the choice, or None.
+    source: the value of --data that finds the same images again. images: in the order found. test: the test images,
+    where the data comes with its own. origin: where they were taken from, to read after "from". warning: what the user
+    must know about the choice of data, or None.
     """
 
     name: str
     source: str
     images: Split
     test: Split | None = None
+    origin: str = "files"
     warning: str | None = None

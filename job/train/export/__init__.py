@@ -1,1 +1,1 @@
-"""A network in the formats of other runtimes, and networks from elsewhere."""
+"""Networks in the formats of other runtimes, and networks that were saved elsewhere."""

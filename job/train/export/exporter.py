@@ -1,6 +1,8 @@
-"""`digit-job export`: a saved network in the format of another runtime, written once it is known to say the same.
+"""The stage behind `digit-job export`: a saved network in the format of another runtime.
 
-open -> gather images -> convert -> compare -> write
+open -> find images -> convert -> compare -> write
+
+The export is written only after it gave the same answers as the network.
 """
 
 from collections.abc import Mapping
@@ -12,9 +14,9 @@ from job.errors import OutputOccupied
 from job.flag_names import Flag
 from job.model.bundle import CARD_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME, Predictor
 from job.storage import Storage, join
-from job.train.export.formats import Exported, for_scoring
+from job.train.export.formats import Exported, for_scoring, write_files
 from job.train.export.saved_model import GRAPH_NAME, SAVED_MODEL_NAME, SavedModelPredictor, to_saved_model
-from job.train.export.saved_network import Samples, SavedNetwork, open_network, samples_for
+from job.train.export.saved_network import SampleImages, SavedNetwork, open_network, sample_images
 from job.train.export.tflite import to_int8, to_tflite
 from job.train.judge.parity import Parity, compare
 from job.train.place import staged_folder
@@ -27,89 +29,86 @@ _SUFFIXES: Final = {
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was written where, and how it agrees with the network, on which images."""
+    """The file or folder that was written, and how it compares to the network on which images."""
 
     path: str
     size_bytes: int
     parity: Parity
-    samples: Samples
+    samples: SampleImages
 
 
 def export(storage: Storage, settings: ExportSettings, *, mnist_dir: str | None) -> ExportResult:
-    """Write a saved network in another format. mnist_dir: where a model's data is looked for if it is gone.
+    """Write a saved network in another format. mnist_dir: where to look for a model's data if it is gone.
 
-    Raises OutputOccupied before any work; ModelInvalid where the network cannot be opened, converted, or says something
-    else afterwards; UsageError, NoInput and DataError where there are no images for what is asked.
+    Raises OutputOccupied before any work; ModelInvalid where the network cannot be opened or converted, or gives other
+    answers afterwards; UsageError, NoInput and DataError where the images that it needs are missing.
     """
-    kind = _kind(settings)
-    target = _target(storage, settings, kind)
-    _refuse_occupied(storage, target, settings, is_folder=kind == SAVED_MODEL_NAME)
+    format_name = _format_name(settings)
+    target = _target(storage, settings, format_name)
+    _refuse_occupied(storage, target, settings, is_folder=format_name == SAVED_MODEL_NAME)
     network = open_network(storage, settings.model, allows_unblessed=settings.allows_unblessed)
-    samples = samples_for(storage, network, settings, mnist_dir)
-    files, predictor = _converted(network, kind, samples)
-    parity = compare(network.model, {kind: predictor}, samples.to_compare).parity[kind]
-    if kind == SAVED_MODEL_NAME:
+    samples = sample_images(storage, network, settings, mnist_dir)
+    files, predictor = _converted(network, format_name, samples)
+    parity = compare(network.model, {format_name: predictor}, samples.to_compare).parity[format_name]
+    if format_name == SAVED_MODEL_NAME:
         _write_folder(storage, target, files)
     else:
-        _write_file(storage, target, files[kind], is_overwriting=settings.is_overwriting)
+        _write_file(storage, target, files[format_name], is_overwriting=settings.is_overwriting)
     return ExportResult(target, sum(map(len, files.values())), parity, samples)
 
 
-def _kind(settings: ExportSettings) -> str:
-    """What a model folder calls it, or would."""
+def _format_name(settings: ExportSettings) -> str:
+    """The format, by its file name in a model folder."""
     if settings.to == "tflite":
         return INT8_NAME if settings.quantize else TFLITE_NAME
     return ONNX_NAME if settings.to == "onnx" else SAVED_MODEL_NAME
 
 
-def _target(storage: Storage, settings: ExportSettings, kind: str) -> str:
+def _target(storage: Storage, settings: ExportSettings, format_name: str) -> str:
     if settings.output is not None:
         return storage.resolve(settings.output)
     model = PurePosixPath(storage.resolve(settings.model))
-    return str(model.with_name(model.name.removesuffix(".keras") + _SUFFIXES[kind]))
+    return str(model.with_name(model.name.removesuffix(".keras") + _SUFFIXES[format_name]))
 
 
 def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *, is_folder: bool) -> None:
-    """Raises OutputOccupied where something is in the way that may not be replaced."""
+    """Raises OutputOccupied where the target holds something that must not be replaced."""
     folder = str(PurePosixPath(target).parent)
     if storage.stat(join(folder, CARD_NAME)) is not None:
         raise OutputOccupied(
-            f"{target}: is in a model folder, which holds what its card accounts for; "
-            f"name another place with {Flag.OUTPUT}"
+            f"{target}: is inside a model folder, whose card lists all of its files; choose another {Flag.OUTPUT}"
         )
     names = storage.list(target)
     if storage.is_folder(target) and not (is_folder and (not names or GRAPH_NAME in names)):
-        expected = "a SavedModel, an empty folder or none" if is_folder else "a file or none"
-        raise OutputOccupied(f"{target}: is a folder, expected {expected}; name another place with {Flag.OUTPUT}")
+        expected = "a SavedModel, an empty folder or a new path" if is_folder else "a file or a new path"
+        raise OutputOccupied(f"{target}: is a folder, expected {expected}; choose another {Flag.OUTPUT}")
     is_file = storage.stat(target) is not None
     if is_file and is_folder:
-        raise OutputOccupied(f"{target}: is a file, expected a folder or none; name another place with {Flag.OUTPUT}")
+        raise OutputOccupied(f"{target}: is a file, expected a folder or a new path; choose another {Flag.OUTPUT}")
     if (is_file or names) and not settings.is_overwriting:
-        raise _is_there(target)
+        raise _exists(target)
 
 
-def _is_there(target: str) -> OutputOccupied:
-    return OutputOccupied(
-        f"{target}: is there already; name another place with {Flag.OUTPUT}, or replace it: {Flag.OVERWRITE}"
-    )
+def _exists(target: str) -> OutputOccupied:
+    return OutputOccupied(f"{target}: already exists; choose another {Flag.OUTPUT} or replace it with {Flag.OVERWRITE}")
 
 
-def _converted(network: SavedNetwork, kind: str, samples: Samples) -> tuple[Mapping[str, bytes], Predictor]:
-    """The files of the export, by name, and the export ready to run."""
-    if kind == SAVED_MODEL_NAME:
+def _converted(network: SavedNetwork, format_name: str, samples: SampleImages) -> tuple[Mapping[str, bytes], Predictor]:
+    """The files of the export, by name, and the export loaded into its runtime."""
+    if format_name == SAVED_MODEL_NAME:
         files = to_saved_model(network.model)
         return files, SavedModelPredictor(files)
-    exported = Exported({kind: _content(network, kind, samples)})
-    return exported.files, exported.predictors[kind]
+    exported = Exported({format_name: _content(network, format_name, samples)})
+    return exported.files, exported.predictors[format_name]
 
 
-def _content(network: SavedNetwork, kind: str, samples: Samples) -> bytes:
-    # What the model folder has already is what its card vouches for, but for new images to quantize by.
-    if kind in network.files and not (kind == INT8_NAME and samples.are_given):
-        return network.files[kind]
-    if kind == INT8_NAME:
+def _content(network: SavedNetwork, format_name: str, samples: SampleImages) -> bytes:
+    # The model folder's own file is the one that its card vouches for, unless the user gave images to quantize by.
+    if format_name in network.files and not (format_name == INT8_NAME and samples.are_given):
+        return network.files[format_name]
+    if format_name == INT8_NAME:
         return to_int8(network.model, samples.to_quantize_by)
-    return to_tflite(network.model) if kind == TFLITE_NAME else for_scoring(network.model).files[ONNX_NAME]
+    return to_tflite(network.model) if format_name == TFLITE_NAME else for_scoring(network.model).files[ONNX_NAME]
 
 
 def _write_file(storage: Storage, target: str, content: bytes, *, is_overwriting: bool) -> None:
@@ -117,12 +116,10 @@ def _write_file(storage: Storage, target: str, content: bytes, *, is_overwriting
         with storage.commit(target) as file:
             file.write(content)
     elif not storage.create(target, content):
-        raise _is_there(target)
+        raise _exists(target)
 
 
 def _write_folder(storage: Storage, target: str, files: Mapping[str, bytes]) -> None:
     with staged_folder(storage, target) as staging:
-        for name, content in files.items():
-            with storage.commit(join(staging, *name.split("/"))) as file:
-                file.write(content)
+        write_files(storage, staging, files)
         storage.commit_folder(staging, target)

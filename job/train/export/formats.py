@@ -1,14 +1,15 @@
-"""A network -> the files of a model folder: Keras's own, ONNX for the scorer, TFLite for devices.
+"""A network in each format of a model folder: Keras's own, ONNX and dense layers for the scorer, TFLite for devices.
 
-Goes through temporary folders of this machine, because Keras reads and writes paths only; `storage` gets the bytes.
+`onnx_graph` and `tflite` convert; `storage` gets the bytes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from job.contract import CLASSES, PIXELS, Pixels
+from job.documents.model_json import ExportSignature
 from job.model.bundle import DENSE_NAME, INT8_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME, Predictor
 from job.model.dense import DensePredictor
 from job.model.onnx_predictor import OnnxPredictor
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     import keras
 
 
-# What the scorer feeds networks with, and reads from them.
-_SIGNATURE = {
+# Input and output of every format that has no quantization of its own.
+_SIGNATURE: Final[ExportSignature] = {
     "input": {"dtype": "uint8", "shape": [PIXELS], "range": [0, 255]},
     "output": {"dtype": "float32", "shape": [CLASSES]},
 }
@@ -30,45 +31,45 @@ _SIGNATURE = {
 
 @dataclass(frozen=True)
 class Exported:
-    """A network in the formats of others. files: their content, by their names in a model folder."""
+    """A network in other formats. files: their contents by file name in a model folder."""
 
     files: dict[str, bytes]
 
     @cached_property
     def predictors(self) -> dict[str, Predictor]:
-        """Each, ready to run, by the name of its file."""
+        """Each format loaded into its runtime, by file name."""
         return {name: _predictor(name, content) for name, content in self.files.items()}
 
     @property
     def scorer(self) -> str:
-        """The name of the one that the scorer will choose."""
+        """The name of the file that `score` runs."""
         return DENSE_NAME if DENSE_NAME in self.files else ONNX_NAME
 
     @property
-    def signatures(self) -> dict[str, dict[str, Any]]:
-        """What each takes and gives, by the name of its file, for the model's card."""
+    def signatures(self) -> dict[str, ExportSignature]:
+        """Input and output of each format by file name, for the model's card."""
         return {name: getattr(each, "signature", _SIGNATURE) for name, each in self.predictors.items()}
 
 
 def write_formats(
     storage: Storage, model: "keras.Model", folder: str, *, quantized_by: Pixels | None = None
 ) -> Exported:
-    """Write a network's formats into a folder: `model.keras`, `.onnx`, `.tflite`, and `.npz` if all layers are dense.
+    """Write `model.keras`, `.onnx`, `.tflite`, and `.npz` if all layers are dense, into a folder.
 
-    quantized_by: training images, uint8 (n, 784), to make `model.int8.tflite` by, too; see `quantize`. Raises
-    ModelInvalid where a format has no words for the network.
+    quantized_by: training images, uint8 (n, 784), for `model.int8.tflite` in addition, see `tflite`. Raises
+    ModelInvalid where a format cannot express the network.
     """
-    in_integers = {} if quantized_by is None else {INT8_NAME: to_int8(model, quantized_by)}
-    exported = Exported({**for_scoring(model).files, TFLITE_NAME: to_tflite(model), **in_integers})
+    quantized = {} if quantized_by is None else {INT8_NAME: to_int8(model, quantized_by)}
+    exported = Exported({**for_scoring(model).files, TFLITE_NAME: to_tflite(model), **quantized})
     write_files(storage, folder, {KERAS_NAME: _to_keras(model), **exported.files})
     return exported
 
 
 def for_scoring(model: "keras.Model") -> Exported:
-    """What the scorer may run: a network of uint8 (n, 784) -> float32 (n, 10) as ONNX, and as layers if all are dense.
+    """The formats that `score` runs: ONNX, and dense layers if the network has no others.
 
-    The same network always gives the same bytes. Raises ModelInvalid if it holds something that ONNX has no operator
-    for.
+    Takes a network of uint8 (n, 784) -> float32 (n, 10); the same one always gives the same bytes. Raises ModelInvalid
+    where ONNX cannot express it.
     """
     from job.train.export.onnx_graph import canonical, dense_layers, fold_rescaling
 
@@ -76,6 +77,13 @@ def for_scoring(model: "keras.Model") -> Exported:
         onnx = canonical(fold_rescaling(path.read_bytes()))
     layers = dense_layers(onnx)
     return Exported({ONNX_NAME: onnx} if layers is None else {ONNX_NAME: onnx, DENSE_NAME: layers})
+
+
+def write_files(storage: Storage, folder: str, files: Mapping[str, bytes]) -> None:
+    """Write files, by name, into a folder."""
+    for name, content in files.items():
+        with storage.commit(join(folder, name)) as file:
+            file.write(content)
 
 
 def _predictor(name: str, content: bytes) -> Predictor:
@@ -89,10 +97,3 @@ def _to_keras(model: "keras.Model") -> bytes:
         path = folder / KERAS_NAME
         model.save(path)
         return path.read_bytes()
-
-
-def write_files(storage: Storage, folder: str, files: Mapping[str, bytes]) -> None:
-    """Write the files of a model folder that the card vouches for."""
-    for name, content in files.items():
-        with storage.commit(join(folder, name)) as file:
-            file.write(content)

@@ -1,4 +1,4 @@
-"""Keras's own exporters, which write paths only: what they make, while it is looked at, and their errors as ours."""
+"""Keras's exporters, which write to paths only: their files in a temporary folder, and their errors as ModelInvalid."""
 
 import warnings
 from collections.abc import Iterator
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 KerasFormat = Literal["onnx", "litert", "tf_saved_model"]
-_WORDS: Final[dict[KerasFormat, str]] = {"onnx": "ONNX", "litert": "TFLite", "tf_saved_model": "a SavedModel"}
+_DISPLAY_NAMES: Final[dict[KerasFormat, str]] = {"onnx": "ONNX", "litert": "TFLite", "tf_saved_model": "a SavedModel"}
 
 
 @contextmanager
 def exported_by_keras(model: "keras.Model", name: str, format_: KerasFormat, **options: Any) -> Iterator[Path]:
-    """The path, ending in `name`, of a network of uint8 (n, 784) exported in some format; it is gone after the block.
+    """The path, ending in `name`, of a network of uint8 (n, 784) exported by Keras; deleted after the block.
 
-    options: what else the exporter of that format takes. Raises ModelInvalid where the format has no words for it,
-    ResourceExhausted where there is no room.
+    options: passed to the format's exporter. Raises ModelInvalid where the format cannot express the network, and
+    ResourceExhausted where the disk is full.
     """
     with scratch_folder(size_of(model)) as folder:
         path = folder / name
         with warnings.catch_warnings(), without_notices():
             warnings.simplefilter("ignore")
             try:
-                # Keras exports only what has been called.
+                # Keras exports only models that have been called.
                 model(np.zeros((1, PIXELS), np.uint8))
                 model.export(path, format=format_, verbose=False, **options)
             except (ImportError, MemoryError):
@@ -42,6 +42,7 @@ def exported_by_keras(model: "keras.Model", name: str, format_: KerasFormat, **o
             except OSError:
                 with translated_errors(str(folder)):
                     raise
-            except Exception as error:  # converters raise whatever they run into
-                raise ModelInvalid(f"{model.name}: cannot be exported to {_WORDS[format_]}: {error!r:.200}") from error
+            except Exception as error:  # converters raise errors of any kind
+                display_name = _DISPLAY_NAMES[format_]
+                raise ModelInvalid(f"{model.name}: cannot be exported to {display_name}: {error!r:.200}") from error
         yield path

@@ -1,4 +1,4 @@
-"""A network as TensorFlow's SavedModel, a folder, for TensorFlow Serving and its like."""
+"""Networks as TensorFlow's SavedModel, which is a folder, for TensorFlow Serving and similar servers."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 SAVED_MODEL_NAME: Final = "saved_model"
-# What TensorFlow knows such a folder by.
+# The file that makes a folder a SavedModel.
 GRAPH_NAME: Final = "saved_model.pb"
 _BATCH_ROWS: Final = 1024
 
 
 def to_saved_model(model: "keras.Model") -> dict[str, bytes]:
-    """The files of a SavedModel by their paths in its folder, for a network of uint8 (n, 784) -> float32 (n, 10).
+    """The files of a SavedModel by relative path, for a network of uint8 (n, 784) -> float32 (n, 10).
 
-    Its `serving_default` takes `pixels` and gives `output_0`, as the network does. TensorFlow makes up a new identity
-    for each one, so its bytes are never the same.
+    Its signature `serving_default` takes `pixels` and returns `output_0`. TensorFlow gives each one a new identifier,
+    so the bytes always differ.
     """
     with exported_by_keras(model, SAVED_MODEL_NAME, "tf_saved_model") as folder:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -34,11 +34,11 @@ class SavedModelPredictor:
     """A network loaded from a SavedModel."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
-        """`files`: what this module made."""
+        """files: as `to_saved_model` returns them."""
         import_keras()
         import tensorflow as tf
 
-        # Variables are read while it loads; the folder is not needed after that.
+        # Variables are read while loading; the folder is not needed afterwards.
         with scratch_folder(sum(map(len, files.values()))) as folder:
             for name, content in files.items():
                 path = folder / name
@@ -54,6 +54,6 @@ class SavedModelPredictor:
 
         results = np.empty((len(pixels), CLASSES), np.float32)
         for start in range(0, len(pixels), _BATCH_ROWS):
-            (given,) = self._serve(tf.constant(pixels[start : start + _BATCH_ROWS])).values()
-            results[start : start + _BATCH_ROWS] = given.numpy()
+            (output,) = self._serve(tf.constant(pixels[start : start + _BATCH_ROWS])).values()
+            results[start : start + _BATCH_ROWS] = output.numpy()
         return results

@@ -1,4 +1,8 @@
-"""A network that is there already, a model folder or a plain `.keras` file, as Keras has it; and images for it."""
+"""What `export` starts from: a saved network and images for it.
+
+The network comes from a model folder or a plain `.keras` file, see `foreign`. The images come from the user or with the
+network; the export is compared, and quantized, on them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,10 +12,10 @@ from job.contract import Pixels
 from job.errors import ModelInvalid
 from job.model.bundle import CARD_NAME, KERAS_NAME, Bundle, open_bundle
 from job.storage import Storage, join
+from job.train.backend import predict
 from job.train.data.dataset import read_again
 from job.train.data.origin import find_images
-from job.train.export.foreign import behind_pixels, load_foreign, probes
-from job.train.judge.parity import predict
+from job.train.export.foreign import behind_pixels, load_foreign, probe_images
 from job.train.train_settings import ExportSettings
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 class SavedNetwork:
     """A network of uint8 (n, 784) -> float32 (n, 10).
 
-    bundle: its model folder, verified; None if it is a plain file. files: what the folder holds, by name.
+    bundle: its model folder, verified; None for a plain file. files: contents of the folder's files, by name.
     """
 
     path: str
@@ -32,20 +36,20 @@ class SavedNetwork:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Images to compare an export with its network on, uint8 (n, 784), and to quantize by.
+class SampleImages:
+    """Images to compare an export with its network on, and to quantize by, each uint8 (n, 784).
 
-    where: what they are, in words. are_given: whether the user named them.
+    description: what they are, for the terminal. are_given: whether the user named them.
     """
 
     to_compare: Pixels
     to_quantize_by: Pixels
-    where: str
+    description: str
     are_given: bool = False
 
 
 def open_network(storage: Storage, location: str, *, allows_unblessed: bool) -> SavedNetwork:
-    """Open a model folder, by its digests and golden rows, or a plain `.keras` file; no code in either is run.
+    """Open a model folder, checking digests and golden rows, or a plain `.keras` file; runs no code from either.
 
     Raises ModelInvalid.
     """
@@ -53,9 +57,32 @@ def open_network(storage: Storage, location: str, *, allows_unblessed: bool) -> 
     if not location.endswith(".keras"):
         return _from_folder(storage, location, allows_unblessed=allows_unblessed)
     if storage.stat(path) is None:
-        raise ModelInvalid(f"{path}: there is no such file; expected a .keras file or a model folder")
+        raise ModelInvalid(f"{path}: no such file; expected a .keras file or a model folder")
     digits = find_images(storage, "digits").images
     return SavedNetwork(path, behind_pixels(load_foreign(storage.read(path), path), digits.pixels, path))
+
+
+def sample_images(
+    storage: Storage, network: SavedNetwork, settings: ExportSettings, mnist_dir: str | None
+) -> SampleImages:
+    """The images that the user names, otherwise those that come with the network.
+
+    To quantize a model folder, its data is read again: ranges are measured on the training images, and the export is
+    compared on the test images. Raises NoInput, DataError, and ModelInvalid where its card names no data.
+    """
+    if settings.data is not None:
+        found = find_images(storage, settings.data, settings.read, mnist_dir=mnist_dir)
+        test = found.test or found.images
+        description = f"the {len(test):,} images of {found.source}"
+        return SampleImages(test.pixels, found.images.pixels, description, are_given=True)
+    if network.bundle is None:
+        pixels = probe_images(find_images(storage, "digits").images)
+        return SampleImages(pixels, pixels, f"{len(pixels):,} images: scikit-learn's digits, blank, full ink and noise")
+    if settings.quantize:
+        dataset = read_again(storage, network.bundle, mnist_dir)
+        return SampleImages(dataset.test.pixels, dataset.train.pixels, f"the {len(dataset.test):,} test images")
+    golden = network.bundle.golden.pixels
+    return SampleImages(golden, golden, f"the {len(golden)} golden rows of its card")
 
 
 def _from_folder(storage: Storage, location: str, *, allows_unblessed: bool) -> SavedNetwork:
@@ -66,23 +93,3 @@ def _from_folder(storage: Storage, location: str, *, allows_unblessed: bool) -> 
     model = behind_pixels(load_foreign(bundle.files[KERAS_NAME], path), bundle.golden.pixels, path)
     bundle.check_answers(predict(model, bundle.golden.pixels), path)
     return SavedNetwork(bundle.path, model, bundle, bundle.files)
-
-
-def samples_for(storage: Storage, network: SavedNetwork, settings: ExportSettings, mnist_dir: str | None) -> Samples:
-    """The images that the user names, else those that the network comes with.
-
-    To quantize, that is a model folder's own data, read again: its training images to measure values on, its test
-    images to compare on. Raises NoInput, DataError, and ModelInvalid where its card names no data.
-    """
-    if settings.data is not None:
-        found = find_images(storage, settings.data, settings.read, mnist_dir=mnist_dir)
-        test = found.test or found.images
-        return Samples(test.pixels, found.images.pixels, f"the {len(test):,} images of {found.source}", are_given=True)
-    if network.bundle is None:
-        pixels = probes(find_images(storage, "digits").images)
-        return Samples(pixels, pixels, f"{len(pixels):,} images: scikit-learn's digits, blank, ink and noise")
-    if settings.quantize:
-        dataset = read_again(storage, network.bundle, mnist_dir)
-        return Samples(dataset.test.pixels, dataset.train.pixels, f"the {len(dataset.test):,} test images")
-    golden = network.bundle.golden.pixels
-    return Samples(golden, golden, f"the {len(golden)} golden rows of its card")

@@ -1,1 +1,1 @@
-"""A recipe and images -> a trained network."""
+"""Networks, recipes and the training loop: a recipe and labelled images in, a trained network out."""

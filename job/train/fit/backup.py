@@ -1,7 +1,7 @@
-"""Keras's own callbacks that save and restore a training, with their files in a `Checkpoint`, and early stopping.
+"""Resumable Keras callbacks: BackupAndRestore with its files in a `Checkpoint`, and EarlyStopping.
 
-Keras writes to a folder, file by file, which a crash can catch half-done; the checkpoint is replaced as a whole. Keras
-also leaves out what a network draws random numbers from, as dropout does; that is added.
+Keras writes a folder file by file, which a crash can interrupt; the checkpoint is replaced atomically. Keras also omits
+the state of a network's random number generators, which dropout needs; it is saved here as well.
 """
 
 import io
@@ -31,17 +31,18 @@ def backup(
     history: Sequence[Epoch],
     stopping: "keras.callbacks.EarlyStopping | None",
 ) -> Iterator["keras.callbacks.Callback"]:
-    """A callback that begins with a state and keeps a new one after each epoch.
+    """A callback that restores `state` when training begins and saves a new state after each epoch.
 
-    history: the run's epochs, which has the new one when the callback's turn comes; so has `stopping`, if there is one.
+    It must come behind the callbacks that append the epoch to `history` and that update `stopping`.
     """
     with scratch_folder() as folder:
 
-        class Backup(import_keras().callbacks.BackupAndRestore):  # type: ignore[misc]  # it has no types
+        class Backup(import_keras().callbacks.BackupAndRestore):  # type: ignore[misc]  # untyped
             def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
                 super().on_train_begin(logs)
                 if state is not None:
-                    for variable, value in zip(_random_of(self.model), _unpacked(state.files[_RANDOM]), strict=True):
+                    saved = _unpack_arrays(state.files[_RANDOM])
+                    for variable, value in zip(_generator_states(self.model), saved, strict=True):
                         variable.assign(value)
 
             def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -49,9 +50,9 @@ def backup(
                 with translated_errors(str(folder)):
                     super().on_epoch_end(epoch, logs)
                     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-                files[_RANDOM] = _packed([variable.numpy() for variable in _random_of(self.model)])
+                files[_RANDOM] = _pack_arrays([variable.numpy() for variable in _generator_states(self.model)])
                 if stopping is not None:
-                    files[_BEST] = _packed(stopping.best_weights)
+                    files[_BEST] = _pack_arrays(stopping.best_weights)
                 checkpoint.save(TrainingState(tuple(history), files))
 
         for name, content in (state.files if state else {}).items():
@@ -61,9 +62,9 @@ def backup(
 
 
 def early_stopping(patience: int, state: TrainingState | None) -> "keras.callbacks.EarlyStopping":
-    """Keras's EarlyStopping by the loss on the validation images, which goes on where it was in a state."""
+    """Keras's EarlyStopping on the validation loss, which continues from a saved state."""
 
-    class Stopping(import_keras().callbacks.EarlyStopping):  # type: ignore[misc]  # it has no types
+    class ResumableEarlyStopping(import_keras().callbacks.EarlyStopping):  # type: ignore[misc]  # untyped
         def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
             super().on_train_begin(logs)
             if state is None:
@@ -71,23 +72,23 @@ def early_stopping(patience: int, state: TrainingState | None) -> "keras.callbac
             losses = [epoch.validation_loss for epoch in state.history]
             self.best, self.best_epoch = min(losses), losses.index(min(losses))
             self.wait = len(losses) - 1 - self.best_epoch
-            self.best_weights = _unpacked(state.files[_BEST])
+            self.best_weights = _unpack_arrays(state.files[_BEST])
 
-    return Stopping("val_loss", patience=patience, restore_best_weights=True)
+    return ResumableEarlyStopping("val_loss", patience=patience, restore_best_weights=True)
 
 
-def _random_of(model: "keras.Model") -> list["keras.Variable"]:
+def _generator_states(model: "keras.Model") -> list["keras.Variable"]:
     """The states of a network's random number generators."""
-    kept = {id(variable) for variable in model.weights}
-    return [variable for variable in model.variables if id(variable) not in kept]
+    weights = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
 
 
-def _packed(arrays: Sequence[np.ndarray[Any, Any]]) -> bytes:
+def _pack_arrays(arrays: Sequence[np.ndarray[Any, Any]]) -> bytes:
     file = io.BytesIO()
     np.savez(file, *arrays)
     return file.getvalue()
 
 
-def _unpacked(content: bytes) -> list[np.ndarray[Any, Any]]:
+def _unpack_arrays(content: bytes) -> list[np.ndarray[Any, Any]]:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return [arrays[name] for name in arrays.files]

@@ -1,9 +1,8 @@
-"""How a training went, epoch by epoch; the numbers, and history.csv.
+"""The state of a training run after each epoch, in one hidden file beside the model folder.
 
-What a training run has come to, after each epoch, in one hidden file beside the model folder.
-
-A run that was stopped or killed goes on from it (`--resume`) and ends as one that was not. Knows neither Keras nor
-recipes: `backup` says what there is to keep, `run` what the run was.
+A run that was stopped or killed resumes from it (`--resume`) and ends with the same weights as one that was not.
+Neither Keras nor recipes are known here: `backup` decides what to save, `training` what identifies a run. Also the
+figures of each epoch, and history.csv.
 """
 
 import csv
@@ -20,6 +19,10 @@ from job.flag_names import Flag
 from job.storage import Storage
 from job.train.place import beside
 
+_RUN: Final = "run.json"
+_HISTORY: Final = "history.json"
+_DAMAGE: Final = (ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile)
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -34,7 +37,7 @@ class Epoch:
 
 
 def history_csv(history: Sequence[Epoch]) -> bytes:
-    """A line for each epoch, and one with the names of an Epoch's fields before them."""
+    """A header with the names of an Epoch's fields, and a line for each epoch."""
     file = io.StringIO()
     lines = csv.writer(file, lineterminator="\n")
     lines.writerow(field.name for field in fields(Epoch))
@@ -42,71 +45,66 @@ def history_csv(history: Sequence[Epoch]) -> bytes:
     return file.getvalue().encode()
 
 
-_RUN: Final = "run.json"
-_HISTORY: Final = "history.json"
-_DAMAGE: Final = (ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile)
-
-
 @dataclass(frozen=True)
 class TrainingState:
-    """What a run has come to: its epochs, and the files that whoever trains needs to go on, by their names."""
+    """A run's epochs so far, and the files that the trainer needs to continue, by name."""
 
     history: tuple[Epoch, ...]
     files: dict[str, bytes]
 
 
 class Checkpoint:
-    """The place for a run's state."""
+    """The file that holds a run's state."""
 
     def __init__(self, storage: Storage, target: str, run: dict[str, Any]) -> None:
-        """target: the model folder. run: all that decides what comes out, by words for people; values as JSON's."""
+        """target: the model folder. run: JSON values of everything that decides the weights, by readable names."""
         self._storage = storage
         self._run = json.loads(json.dumps(run))
         self.path = beside(storage, target, "checkpoint")
 
     @property
-    def is_there(self) -> bool:
-        """Whether some run, this one or another, has left its state."""
+    def exists(self) -> bool:
+        """Whether this run or another one has left a state."""
         return self._storage.stat(self.path) is not None
 
     def load(self) -> TrainingState | None:
-        """What an earlier part of the same run has come to; None if nothing was kept.
+        """The state of an earlier part of the same run; None if there is no checkpoint.
 
-        Raises OutputOccupied, naming what differs, if it was another run, and ModelInvalid where the file is damaged.
+        Raises OutputOccupied, naming the differences, if it belongs to another run, and ModelInvalid if it is damaged.
         """
-        if not self.is_there:
+        if not self.exists:
             return None
         try:
-            run, history, files = _unpacked(self._storage.read(self.path))
+            run, history, files = _unpack(self._storage.read(self.path))
             state = TrainingState(tuple(Epoch(**each) for each in history), files)
         except _DAMAGE as error:
             raise ModelInvalid(
                 f"{self.path}: is damaged ({error!s:.100}); train without {Flag.RESUME} to start over"
             ) from error
-        self._check_same(run)
+        self._check_same_run(run)
         return state
 
     def save(self, state: TrainingState) -> None:
-        """Keep a state in place of the one before, whole or not at all."""
+        """Replace the saved state, atomically."""
         files = {
             _RUN: json.dumps(self._run).encode(),
             _HISTORY: json.dumps([asdict(each) for each in state.history]).encode(),
             **state.files,
         }
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            for name, each in files.items():
-                archive.writestr(name, each)
+        archive_bytes = io.BytesIO()
+        with zipfile.ZipFile(archive_bytes, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
         with self._storage.commit(self.path) as file:
-            file.write(content.getvalue())
+            file.write(archive_bytes.getvalue())
 
     def remove(self) -> None:
-        """Forget what was kept."""
+        """Delete the saved state."""
         self._storage.remove(self.path)
 
     @contextmanager
-    def needed_until_done(self) -> Iterator[None]:
-        """Removed when the block ends well, or with an error that the same run would meet again."""
+    def removed_when_done(self) -> Iterator[None]:
+        """Delete the state when the block succeeds or fails for good; keep it where resuming can help."""
         try:
             yield
         except DigitJobError as error:
@@ -115,17 +113,22 @@ class Checkpoint:
             raise
         self.remove()
 
-    def _check_same(self, run: dict[str, Any]) -> None:
-        differing = [name for name in {**run, **self._run} if run.get(name) != self._run.get(name)]
+    def _check_same_run(self, run: dict[str, Any]) -> None:
+        differing = differences(run, self._run)
         if differing:
-            what = "; ".join(f"{name}: {run.get(name)} then, {self._run.get(name)} now" for name in differing)
             raise OutputOccupied(
-                f"{self.path}: is of another training run ({what}); train as then, "
-                f"or without {Flag.RESUME} to start over"
+                f"{self.path}: belongs to another training run ({differing}); repeat that run's settings, "
+                f"or train without {Flag.RESUME} to start over"
             )
 
 
-def _unpacked(content: bytes) -> tuple[dict[str, Any], Sequence[dict[str, Any]], dict[str, bytes]]:
+def differences(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """The values that differ between an earlier run and this one, for an error message; empty if none does."""
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    return "; ".join(f"{name}: {then.get(name)} then, {now.get(name)} now" for name in names)
+
+
+def _unpack(content: bytes) -> tuple[dict[str, Any], Sequence[dict[str, Any]], dict[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     run, history = (json.loads(files.pop(name)) for name in (_RUN, _HISTORY))

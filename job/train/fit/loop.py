@@ -1,4 +1,8 @@
-"""How a network is trained: one function that follows a recipe. It neither logs nor prints; it calls back."""
+"""The training loop: fits a network by a recipe, bit for bit repeatable, and resumable after any epoch.
+
+It neither logs nor prints: `FitHooks` says what else happens during a run. `augment` makes the images, `backup` the
+callbacks that save and restore the state.
+"""
 
 import functools
 import math
@@ -16,7 +20,7 @@ from job.flag_names import Flag
 from job.train.backend import fix_seed, import_keras
 from job.train.data.dataset import Dataset
 from job.train.data.split import Split
-from job.train.fit.augment import EpochPlan, shown_groups
+from job.train.fit.augment import EpochPlan, batch_groups
 from job.train.fit.backup import backup, early_stopping
 from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState
 from job.train.fit.recipe import BATCHES_PER_CALL, Recipe
@@ -26,38 +30,44 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-_GROUPS_AHEAD: Final = 2
+_PREFETCHED_GROUPS: Final = 2
 _VALIDATION_ROWS: Final = 1024
 _MOMENTUM: Final = 0.9
 
 
 @dataclass(frozen=True)
+class FitHooks:
+    """What happens during a run besides training; none of it changes the weights.
+
+    on_epoch: called after each epoch. on_batch: called about ten times a second with (batches done, batches in total).
+    checkpoint: where the state is saved after each epoch; None: nowhere. state: the state to resume from, which an
+    earlier part of the same run saved there. callbacks: further Keras callbacks, which only observe.
+    """
+
+    on_epoch: Callable[[Epoch], None] = lambda _epoch: None
+    on_batch: Callable[[int, int], None] = lambda _done, _total: None
+    checkpoint: Checkpoint | None = None
+    state: TrainingState | None = None
+    callbacks: "Sequence[keras.callbacks.Callback]" = ()
+
+
+@dataclass(frozen=True)
 class FitResult:
-    """A trained network and how it came about. kept_epoch: the one whose weights it has, which may not be the last."""
+    """A trained network and its epochs. kept_epoch: number of the epoch whose weights it has, not always the last."""
 
     model: "keras.Model"
     history: tuple[Epoch, ...]
     kept_epoch: int
 
 
-def fit(  # noqa: PLR0913  # what to train, how, on what, from where, and whom to tell
-    model: "keras.Model",
-    recipe: Recipe,
-    dataset: Dataset,
-    *,
-    seed: int,
-    on_epoch: Callable[[Epoch], None],
-    on_batch: Callable[[int, int], None],
-    checkpoint: Checkpoint | None = None,
-    state: TrainingState | None = None,
-    callbacks: "Sequence[keras.callbacks.Callback]" = (),
-) -> FitResult:
-    """Train a network in place; the same start, recipe, data and seed give the same weights bit for bit.
+_NO_HOOKS: Final = FitHooks()
 
-    on_epoch: called after each epoch. on_batch: called some ten times a second with (batches done, batches in all).
-    checkpoint: where to keep the state after each epoch. state: what an earlier part of the same run kept there; the
-    weights become those of a run in one part. callbacks: others of Keras's, who look on. Raises ModelInvalid where the
-    loss is no number any more.
+
+def fit(model: "keras.Model", recipe: Recipe, dataset: Dataset, *, seed: int, hooks: FitHooks = _NO_HOOKS) -> FitResult:
+    """Train a network in place; the same initial weights, recipe, data and seed give the same weights bit for bit.
+
+    A run that resumes from a state ends with the weights of an uninterrupted one. Raises ModelInvalid where the loss
+    becomes infinite or NaN.
     """
     fix_seed(seed)
     plan = recipe.plan(len(dataset.train))
@@ -67,30 +77,94 @@ def fit(  # noqa: PLR0913  # what to train, how, on what, from where, and whom t
         metrics=["accuracy"],
         steps_per_execution=plan.batches_per_group,
     )
-    history = list(state.history) if state else []
+    history = list(hooks.state.history) if hooks.state else []
     with ExitStack() as stack:
-        calls = [_calls(recipe, plan, history, on_epoch, on_batch), *callbacks]
-        stopping = None if recipe.early_stopping is None else early_stopping(recipe.early_stopping, state)
-        calls += [] if stopping is None else [stopping]
-        if checkpoint is not None:
-            calls.append(stack.enter_context(backup(checkpoint, state, history, stopping)))
+        callbacks = [_recorder(recipe, plan, history, hooks), *hooks.callbacks]
+        stopping = None if recipe.early_stopping is None else early_stopping(recipe.early_stopping, hooks.state)
+        callbacks += [] if stopping is None else [stopping]
+        if hooks.checkpoint is not None:
+            callbacks.append(stack.enter_context(backup(hooks.checkpoint, hooks.state, history, stopping)))
         model.fit(
-            _shown(recipe, dataset, plan, seed, len(history)),
+            _batches(recipe, dataset.train, plan, seed=seed, epochs_done=len(history)),
             steps_per_epoch=plan.batches,
-            epochs=len(history) if _is_over(recipe, history) else recipe.epochs,
+            epochs=len(history) if _has_stopped_early(recipe, history) else recipe.epochs,
             shuffle=False,
             verbose=0,
             validation_data=(dataset.validation.pixels, dataset.validation.labels),
             validation_batch_size=_VALIDATION_ROWS,
             class_weight=balanced_weights(dataset.train) if recipe.class_weights == "balanced" else None,
-            callbacks=calls,
+            callbacks=callbacks,
         )
     return FitResult(model, tuple(history), _kept_epoch(recipe, history))
 
 
 def balanced_weights(images: Split) -> dict[int, float]:
-    """How much an image of each digit counts, so that all digits count alike and an image 1 in the mean."""
+    """The weight of an image of each digit with which all digits count alike; the mean over the images is 1."""
     return {digit: len(images) / (CLASSES * count) for digit, count in enumerate(images.class_counts)}
+
+
+def _optimizer(recipe: Recipe, plan: EpochPlan) -> "keras.optimizers.Optimizer":
+    optimizers = import_keras().optimizers
+    rate: Any = recipe.learning_rate
+    if recipe.is_annealed:
+        rate = optimizers.schedules.CosineDecay(rate, plan.epochs * plan.batches)
+    factories: dict[str, Callable[[Any], keras.optimizers.Optimizer]] = {
+        "adam": optimizers.Adam,
+        "adamw": functools.partial(optimizers.AdamW, weight_decay=recipe.weight_decay),
+        "rmsprop": optimizers.RMSprop,
+        "sgd": functools.partial(optimizers.SGD, momentum=_MOMENTUM, nesterov=True),
+    }
+    return factories[recipe.optimizer](rate)
+
+
+def _batches(recipe: Recipe, images: Split, plan: EpochPlan, *, seed: int, epochs_done: int) -> "tf.data.Dataset":
+    """The remaining training images, batch by batch."""
+    import tensorflow as tf
+
+    groups = functools.partial(batch_groups, images, recipe.deformations, plan, seed=seed, epochs_done=epochs_done)
+    shape = (plan.batches_per_group, plan.batch_size)
+    signature = (tf.TensorSpec((*shape, PIXELS), tf.uint8), tf.TensorSpec(shape, tf.int8))
+    dataset = tf.data.Dataset.from_generator(groups, output_signature=signature)
+    # One dataset for all epochs, so that images of the next epoch are made while the network still learns.
+    batches = dataset.prefetch(_PREFETCHED_GROUPS).flat_map(lambda *group: tf.data.Dataset.from_tensor_slices(group))
+    return batches.prefetch(BATCHES_PER_CALL)
+
+
+def _recorder(recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitHooks) -> "keras.callbacks.Callback":
+    """A callback that appends each new epoch to `history` and calls the hooks."""
+    started = 0.0
+
+    def begin_epoch(_index: int, _logs: dict[str, Any]) -> None:
+        nonlocal started
+        started = time.monotonic()
+
+    def end_batch(index: int, **_named: Any) -> None:
+        hooks.on_batch(len(history) * plan.batches + index + 1, recipe.epochs * plan.batches)
+
+    def end_epoch(index: int, logs: dict[str, Any]) -> None:
+        epoch = _epoch(index, logs, time.monotonic() - started)
+        _check_loss(recipe, epoch)
+        history.append(epoch)
+        hooks.on_epoch(epoch)
+
+    return import_keras().callbacks.LambdaCallback(
+        on_epoch_begin=begin_epoch, on_epoch_end=end_epoch, on_train_batch_end=end_batch
+    )
+
+
+def _epoch(index: int, logs: dict[str, Any], seconds: float) -> Epoch:
+    loss, accuracy, validation_loss, validation_accuracy = (
+        float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+    )
+    return Epoch(index + 1, loss, accuracy, validation_loss, validation_accuracy, round(seconds, 3))
+
+
+def _check_loss(recipe: Recipe, epoch: Epoch) -> None:
+    if not math.isfinite(epoch.loss + epoch.validation_loss):
+        raise ModelInvalid(
+            f"training diverged: in epoch {epoch.epoch} the training loss is {epoch.loss}, the validation loss "
+            f"{epoch.validation_loss}; nothing was saved; use a {Flag.LEARNING_RATE} below {recipe.learning_rate:g}"
+        )
 
 
 def _kept_epoch(recipe: Recipe, history: list[Epoch]) -> int:
@@ -99,76 +173,5 @@ def _kept_epoch(recipe: Recipe, history: list[Epoch]) -> int:
     return int(np.argmin([epoch.validation_loss for epoch in history])) + 1 if history else 0
 
 
-def _is_over(recipe: Recipe, history: list[Epoch]) -> bool:
-    """Whether early stopping has ended the training."""
+def _has_stopped_early(recipe: Recipe, history: list[Epoch]) -> bool:
     return recipe.early_stopping is not None and len(history) - _kept_epoch(recipe, history) >= recipe.early_stopping
-
-
-def _optimizer(recipe: Recipe, plan: EpochPlan) -> "keras.optimizers.Optimizer":
-    optimizers = import_keras().optimizers
-    rate: Any = recipe.learning_rate
-    if recipe.is_annealed:
-        rate = optimizers.schedules.CosineDecay(rate, plan.epochs * plan.batches)
-    makers: dict[str, Callable[[Any], keras.optimizers.Optimizer]] = {
-        "adam": optimizers.Adam,
-        "adamw": functools.partial(optimizers.AdamW, weight_decay=recipe.weight_decay),
-        "rmsprop": optimizers.RMSprop,
-        "sgd": functools.partial(optimizers.SGD, momentum=_MOMENTUM, nesterov=True),
-    }
-    return makers[recipe.optimizer](rate)
-
-
-def _shown(recipe: Recipe, dataset: Dataset, plan: EpochPlan, seed: int, epochs_done: int) -> "tf.data.Dataset":
-    """What is left of what the network is to see, batch by batch."""
-    import tensorflow as tf
-
-    show = functools.partial(shown_groups, dataset.train, recipe.deformations, plan, seed=seed, epochs_done=epochs_done)
-    shape = (plan.batches_per_group, plan.batch_size)
-    signature = (tf.TensorSpec((*shape, PIXELS), tf.uint8), tf.TensorSpec(shape, tf.int8))
-    groups = tf.data.Dataset.from_generator(show, output_signature=signature)
-    # One dataset for all epochs, so that images of the next are made while the network learns from those of the last.
-    batches = groups.prefetch(_GROUPS_AHEAD).flat_map(lambda *group: tf.data.Dataset.from_tensor_slices(group))
-    return batches.prefetch(BATCHES_PER_CALL)
-
-
-def _calls(
-    recipe: Recipe,
-    plan: EpochPlan,
-    history: list[Epoch],
-    on_epoch: Callable[[Epoch], None],
-    on_batch: Callable[[int, int], None],
-) -> "keras.callbacks.Callback":
-    """Keras's events as plain calls; each new epoch goes into the history."""
-    batches = plan.batches
-    started = [0.0]
-
-    def begin_epoch(index: int, logs: dict[str, Any]) -> None:  # noqa: ARG001  # Keras passes it by name
-        started[0] = time.monotonic()
-
-    def end_batch(index: int, logs: dict[str, Any]) -> None:  # noqa: ARG001
-        on_batch(len(history) * batches + index + 1, recipe.epochs * batches)
-
-    def end_epoch(index: int, logs: dict[str, Any]) -> None:
-        epoch = _epoch(index, logs, time.monotonic() - started[0])
-        _check_loss(recipe, epoch)
-        history.append(epoch)
-        on_epoch(epoch)
-
-    return import_keras().callbacks.LambdaCallback(
-        on_epoch_begin=begin_epoch, on_epoch_end=end_epoch, on_train_batch_end=end_batch
-    )
-
-
-def _check_loss(recipe: Recipe, epoch: Epoch) -> None:
-    if not math.isfinite(epoch.loss + epoch.validation_loss):
-        raise ModelInvalid(
-            f"training diverged: the loss of epoch {epoch.epoch} is {epoch.loss}, of the validation images "
-            f"{epoch.validation_loss}; nothing was saved; take a {Flag.LEARNING_RATE} below {recipe.learning_rate:g}"
-        )
-
-
-def _epoch(index: int, logs: dict[str, Any], seconds: float) -> Epoch:
-    loss, accuracy, validation_loss, validation_accuracy = (
-        float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-    )
-    return Epoch(index + 1, loss, accuracy, validation_loss, validation_accuracy, round(seconds, 3))

@@ -1,1 +1,1 @@
-"""Whether a trained network, and each export of it, is as good as it must be."""
+"""Measuring a trained network: accuracy, calibration, agreement of its exports, and the gate."""

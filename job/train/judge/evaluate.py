@@ -1,4 +1,4 @@
-"""How good a network is on images whose digits are known. Takes probabilities, so any runtime can be judged."""
+"""Accuracy, loss and confusion matrix of a network's probabilities, from whichever runtime they come."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -6,16 +6,18 @@ from typing import Any, Final
 import numpy as np
 
 from job.contract import CLASS_NAMES, CLASSES, Labels, Probabilities
+from job.documents.model_json import SplitMetrics
 
 _ALL_CLASSES: Final = range(CLASSES)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network got right.
+    """How well a network classifies labelled images.
 
-    accuracy: in 0-1. correct, rows: images. loss: mean cross-entropy in nats. confusion_matrix: 10 x 10, true x
-    predicted. per_class: digit -> precision, recall, f1 (0 where undefined) and support. text: all of it, to read.
+    accuracy: in 0-1. correct, rows: numbers of images. loss: mean cross-entropy in nats. confusion_matrix: 10 x 10,
+    true x predicted. per_class: digit -> precision, recall, f1 (0 where undefined) and support. text: the confusion
+    matrix and scikit-learn's classification report, for the terminal.
     """
 
     accuracy: float
@@ -27,13 +29,13 @@ class Evaluation:
     text: str
 
     @property
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> SplitMetrics:
         """The four headline figures, for the model's card."""
         return {"accuracy": self.accuracy, "correct": self.correct, "rows": self.rows, "loss": self.loss}
 
 
 def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
-    """Judge float32 (n, 10) probabilities by int8 (n,) digits, n > 0."""
+    """Evaluate float32 (n, 10) probabilities against int8 (n,) digits, n > 0."""
     from sklearn import metrics
 
     predictions = probabilities.argmax(axis=1)
@@ -42,7 +44,7 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
     per_class = metrics.classification_report(labels, predictions, output_dict=True, **report)
     table = metrics.classification_report(labels, predictions, digits=4, **report)
     correct = int(np.trace(confusion))
-    # A softmax in float32 sums to 1 only nearly; scikit-learn wants it exact.
+    # scikit-learn wants rows that sum to exactly 1; those of a float32 softmax do so only nearly.
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
     return Evaluation(
@@ -51,22 +53,22 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
         rows=len(labels),
         loss=float(metrics.log_loss(labels, exact, labels=_ALL_CLASSES)),
         confusion_matrix=confusion.tolist(),
-        per_class={name: _figures(per_class[name]) for name in CLASS_NAMES},
-        text=f"{_drawn(confusion.tolist())}\n\n{table.rstrip()}",
+        per_class={name: _class_figures(per_class[name]) for name in CLASS_NAMES},
+        text=f"{_confusion_table(confusion.tolist())}\n\n{table.rstrip()}",
     )
 
 
-def _figures(found: dict[str, float]) -> dict[str, float]:
+def _class_figures(report: dict[str, float]) -> dict[str, float]:
     return {
-        "precision": float(found["precision"]),
-        "recall": float(found["recall"]),
-        "f1": float(found["f1-score"]),
-        "support": int(found["support"]),
+        "precision": float(report["precision"]),
+        "recall": float(report["recall"]),
+        "f1": float(report["f1-score"]),
+        "support": int(report["support"]),
     }
 
 
-def _drawn(confusion: list[list[int]]) -> str:
-    """The confusion matrix as a table; a dot for nought, so that the mistakes stand out."""
+def _confusion_table(confusion: list[list[int]]) -> str:
+    """The confusion matrix as text, with a dot for 0 so that mistakes stand out."""
     width = max(len(str(count)) for row in confusion for count in row) + 2
     lines = ["confusion matrix (rows: true digit, columns: predicted digit)"]
     lines.append("    " + "".join(name.rjust(width) for name in CLASS_NAMES))

@@ -1,54 +1,28 @@
-"""The gate: whether a trained model is good enough to be scored with.
+"""The gate: decides whether a trained model is good enough to score with.
 
-A model that falls short is saved all the same, to be looked at, but marked; `score` refuses it.
+A model that fails the gate is still saved, for inspection, but marked as not blessed; `score` refuses it.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from job.contract import Labels, Pixels, Probabilities
+from job.documents.model_json import GateComparison, GateSection
 from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
 from job.report.mcnemar import SIGNIFICANCE, p_value_that_better
 from job.storage import Storage
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the gate says. shortfalls: why not, in words; empty if the model may be used, or nothing was asked of it.
-
-    min_accuracy: what was asked of the accuracy on the test split, in 0-1. comparison: with another model, if asked.
-    """
-
-    shortfalls: tuple[str, ...]
-    min_accuracy: float | None = None
-    comparison: "ModelComparison | None" = None
-
-    @property
-    def is_blessed(self) -> bool:
-        """Whether the model may be used."""
-        return not self.shortfalls
-
-    def to_json(self) -> dict[str, Any]:
-        """For the model's card."""
-        was_asked = self.min_accuracy is not None or self.comparison is not None
-        blessed = "blessed" if was_asked else "not_gated"
-        return {
-            "verdict": blessed if self.is_blessed else "not_blessed",
-            "shortfalls": list(self.shortfalls),
-            "min_accuracy": self.min_accuracy,
-            "compared_to": self.comparison.to_json() if self.comparison else None,
-        }
-
-
-@dataclass(frozen=True)
 class ModelComparison:
-    """Two models on the same images. only_other: images that only the other named right; only_this: likewise.
+    """A new model beside another one on the same images.
 
-    p_value: how likely so many, or more, of the images on which they differ would fall to the other if the two were
-    equally good.
+    path, digest, accuracy: of the other model. only_other, only_this: images that only the other, or only the new
+    model, classifies correctly. p_value: probability of a split at least this much in favour of the other model if both
+    were equally good (McNemar's test).
     """
 
     path: str
@@ -60,19 +34,51 @@ class ModelComparison:
 
     @property
     def is_worse(self) -> bool:
-        """Whether this model is significantly worse than the other."""
+        """Whether the new model is significantly worse than the other one."""
         return self.p_value < SIGNIFICANCE
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> GateComparison:
         """For the model's card."""
-        return asdict(self)
+        return cast("GateComparison", asdict(self))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's decision.
+
+    shortfalls: the requirements that the model fails, in words; empty if it passes or nothing was required.
+    min_accuracy: required accuracy on the test split, in 0-1. comparison: with another model, if one was required.
+    """
+
+    shortfalls: tuple[str, ...]
+    min_accuracy: float | None = None
+    comparison: ModelComparison | None = None
+
+    @property
+    def is_blessed(self) -> bool:
+        """Whether the model may be used."""
+        return not self.shortfalls
+
+    def to_json(self) -> GateSection:
+        """The model card's section `gate`."""
+        has_requirements = self.min_accuracy is not None or self.comparison is not None
+        passed: Literal["blessed", "not_gated"] = "blessed" if has_requirements else "not_gated"
+        return {
+            "verdict": passed if self.is_blessed else "not_blessed",
+            "shortfalls": list(self.shortfalls),
+            "min_accuracy": self.min_accuracy,
+            "compared_to": self.comparison.to_json() if self.comparison else None,
+        }
 
 
 class Gate:
-    """What is asked of a model, ready to be put to one."""
+    """The requirements for a model."""
 
     def __init__(self, storage: Storage, min_accuracy: float | None, compare_to: str | None) -> None:
-        """min_accuracy: on the test split, in 0-1. compare_to: a model folder. Raises ModelInvalid, before any work."""
+        """min_accuracy: on the test split, in 0-1. compare_to: a model folder, opened here.
+
+        Raises ModelInvalid where that model cannot be used.
+        """
         self._min_accuracy = min_accuracy
         self._other: tuple[Bundle, Predictor] | None = None
         if compare_to is not None:
@@ -82,19 +88,19 @@ class Gate:
             self._other = bundle, predictor
 
     def judge(self, probabilities: Probabilities, pixels: Pixels, labels: Labels) -> Verdict:
-        """The verdict on a model that gives float32 (n, 10) for the test split, uint8 (n, 784) and int8 (n,)."""
-        is_right = probabilities.argmax(axis=1) == labels
-        comparison = self._comparison(is_right, pixels, labels)
-        shortfalls = _shortfalls(float(is_right.mean()), self._min_accuracy, comparison)
+        """The verdict on a model by its float32 (n, 10) for the test split, uint8 (n, 784) and int8 (n,)."""
+        is_correct = probabilities.argmax(axis=1) == labels
+        comparison = self._comparison(is_correct, pixels, labels)
+        shortfalls = _shortfalls(float(is_correct.mean()), self._min_accuracy, comparison)
         return Verdict(tuple(shortfalls), self._min_accuracy, comparison)
 
-    def _comparison(self, is_right: npt.NDArray[np.bool_], pixels: Pixels, labels: Labels) -> ModelComparison | None:
+    def _comparison(self, is_correct: npt.NDArray[np.bool_], pixels: Pixels, labels: Labels) -> ModelComparison | None:
         if self._other is None:
             return None
         bundle, predictor = self._other
-        is_other_right = predictor.predict(pixels).argmax(axis=1) == labels
-        only_other, only_this = int((is_other_right & ~is_right).sum()), int((is_right & ~is_other_right).sum())
-        accuracy = float(is_other_right.mean())
+        is_other_correct = predictor.predict(pixels).argmax(axis=1) == labels
+        only_other, only_this = int((is_other_correct & ~is_correct).sum()), int((is_correct & ~is_other_correct).sum())
+        accuracy = float(is_other_correct.mean())
         p_value = p_value_that_better(only_other, only_this)
         return ModelComparison(bundle.path, bundle.digest, accuracy, only_other, only_this, p_value)
 
@@ -102,10 +108,11 @@ class Gate:
 def _shortfalls(accuracy: float, min_accuracy: float | None, comparison: ModelComparison | None) -> list[str]:
     shortfalls = []
     if min_accuracy is not None and not accuracy >= min_accuracy:
-        shortfalls.append(f"its accuracy is {100 * accuracy:.2f} %, below the {100 * min_accuracy:g} % asked for")
+        shortfalls.append(f"its accuracy is {100 * accuracy:.2f} %, below the required {100 * min_accuracy:g} %")
     if comparison is not None and comparison.is_worse:
         shortfalls.append(
-            f"it is significantly worse than {comparison.path}: of the images on which they differ, the other is right "
-            f"on {comparison.only_other} and this one on {comparison.only_this} (p = {comparison.p_value:.2g})"
+            f"it is significantly worse than {comparison.path}: {comparison.only_other} images are classified "
+            f"correctly by the other model alone, {comparison.only_this} by this one alone "
+            f"(p = {comparison.p_value:.2g})"
         )
     return shortfalls

@@ -1,14 +1,15 @@
-"""`digit-job tune`: better settings, found by training with many, and judged by the validation images alone.
+"""The stage behind `digit-job tune`: trains with many hyperparameters and compares them on the validation images.
 
 default -> propose -> train -> record -> propose ... -> table, best settings
 
-The test images are none of its business: where they are a file of their own, it is not opened.
+Test images are not used; where they are files of their own, these are not opened. `search_space` proposes, and
+`search_record` keeps the trials, so that an interrupted search continues.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -18,23 +19,25 @@ from job.storage import Storage
 from job.train.backend import fix_seed, import_keras, use_threads
 from job.train.data.dataset import Dataset, load
 from job.train.fit import network
-from job.train.fit.loop import fit
+from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.train_settings import TrainSettings, TuneSettings
 from job.train.tune.search_record import SearchRecord, Trial, as_text, ranked
 from job.train.tune.search_space import Oracle, Proposal, oracle_of
 
-_log = logging.getLogger(__name__)
-
-# Of the progress display, for each trial.
+# Progress steps per trial.
 _STEPS: Final = 1000
+_LOGGED: Final = ("hidden", "dropout", "learning_rate", "batch_size", "epochs", "accuracy", "seconds")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What a search found. path: the best settings, for `train --settings`. images: how many the validation has.
+    """The results of a search.
 
-    trials: in the order made, the default first. best: may be the default.
+    path: the best settings, for `train --settings`. trials: in the order made, the default first. best: may be the
+    default. images: number of validation images.
     """
 
     path: str
@@ -44,21 +47,21 @@ class TuneResult:
 
     @property
     def default(self) -> Trial:
-        """The recipe as it is, after as many epochs."""
+        """The unchanged recipe, trained for as many epochs as the trials."""
         return self.trials[0]
 
     @property
     def table(self) -> str:
-        """All trials, the best first, to read."""
+        """All trials as text, the best first."""
         return as_text(self.trials)
 
     @property
     def conclusion(self) -> list[str]:
-        """What follows from it, line by line."""
-        best, default = self.best.in_words, self.default.in_words
+        """The outcome for the terminal, line by line."""
+        best, default = self.best.cells, self.default.cells
         compared = f"{default['accuracy']} of {self.images:,} validation images after {default['epochs']} epochs"
         if self.best.number == 0:
-            return [f"Default:  {compared}; no trial did better", f"Settings: {self.path} (the default's)"]
+            return [f"Default:  {compared}; no trial was better", f"Settings: {self.path} (the default's)"]
         return [
             f"Default:  {compared}",
             f"Best:     {best['accuracy']} after {best['epochs']} (trial {best['trial']}); expect less on other images",
@@ -69,10 +72,10 @@ class TuneResult:
 def tune(
     settings: TuneSettings, storage: Storage, *, mnist_dir: str | None, on_progress: Callable[[int, int], None]
 ) -> TuneResult:
-    """Search for better settings; after each trial all is kept, and the same call goes on from there.
+    """Search for better settings; after each trial the record is saved, and the same call continues from it.
 
-    on_progress: called with (steps done, steps in all). Raises OutputOccupied, before any training, where the folder is
-    of another search; NoInput, DataError, UsageError; ModelInvalid where training diverges whatever is tried.
+    on_progress: called with (steps done, steps in total). Raises OutputOccupied, before any training, where the folder
+    belongs to another search; NoInput, DataError, UsageError; ModelInvalid where training diverges with all settings.
     """
     recipe = recipe_of(TrainSettings(settings.data, "", settings.recipe, epochs=settings.epochs))
     use_threads(THREADS[recipe.arch])
@@ -85,32 +88,24 @@ def tune(
         mnist_dir=mnist_dir,
         has_test=False,
     )
-    record = SearchRecord(storage, storage.resolve(settings.output), _identity(settings, recipe, dataset))
+    record = SearchRecord(storage, storage.resolve(settings.output), _search_identity(settings, recipe, dataset))
     trials = record.load()
-    _log.info("%s: %s images to train on, %s to validate", dataset.source, *_sizes(dataset))
+    sizes = [f"{len(split):,}" for split in (dataset.train, dataset.validation)]
+    _log.info("%s: %s training and %s validation images", dataset.source, *sizes)
     with oracle_of(settings.search, epochs=recipe.epochs, trials=settings.trials, seed=settings.seed) as oracle:
-        _search(_Search(settings, recipe, dataset, record, on_progress), oracle, trials)
+        _Search(settings, recipe, dataset, record, trials, on_progress).run(oracle)
     best = ranked(trials)[0]
     if best.accuracy is None:
-        raise ModelInvalid(f"{record.folder}: training diverged with all {len(trials)} settings; look at the images")
+        raise ModelInvalid(f"{record.folder}: training diverged with all {len(trials)} settings; check the images")
     path = record.save_results(trials, {"recipe": settings.recipe, **best.settings})
     return TuneResult(path, tuple(trials), best, len(dataset.validation))
 
 
-@dataclass(frozen=True)
-class _Search:
-    settings: TuneSettings
-    recipe: Recipe
-    dataset: Dataset
-    record: SearchRecord
-    on_progress: Callable[[int, int], None]
-
-
-def _identity(settings: TuneSettings, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """All that decides what is tried and found, but for how long the search goes on."""
+def _search_identity(settings: TuneSettings, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """Everything that decides which trials are made, and their results, except for their number."""
     return {
         "search": settings.search,
-        **{name.removeprefix("is_").replace("_", "-"): value for name, value in asdict(recipe).items()},
+        **recipe.readable_fields,
         "validation-split": settings.validation_share,
         "seed": settings.seed,
         "data": f"{dataset.name}, fingerprint {dataset.fingerprint[:16]}",
@@ -118,65 +113,66 @@ def _identity(settings: TuneSettings, recipe: Recipe, dataset: Dataset) -> dict[
     }
 
 
-def _sizes(dataset: Dataset) -> tuple[str, ...]:
-    return tuple(f"{len(split):,}" for split in (dataset.train, dataset.validation))
+@dataclass(frozen=True)
+class _Search:
+    """A search under way. trials: those made so far; new ones are appended and recorded."""
 
+    settings: TuneSettings
+    recipe: Recipe
+    dataset: Dataset
+    record: SearchRecord
+    trials: list[Trial]
+    on_progress: Callable[[int, int], None]
 
-def _search(search: _Search, oracle: Oracle, trials: list[Trial]) -> None:
-    """Go on from some trials until there are enough; each new one is appended and recorded."""
-    if trials:
-        _log.info("%s: going on behind trial %d", search.record.folder, trials[-1].number)
-    else:
-        _try(search, Proposal({}), search.recipe, trials)
-    for each in trials[1 : search.settings.trials + 1]:
-        oracle.tell_again(each.proposed, each.accuracy)
-    while len(trials) <= search.settings.trials and (proposal := oracle.propose()) is not None:
-        _try(search, proposal, proposal.applied_to(search.recipe), trials)
-        oracle.tell(trials[-1].accuracy)
+    def run(self, oracle: Oracle) -> None:
+        """Make the trials that are missing."""
+        if self.trials:
+            _log.info("%s: resuming after trial %d", self.record.folder, self.trials[-1].number)
+        else:
+            self._try(Proposal({}), self.recipe)
+        for each in self.trials[1 : self.settings.trials + 1]:
+            oracle.replay(each.proposed, each.accuracy)
+        while len(self.trials) <= self.settings.trials and (proposal := oracle.propose()) is not None:
+            self._try(proposal, proposal.applied_to(self.recipe))
+            oracle.report(self.trials[-1].accuracy)
 
+    def _try(self, proposal: Proposal, recipe: Recipe) -> None:
+        number, total = len(self.trials), self.settings.trials + 1
 
-def _try(search: _Search, proposal: Proposal, recipe: Recipe, trials: list[Trial]) -> None:
-    number, total = len(trials), search.settings.trials + 1
+        def on_batch(done: int, batches: int) -> None:
+            self.on_progress(number * _STEPS + _STEPS * done // batches, total * _STEPS)
 
-    def on_batch(done: int, batches: int) -> None:
-        search.on_progress(number * _STEPS + _STEPS * done // batches, total * _STEPS)
-
-    trial = replace(_trained(search, recipe, on_batch), number=number, proposed=proposal.values)
-    trials.append(trial)
-    search.record.save(trials)
-    words = trial.in_words
-    _log.info(
-        "%s: hidden %s, dropout %s, learning rate %s, batch size %s, epochs %s: %s (%s s)",
-        f"trial {number} of {search.settings.trials}" if number else "default",
-        *(
-            words[name]
-            for name in ("hidden", "dropout", "learning_rate", "batch_size", "epochs", "accuracy", "seconds")
-        ),
-    )
-
-
-def _trained(search: _Search, recipe: Recipe, on_batch: Callable[[int, int], None]) -> Trial:
-    """What comes out of a recipe; the same one always gives the same."""
-    import_keras().utils.clear_session()
-    fix_seed(search.settings.seed)
-    model = network.build(recipe.arch, recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
-    begun = time.monotonic()
-    try:
-        fitted = fit(
-            model, recipe, search.dataset, seed=search.settings.seed, on_epoch=lambda _epoch: None, on_batch=on_batch
+        trial = _train(recipe, self.dataset, self.settings.seed, on_batch)
+        self.trials.append(replace(trial, number=number, proposed=proposal.values))
+        self.record.save(self.trials)
+        cells = self.trials[-1].cells
+        _log.info(
+            "%s: hidden %s, dropout %s, learning rate %s, batch size %s, epochs %s: %s (%s s)",
+            f"trial {number} of {self.settings.trials}" if number else "default",
+            *(cells[name] for name in _LOGGED),
         )
+
+
+def _train(recipe: Recipe, dataset: Dataset, seed: int, on_batch: Callable[[int, int], None]) -> Trial:
+    """The trial of a recipe, not numbered yet; the same arguments give the same one but for its seconds."""
+    import_keras().utils.clear_session()
+    fix_seed(seed)
+    model = network.build(recipe.arch, recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
+    started = time.monotonic()
+    try:
+        fitted = fit(model, recipe, dataset, seed=seed, hooks=FitHooks(on_batch=on_batch))
         accuracy = fitted.history[-1].validation_accuracy
-    except ModelInvalid:  # told in the table: the oracle is to look elsewhere
+    except ModelInvalid:  # diverged, which the table says; the oracle tries other settings next
         accuracy = None
     return Trial(
-        0,
-        recipe.hidden,
-        recipe.dropout,
-        recipe.learning_rate,
-        recipe.batch_size,
-        recipe.epochs,
-        model.count_params(),
-        round(time.monotonic() - begun, 1),
-        None if accuracy is None else round(accuracy * len(search.dataset.validation)),
-        accuracy,
+        number=0,
+        hidden=recipe.hidden,
+        dropout=recipe.dropout,
+        learning_rate=recipe.learning_rate,
+        batch_size=recipe.batch_size,
+        epochs=recipe.epochs,
+        parameters=model.count_params(),
+        seconds=round(time.monotonic() - started, 1),
+        right=None if accuracy is None else round(accuracy * len(dataset.validation)),
+        accuracy=accuracy,
     )

@@ -1,6 +1,6 @@
-"""What a search has found so far, in one file that is replaced after each trial; and as a table.
+"""The trials of a search: `search.json`, replaced after each trial, and the results as a table.
 
-`search.json` says what was searched and holds all trials, so that the same command goes on behind the last one.
+`search.json` also identifies the search, so that the same command continues after the last trial.
 """
 
 import csv
@@ -13,21 +13,22 @@ from typing import Any, Final, Self
 from job.errors import OutputOccupied
 from job.flag_names import Flag
 from job.storage import Storage, join
+from job.train.fit.checkpoint import differences
 
 RECORD_NAME: Final = "search.json"
 TABLE_NAME: Final = "trials.csv"
 BEST_NAME: Final = "best.json"
-_FOR_PEOPLE: Final = (
+_COLUMNS: Final = (
     "trial", "accuracy", "right", "hidden", "dropout", "learning_rate", "batch_size", "epochs", "parameters", "seconds",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings that were tried, and what came out.
+    """The settings of one training, and its results.
 
-    number: from 1; 0 is the recipe as it is. right: how many of the validation images were named right, and accuracy
-    that share of them; None where training diverged. proposed: the settings as the oracle had them.
+    number: from 1; 0 is the unchanged recipe. right: number of validation images classified correctly, and accuracy
+    their share; None where training diverged. proposed: the settings as the oracle proposed them.
     """
 
     number: int
@@ -44,12 +45,12 @@ class Trial:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """Raises TypeError or KeyError where the content is no trial."""
+        """Raises TypeError or KeyError where the content is not a trial."""
         return cls(**{**content, "hidden": tuple(content["hidden"])})
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What `train` takes, by the names of its flags."""
+        """The settings for `train`, by the names of its flags."""
         return {
             "hidden": list(self.hidden),
             "dropout": self.dropout,
@@ -58,35 +59,34 @@ class Trial:
         }
 
     @property
-    def in_words(self) -> dict[str, str]:
-        """Each column of a table for people."""
-        is_there = self.accuracy is not None
+    def cells(self) -> dict[str, str]:
+        """The text of each column of the table in the terminal."""
         values: dict[str, Any] = {
             **asdict(self),
             "trial": self.number or "default",
-            "accuracy": f"{100 * self.accuracy:.2f} %" if self.accuracy is not None else "diverged",
-            "right": f"{self.right:,}" if is_there else "",
+            "accuracy": "diverged" if self.accuracy is None else f"{100 * self.accuracy:.2f} %",
+            "right": "" if self.right is None else f"{self.right:,}",
             "hidden": "-".join(map(str, self.hidden)),
             "learning_rate": f"{self.learning_rate:g}",
             "parameters": f"{self.parameters:,}",
             "seconds": f"{self.seconds:.1f}",
         }
-        return {name: str(values[name]) for name in _FOR_PEOPLE}
+        return {name: str(values[name]) for name in _COLUMNS}
 
 
 class SearchRecord:
-    """A search's folder."""
+    """The folder of a search."""
 
     def __init__(self, storage: Storage, folder: str, search: dict[str, Any]) -> None:
-        """search: all that decides what is tried and found, by words for people; values as JSON's."""
+        """search: JSON values of everything that decides the trials and their results, by readable names."""
         self._storage = storage
         self._search = json.loads(json.dumps(search))
         self.folder = folder
 
     def load(self) -> list[Trial]:
-        """The trials that an earlier part of the same search has made; none if it begins.
+        """The trials that an earlier part of the same search has made; none at its start.
 
-        Raises OutputOccupied where the folder is of another search, naming what differs, or of something else.
+        Raises OutputOccupied where the folder holds another search, naming the differences, or something else.
         """
         path = join(self.folder, RECORD_NAME)
         if self._storage.stat(path) is None:
@@ -97,18 +97,18 @@ class SearchRecord:
             search, trials = dict(record["search"]), [Trial.from_json(each) for each in record["trials"]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise OutputOccupied(
-                f"{path}: is no record of a search ({error!r:.100}); remove it, or name another {Flag.OUTPUT}"
+                f"{path}: is not the record of a search ({error!r:.100}); delete it, or choose another {Flag.OUTPUT}"
             ) from error
-        self._check_same(path, search)
+        self._check_same_search(path, search)
         return trials
 
     def save(self, trials: Sequence[Trial]) -> None:
-        """Keep the trials in place of those kept before, whole or not at all."""
+        """Replace the saved trials, atomically."""
         content = {"search": self._search, "trials": [asdict(each) for each in trials]}
         self._write(RECORD_NAME, json.dumps(content, indent=2).encode() + b"\n")
 
     def save_results(self, trials: Sequence[Trial], best: dict[str, Any]) -> str:
-        """Write the table, and the best settings as a file for `train --settings`; returns that one's path."""
+        """Write the table, and the best settings as a file for `train --settings`; returns that file's path."""
         self._write(TABLE_NAME, as_csv(trials))
         self._write(BEST_NAME, json.dumps(best, indent=2).encode() + b"\n")
         return join(self.folder, BEST_NAME)
@@ -121,36 +121,36 @@ class SearchRecord:
         names = self._storage.list(self.folder)
         if names or self._storage.stat(self.folder) is not None:
             found = f"holds {names[0]!r}" if names else "is a file"
-            raise OutputOccupied(f"{self.folder}: {found}, expected a search's folder, an empty one or none")
+            raise OutputOccupied(f"{self.folder}: {found}, expected a search's folder, an empty folder or a new path")
 
-    def _check_same(self, path: str, search: dict[str, Any]) -> None:
-        differing = [name for name in {**search, **self._search} if search.get(name) != self._search.get(name)]
+    def _check_same_search(self, path: str, search: dict[str, Any]) -> None:
+        differing = differences(search, self._search)
         if differing:
-            what = "; ".join(f"{name}: {search.get(name)} then, {self._search.get(name)} now" for name in differing)
             raise OutputOccupied(
-                f"{path}: is of another search ({what}); search as then, or name another {Flag.OUTPUT}"
+                f"{path}: belongs to another search ({differing}); repeat that search's settings, "
+                f"or choose another {Flag.OUTPUT}"
             )
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """The best first; of equals the one with fewer parameters, then the earlier one. Those that diverged come last."""
+    """The trials from the best; ties by fewer parameters, then by number. Those that diverged come last."""
     return sorted(trials, key=lambda each: (-1 if each.right is None else each.right, -each.parameters), reverse=True)
 
 
 def as_csv(trials: Sequence[Trial]) -> bytes:
-    """A line for each trial, the best first, and one of names before them; widths are joined by dashes."""
+    """A header, and a line for each trial from the best; widths are joined by dashes."""
     file = io.StringIO()
     lines = csv.writer(file, lineterminator="\n")
-    lines.writerow(_FOR_PEOPLE)
+    lines.writerow(_COLUMNS)
     for each in ranked(trials):
         values = {**asdict(each), "trial": each.number, "hidden": "-".join(map(str, each.hidden))}
-        lines.writerow("" if values[name] is None else values[name] for name in _FOR_PEOPLE)
+        lines.writerow("" if values[name] is None else values[name] for name in _COLUMNS)
     return file.getvalue().encode()
 
 
 def as_text(trials: Sequence[Trial]) -> str:
-    """The same to read, numbers under each other."""
-    rows = [[name.replace("_", " ") for name in _FOR_PEOPLE]]
-    rows += [list(each.in_words.values()) for each in ranked(trials)]
+    """The same as an aligned table."""
+    rows = [[name.replace("_", " ") for name in _COLUMNS]]
+    rows += [list(each.cells.values()) for each in ranked(trials)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

@@ -1,36 +1,36 @@
-"""Machine code is made once, kept, and never trusted blindly."""
+"""Machine code is compiled once, cached, and checked before it is loaded."""
 
-import importlib
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import numba
 import pytest
 
 from job.compiled import machine_code
 
 KERNEL = ("job.read.csv.scan_kernel", "scan")
 LEVEL = machine_code._level()
+PACKAGE = Path(machine_code.__file__).parents[1]
 
 
 @pytest.fixture
 def compilations(monkeypatch, tmp_path):
-    """A fresh pair of folders for code, and how often it was compiled; the code itself is a stand-in."""
-    count = []
+    """Two empty cache folders, a fake compiler, and the levels that it has compiled for."""
+    levels = []
 
     def compiled(_module, _function, level):
-        count.append(level)
+        levels.append(level)
         return b"code for " + level.encode()
 
     monkeypatch.setattr(machine_code, "_compiled", compiled)
     monkeypatch.setattr(machine_code, "_folders", lambda _module: iter([tmp_path / "beside", tmp_path / "cache"]))
-    return count
+    return levels
 
 
 def test_code_is_compiled_once(compilations, tmp_path):
-    """The second run finds what the first has kept, and nothing temporary lies about."""
+    """The second run finds what the first has cached, and no temporary file is left."""
     first = machine_code._object_code(*KERNEL, LEVEL)
     assert machine_code._object_code(*KERNEL, LEVEL) == first
     assert len(compilations) == 1
@@ -38,17 +38,17 @@ def test_code_is_compiled_once(compilations, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-def test_code_goes_to_the_cache_folder_where_none_can_be_kept_beside_the_source(compilations, tmp_path):
-    """An install that cannot be written, as in a container, still compiles but once."""
-    (tmp_path / "beside").write_text("a file, so no folder can be made here")
+def test_code_beside_a_read_only_source(compilations, tmp_path):
+    """It goes to the user's cache folder, so that a read-only install, as in a container, compiles only once."""
+    (tmp_path / "beside").write_text("a file, so that no folder can be made here")
     machine_code._object_code(*KERNEL, LEVEL)
     machine_code._object_code(*KERNEL, LEVEL)
     assert len(compilations) == 1
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
-def test_code_that_cannot_be_kept_is_still_code(compilations, tmp_path):
-    """Where no folder can be written, each run compiles for itself."""
+def test_code_that_cannot_be_cached(compilations, tmp_path):
+    """If no folder is writable, each run compiles for itself."""
     for name in ("beside", "cache"):
         (tmp_path / name).write_text("a file")
     assert machine_code._object_code(*KERNEL, LEVEL) == machine_code._object_code(*KERNEL, LEVEL)
@@ -56,8 +56,8 @@ def test_code_that_cannot_be_kept_is_still_code(compilations, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [lambda code: code[:-1], lambda code: code[:-1] + b"?", lambda _: b""])
-def test_damaged_code_is_made_again(compilations, tmp_path, damage):
-    """A file that was cut or changed is never run."""
+def test_damaged_code_is_compiled_again(compilations, tmp_path, damage):
+    """A file that was truncated or changed is never loaded."""
     good = machine_code._object_code(*KERNEL, LEVEL)
     (path,) = (tmp_path / "beside").iterdir()
     path.write_bytes(damage(path.read_bytes()))
@@ -65,72 +65,109 @@ def test_damaged_code_is_made_again(compilations, tmp_path, damage):
     assert len(compilations) == 2
 
 
-def test_code_for_another_processor_is_made_anew(compilations):
-    """What is kept is told apart by what it was made for."""
+def test_code_for_another_processor(compilations):
+    """Each level of processors has its own file."""
     machine_code._object_code(*KERNEL, LEVEL)
     machine_code._object_code(*KERNEL, "other")
     assert compilations == [LEVEL, "other"]
 
 
-def test_code_from_other_sources_is_made_anew(compilations, monkeypatch):
-    """What is kept is told apart by what it was made from."""
+def test_code_from_other_sources(compilations, monkeypatch):
+    """Changed sources or compilers have their own file."""
     machine_code._object_code(*KERNEL, LEVEL)
     monkeypatch.setattr(machine_code, "_origin", lambda *_: "other")
     machine_code._object_code(*KERNEL, LEVEL)
     assert len(compilations) == 2
 
 
-def test_an_image_holds_code_for_every_processor(compilations, tmp_path):
-    """All kernels for all levels: a run on any processor of this architecture finds its code."""
+def _job_imports(path):
+    """The job modules that a source imports, as paths."""
+    names = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("job.")}
+
+
+@pytest.mark.parametrize("module", [module for module, _ in machine_code.KERNELS])
+def test_the_digest_covers_everything_that_a_kernel_is_compiled_from(module):
+    """Each module that the kernel, or a part of it in another module, imports code or constants from."""
+    todo, found = [machine_code._source(module)], set()
+    while todo:
+        found.add(path := todo.pop())
+        imported = _job_imports(path)
+        # Other modules of compiled code contribute what they import, too; the rest only constants of their own.
+        todo += [each for each in imported - found if each.stem.endswith("kernel") or each.parent.name == "compiled"]
+        found |= imported
+    assert found - {*machine_code._origins(module)} == set()
+
+
+def test_the_digest_changes_with_every_source(monkeypatch, tmp_path):
+    """One changed byte is enough."""
+    paths = [tmp_path / name for name in "ab"]
+    for path in paths:
+        path.write_text("x = 1")
+    monkeypatch.setattr(machine_code, "_origins", lambda _module: paths)
+    digests = {machine_code._origin("")}
+    for path in paths:
+        path.write_text("x = 2")
+        digests.add(machine_code._origin(""))
+    assert len(digests) == 3
+
+
+def test_an_image_has_code_for_every_processor(compilations, tmp_path):
+    """All kernels for all levels, so that a run on any processor of this architecture finds its code."""
     machine_code.compile_ahead(machine_code.levels())
     assert len(compilations) == len(machine_code.KERNELS) * len(machine_code.levels())
     assert LEVEL in machine_code.levels()
-    kept = {path.name for path in (tmp_path / "beside").iterdir()}
-    assert len(kept) == len(compilations)
+    cached = {path.name for path in (tmp_path / "beside").iterdir()}
+    assert len(cached) == len(compilations)
     for module, function in machine_code.KERNELS:
         assert machine_code._object_code(module, function, LEVEL) == b"code for " + LEVEL.encode()
-    assert len(compilations) == len(kept)
+    assert len(compilations) == len(cached)
 
 
-def test_every_kernel_is_known_to_be_one():
-    """What the code asks for is what an install compiles ahead."""
-    sources = (path.read_text() for path in Path(machine_code.__file__).parents[1].rglob("*.py"))
-    asked = {found for source in sources for found in re.findall(r'kernel\("(job\.[\w.]+)", "(\w+)"\)', source)}
-    assert asked == set(machine_code.KERNELS)
+def test_every_kernel_is_listed():
+    """An install compiles ahead whatever the code loads."""
+    sources = (path.read_text() for path in PACKAGE.rglob("*.py"))
+    loaded = {found for source in sources for found in re.findall(r'kernel\("(job\.[\w.]+)", "(\w+)"\)', source)}
+    assert loaded == set(machine_code.KERNELS)
 
 
-@pytest.mark.parametrize("kernel", [KERNEL, ("job.report.pixel_kernel", "count_pixels")], ids=["scan", "pixels"])
-@pytest.mark.parametrize("level", ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", machine_code.PACKING])
-@pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
-def test_kernels_compile_for_every_level(kernel, level):
-    """Code for other processors than this one can be made here, and needs no symbol from outside."""
-    assert machine_code._compiled(*kernel, level)
+# What the compiler makes. Numba compiles each kernel once for all tests of a process.
 
 
-@pytest.mark.skipif(machine_code._level() == "generic", reason="levels are those of x86-64")
-def test_deformations_compile_for_the_oldest_processors():
-    """Which have no instruction for much of what vectors are made of."""
-    assert machine_code._compiled("job.train.fit.deform_kernel", "deform", "x86-64")
-
-
-WHOLE_NUMBERS = [
-    ("job.read.csv.count_kernel", "count_lines"), ("job.read.parquet.footer_kernel", "chunks"),
-    ("job.read.parquet.page_kernel", "decode"), ("job.read.parquet.grid_kernel", "transpose"),
+LEVELS = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", machine_code.PACKING]
+COMPILED = [
+    (KERNEL, LEVELS),
+    (("job.report.pixel_kernel", "count_pixels"), LEVELS),
+    # The oldest processors have no instruction for much of what vectors are made of.
+    (("job.train.fit.deform_kernel", "deform"), ["x86-64"]),
+]
+INTEGERS_ONLY = [
+    ("job.read.csv.count_kernel", "count_lines"),
+    ("job.read.parquet.footer_kernel", "chunks"),
+    ("job.read.parquet.page_kernel", "decode"),
+    ("job.read.parquet.grid_kernel", "transpose"),
     ("job.report.pixel_kernel", "count_pixels"),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("module", "function"), WHOLE_NUMBERS)
-def test_what_calculates_with_whole_numbers_has_no_floats(module, function):
-    """Numba makes a float of a signed and an unsigned number: a length or a place, then, that may come out as any."""
-    source = importlib.import_module(module)
-    code = numba.cfunc(source.SIGNATURE)(getattr(source, function).py_func).inspect_llvm()
+@pytest.mark.parametrize(("kernel", "levels"), COMPILED, ids=["scan", "pixels", "deform"])
+@pytest.mark.skipif(LEVEL == "generic", reason="levels are those of x86-64")
+def test_kernels_compile_for_other_processors(kernel, levels):
+    """Whatever this one is; and the code needs no symbol from outside."""
+    for level in levels:
+        assert machine_code._compiled(*kernel, level)
+
+
+@pytest.mark.parametrize(("module", "function"), INTEGERS_ONLY)
+def test_kernels_of_integers_have_no_floats(module, function):
+    """Numba turns a signed and an unsigned operand into floats, which would round lengths and offsets."""
+    code, _ = machine_code._intermediate_code(module, function)
     assert "double" not in code
     assert "float" not in code
 
 
-def test_numba_is_not_imported_where_code_is_kept():
-    """A run that finds its code compiled pays for llvmlite alone."""
+def test_numba_is_not_imported_if_code_is_cached():
+    """A run that finds its code in the cache imports only llvmlite."""
     script = "import sys; from job.read.csv.scan import prepare; prepare(); print('numba' in sys.modules)"
     command = [sys.executable, "-c", script]
     outputs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2)]

@@ -20,7 +20,7 @@ def pixels():
 
 
 def _network(*, input_type=TensorProto.UINT8, rows="n", pixels=(784,), classes=10, output_type=TensorProto.FLOAT):
-    """A network that answers with a constant row, whatever it takes."""
+    """A model with a constant output."""
     size = int(np.prod(pixels))
     weights = np.zeros((size, classes), np.float32)
     graph = helper.make_graph(
@@ -39,17 +39,16 @@ def _network(*, input_type=TensorProto.UINT8, rows="n", pixels=(784,), classes=1
     return model.SerializeToString()
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1, BATCH_ROWS + 88])
-def test_any_number_of_rows(predictor, pixels, rows):
+def test_any_number_of_rows(predictor, pixels):
     """A row of pixels gives a row of ten probabilities that sum to 1."""
-    probabilities = predictor.predict(pixels[:rows])
-    assert probabilities.shape == (rows, 10)
-    assert probabilities.dtype == np.float32
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    for rows in (0, 1, 2, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1, BATCH_ROWS + 88):
+        probabilities = predictor.predict(pixels[:rows])
+        assert (probabilities.shape, probabilities.dtype) == ((rows, 10), np.float32)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_the_network_is_what_is_run(predictor, pixels):
-    """The probabilities are the network's: here, the softmax of pixels times weights."""
+def test_probabilities_are_the_models(predictor, pixels):
+    """Here, the softmax of pixels times weights."""
     [weights] = [numpy_helper.to_array(each) for each in onnx.load_from_string(linear_onnx()).graph.initializer]
     logits = pixels[:20].astype(np.float64) @ weights
     expected = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -57,18 +56,18 @@ def test_the_network_is_what_is_run(predictor, pixels):
     np.testing.assert_allclose(predictor.predict(pixels[:20]), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 100, BATCH_ROWS, BATCH_ROWS + 1])
-def test_row_does_not_depend_on_the_rows_around_it(predictor, pixels, size):
-    """However rows are cut into calls, each gets the same probabilities, to the last bit."""
+def test_a_row_does_not_depend_on_the_rows_around_it(predictor, pixels):
+    """However rows are split into calls, each gets the same probabilities, to the last bit."""
     whole = predictor.predict(pixels)
-    starts = range(0, len(pixels), size) if size > 3 else range(0, 60, size)
-    for start in starts:
-        part = predictor.predict(pixels[start : start + size])
-        np.testing.assert_array_equal(part, whole[start : start + size])
+    for size in (1, 2, 3, 100, BATCH_ROWS, BATCH_ROWS + 1):
+        starts = range(0, len(pixels), size) if size > 3 else range(0, 60, size)
+        for start in starts:
+            part = predictor.predict(pixels[start : start + size])
+            np.testing.assert_array_equal(part, whole[start : start + size])
 
 
 def _row_counting_network():
-    """A network whose answer is the number of rows that it was run on, for every row and class."""
+    """A model whose outputs are the number of rows it was run on."""
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["in"], ["floats"], to=TensorProto.FLOAT),
@@ -86,15 +85,15 @@ def _row_counting_network():
     return model.SerializeToString()
 
 
-@pytest.mark.parametrize("rows", [1, 2, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1])
-def test_network_always_runs_on_the_same_number_of_rows(pixels, rows):
-    """Even a network that could tell how many rows it is run on gives each row the same answer in any call."""
+def test_the_model_always_runs_on_the_same_number_of_rows(pixels):
+    """Even a model that counts its rows gives each row the same output in any call."""
     predictor = OnnxPredictor(_row_counting_network(), "model.onnx")
-    assert np.unique(predictor.predict(pixels[:rows])).tolist() == [BATCH_ROWS]
+    for rows in (1, 2, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1):
+        assert np.unique(predictor.predict(pixels[:rows])).tolist() == [BATCH_ROWS]
 
 
 def test_pixels_need_not_be_writeable(predictor, pixels):
-    """Pixels straight from a file's bytes are fine, and are left as they are."""
+    """Such as pixels from a file's bytes, which are not changed."""
     frozen = np.frombuffer(pixels.tobytes(), np.uint8).reshape(-1, 784)
     np.testing.assert_array_equal(predictor.predict(frozen), predictor.predict(pixels))
 
@@ -110,24 +109,24 @@ def test_pixels_need_not_be_writeable(predictor, pixels):
     ],
     ids=["float pixels", "783", "28x28", "9 classes", "double"],
 )
-def test_networks_of_another_shape(change, found):
-    """A network that does not take 784 bytes and give ten numbers is refused, with what it takes and gives."""
+def test_models_of_another_shape(change, found):
+    """A model that does not take 784 bytes and return ten floats is refused, with its inputs and outputs."""
     with pytest.raises(ModelInvalid) as error:
         OnnxPredictor(_network(**change), "m/model.onnx")
     expected = "[('tensor(uint8)', ['n', 784]), ('tensor(float)', ['n', 10])]"
-    assert str(error.value) == f"m/model.onnx: takes and gives {found}, expected {expected}"
+    assert str(error.value) == f"m/model.onnx: has inputs and outputs {found}, expected {expected}"
 
 
-@pytest.mark.parametrize("rows", [1, 32])
-def test_network_of_a_fixed_number_of_rows(rows):
-    """A network that takes only so many rows at a time is refused when it is loaded, not when it is run."""
-    with pytest.raises(ModelInvalid, match=r"^m/model.onnx: "):
-        OnnxPredictor(_network(rows=rows), "m/model.onnx")
+def test_a_model_of_a_fixed_number_of_rows():
+    """It is refused when it is loaded, not when it is run."""
+    for rows in (1, 32):
+        with pytest.raises(ModelInvalid, match=r"^m/model.onnx: "):
+            OnnxPredictor(_network(rows=rows), "m/model.onnx")
 
 
-@pytest.mark.parametrize("content", [b"", b"rubbish", linear_onnx()[:-100]], ids=["empty", "rubbish", "cut off"])
-def test_what_is_no_network(content):
-    """Bytes that ONNX Runtime cannot load are refused in one line that names the file."""
-    with pytest.raises(ModelInvalid, match=r"^m/model.onnx: ONNX Runtime cannot load it: .+") as error:
-        OnnxPredictor(content, "m/model.onnx")
-    assert "\n" not in str(error.value)
+def test_content_that_is_not_a_model():
+    """Empty, rubbish, or truncated: refused in one line that names the file."""
+    for content in (b"", b"rubbish", linear_onnx()[:-100]):
+        with pytest.raises(ModelInvalid, match=r"^m/model.onnx: ONNX Runtime cannot load it: .+") as error:
+            OnnxPredictor(content, "m/model.onnx")
+        assert "\n" not in str(error.value)

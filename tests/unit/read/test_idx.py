@@ -1,3 +1,5 @@
+"""IDX files of images and labels: MNIST's own, and every way to be damaged."""
+
 import gzip
 import struct
 
@@ -25,18 +27,18 @@ def _labels(path, values, *, magic=0x801, announced=None):
 
 @pytest.mark.parametrize("is_compressed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("has_labels", [False, True], ids=["unlabelled", "labelled"])
-@pytest.mark.parametrize("block_rows", [1, 2, 3, 1000])
-def test_images_with_their_labels(storage, tmp_path, digits, is_compressed, has_labels, block_rows):
-    """MNIST's own files give their images and, where they lie beside, their labels, block by block."""
+def test_images_with_their_labels(storage, tmp_path, digits, is_compressed, has_labels):
+    """Images, and labels if their file is beside, come in blocks of any size, plain or compressed."""
     path = write_idx(tmp_path, digits, is_compressed=is_compressed, has_labels=has_labels)
     source = _source(storage, path)
     assert (source.rows, source.has_labels, source.format) == (100, has_labels, "idx")
     expected = PixelBatch(digits.pixels, digits.labels if has_labels else None)
-    assert_same(read_all(source, storage, part_bytes=10 * 784, block_rows=block_rows), expected)
+    for block_rows in (1, 2, 3, 1000):
+        assert_same(read_all(source, storage, part_bytes=10 * 784, block_rows=block_rows), expected)
 
 
-def test_full_ink_may_be_1(storage, tmp_path, digits):
-    """With --scale 1 black and white images of 0 and 1 come out as 0 and 255; a byte above 1 costs its record."""
+def test_pixels_of_the_scale_1(storage, tmp_path, digits):
+    """With --scale 1, bytes 0 and 1 become 0 and 255, and a record with a byte above 1 is rejected."""
     black_and_white = (digits.pixels > 0).astype(np.uint8)
     stored = black_and_white.copy()
     stored[3, 7] = 2
@@ -48,17 +50,17 @@ def test_full_ink_may_be_1(storage, tmp_path, digits):
     expected = black_and_white * np.uint8(255)
     expected[3] = 0
     np.testing.assert_array_equal(batch.pixels, expected)
-    assert source.scale == "1"
+    assert source.pixel_scale == "1"
     assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [
         (3, Reason.OUT_OF_RANGE, "pixel 8 is 2, expected 0-1"),
         (5, Reason.BAD_LABEL, "label 11, expected 0-9"),
     ]
 
 
-def test_labels_may_be_left_alone(storage, tmp_path, digits):
-    """Without labels wanted, a file of labels beside is not looked at."""
+def test_unwanted_labels_are_not_read(storage, tmp_path, digits):
+    """With --no-label, the file of labels may hold anything."""
     path = write_idx(tmp_path, digits)
-    (tmp_path / LABELS).write_bytes(b"rubbish")
+    (tmp_path / LABELS).write_bytes(b"garbage")
     source = _source(storage, path, with_labels=False)
     assert read_all(source, storage).labels is None
 
@@ -74,7 +76,7 @@ def test_labels_may_be_left_alone(storage, tmp_path, digits):
     ],
 )
 def test_names_of_images_and_labels(storage, tmp_path, digits, images, labels):
-    """Labels are found under the images' name with `labels` for `images`, packed or not."""
+    """The labels have the images' name with `labels` for `images`, compressed or not."""
     for name, kind in ((images, IMAGES), (labels, LABELS)):
         folder = tmp_path / f"from {kind}"
         folder.mkdir()
@@ -85,13 +87,13 @@ def test_names_of_images_and_labels(storage, tmp_path, digits, images, labels):
 
 
 def test_images_of_another_name_have_no_labels(storage, tmp_path, digits):
-    """A name without `images` in it leads to no labels."""
+    """A name without `images` in it has no labels."""
     path = write_idx(tmp_path, digits).rename(tmp_path / "digits.idx")
     assert not _source(storage, path).has_labels
 
 
 @pytest.mark.parametrize(
-    ("part_bytes", "spans"),
+    ("part_bytes", "ranges"),
     [
         (1, [(0, 1), (1, 2), (2, 3)]),
         (784 * 2, [(0, 2), (2, 3)]),
@@ -99,22 +101,22 @@ def test_images_of_another_name_have_no_labels(storage, tmp_path, digits):
         (10**9, [(0, 3)]),
     ],
 )
-def test_parts_are_ranges_of_images(storage, tmp_path, digits, part_bytes, spans):
-    """A part is as many images as fit into its size, and at least one; a gzip file is one part."""
-    assert _source(storage, write_idx(tmp_path, digits[:3])).spans(part_bytes) == spans
-    assert _source(storage, write_idx(tmp_path, digits[:3], is_compressed=True)).spans(part_bytes) == [(0, 3)]
+def test_ranges_of_images(storage, tmp_path, digits, part_bytes, ranges):
+    """A range has as many images as fit into a part, and at least one; a compressed file has one range."""
+    assert _source(storage, write_idx(tmp_path, digits[:3])).split(part_bytes) == ranges
+    assert _source(storage, write_idx(tmp_path, digits[:3], is_compressed=True)).split(part_bytes) == [(0, 3)]
 
 
 @pytest.mark.parametrize("is_compressed", [False, True], ids=["plain", "gzip"])
 def test_file_of_no_images(storage, tmp_path, digits, is_compressed):
-    """A file that announces no image is one part with nothing in it."""
+    """A file that announces no image has one empty range."""
     source = _source(storage, write_idx(tmp_path, digits[:0], is_compressed=is_compressed))
-    assert source.spans(1000) == [(0, 0)]
+    assert source.split(1000) == [(0, 0)]
     assert len(read_all(source, storage).pixels) == 0
 
 
-def test_label_10_is_rejected_and_the_image_kept(storage, tmp_path, digits):
-    """A label above 9 is a bad label: the image stays, the label goes."""
+def test_a_bad_label_leaves_the_image(storage, tmp_path, digits):
+    """A label above 9 is rejected; the image is not."""
     path = write_idx(tmp_path, digits[:4])
     _labels(tmp_path / LABELS, [1, 10, 9, 255])
     batch = read_all(_source(storage, path), storage, block_rows=3)
@@ -128,7 +130,7 @@ def test_label_10_is_rejected_and_the_image_kept(storage, tmp_path, digits):
 
 @pytest.mark.parametrize("shape", [(27, 27), (28, 27), (32, 32), (784, 1), (0, 0)])
 def test_images_of_another_size(storage, tmp_path, shape):
-    """Only images of 28x28 are digits to this job."""
+    """Images must be 28x28."""
     path = tmp_path / IMAGES
     path.write_bytes(struct.pack(">IIII", 0x803, 1, *shape) + bytes(shape[0] * shape[1]))
     with pytest.raises(LayoutError) as error:
@@ -138,8 +140,8 @@ def test_images_of_another_size(storage, tmp_path, shape):
 
 @pytest.mark.parametrize("is_compressed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("change", [-1, -784, 1, 784])
-def test_images_that_are_not_as_many_as_announced(storage, tmp_path, digits, is_compressed, change):
-    """Content that is shorter or longer than the header says is damaged, packed or not: no image is dropped."""
+def test_another_number_of_images_than_announced(storage, tmp_path, digits, is_compressed, change):
+    """A file that is shorter or longer than its header says is damaged, compressed or not; no image is dropped."""
     plain = write_idx(tmp_path, digits[:3]).read_bytes()
     content = plain[:change] if change < 0 else plain + bytes(change)
     path = tmp_path / ("x" + (".gz" if is_compressed else ""))
@@ -149,32 +151,32 @@ def test_images_that_are_not_as_many_as_announced(storage, tmp_path, digits, is_
     assert str(error.value).startswith(f"{path}: ")
 
 
-def test_message_about_a_wrong_size(storage, tmp_path, digits):
-    """The message gives the size found, the size expected and why."""
+def test_the_message_about_a_wrong_size(storage, tmp_path, digits):
+    """It has the size found, the size expected and the reason."""
     path = write_idx(tmp_path, digits[:3])
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError) as error:
         _source(storage, path)
-    assert str(error.value) == f"{path}: 2367 bytes, expected 2368 for the 3 images its header announces"
+    assert str(error.value) == f"{path}: 2367 bytes, expected 2368 for the 3 images that its header announces"
 
 
 @pytest.mark.parametrize("size", [4, 15])
-def test_header_cut_off(storage, tmp_path, digits, size):
+def test_a_truncated_header(storage, tmp_path, digits, size):
     """A file that ends within its header is damaged."""
     path = write_idx(tmp_path, digits[:1])
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(DataError) as error:
         _source(storage, path)
-    assert str(error.value) == f"{path}: ends early: {size} bytes where 16 were expected"
+    assert str(error.value) == f"{path}: is truncated: {size} bytes where 16 were expected"
 
 
-def test_gzip_images_that_end_early(storage, tmp_path, digits):
-    """A packed file with fewer images than announced is found out while it is read."""
+def test_truncated_images_in_a_gzip_file(storage, tmp_path, digits):
+    """Fewer images than announced are noticed while a compressed file is read."""
     path = tmp_path / (IMAGES + ".gz")
     path.write_bytes(gzip.compress(write_idx(tmp_path, digits[:3], has_labels=False).read_bytes()[:-100]))
     with pytest.raises(DataError) as error:
         read_all(_source(storage, path), storage)
-    assert str(error.value) == f"{path}: ends early: 2252 bytes where 2352 were expected"
+    assert str(error.value) == f"{path}: is truncated: 2252 bytes where 2352 were expected"
 
 
 @pytest.mark.parametrize(
@@ -185,12 +187,12 @@ def test_gzip_images_that_end_early(storage, tmp_path, digits):
         struct.pack(">II", 0x803, 3) + bytes(3),
         struct.pack(">II", 0x801, 4) + bytes(3),
         b"",
-        b"rubbish",
+        b"garbage",
     ],
-    ids=["short", "long", "images", "announced", "empty", "rubbish"],
+    ids=["short", "long", "images", "announced", "empty", "garbage"],
 )
-def test_labels_that_do_not_fit(storage, tmp_path, digits, content):
-    """Labels that are not exactly one per image are not guessed at; the message names both files and their sizes."""
+def test_labels_that_do_not_fit_the_images(storage, tmp_path, digits, content):
+    """There must be exactly one label for each image; the message names both files and their sizes."""
     path = write_idx(tmp_path, digits[:3])
     (tmp_path / LABELS).write_bytes(content)
     with pytest.raises(DataError) as error:
@@ -202,22 +204,22 @@ def test_labels_that_do_not_fit(storage, tmp_path, digits, content):
 
 
 def test_progress_adds_up_to_the_file(storage, tmp_path, digits):
-    """What the batches say of bytes read is about the file's size."""
+    """The bytes read, as the batches say, add up to about the file's size."""
     source = _source(storage, write_idx(tmp_path, digits))
-    sizes = [batch.size_bytes for span in source.spans(784 * 30) for batch in source.read(storage, span, 10)]
+    sizes = [batch.size_bytes for each in source.split(784 * 30) for batch in source.read(storage, each, 10)]
     assert sum(sizes) == pytest.approx(source.file.size, abs=len(sizes))
 
 
-def test_mnist_itself(storage, mnist):
-    """The ten thousand images of MNIST's test set are read with their labels: the first is a 7."""
+def test_mnist_test_set(storage, mnist):
+    """The 10,000 images of MNIST's test set are read with their labels; the first is a 7."""
     batch = read_all(_source(storage, mnist / "t10k-images-idx3-ubyte.gz"), storage)
     assert batch.pixels.shape == (10_000, 784)
     assert np.bincount(batch.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert batch.labels[0] == 7
 
 
-def test_transposed_images_are_turned(storage, tmp_path, digits):
-    """With --transpose images stored column by column, as in EMNIST, come out row by row."""
+def test_transposed_images(storage, tmp_path, digits):
+    """With --transpose, images stored column by column, as in EMNIST, are read row by row."""
     turned = digits.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
     path = write_idx(tmp_path, Digits(turned, digits.labels))
     source = idx_source(storage, storage.stat(str(path)), ReadSettings(is_transposed=True))
@@ -226,8 +228,8 @@ def test_transposed_images_are_turned(storage, tmp_path, digits):
     assert batch.pixels.flags.c_contiguous
 
 
-def test_there_are_no_columns_to_keep(storage, tmp_path, digits):
-    """A name to keep is refused, because the format has no names."""
+def test_passthrough_columns_are_refused(storage, tmp_path, digits):
+    """The format has no columns to keep."""
     path = write_idx(tmp_path, digits)
     with pytest.raises(LayoutError, match="is IDX, which has no columns and so no 'id'; leave --keep out"):
         idx_source(storage, storage.stat(str(path)), ReadSettings(keep=("id",)))

@@ -1,3 +1,5 @@
+"""PNG pictures of digits: every mode of grey, and every way to be something else."""
+
 from contextlib import suppress
 
 import numpy as np
@@ -9,12 +11,12 @@ from job.read.pictures import BadPicture, decode_png
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
 def test_grey_in_any_mode(digits, mode):
-    """A grey picture gives its own values back, however it stores them."""
+    """A grey picture is decoded to its own values, however it stores them."""
     np.testing.assert_array_equal(decode_png(png(digits.pixels[0], mode)), digits.pixels[0])
 
 
 def test_black_and_white():
-    """A picture of one bit per pixel is 0 and 255."""
+    """A picture of one bit a pixel is decoded to 0 and 255."""
     pixels = np.arange(784) % 2 * 255
     np.testing.assert_array_equal(decode_png(png(pixels, "1")), pixels)
 
@@ -40,8 +42,8 @@ def _without_palette(pixels):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (lambda _: b"", "is a PNG of 0 bytes, cut off in its header"),
-        (lambda pixels: png(pixels)[:20], "is a PNG of 20 bytes, cut off in its header"),
+        (lambda _: b"", "is a PNG of 0 bytes, truncated in its header"),
+        (lambda pixels: png(pixels)[:20], "is a PNG of 20 bytes, truncated in its header"),
         (lambda _: b"GIF89a" + bytes(100), "is not a PNG"),
         (lambda _: png_that_claims(29, 28), "is a PNG of 29x28, expected 28x28"),
         (lambda _: png_that_claims(2**31 - 1, 2**31 - 1), "is a PNG of 2147483647x2147483647, expected 28x28"),
@@ -62,26 +64,27 @@ def _without_palette(pixels):
         "size",
         "bomb",
         "no pixels",
-        "cut off",
+        "truncated",
         "no palette",
-        "bomb behind a good header",
+        "bomb after a good header",
         "16 bits",
         "transparent",
     ],
 )
-def test_what_is_no_picture_of_a_digit(digits, content, problem):
-    """Anything else is refused with what it is, by its header alone where the size is wrong."""
+def test_content_that_is_not_a_picture_of_a_digit(digits, content, problem):
+    """The error says what it is; a wrong size is found by the header alone."""
     with pytest.raises(BadPicture) as error:
         decode_png(content(digits.pixels[0]))
     assert str(error.value).startswith(problem)
 
 
-@pytest.mark.parametrize("seed", range(300))
-def test_rubbish(digits, seed):
-    """A picture with a few bytes changed is decoded or refused, and nothing else happens."""
-    content = bytearray(png(digits.pixels[0], ("L", "P", "RGBA")[seed % 3]))
-    random = np.random.default_rng(seed)
-    for place in random.integers(8, len(content), 1 + seed % 4):
-        content[place] = random.integers(256)
-    with suppress(BadPicture):
-        assert decode_png(bytes(content)).shape == (784,)
+def test_damaged_pictures(digits):
+    """A picture with a few bytes changed is decoded or refused with BadPicture, and raises nothing else."""
+    pictures = [png(digits.pixels[0], mode) for mode in ("L", "P", "RGBA")]
+    for seed in range(300):
+        content = bytearray(pictures[seed % 3])
+        random = np.random.default_rng(seed)
+        for position in random.integers(8, len(content), 1 + seed % 4):
+            content[position] = random.integers(256)
+        with suppress(BadPicture):
+            assert decode_png(bytes(content)).shape == (784,), seed

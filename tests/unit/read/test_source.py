@@ -1,3 +1,5 @@
+"""Which files an input names, and which reader each is for."""
+
 import gzip
 import logging
 import os
@@ -36,31 +38,31 @@ def _touch(folder, *names):
         "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "t10k-images.idx3-ubyte", "a.idx",
     ],
 )  # fmt: skip
-def test_folder_gives_files_with_a_data_files_name(storage, tmp_path, name):
-    """In a folder, files are taken by the ending of their name, packed or not."""
+def test_files_of_a_folder_are_chosen_by_name(storage, tmp_path, name):
+    """By the suffix, compressed or not."""
     _touch(tmp_path, name, "README.md", "notes", "model.onnx", "csv", "archive.gz", "a.txt.zip")
     assert _names(storage, tmp_path) == [name]
 
 
-def test_what_a_folder_passes_over_is_told(storage, tmp_path, caplog):
-    """Files in a folder that do not look like data are named in a warning, hidden ones are not."""
+def test_skipped_files_of_a_folder_give_a_warning(storage, tmp_path, caplog):
+    """It names the files that do not look like data, but not hidden ones."""
     _touch(tmp_path, "a.csv", "README.md", "LICENSE", ".hidden", "_SUCCESS")
     with caplog.at_level(logging.WARNING):
         _names(storage, tmp_path)
     [record] = caplog.records
-    assert record.getMessage() == f"{tmp_path}: passed over 2 files that are not data: ['LICENSE', 'README.md']"
+    assert record.getMessage() == f"{tmp_path}: skipped 2 files that are not data: ['LICENSE', 'README.md']"
 
 
 @pytest.mark.parametrize("location", ["notes", "no*", "data/*", "_hidden", "data/.x"])
-def test_files_named_or_matched_are_taken_whatever_their_name(storage, tmp_path, monkeypatch, location):
-    """Who names a file, or a pattern that matches it, means it."""
+def test_a_named_or_matched_file_is_always_taken(storage, tmp_path, monkeypatch, location):
+    """Even if it does not look like data, or is hidden."""
     _touch(tmp_path, "notes", "data/notes", "_hidden", "data/.x")
     monkeypatch.chdir(tmp_path)
     assert len(_names(storage, location)) == 1
 
 
-def test_each_file_once_and_in_order(storage, tmp_path):
-    """Locations may overlap and come in any order: each file is taken once, sorted by path."""
+def test_each_file_is_taken_once_in_order_of_paths(storage, tmp_path):
+    """Locations may overlap and come in any order."""
     _touch(tmp_path, "b/2.csv", "a/1.csv", "c.csv")
     locations = [tmp_path / "c.csv", tmp_path / "b", tmp_path, tmp_path / "*" / "*.csv", f"{tmp_path}/b/../c.csv"]
     assert _names(storage, *locations) == ["1.csv", "2.csv", "c.csv"]
@@ -74,13 +76,13 @@ def test_file_uris(storage, tmp_path):
 
 @pytest.mark.parametrize("folder", ["run[1]", "what?", "all*"])
 def test_folder_whose_name_looks_like_a_pattern(storage, tmp_path, folder):
-    """A folder is a folder, also with a pattern's characters in its name: what is not data is passed over."""
+    """An existing folder is never read as a pattern."""
     _touch(tmp_path / folder, "a.csv", "README.md")
     assert _names(storage, tmp_path / folder) == ["a.csv"]
 
 
-def test_folder_without_data(storage, tmp_path):
-    """A folder of other files is no input."""
+def test_a_folder_without_data(storage, tmp_path):
+    """A folder of other files is an error."""
     _touch(tmp_path, "README.md")
     with pytest.raises(NoInput) as error:
         _names(storage, tmp_path)
@@ -88,13 +90,13 @@ def test_folder_without_data(storage, tmp_path):
 
 
 def test_every_location_must_give_something(storage, tmp_path):
-    """A location that finds nothing is an error, even if the others find some."""
+    """One that names no file is an error, even if the others name some."""
     _touch(tmp_path, "a.csv")
     with pytest.raises(NoInput, match="found no file there"):
         _names(storage, tmp_path / "a.csv", tmp_path / "b.csv")
 
 
-# What they hold
+# Which reader
 
 
 @pytest.fixture
@@ -106,8 +108,8 @@ def looked(storage):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a-idx3-ubyte"])
-def test_a_file_that_is_being_written_still(storage, tmp_path, digits, name):
-    """It looks damaged, or like no digits, and is only not there yet: worth another try."""
+def test_a_file_that_is_still_being_written(storage, tmp_path, digits, name):
+    """It looks damaged, but the error says that it changed, so that a retry may help."""
     whole = {
         "a.csv": lambda: write_csv(tmp_path / "whole", digits).read_bytes(),
         "a.csv.gz": lambda: gzip.compress(write_csv(tmp_path / "whole", digits).read_bytes()),
@@ -143,8 +145,8 @@ def test_content_decides_the_format(storage, looked, tmp_path, digits, name):
         np.testing.assert_array_equal(read_all(source, storage).pixels, few.pixels)
 
 
-def test_packed_files(storage, looked, tmp_path, digits):
-    """Packed CSV and IDX are recognised by what is inside."""
+def test_compressed_files(storage, looked, tmp_path, digits):
+    """Compressed CSV and IDX are recognised by their content."""
     few = digits[:5]
     sources = looked(_zip(write_csv(tmp_path / "a.csv", few)), write_idx(tmp_path, few, is_compressed=True))
     assert [source.format for source in sources] == ["csv", "idx"]
@@ -152,31 +154,31 @@ def test_packed_files(storage, looked, tmp_path, digits):
         np.testing.assert_array_equal(read_all(source, storage).pixels, few.pixels)
 
 
-def test_packed_parquet(looked, tmp_path, digits):
-    """Parquet within gzip cannot be read, and is refused with what to do."""
+def test_compressed_parquet(looked, tmp_path, digits):
+    """Parquet inside gzip is refused with advice."""
     path = _zip(write_parquet(tmp_path / "a.parquet", digits[:5]))
-    with pytest.raises(LayoutError, match=f"^{path}: is a packed Parquet file, .*; unpack it$"):
+    with pytest.raises(LayoutError, match=f"^{path}: is a compressed Parquet file; .*; unpack it$"):
         looked(path)
 
 
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
 def test_empty_files(looked, tmp_path, content):
-    """A file of no bytes is refused by name."""
+    """A file of no bytes is refused."""
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(LayoutError, match=r"a.csv: is empty, or its first line is"):
         looked(tmp_path / "a.csv")
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"\x1f\x8brubbish and more of it"])
+@pytest.mark.parametrize("content", [b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"\x1f\x8bgarbage and more of it"])
 def test_damaged_gzip(looked, tmp_path, content):
-    """A gzip file that is damaged from its start is refused as data."""
+    """A gzip file that is damaged at its start is a data error."""
     (tmp_path / "a.csv.gz").write_bytes(content)
-    with pytest.raises(DataError, match=r"a.csv.gz: the gzip data is damaged or cut off"):
+    with pytest.raises(DataError, match=r"a.csv.gz: the gzip data is damaged or truncated"):
         looked(tmp_path / "a.csv.gz")
 
 
-def test_labels_go_with_their_images(looked, tmp_path, digits):
-    """A file of IDX labels is no input of its own."""
+def test_labels_belong_to_their_images(looked, tmp_path, digits):
+    """A file of IDX labels is no source of its own."""
     images = write_idx(tmp_path, digits[:5])
     [source] = looked(images, tmp_path / "t10k-labels-idx1-ubyte")
     assert source.file.path == str(images)
@@ -184,7 +186,7 @@ def test_labels_go_with_their_images(looked, tmp_path, digits):
 
 
 def test_labels_alone(looked, tmp_path, digits):
-    """Labels without images are refused, with what to do."""
+    """Labels without images are refused with advice."""
     write_idx(tmp_path, digits[:5])
     labels = tmp_path / "t10k-labels-idx1-ubyte"
     with pytest.raises(DataError) as error:
@@ -194,26 +196,24 @@ def test_labels_alone(looked, tmp_path, digits):
     )
 
 
-def test_users_word_on_labels_reaches_every_format(looked, tmp_path, digits):
-    """With --no-label no format gives labels."""
+def test_no_label_holds_for_every_format(looked, tmp_path, digits):
+    """With --no-label, no source has labels."""
     few = digits[:5]
     paths = [write_csv(tmp_path / "a.csv", few), write_parquet(tmp_path / "a.parquet", few), write_idx(tmp_path, few)]
     assert [source.has_labels for source in looked(*paths)] == [True, True, True]
     assert [source.has_labels for source in looked(*paths, choice=ReadSettings(is_label_ignored=True))] == [False] * 3
 
 
-def test_first_bad_file_ends_it_before_any_work(looked, tmp_path, digits):
-    """One file whose layout cannot be settled refuses the whole input, by that file's name."""
+def test_one_bad_file_is_an_error_for_all(looked, tmp_path, digits):
+    """If the layout of one file cannot be settled, nothing is read; the error names that file."""
     (tmp_path / "b.csv").write_text("name,age\nx,3\n")
     with pytest.raises(LayoutError, match=r"b\.csv: found 2 columns"):
         looked(write_csv(tmp_path / "a.csv", digits[:5]), tmp_path / "b.csv")
 
 
 @pytest.mark.parametrize(("is_packed", "is_compiled"), [(False, False), (True, True)])
-def test_compiled_scanner_is_for_inputs_that_are_worth_it(
-    looked, tmp_path, digits, monkeypatch, is_packed, is_compiled
-):
-    """All files together decide whether records are compiled for; packed ones count for what they unpack to."""
+def test_large_inputs_use_the_compiled_scanner(looked, tmp_path, digits, monkeypatch, is_packed, is_compiled):
+    """The size of all files together decides; compressed files count with their estimated plain size."""
     paths = [write_csv(tmp_path / name, digits) for name in ("a.csv", "b.csv")]
     paths = [_zip(path) for path in paths] if is_packed else paths
     size = sum(os.path.getsize(path) for path in paths)
@@ -223,9 +223,9 @@ def test_compiled_scanner_is_for_inputs_that_are_worth_it(
     assert {source.is_compiled for source in looked(*paths)} == {True}
 
 
-def test_labels_without_their_images_are_told(looked, tmp_path, digits, caplog):
-    """Labels beside which no images lie are passed over with a warning, never silently."""
+def test_labels_without_their_images_give_a_warning(looked, tmp_path, digits, caplog):
+    """They are never skipped silently."""
     write_idx(tmp_path, digits, prefix="lost").unlink()
     [source] = looked(write_csv(tmp_path / "a.csv", digits), tmp_path / "lost-labels-idx1-ubyte")
     assert source.file.name == "a.csv"
-    assert "lost-labels-idx1-ubyte: passed over: it holds labels" in caplog.text
+    assert "lost-labels-idx1-ubyte: skipped: it holds labels" in caplog.text

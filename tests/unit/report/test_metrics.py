@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from job.contract import Reason, Reject, ScoredBatch
-from job.report.metrics import accuracy, calibration, figures, macro_f1, per_class, wilson_interval
+from job.report.metrics import (
+    ConfusedPair,
+    accuracy,
+    calibration,
+    confused_pairs,
+    figures,
+    macro_f1,
+    per_class,
+    wilson_interval,
+)
 from job.report.tally import Tally
 
 KEYS = {
@@ -19,7 +28,7 @@ NEED_LABELS = [
 
 
 def _scored(rows=2000, seed=0, *, digits=range(10), has_labels=True):
-    """Rows as a fairly good network would score them; labels only from `digits`."""
+    """Rows as a network of moderate accuracy would score them; labels only from `digits`."""
     random = np.random.default_rng(seed)
     labels = random.choice(list(digits), rows)
     logits = random.normal(0, 1, (rows, 10)) + 2.5 * np.eye(10)[labels]
@@ -40,7 +49,7 @@ def found(batch):
 
 
 def test_accuracy_is_scikit_learns(batch, found):
-    """The share of right predictions."""
+    """The share of correct predictions, and their number."""
     from sklearn.metrics import accuracy_score
 
     assert found["accuracy"] == accuracy_score(batch.labels, batch.predictions)
@@ -69,7 +78,7 @@ def test_per_class_figures_are_scikit_learns(batch, found):
 
 
 def test_averages_are_scikit_learns(batch, found):
-    """The means of the digits that occur, each alike or by its support."""
+    """The means over the digits that occur, unweighted and by support."""
     from sklearn.metrics import classification_report
 
     expected = classification_report(batch.labels, batch.predictions, output_dict=True, zero_division=0)
@@ -104,8 +113,8 @@ def test_top_2_accuracy_is_scikit_learns(batch, found):
     assert found["top2_accuracy"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_of_equally_probable_digits_the_higher_come_first_as_with_scikit_learn():
-    """Of rounded probabilities most are 0, and one of these is no second guess."""
+def test_ties_of_top_2_are_broken_like_scikit_learns():
+    """Of equally probable digits the higher come first; most rounded probabilities are 0 and equal."""
     from sklearn.metrics import top_k_accuracy_score
 
     random = np.random.default_rng(0)
@@ -118,7 +127,7 @@ def test_of_equally_probable_digits_the_higher_come_first_as_with_scikit_learn()
 
 
 def test_calibration_is_the_papers(batch):
-    """The expected calibration error weighs each bin's gap between confidence and accuracy by its rows (Guo et al.)."""
+    """The error is the mean gap between confidence and accuracy, weighted by each bin's rows (Guo et al.)."""
     result = calibration(Tally.of(batch))
     confidences = batch.confidences.astype(np.float64)
     is_right = batch.labels == batch.predictions
@@ -138,27 +147,24 @@ def test_calibration_is_the_papers(batch):
 
 
 def test_estimated_accuracy_is_the_mean_confidence(batch, found):
-    """Where there are no labels the mean confidence is the best guess at the accuracy."""
+    """Also where there are no labels."""
     assert found["estimated_accuracy"] == pytest.approx(batch.confidences.astype(float).mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    [
-        (0, 10, 0.0, 0.2775),
-        (10, 10, 0.7225, 1.0),
-        (50, 100, 0.4038, 0.5962),
-        (9930, 10_000, 0.9912, 0.9945),
-        (1, 1, 0.2065, 1.0),
-    ],
-)
-def test_wilson_interval(successes, trials, low, high):
-    """The interval of a proportion, as published tables give it, never leaves 0 to 1."""
-    assert wilson_interval(successes, trials) == pytest.approx([low, high], abs=5e-5)
+def test_wilson_interval():
+    """As in published tables; never outside 0 to 1."""
+    for successes, trials, interval in (
+        (0, 10, [0.0, 0.2775]),
+        (10, 10, [0.7225, 1.0]),
+        (50, 100, [0.4038, 0.5962]),
+        (9930, 10_000, [0.9912, 0.9945]),
+        (1, 1, [0.2065, 1.0]),
+    ):
+        assert wilson_interval(successes, trials) == pytest.approx(interval, abs=5e-5)
 
 
 def test_wilson_interval_is_scipys():
-    """The interval agrees with scipy's for every proportion of a small sample."""
+    """For every proportion of a small sample."""
     from scipy.stats import binomtest
 
     for trials in (1, 2, 17, 100):
@@ -167,21 +173,31 @@ def test_wilson_interval_is_scipys():
             assert wilson_interval(successes, trials) == pytest.approx([expected.low, expected.high], abs=1e-12)
 
 
-def test_report_has_the_designs_keys(found):
-    """Whatever the data, every promised key is there, and all of it is JSON without NaN."""
+def test_confused_pairs_are_sorted_by_count_then_digits():
+    """Correct predictions do not count, pairs that do not occur are left out, and the matrix may be a list."""
+    confusion = np.zeros((10, 10), np.int64)
+    confusion[4, 9], confusion[9, 4], confusion[4, 8], confusion[3, 3] = 12, 30, 12, 99
+    pairs = [ConfusedPair(9, 4, 30), ConfusedPair(4, 8, 12), ConfusedPair(4, 9, 12)]
+    assert confused_pairs(confusion) == confused_pairs(confusion.tolist()) == pairs
+    assert confused_pairs(confusion, limit=1) == pairs[:1]
+    assert len(confused_pairs(np.ones((10, 10), np.int64))) == 5
+
+
+def test_figures_have_all_keys(found):
+    """Whatever the data, and as JSON without NaN."""
     assert set(found) >= KEYS
     json.dumps(found, allow_nan=False)
 
 
-@pytest.mark.parametrize("key", NEED_LABELS)
-@pytest.mark.parametrize("batch", [_scored(50, has_labels=False), _scored(0)], ids=["no labels", "no rows"])
-def test_figures_that_need_labels_are_none_without(batch, key):
+def test_figures_that_need_labels_are_none_without():
     """Without labels, or without rows, a figure that needs them is None rather than 0."""
-    assert figures(Tally.of(batch))[key] is None
+    for batch in (_scored(50, has_labels=False), _scored(0)):
+        found = figures(Tally.of(batch))
+        assert [found[key] for key in NEED_LABELS] == [None] * len(NEED_LABELS)
 
 
 def test_no_rows_at_all():
-    """The figures of nothing are zero counts and no ratio."""
+    """All counts are 0 and all ratios None."""
     found = figures(Tally.zero())
     assert found["rows"] == {"read": 0, "scored": 0, "rejected": 0}
     assert found["estimated_accuracy"] is None
@@ -192,7 +208,7 @@ def test_no_rows_at_all():
 
 
 def test_rejects_by_reason():
-    """Rejected records are told by reason; bad labels, which reject nothing, apart from them."""
+    """Rejected records are counted by reason; bad labels, whose records are scored, separately."""
     rejects = (Reject(0, Reason.NOT_A_NUMBER, ""), Reject(1, Reason.BAD_LABEL, ""), Reject(2, Reason.NOT_A_NUMBER, ""))
     predictions, labels = np.array([-1, 3, -1], np.int8), np.array([-1, -1, -1], np.int8)
     probabilities = np.zeros((3, 10), np.float32)

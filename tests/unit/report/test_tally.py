@@ -9,7 +9,7 @@ from job.report.tally import CONFIDENCE_BINS, Tally
 
 
 def _batch(rows, seed=0, *, has_labels=True, rejects=()):
-    """Random rows, the rejected ones blank as in the contract."""
+    """Random rows; rejected ones have no prediction, as in the contract."""
     random = np.random.default_rng(seed)
     probabilities = np.round(random.dirichlet(np.full(10, 0.2), rows), 6).astype(np.float32)
     predictions = probabilities.argmax(axis=1).astype(np.int8)
@@ -21,7 +21,7 @@ def _batch(rows, seed=0, *, has_labels=True, rejects=()):
 
 
 def _one(probabilities, label=None, rejects=()):
-    """A batch of one row with some probabilities by digit."""
+    """A batch of one row with some probabilities, by digit."""
     row = np.zeros((1, 10), np.float32)
     for digit, probability in probabilities.items():
         row[0, digit] = probability
@@ -51,7 +51,7 @@ def test_rows_add_up():
 
 
 def test_every_reason_has_its_count():
-    """Each code of the closed list is counted on its own."""
+    """Each reason code is counted on its own."""
     rejects = [Reject(row, reason, "") for row, reason in enumerate(Reason)]
     tally = Tally.of(_batch(len(rejects), rejects=rejects))
     assert tally.by_reason == dict.fromkeys(Reason, 1)
@@ -59,7 +59,7 @@ def test_every_reason_has_its_count():
 
 
 def test_counts_are_those_of_the_rows():
-    """Labels, hits, matrix, histogram and predictions count what plain loops over the rows count."""
+    """Labels, correct rows, matrix, histogram and predictions are what loops over the rows count."""
     batch = _batch(300, rejects=REJECTS)
     tally = Tally.of(batch)
     scored = [row for row in range(300) if batch.predictions[row] >= 0]
@@ -80,7 +80,7 @@ def test_counts_are_those_of_the_rows():
 
 
 def test_labels_of_rejected_rows_do_not_count():
-    """A record without a prediction is neither right nor wrong."""
+    """A record without a prediction is neither correct nor misclassified."""
     rejected = ScoredBatch(
         np.array([-1], np.int8),
         np.zeros((1, 10), np.float32),
@@ -94,23 +94,23 @@ def test_labels_of_rejected_rows_do_not_count():
 
 
 def test_input_without_labels():
-    """Without labels nothing that needs them is counted."""
+    """Counts that need labels are 0."""
     tally = Tally.of(_batch(50, has_labels=False))
     assert (tally.scored, tally.labelled, tally.correct, tally.log_loss_sum) == (50, 0, 0, 0)
     assert not tally.bin_labelled.any()
 
 
-@pytest.mark.parametrize("index", range(CONFIDENCE_BINS))
-def test_confidence_bin_includes_its_lower_edge(index):
+def test_confidence_bin_includes_its_lower_edge():
     """A confidence on an edge belongs to the bin above it, one millionth less to the bin below."""
-    edge = index / CONFIDENCE_BINS
-    assert Tally.of(_one({0: edge})).confidence.tolist().index(1) == index
-    if index:
-        assert Tally.of(_one({0: edge - 1e-6})).confidence.tolist().index(1) == index - 1
+    for index in range(CONFIDENCE_BINS):
+        edge = index / CONFIDENCE_BINS
+        assert Tally.of(_one({0: edge})).confidence.tolist().index(1) == index
+        if index:
+            assert Tally.of(_one({0: edge - 1e-6})).confidence.tolist().index(1) == index - 1
 
 
 def test_last_confidence_bin_includes_1():
-    """Full confidence is in the last bin."""
+    """Unlike the other bins, it includes its upper edge."""
     assert Tally.of(_one({0: 1})).confidence.tolist() == [0] * 19 + [1]
 
 
@@ -129,26 +129,24 @@ def test_top_2(probabilities, label, is_top2):
     assert Tally.of(_one(probabilities, label)).top2_correct == is_top2
 
 
-@pytest.mark.parametrize(("probability", "loss"), [(1, 0), (0.5, 0.693147), (0.000001, 13.815511), (0, 15.942385)])
-def test_log_loss_of_a_row(probability, loss):
-    """The loss is -ln of the label's probability, which is not less than float32's resolution."""
-    assert Tally.of(_one({5: probability, 6: 1 - probability}, 5)).log_loss_sum == pytest.approx(loss, abs=1e-6)
+def test_log_loss_of_a_row():
+    """The loss is -ln of the label's probability, clipped to float32's resolution."""
+    for probability, loss in ((1, 0), (0.5, 0.693147), (0.000001, 13.815511), (0, 15.942385)):
+        tally = Tally.of(_one({5: probability, 6: 1 - probability}, 5))
+        assert tally.log_loss_sum == pytest.approx(loss, abs=1e-6)
 
 
-# Laws
-
-
-@pytest.mark.parametrize("size", [1, 7, 64, 300])
-def test_tally_does_not_depend_on_the_batches(size):
+def test_tally_does_not_depend_on_the_batches():
     """The sum over batches is the tally of all rows at once, exactly, in any order."""
     batch = _batch(300, rejects=REJECTS)
-    tallies = [Tally.of(_slice(batch, start, start + size)) for start in range(0, 300, size)]
-    assert sum(tallies, Tally.zero()) == Tally.of(batch)
-    assert sum(reversed(tallies), Tally.zero()) == Tally.of(batch)
+    for size in (1, 7, 64, 300):
+        tallies = [Tally.of(_slice(batch, start, start + size)) for start in range(0, 300, size)]
+        assert sum(tallies, Tally.zero()) == Tally.of(batch)
+        assert sum(reversed(tallies), Tally.zero()) == Tally.of(batch)
 
 
 def test_addition_is_associative_and_has_a_zero():
-    """Tallies may be added in any grouping, and nothing adds nothing."""
+    """Tallies may be added in any order and grouping, and zero changes none."""
     first, second, third = (Tally.of(_batch(40, seed)) for seed in range(3))
     assert (first + second) + third == first + (second + third)
     assert first + second == second + first
@@ -170,13 +168,13 @@ def test_empty_batch_counts_nothing():
 
 
 def test_tallies_that_differ_are_not_equal():
-    """One row more makes another tally; a tally equals no other kind of value."""
+    """One row more makes another tally; a tally equals no value of another type."""
     assert Tally.of(_batch(40)) != Tally.of(_batch(41))
     assert Tally.zero() != Tally.zero().to_json()
 
 
 def test_tally_survives_json_and_pickling():
-    """What a part keeps of its tally gives the same tally again, as integers."""
+    """A part's file holds its tally as integers, and gives the same tally back."""
     tally = Tally.of(_batch(200, rejects=REJECTS))
     text = json.dumps(tally.to_json())
     assert "." not in text
@@ -185,7 +183,7 @@ def test_tally_survives_json_and_pickling():
 
 
 def test_large_counts_add_up():
-    """Sums of millionths over billions of rows stay exact."""
+    """Sums of millionths over 2**40 rows are exact."""
     tally = Tally.of(_one({5: 0.5}, 5))
     for _ in range(40):
         tally = tally + tally

@@ -6,7 +6,7 @@ from job.report import template
 
 @pytest.fixture
 def folders(monkeypatch, tmp_path):
-    """A fresh folder for compiled templates, and a fresh engine before and after."""
+    """An empty cache of compiled templates, and a new engine before and after."""
     monkeypatch.setattr(template.cache, "folders", lambda _source: iter([tmp_path]))
     template.environment.cache_clear()
     yield tmp_path
@@ -14,7 +14,7 @@ def folders(monkeypatch, tmp_path):
 
 
 def test_templates_are_compiled_once(folders, monkeypatch):
-    """A second process finds what the first has kept."""
+    """A second process reads the cache of the first."""
     template.environment().get_template("page.html.jinja")
     assert list(folders.iterdir())
     template.environment.cache_clear()
@@ -22,8 +22,8 @@ def test_templates_are_compiled_once(folders, monkeypatch):
     template.environment().get_template("page.html.jinja")
 
 
-def test_damaged_code_is_made_again(folders):
-    """A file that was cut or changed is never run."""
+def test_a_damaged_cache_file_is_replaced(folders):
+    """Truncated code is never run."""
     template.environment().get_template("parts.html.jinja")
     (path,) = folders.iterdir()
     whole = path.read_bytes()
@@ -34,6 +34,6 @@ def test_damaged_code_is_made_again(folders):
 
 
 def test_paths_break_behind_slashes():
-    """And stay text."""
-    made = template.environment().from_string("{{ path | breakable }}").render(path="a/<b>")
-    assert made == "a/<wbr>&lt;b&gt;"
+    """And are escaped."""
+    page = template.environment().from_string("{{ path | breakable }}").render(path="a/<b>")
+    assert page == "a/<wbr>&lt;b&gt;"

@@ -34,7 +34,7 @@ def test_parts_cover_every_file_once_and_in_order(sources):
         spans = [part.span for part in plan.parts_of(number)]
         assert len(spans) > 1
         assert all(before[1] == after[0] for before, after in itertools.pairwise(spans))
-        assert spans == source.spans(SETTINGS.part_bytes)
+        assert spans == source.split(SETTINGS.part_bytes)
 
 
 def test_the_plan_is_pure(sources):
@@ -80,7 +80,7 @@ def test_passthrough_columns_cannot_have_the_names_of_own_columns(tmp_path, stor
         with pytest.raises(UsageError, match=rf"--keep {name}: the predictions of .*a\.csv already have a column"):
             make_plan(sources, settings, "digest")
     else:
-        assert make_plan(sources, settings, "digest").inputs[0].source.kept_schema.names == [name]
+        assert make_plan(sources, settings, "digest").inputs[0].source.passthrough_schema.names == [name]
 
 
 @pytest.mark.parametrize(

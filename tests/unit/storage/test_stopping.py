@@ -34,7 +34,7 @@ def read_until_stopped(storage, source, number):
     """The batches that come before the nth call raises."""
     found = []
     with pytest.raises(Terminated):
-        found.extend(source.read(storage.stopping(StopAt(number)), source.spans(1 << 40)[0], 1000))
+        found.extend(source.read(storage.stopping(StopAt(number)), source.split(1 << 40)[0], 1000))
     return found
 
 
@@ -44,10 +44,10 @@ def test_a_line_without_end_can_be_stopped(storage, tmp_path, pack):
     (tmp_path / "a.csv").write_bytes(pack(LONG_LINE))
     source = source_at(storage, tmp_path / "a.csv")
     counter = StopAt()
-    list(source.read(storage.stopping(counter), source.spans(1 << 40)[0], 1000))
+    list(source.read(storage.stopping(counter), source.split(1 << 40)[0], 1000))
     assert counter.calls >= 5
     with pytest.raises(Terminated):
-        list(source.read(storage.stopping(StopAt(counter.calls - 1)), source.spans(1 << 40)[0], 1000))
+        list(source.read(storage.stopping(StopAt(counter.calls - 1)), source.split(1 << 40)[0], 1000))
 
 
 def test_a_compressed_file_of_empty_members_can_be_stopped(storage, tmp_path):

@@ -20,10 +20,10 @@ FACETS = {
 }  # fmt: skip
 
 
-def as_the_client_has_it(event):
-    """An event built anew of OpenLineage's own classes, which are made from its schema, and written by its client.
+def rebuilt_by_the_client(event):
+    """An event rebuilt with OpenLineage's own classes, which are generated from its schema, and serialised by them.
 
-    The classes refuse what the schema does not know or misses; identifiers and times are checked, too.
+    The classes refuse unknown and missing fields, and check identifiers and times.
     """
 
     def facets(each):
@@ -54,16 +54,16 @@ def as_the_client_has_it(event):
     return json.loads(Serde.to_json(made))
 
 
-def without_nothing(value):
-    """As the client writes it: what is empty is left out."""
+def without_empty_values(value):
+    """As the client serialises it: without empty values."""
     if isinstance(value, dict):
-        return {name: without_nothing(each) for name, each in value.items() if each not in (None, {})}
-    return [without_nothing(each) for each in value] if isinstance(value, list) else value
+        return {name: without_empty_values(each) for name, each in value.items() if each not in (None, {})}
+    return [without_empty_values(each) for each in value] if isinstance(value, list) else value
 
 
 @pytest.fixture
 def run(tmp_path, model, digits):
-    """A scoring run over a CSV and a Parquet file; its events, each of which is valid, however it ends."""
+    """Scores a CSV and a Parquet file and returns the run's events; checks that each is valid, however the run ends."""
     write_csv(tmp_path / "a.csv", digits)
     write_parquet(tmp_path / "b.parquet", digits[:40])
     path = tmp_path / "lineage/events.jsonl"
@@ -79,7 +79,7 @@ def run(tmp_path, model, digits):
             score_observed(telemetry=telemetry, **arguments)
         events = [json.loads(line) for line in path.read_text().splitlines()]
         for event in events:
-            assert without_nothing(as_the_client_has_it(event)) == without_nothing(event)
+            assert without_empty_values(rebuilt_by_the_client(event)) == without_empty_values(event)
         assert len({event["run"]["runId"] for event in events}) == 1
         return events
 
@@ -87,7 +87,7 @@ def run(tmp_path, model, digits):
 
 
 def test_a_run_is_a_start_and_a_completion(run, tmp_path):
-    """Which files were read and written, and, once that is known, how many rows they have."""
+    """With the files read and written, and with their rows once they are known."""
     start, complete = run()
     assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
     inputs, outputs = [[(each["namespace"], each["name"]) for each in complete[kind]] for kind in ("inputs", "outputs")]
@@ -105,8 +105,8 @@ def test_a_run_is_a_start_and_a_completion(run, tmp_path):
     assert columns == ["prediction", "confidence", "label", "reject"]
 
 
-def test_a_failure_says_why(run, tmp_path):
-    """FAIL, with the error's message."""
+def test_a_failed_run_has_an_error_message(run, tmp_path):
+    """In a facet of the event FAIL."""
     (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text() + "1,2,3\n")
     start, fail = run(TooManyRejects, max_rejects=RejectLimit.parse("0"))
     assert (start["eventType"], fail["eventType"]) == ("START", "FAIL")
@@ -114,22 +114,22 @@ def test_a_failure_says_why(run, tmp_path):
 
 
 def test_a_run_that_fails_before_its_plan_has_both_events(run, tmp_path):
-    """Which files it would have read is not known then."""
+    """Without inputs, which are not known then."""
     start, fail = run(ModelInvalid, model=tmp_path / "nowhere")
     assert (start["eventType"], fail["eventType"], fail["inputs"]) == ("START", "FAIL", [])
 
 
-def test_finished_output_is_told_of_again(run):
-    """The run completes, though it reads nothing."""
+def test_a_run_over_finished_output_has_both_events(run):
+    """It completes, although it reads nothing."""
     run()
     assert [event["eventType"] for event in run()] == ["START", "COMPLETE"]
 
 
-def test_a_file_of_something_else_is_not_overwritten(tmp_path, model, digits):
-    """Found before any work."""
+def test_another_kind_of_file_is_not_overwritten(tmp_path, model, digits):
+    """It is detected before any work."""
     path = write_csv(tmp_path / "a.csv", digits)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="is there and holds no OpenLineage events"):
+    with pytest.raises(UsageError, match="exists and does not hold OpenLineage events"):
         score_observed(path, tmp_path / "out", model, telemetry=TelemetrySettings(openlineage=str(path)))
     assert path.read_bytes() == before
     assert not (tmp_path / "out").exists()

@@ -1,22 +1,21 @@
 import threading
 
-from job.telemetry.progress import in_words, told_regularly
+from job.telemetry.progress import describe_counts, log_progress
 from job.telemetry.recorder import Counts, Recorder
 
 
-def test_a_line_is_told_at_each_interval_with_rates_since_the_last(caplog):
-    """Also where nothing has moved: then the rate is 0."""
+def test_a_line_is_logged_at_each_interval_with_the_rates_since_the_last(caplog):
+    """Also if nothing has moved: then the rates are 0."""
     caplog.set_level("INFO")
     recorder = Recorder()
     recorder.planned(None, (), 4_000_000)
     recorder.advanced(1000, 1, 1_000_000)
-    with told_regularly(recorder, interval_s=0.01):
+    with log_progress(recorder, interval_s=0.01):
         for _ in range(1000):
             if len(caplog.records) >= 3:
                 break
             threading.Event().wait(0.01)
-    told = len(caplog.records)
-    assert told >= 3
+    assert len(caplog.records) >= 3
     fields = [record.fields for record in caplog.records]
     assert all(each["rows"] == 1000 and each["share"] == 0.25 and each["rows_per_second"] == 0 for each in fields)
     assert caplog.records[0].event == "progress"
@@ -24,15 +23,17 @@ def test_a_line_is_told_at_each_interval_with_rates_since_the_last(caplog):
     assert not any(thread.name == "progress" for thread in threading.enumerate())
 
 
-def test_a_short_run_tells_no_progress(caplog):
+def test_a_short_run_logs_no_progress(caplog):
     """The first line comes after the first interval."""
     caplog.set_level("INFO")
-    with told_regularly(Recorder()):
+    with log_progress(Recorder()):
         pass
     assert caplog.records == []
 
 
-def test_words():
+def test_a_description_of_the_counts():
     """Rows, rejects, both rates and the time left."""
     counts = Counts(rows=1234567, rejected=12, bytes=25, parts=1, total_bytes=100, total_parts=4, seconds=1300.0)
-    assert in_words(counts, 65000.4, 120e6) == "1,234,567 rows, 12 rejected, 120 MB/s, 65,000 rows/s, 1:05:00 left"
+    assert (
+        describe_counts(counts, 65000.4, 120e6) == "1,234,567 rows, 12 rejected, 120 MB/s, 65,000 rows/s, 1:05:00 left"
+    )

@@ -1,6 +1,5 @@
 import threading
 
-import pytest
 from support.files import write_csv
 from support.runs import score
 
@@ -10,7 +9,7 @@ from job.telemetry.recorder import Recorder
 
 
 def test_counts_add_up_to_the_run(tmp_path, model, digits):
-    """Rows, rejects, bytes and parts, as many threads tell them."""
+    """Rows, rejects, bytes and parts, reported by many threads."""
     path = write_csv(tmp_path / "a.csv", digits)
     with open(path, "a") as file:
         file.write("1,2,3\n")
@@ -22,8 +21,8 @@ def test_counts_add_up_to_the_run(tmp_path, model, digits):
     assert counts.bytes == path.stat().st_size - len(path.read_text().splitlines(keepends=True)[0])
 
 
-def test_time_is_told_of_every_stage_by_the_thread_that_spent_it(tmp_path, model, digits):
-    """Parts are read, scored and written on threads of their own; the plan is made and gathered on the main one."""
+def test_time_is_recorded_by_stage_and_thread(tmp_path, model, digits):
+    """Parts are read, scored and written on worker threads; planning and gathering happen on the main thread."""
     recorder = Recorder()
     score(write_csv(tmp_path / "a.csv", digits), tmp_path / "out", model, observer=recorder)
     threads = {stage: {thread for thread, each in recorder.times if each is stage} for stage in Stage}
@@ -33,8 +32,8 @@ def test_time_is_told_of_every_stage_by_the_thread_that_spent_it(tmp_path, model
     assert all(seconds > 0 for seconds in recorder.stage_seconds().values())
 
 
-def test_time_left_goes_by_what_is_read():
-    """A quarter of the bytes in 3 seconds leaves 9; without any, nobody knows."""
+def test_time_left_is_estimated_from_bytes():
+    """A quarter of the bytes in 3 seconds leaves 9; without any, the time left is unknown."""
     clock = iter([10.0, 10.0, 13.0])
     recorder = Recorder(lambda: next(clock))
     recorder.planned(None, (), 400)
@@ -44,12 +43,12 @@ def test_time_left_goes_by_what_is_read():
     assert (counts.share, counts.eta_s) == (0.25, 9.0)
 
 
-@pytest.mark.parametrize("result", [None, RunResult("out", {}, was_done=False, rows=50, seconds=1.0)])
-def test_summary_without_a_report_is_of_what_was_scored(result):
-    """Where the run has failed, or others still work on their share of it; there is no accuracy then."""
-    recorder = Recorder()
-    recorder.result = result
-    recorder.advanced(50, 2, 100)
-    summary = recorder.summary()
-    assert (summary["rows"], summary["scored"], summary["rejected"], summary["accuracy"]) == (50, 48, 2, None)
-    assert summary["peak_memory_bytes"] > 1 << 20
+def test_summary_without_a_report_counts_what_this_process_scored():
+    """If the run has failed, or other shards are still at work; there is no accuracy then."""
+    for result in (None, RunResult("out", {}, was_done=False, rows=50, seconds=1.0)):
+        recorder = Recorder()
+        recorder.result = result
+        recorder.advanced(50, 2, 100)
+        summary = recorder.summary()
+        assert (summary["rows"], summary["scored"], summary["rejected"], summary["accuracy"]) == (50, 48, 2, None)
+        assert summary["peak_memory_bytes"] > 1 << 20

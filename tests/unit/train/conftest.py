@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -5,34 +6,46 @@ import numpy as np
 import pytest
 from support.files import Digits, make_digits
 
+from job.model.bundle import open_bundle
 from job.storage import LocalStorage
+from job.train import training
+from job.train.backend import fix_seed, import_keras
+from job.train.card.foreign_model import convert
 from job.train.card.model_folder import TrainResult
+from job.train.data.origin import find_images
+from job.train.export import formats
+from job.train.fit.loop import FitResult
 from job.train.train_settings import TrainSettings
-from job.train.training import train
 
 
 def pytest_collection_modifyitems(items):
-    """Keras reads TensorFlow's variables in a way that NumPy 2 deprecates; that is theirs to mend."""
-    theirs = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+    """Keras reads TensorFlow's variables in a way that NumPy 2 deprecates; only Keras can fix that."""
+    ignore = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(theirs)
+            item.add_marker(ignore)
 
 
 def make_balanced(rows, seed=0):
-    """Random pixels, and the labels 0 to 9 in turn, so that there are as many of each."""
+    """Random pixels with the labels 0 to 9 in turn."""
     return Digits(make_digits(rows, seed).pixels, (np.arange(rows) % 10).astype(np.int8))
 
 
 @pytest.fixture(scope="session")
 def balanced():
-    """Two hundred images, twenty of each digit; treat as read-only."""
+    """Two hundred random images, twenty for each digit; treat as read-only."""
     return make_balanced(200)
+
+
+@pytest.fixture(scope="session")
+def optdigits():
+    """Scikit-learn's 1,797 digits, as a Split; treat as read-only."""
+    return find_images(LocalStorage(), "digits").images
 
 
 @dataclass
 class Training:
-    """One run of `train` and everything it called back."""
+    """One run of `train` and everything that it called back."""
 
     texts: list[str] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
@@ -42,13 +55,62 @@ class Training:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A model trained for two epochs on scikit-learn's digits; treat as read-only."""
-    training = Training()
+    run = Training()
     settings = TrainSettings("digits", str(tmp_path_factory.mktemp("trained") / "model"), epochs=2, seed=3)
-    training.result = train(
+    run.result = training.train(
         settings,
         LocalStorage(),
         mnist_dir=None,
-        on_text=training.texts.append,
-        on_batch=lambda done, total: training.batches.append((done, total)),
+        on_text=run.texts.append,
+        on_batch=lambda done, total: run.batches.append((done, total)),
     )
-    return training
+    return run
+
+
+@pytest.fixture(scope="session")
+def layers():
+    """Keras's layers, drawn with the same seed in each session."""
+    fix_seed(1)
+    return import_keras().layers
+
+
+@pytest.fixture
+def converted(storage, tmp_path):
+    """A function that saves a stack of layers as a .keras file, converts it, and opens the model folder."""
+
+    def run(*stack):
+        import_keras().Sequential(list(stack)).save(tmp_path / "mine.keras")
+        convert(storage, str(tmp_path / "mine.keras"), str(tmp_path / "model"))
+        return open_bundle(storage, str(tmp_path / "model"))
+
+    return run
+
+
+_conversions = {}
+
+
+def _convert_once(name, convert):
+    """A converter that remembers its result for each network."""
+
+    def converted(model):
+        weights = hashlib.sha256(b"".join(each.tobytes() for each in model.get_weights())).digest()
+        key = name, model.name, weights
+        if key not in _conversions:
+            _conversions[key] = convert(model)
+        return _conversions[key]
+
+    return converted
+
+
+@pytest.fixture
+def convert_once(monkeypatch):
+    """Convert equal networks once for all tests."""
+    for name in ("for_scoring", "to_tflite", "_to_keras"):
+        monkeypatch.setattr(formats, name, _convert_once(name, getattr(formats, name)))
+
+
+@pytest.fixture
+def no_fit(monkeypatch, convert_once):
+    """Skip the training itself: the network stays untrained."""
+    del convert_once
+    monkeypatch.setattr(training, "fit", lambda model, *_args, **_named: FitResult(model, (), 0))

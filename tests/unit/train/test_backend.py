@@ -3,30 +3,40 @@ import sys
 
 import pytest
 
+from job.train.backend import fix_seed
+from job.train.fit.network import dense
+
 TRAIN_EXTRA = ["tensorflow", "keras", "sklearn", "scipy", "pandas", "onnx", "tf2onnx", "matplotlib"]
 
 
-@pytest.mark.parametrize("module", ["run", "sample", "export", "convert"])
-def test_nothing_slow_is_imported_before_it_is_needed(module):
-    """A command's modules load without TensorFlow and its company."""
+@pytest.mark.parametrize("module", ["training", "data.sample", "export.exporter", "export.foreign", "tune.search"])
+def test_slow_libraries_are_not_imported_with_the_modules(module):
+    """A command's modules load without TensorFlow and the other libraries of the train extra."""
     code = f"import sys, job.train.{module}; print([name for name in {TRAIN_EXTRA} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_tensorflow_comes_in_silently():
-    """Importing, building, running and exporting say nothing on either stream."""
+def test_tensorflow_is_imported_and_used_silently():
+    """Importing, building, and every export and predictor print nothing, deprecation warnings included."""
     code = """
-from job.train.formats import for_scoring
-from job.train.network import dense
-for_scoring(dense((8,)))
+import numpy as np
+from job.train.export.formats import for_scoring
+from job.train.export.saved_model import SavedModelPredictor, to_saved_model
+from job.train.export.tflite import TflitePredictor, to_int8, to_tflite
+from job.train.fit.network import dense
+network, pixels = dense((8,)), np.zeros((3, 784), np.uint8)
+for_scoring(network)
+SavedModelPredictor(to_saved_model(network)).predict(pixels)
+TflitePredictor(to_tflite(network)).predict(pixels)
+TflitePredictor(to_int8(network, pixels)).predict(pixels)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_errors_while_tensorflow_comes_in_are_told():
-    """Only notices are left out of what is written below Python, not what may be wrong."""
+def test_errors_during_the_import_are_logged():
+    """Only notices are dropped from what TensorFlow writes below Python."""
     code = """
 import os
 from job.train.backend import without_notices
@@ -35,3 +45,12 @@ with without_notices():
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "something is wrong\n"
+
+
+def test_the_seed_decides_the_initial_weights():
+    """The same seed draws the same ones."""
+    drawn = []
+    for seed in (1, 1, 2):
+        fix_seed(seed)
+        drawn.append(dense((8,)).get_weights()[0].tobytes())
+    assert drawn[0] == drawn[1] != drawn[2]

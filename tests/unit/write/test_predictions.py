@@ -91,10 +91,10 @@ def _passthrough(names=("id", 'file, "if any"')):
 
 def test_passthrough_columns_come_after_the_reason():
     """In their order, and before the probabilities."""
-    rows = prediction_rows(replace(_batch(), kept=_passthrough()), with_probabilities=True)
+    rows = prediction_rows(replace(_batch(), passthrough=_passthrough()), with_probabilities=True)
     assert rows.schema.names[3:7] == ["reject", "id", 'file, "if any"', "p0"]
     assert rows["id"].to_pylist() == ["1", "2", None, ""]
-    assert rows.schema == prediction_schema(has_labels=True, with_probabilities=True, kept=_passthrough().schema)
+    assert rows.schema == prediction_schema(has_labels=True, with_probabilities=True, passthrough=_passthrough().schema)
 
 
 # CSV
@@ -102,7 +102,7 @@ def test_passthrough_columns_come_after_the_reason():
 
 def test_passthrough_columns_are_quoted_in_csv():
     """So that any CSV reader gives back names and texts."""
-    rows = prediction_rows(replace(_batch(), kept=_passthrough()), with_probabilities=False)
+    rows = prediction_rows(replace(_batch(), passthrough=_passthrough()), with_probabilities=False)
     content = _written(CsvPredictions, rows, [3]).decode()
     found = list(csv.reader(io.StringIO(content, newline="")))
     assert found[0] == ["prediction", "confidence", "label", "reject", "id", 'file, "if any"']
@@ -112,7 +112,7 @@ def test_passthrough_columns_are_quoted_in_csv():
 @pytest.mark.parametrize("kind", [CsvPredictions, ParquetPredictions])
 def test_passthrough_columns_do_not_depend_on_the_batches(kind):
     """The bytes are the same."""
-    rows = prediction_rows(replace(_batch(), kept=_passthrough(("id", "file"))), with_probabilities=False)
+    rows = prediction_rows(replace(_batch(), passthrough=_passthrough(("id", "file"))), with_probabilities=False)
     assert _written(kind, rows, [4]) == _written(kind, rows, [1]) == _written(kind, rows, [3])
 
 

@@ -1,11 +1,13 @@
+"""The slow parser: what every field and record means."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from job.contract import Reason
-from job.read.csv.record import MAX_RECORD_BYTES, _pixel, _pixels_at_once, check_count, parse_pixels, split_fields
-from job.read.labels import BadRecord, parse_label
+from job.read.csv.record import MAX_RECORD_BYTES, _parse_together, _pixel, check_count, parse_pixels, split_fields
+from job.read.labels import BadRecord
 from job.read.layout.names import from_names, without_names
 from job.settings import ReadSettings
 
@@ -13,7 +15,7 @@ LAYOUT = without_names(785, ReadSettings(), "a.csv")
 
 
 def _fields(**changes):
-    """A label and 784 pixels 0, with some fields replaced by their number: f12="x"."""
+    """A label and 784 zeros, with some fields replaced by number: f12="x"."""
     fields = ["7"] + ["0"] * 784
     for name, text in changes.items():
         fields[int(name[1:])] = text
@@ -37,13 +39,13 @@ def _fields(**changes):
     ],
 )
 def test_fields_of_a_record(record, fields):
-    """Commas separate fields; quotes hold commas and doubled quotes (RFC 4180)."""
+    """Commas separate fields; inside quotes are commas and doubled quotes (RFC 4180)."""
     assert split_fields(record) == fields
 
 
 @pytest.mark.parametrize("record", [b'1,"2', b'"1,2', b'1,"2"3', b'"1" ,2', b'"', b'1,2\r,"3"'])
 def test_quotes_that_do_not_match(record):
-    """A quote that is not closed, or closed before the field ends, spoils its own record."""
+    """A quote that is not closed, or is closed before its field ends, makes the record bad."""
     with pytest.raises(BadRecord) as error:
         split_fields(record)
     assert error.value.reason is Reason.MALFORMED_QUOTES
@@ -51,8 +53,8 @@ def test_quotes_that_do_not_match(record):
 
 
 @pytest.mark.parametrize(("record", "position"), [(b"\xff,1", 1), (b"1,\xe9", 3), ("1,é".encode()[:-1], 3)])
-def test_bytes_that_are_no_text(record, position):
-    """Bytes that are not UTF-8 are pointed at, counted from 1."""
+def test_bytes_that_are_not_text(record, position):
+    """The error has the position of the byte that is not UTF-8, counted from 1."""
     with pytest.raises(BadRecord) as error:
         split_fields(record)
     assert error.value.reason is Reason.UNDECODABLE_TEXT
@@ -61,7 +63,7 @@ def test_bytes_that_are_no_text(record, position):
 
 @pytest.mark.parametrize("quote", [b"", b'"'], ids=["plain", "quoted"])
 def test_longest_record(quote):
-    """A record of a mebibyte is still read, be its text quoted or not; one byte more is over-long."""
+    """A record of a mebibyte is read, quoted or not; one byte more is over-long."""
     record = quote + b"x" * (MAX_RECORD_BYTES - 2 - 2 * len(quote)) + quote + b",1"
     assert len(record) == MAX_RECORD_BYTES
     assert split_fields(record)[1] == "1"
@@ -90,7 +92,7 @@ def test_longest_record(quote):
     ],
 )
 def test_pixel_values(text, value):
-    """Any way to write a whole number from 0 to 255 is a pixel."""
+    """A whole number from 0 to 255 is a pixel, however it is written."""
     pixels = parse_pixels(_fields(f5=text), LAYOUT)
     assert pixels[4] == value
     assert pixels.dtype == np.uint8
@@ -120,8 +122,8 @@ def test_pixel_values(text, value):
         ("9" * 300, Reason.OUT_OF_RANGE, f"column 6 is {'9' * 40}, expected 0-255"),
     ],
 )
-def test_what_is_no_pixel(text, reason, detail):
-    """Every other value is rejected with its column, the value cut to a readable length, and what was expected."""
+def test_values_that_are_not_pixels(text, reason, detail):
+    """They are rejected with the column, the value shortened to a readable length, and what was expected."""
     with pytest.raises(BadRecord) as error:
         parse_pixels(_fields(f5=text), LAYOUT)
     assert (error.value.reason, error.value.detail, error.value.column) == (reason, detail, "column 6")
@@ -131,7 +133,7 @@ def test_what_is_no_pixel(text, reason, detail):
     ("count", "reason"), [(1, Reason.TOO_FEW_FIELDS), (784, Reason.TOO_FEW_FIELDS), (786, Reason.TOO_MANY_FIELDS)]
 )
 def test_ragged_records(count, reason):
-    """A record with another number of fields than the first is rejected, with both numbers."""
+    """A record with another number of fields than the layout is rejected with both numbers."""
     with pytest.raises(BadRecord) as error:
         check_count(["0"] * count, LAYOUT)
     assert error.value.reason is reason
@@ -139,8 +141,8 @@ def test_ragged_records(count, reason):
     assert error.value.column is None
 
 
-def test_first_wrong_field_in_the_record_is_the_one_named():
-    """Of several wrong fields the leftmost is named, in whatever order the pixels stand."""
+def test_the_leftmost_bad_field_is_named():
+    """Whatever the order of the pixels."""
     names = [f"pixel{number}" for number in reversed(range(784))]
     layout = from_names(names, ReadSettings(), "a.csv")
     fields = ["0"] * 784
@@ -150,8 +152,8 @@ def test_first_wrong_field_in_the_record_is_the_one_named():
     assert error.value.column == "pixel780"
 
 
-def test_reordered_columns_give_pixels_in_order():
-    """Pixels come out row-major, however the columns stand, also where a field needs patience."""
+def test_columns_in_any_order():
+    """Pixels come out row-major, also if fields are parsed one by one."""
     names = [f"pixel{number}" for number in reversed(range(784))]
     layout = from_names(names, ReadSettings(), "a.csv")
     values = [number % 256 for number in reversed(range(784))]
@@ -160,27 +162,7 @@ def test_reordered_columns_give_pixels_in_order():
     np.testing.assert_array_equal(parse_pixels([f"{value}.0" for value in values], layout), expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "label"),
-    [("0", 0), ("9", 9), ("7.0", 7), (" 3 ", 3), ("09", 9), ("-0", 0), ("", -1), (" ", -1)],
-)
-def test_labels(text, label):
-    """A label is a whole number from 0 to 9; an empty one is none."""
-    assert parse_label(text, "digit") == label
-
-
-@pytest.mark.parametrize("text", ["10", "-1", "1.5", "seven", "nan", "inf", "1_0", "1e400", "A" * 50])
-def test_what_is_no_label(text):
-    """Everything else is a bad label, which names the column and leaves the record its prediction."""
-    with pytest.raises(BadRecord) as error:
-        parse_label(text, "digit")
-    assert error.value.reason is Reason.BAD_LABEL
-    assert not error.value.reason.is_fatal
-    assert error.value.detail == f"digit is {text[:40]!r}, expected 0-9"
-    assert error.value.column == "digit"
-
-
-FRACTIONS = replace(LAYOUT, scale="1")
+FRACTIONS = replace(LAYOUT, pixel_scale="1")
 COMMAS = replace(LAYOUT, delimiter=";", decimal=",")
 TEXTS = [
     "0", "1", "0.0", "1.0", "0.5", "1e-3", "0.001953125", "0.00196", "1.0000001", "-0", "-0.0", "-1e-9", "nan", "inf",
@@ -189,45 +171,39 @@ TEXTS = [
 
 
 def _outcome(function, *arguments):
-    """What a function returns, or what is wrong with the record."""
+    """What a function returns, or the error that it raises."""
     try:
         return function(*arguments)
     except BadRecord as error:
         return error.reason, error.detail, error.column
 
 
-@pytest.mark.parametrize("layout", [LAYOUT, FRACTIONS, COMMAS, replace(COMMAS, scale="1")])
-@pytest.mark.parametrize("text", TEXTS)
-def test_the_quick_way_says_what_the_careful_one_does(layout, text):
-    """Whether a record is parsed at once or field by field changes neither values nor errors."""
-    quick, careful = _outcome(parse_pixels, _fields(f5=text), layout), _outcome(_pixel, text, layout, "column 6")
-    if isinstance(careful, int):
-        assert quick.dtype == np.uint8
-        assert quick[4] == careful
-    else:
-        assert quick == careful
-        assert _pixels_at_once([text] * 3, layout) is None
+@pytest.mark.parametrize("layout", [LAYOUT, FRACTIONS, COMMAS, replace(COMMAS, pixel_scale="1")])
+def test_fields_parsed_together_or_one_by_one(layout):
+    """Whether a record's fields are parsed together changes neither values nor errors."""
+    for text in TEXTS:
+        together, alone = _outcome(parse_pixels, _fields(f5=text), layout), _outcome(_pixel, text, layout, "column 6")
+        if isinstance(alone, int):
+            assert together.dtype == np.uint8, text
+            assert together[4] == alone, text
+        else:
+            assert together == alone, text
+            assert _parse_together([text] * 3, layout) is None, text
 
 
 @pytest.mark.parametrize("form", ["{}", "{:.6g}", "{:.4f}", "{:.8e}"])
-def test_fractions_give_the_pixel_they_came_from(form):
-    """A pixel divided by 255, and written with four digits or more, is read as the same pixel."""
+def test_fractions_become_the_pixels_they_came_from(form):
+    """A pixel divided by 255 and written with at least four digits is read as the same pixel."""
     fields = ["7"] + [form.format(field % 256 / 255) for field in range(784)]
     np.testing.assert_array_equal(parse_pixels(fields, FRACTIONS), np.arange(784) % 256)
 
 
 def test_fields_of_other_delimiters():
-    """The delimiter is the layout's; quotes hold it as they hold a comma."""
+    """Inside quotes is any delimiter, as a comma is."""
     assert split_fields(b'1;2,5;"a;b"', ";") == ["1", "2,5", "a;b"]
     assert split_fields(b"1\t2,5", "\t") == ["1", "2,5"]
 
 
 def test_fields_with_line_ends_in_quotes():
-    """A record that was cut out as a whole may hold line ends inside its quotes."""
+    """A record may hold line ends inside its quotes."""
     assert split_fields(b'1,"a\r\nb\n",2') == ["1", "a\r\nb\n", "2"]
-
-
-def test_label_in_single_quotes():
-    """OpenML's files come from ARFF, where classes are quoted with apostrophes."""
-    assert parse_label("'5'", "class") == 5
-    assert parse_label(" '5' ", "class") == 5

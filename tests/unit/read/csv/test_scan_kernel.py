@@ -1,3 +1,5 @@
+"""The compiled scanner, with `run_kernel` and `vector`: it must agree with the slow parser on every text."""
+
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -8,7 +10,7 @@ from hypothesis import strategies as some
 from support.batches import assert_same
 from support.files import PIXEL_NAMES, csv_lines, make_digits
 
-from job.read.csv.block import Records, Text, find_records, parse_block
+from job.read.csv.block import Records, TextSlice, find_records, parse_block
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import scan_records
 from job.read.layout.names import from_names, without_names
@@ -17,8 +19,8 @@ from job.settings import ReadSettings
 LABELLED = without_names(785, ReadSettings(), "")
 UNLABELLED = without_names(785, ReadSettings(is_label_ignored=True), "")
 MIXED = from_names(["note", *PIXEL_NAMES[:400], "label", *PIXEL_NAMES[:399:-1], "source"], ReadSettings(), "")
-KEPT = from_names(["note", *PIXEL_NAMES, "label", "source"], ReadSettings(keep=("source", "note")), "")
-FRACTIONS = replace(LABELLED, scale="1")
+PASSTHROUGH = from_names(["note", *PIXEL_NAMES, "label", "source"], ReadSettings(keep=("source", "note")), "")
+FRACTIONS = replace(LABELLED, pixel_scale="1")
 COMMAS = replace(FRACTIONS, delimiter=";", decimal=",")
 DIGITS = make_digits(4, seed=7)
 
@@ -29,7 +31,7 @@ def _content(layout):
     for pixels, label in zip(DIGITS.pixels, DIGITS.labels, strict=True):
         fields = ["text"] * layout.field_count
         for value, field in zip(pixels, layout.pixel_fields, strict=True):
-            number = str(value) if layout.scale == "255" else repr(int(value) / 255)
+            number = str(value) if layout.pixel_scale == "255" else repr(int(value) / 255)
             fields[field] = number.replace(".", layout.decimal)
         if layout.label_field is not None:
             fields[layout.label_field] = str(label)
@@ -38,42 +40,43 @@ def _content(layout):
 
 
 LAYOUTS = {
-    "labelled": LABELLED, "unlabelled": UNLABELLED, "mixed": MIXED, "kept": KEPT, "fractions": FRACTIONS,
+    "labelled": LABELLED, "unlabelled": UNLABELLED, "mixed": MIXED, "passthrough": PASSTHROUGH, "fractions": FRACTIONS,
     "decimal commas": COMMAS,
 }  # fmt: skip
 CONTENTS = {layout: _content(layout) for layout in LAYOUTS.values()}
 
 
 def _packing(text, layout, records):
-    """The scanner as it is where a processor can pack bytes; it computes the same, slowly, where one cannot."""
+    """The scanner for processors that can pack bytes; on others it computes the same, slowly."""
     with patch("job.read.csv.scan.can_pack", return_value=True):
         return scan_records(text, layout, records)
 
 
 def _walking(text, layout, records):
-    """The scanner as it is where a processor cannot."""
+    """The scanner for processors that cannot."""
     with patch("job.read.csv.scan.can_pack", return_value=False):
         return scan_records(text, layout, records)
 
 
-def _assert_agreement(content, layout, *, is_final=True, limit=10**9, rows=10):
-    text = Text(bytearray(content), 0, len(content), limit, is_final)
+def _assert_agreement(content, layout, *, is_final=True, limit=10**9, rows=10, what=None):
+    """Fail unless all scanners give the same batch; `what` is shown with the failure."""
+    text = TextSlice(bytearray(content), 0, len(content), limit, is_final)
     plain, plain_position = parse_block(text, 0, layout, find_records, rows)
     for scan in (_packing, _walking):
         compiled, compiled_position = parse_block(text, 0, layout, scan, rows)
-        assert compiled_position == plain_position
-        assert_same(compiled, plain)
+        assert compiled_position == plain_position, what
+        assert_same(compiled, plain, what)
 
 
 @pytest.mark.parametrize("scan", [_packing, _walking])
 @pytest.mark.parametrize("layout", CONTENTS, ids=LAYOUTS.keys())
-def test_plain_records_are_parsed_at_once(layout, scan):
-    """Records of nothing but small numbers need no patience, and give their pixels and labels."""
+def test_plain_records_do_without_the_slow_parser(layout, scan):
+    """Records of small numbers are parsed to their pixels and labels by the kernel alone."""
     content = CONTENTS[layout]
-    records = Records.room_for(10, len(layout.kept_fields))
-    scanned = scan(Text(bytearray(content), 0, len(content), 10**9, is_final=True), layout, records)
+    records = Records.allocate(10, len(layout.passthrough_fields))
+    scanned = scan(TextSlice(bytearray(content), 0, len(content), 10**9, is_final=True), layout, records)
     assert scanned.rows == 4
-    assert not records.needs_patience.any()
+    assert not records.needs_slow_parser.any()
     np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
     if layout.label_field is not None:
         np.testing.assert_array_equal(records.labels[:4], DIGITS.labels)
@@ -90,19 +93,22 @@ FIELDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=ascii)
 @pytest.mark.parametrize("layout", CONTENTS, ids=LAYOUTS.keys())
-def test_every_kind_of_field_means_the_same(layout, field):
-    """Whatever a field holds, wherever it stands, both scanners give the same batch."""
-    lines = CONTENTS[layout].split(b"\r\n")
+def test_every_kind_of_field_means_the_same(layout):
+    """Whatever a field holds, and wherever it is, all scanners give the same batch."""
+    first, second, *rest = CONTENTS[layout].split(b"\r\n")
     delimiter = layout.delimiter.encode()
-    fields = lines[1].split(delimiter)
-    for place in (0, 1, 401, 784, -1):
-        changed = list(fields)
-        changed[place] = field.encode("latin-1" if field == "\x80" else "utf-8")
-        _assert_agreement(b"\r\n".join([lines[0], delimiter.join(changed), *lines[2:]]), layout)
+    fields = second.split(delimiter)
+    for field in FIELDS:
+        text = field.encode("latin-1" if field == "\x80" else "utf-8")
+        changed = []
+        for place in (0, 1, 401, 784, -1):
+            changed.append(list(fields))
+            changed[-1][place] = text
+        _assert_agreement(b"\r\n".join([first, *map(delimiter.join, changed), *rest]), layout, what=field)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     layout=some.sampled_from([LABELLED, FRACTIONS, COMMAS]),
@@ -113,7 +119,7 @@ def test_every_kind_of_field_means_the_same(layout, field):
     place=some.integers(0, 784),
 )
 def test_numbers_in_any_form_mean_the_same(layout, value, form, place):
-    """However a number is written and rounded, both scanners read the same from it."""
+    """However a number is written and rounded, all scanners read the same."""
     lines = CONTENTS[layout].split(b"\r\n")
     fields = lines[1].decode().split(layout.delimiter)
     fields[place] = form.format(value).replace(".", layout.decimal)
@@ -127,9 +133,9 @@ def test_numbers_in_any_form_mean_the_same(layout, value, form, place):
         (COMMAS, "{:.15g}"),
     ],
 )  # fmt: skip
-def test_common_forms_of_numbers_need_no_patience(layout, form):
-    """What pandas, NumPy and R write is parsed at once."""
-    values = DIGITS.pixels.astype(int) / (255 if layout.scale == "1" else 1)
+def test_common_forms_of_numbers_do_without_the_slow_parser(layout, form):
+    """What pandas, NumPy and R write is parsed by the kernel alone."""
+    values = DIGITS.pixels.astype(int) / (255 if layout.pixel_scale == "1" else 1)
     if form == "{}.0":
         values = DIGITS.pixels
     lines = [
@@ -137,9 +143,9 @@ def test_common_forms_of_numbers_need_no_patience(layout, form):
         for row in values
     ]
     content = bytearray("\n".join(lines).encode())
-    records = Records.room_for(10)
-    assert scan_records(Text(content, 0, len(content), len(content), is_final=True), layout, records).rows == 4
-    assert not records.needs_patience[:4].any()
+    records = Records.allocate(10)
+    assert scan_records(TextSlice(content, 0, len(content), len(content), is_final=True), layout, records).rows == 4
+    assert not records.needs_slow_parser[:4].any()
     np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
     assert records.labels[:4].tolist() == [3] * 4
 
@@ -150,6 +156,7 @@ _piece = some.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(
     layout=some.sampled_from(list(CONTENTS)),
@@ -160,7 +167,7 @@ _piece = some.one_of(
     rows=some.integers(1, 5),
 )
 def test_mutated_bytes_mean_the_same(layout, changes, end, is_final, limit, rows):
-    """However a text is damaged and wherever it is cut, both scanners find and reject the same."""
+    """However a text is damaged, and wherever it is cut, all scanners find and reject the same."""
     content = bytearray(CONTENTS[layout])
     for place, removed, piece in changes:
         start = int(place * len(content))
@@ -169,9 +176,10 @@ def test_mutated_bytes_mean_the_same(layout, changes, end, is_final, limit, rows
     _assert_agreement(content, layout, is_final=is_final, limit=limit, rows=rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(some.lists(some.sampled_from([b"1", b",", b"\n", b"\r", b'"', b"x", b"\xff"]), max_size=30).map(b"".join))
-def test_short_rubbish_means_the_same(content):
+def test_short_garbage_means_the_same(content):
     """Text that is nothing like a record is cut into the same lines and rejected alike."""
     _assert_agreement(content, LABELLED)
 
@@ -179,11 +187,11 @@ def test_short_rubbish_means_the_same(content):
 @pytest.mark.parametrize("size", [MAX_RECORD_BYTES, MAX_RECORD_BYTES + 1])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"], ids=["no end", "LF", "CRLF"])
 def test_longest_record_means_the_same(size, end):
-    """Both scanners draw the line between a long and an over-long record at the same byte."""
+    """All scanners reject an over-long record from the same size on."""
     layout = from_names(["note", *PIXEL_NAMES], ReadSettings(), "")
     pixels = csv_lines(DIGITS[:1], has_labels=False)[0].encode()
     content = b"x" * (size - len(pixels) - 1) + b"," + pixels + end
-    text = Text(bytearray(content), 0, len(content), 10**9, is_final=True)
+    text = TextSlice(bytearray(content), 0, len(content), 10**9, is_final=True)
     plain, _ = parse_block(text, 0, layout, find_records, 10)
     assert len(plain.rejects) == (size > MAX_RECORD_BYTES)
     _assert_agreement(content, layout)
@@ -192,15 +200,15 @@ def test_longest_record_means_the_same(size, end):
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", " "])
 @pytest.mark.parametrize("has_labels", [True, False])
 def test_any_delimiter_means_the_same(delimiter, has_labels):
-    """Files with another delimiter go the same way, and a line with a comma in it is left to patience."""
+    """Files with another delimiter are parsed by the kernel, too; a line with a comma is left to the slow parser."""
     layout = replace(without_names(784 + has_labels, ReadSettings(), ""), delimiter=delimiter)
     digits = make_digits(40, seed=11)
     lines = [line.replace(",", delimiter) for line in csv_lines(digits, has_labels=has_labels)]
     lines[7] = lines[7].replace(delimiter, ",", 1)
     content = bytearray("\r\n".join(lines).encode())
-    text = Text(content, 0, len(content), len(content), is_final=True)
-    records = Records.room_for(50)
+    text = TextSlice(content, 0, len(content), len(content), is_final=True)
+    records = Records.allocate(50)
     assert scan_records(text, layout, records).rows == 40
-    assert np.flatnonzero(records.needs_patience[:40]).tolist() == [7]
+    assert np.flatnonzero(records.needs_slow_parser[:40]).tolist() == [7]
     good = np.arange(40) != 7
     np.testing.assert_array_equal(records.pixels[:40][good], digits.pixels[good])

@@ -1,6 +1,8 @@
+"""What a number is in text, and what the values of a column say about it."""
+
 import pytest
 
-from job.read.layout.values import counts_rows, label_side
+from job.read.layout.values import counts_rows, label_side, parse_number, unquoted
 
 
 @pytest.mark.parametrize(
@@ -17,8 +19,8 @@ from job.read.layout.values import counts_rows, label_side
         ([], False),
     ],
 )
-def test_row_numbers_count_from_0_or_1(values, expected):
-    """A column of row numbers goes up by one from the first record on."""
+def test_row_numbers(values, expected):
+    """A column of row numbers counts by one, from 0 or 1 in the first record."""
     assert counts_rows(values) is expected
 
 
@@ -44,5 +46,24 @@ def test_row_numbers_count_from_0_or_1(values, expected):
     ],
 )
 def test_side_of_the_label(first, last, expected):
-    """Labels are digits that are mostly not 0; the corner of an image is background; a doubt is called a doubt."""
+    """Labels are digits, mostly not 0, and the corner of an image is background; doubt is reported as such."""
     assert label_side(first, last) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "value"),
+    [
+        *(("7", ".", 7), (" 7.5 ", ".", 7.5), ("-1e2", ".", -100), ("7,5", ",", 7.5), ("7", ",", 7)),
+        *(("7,5", ".", None), ("1.000", ",", None), ("nan", ".", None), ("inf", ".", None), ("1e400", ".", None)),
+        *(("1_0", ".", None), ("٣", ".", None), ("", ".", None), ("x", ".", None)),
+    ],
+)
+def test_numbers_in_text(text, decimal, value):
+    """A number is finite, in ASCII digits, and has the decimal mark of its file."""
+    assert parse_number(text, decimal) == value
+
+
+@pytest.mark.parametrize(("text", "plain"), [(" 'a' ", "a"), ("'", "'"), ("''", ""), ("'a", "'a"), ("a", "a")])
+def test_single_quotes(text, plain):
+    """Those around a field are removed, if there is one on each side."""
+    assert unquoted(text) == plain

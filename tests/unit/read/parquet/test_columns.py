@@ -1,3 +1,5 @@
+"""Which columns of a Parquet file are read, and as what."""
+
 import logging
 
 import numpy as np
@@ -10,15 +12,9 @@ from support.pictures import as_bytes
 
 from job.contract import PixelBatch, Reason
 from job.errors import LayoutError
-from job.read.parquet.parquet_source import parquet_source
-from job.settings import ReadSettings
 
 RAW = pa.array([bytes(784)] * 3, pa.binary(784))
 NUMBERS = pa.array([[0] * 784] * 3)
-
-
-def _source(storage, path, **said):
-    return parquet_source(storage, storage.stat(str(path)), ReadSettings(**said))
 
 
 def _write(path, **columns):
@@ -31,7 +27,7 @@ def _grid(pixels):
 
 
 @pytest.mark.parametrize(
-    ("columns", "said", "image"),
+    ("columns", "choices", "image"),
     [
         ({"anything": RAW}, {}, "anything"),
         ({"hash": RAW, "Image": NUMBERS}, {}, "Image"),
@@ -43,13 +39,13 @@ def _grid(pixels):
         ({"a": RAW, "b": pa.array([b"x"] * 3)}, {"keep": ("b",)}, "a"),
     ],
 )
-def test_the_column_of_images(storage, tmp_path, columns, said, image):
-    """It is the only one whose type can hold images, or the one among several that is called so."""
-    assert _source(storage, _write(tmp_path / "a.parquet", **columns), **said).columns.pixels == (image,)
+def test_the_column_of_images(open_parquet, tmp_path, columns, choices, image):
+    """It is the only one whose type can hold images, or the one of several with a usual name."""
+    assert open_parquet(_write(tmp_path / "a.parquet", **columns), **choices).columns.pixels == (image,)
 
 
 @pytest.mark.parametrize(
-    ("columns", "said", "message"),
+    ("columns", "choices", "message"),
     [
         ({"a": RAW, "b": NUMBERS}, {}, "a, b could each be the images"),
         ({"a": RAW, "image": RAW, "img": NUMBERS}, {}, "image, img could each be the images"),
@@ -70,44 +66,28 @@ def test_the_column_of_images(storage, tmp_path, columns, said, image):
         ),
     ],
 )
-def test_columns_that_leave_it_open(storage, tmp_path, columns, said, message):
-    """What cannot be settled, or does not exist, is refused before any row is read, with the file and the columns."""
+def test_columns_that_are_refused(open_parquet, tmp_path, columns, choices, message):
+    """Ambiguous and missing columns are refused before any row is read; the error names the file and the columns."""
     path = _write(tmp_path / "a.parquet", **columns)
     with pytest.raises(LayoutError) as error:
-        _source(storage, path, **said)
+        open_parquet(path, **choices)
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("labels", "expected", "details"),
-    [
-        (pa.array(["5", " 7 ", "5.0"]), [5, 7, 5], []),
-        (pa.array(["5", None, ""], pa.large_string()), [5, -1, -1], []),
-        (
-            pa.array(["5", "seven", "10"]),
-            [5, -1, -1],
-            ["label is 'seven', expected 0-9", "label is '10', expected 0-9"],
-        ),
-        (pa.array(["5", "9", "5"], pa.string_view()), [5, 9, 5], []),
-        (pa.array(["5", None, "0"]).dictionary_encode(), [5, -1, 0], []),
-        (pa.array([5, None, 77]).dictionary_encode(), [5, -1, -1], ["label is 77, expected 0-9"]),
-        (pa.array([5, 2**64 - 1, 0], pa.uint64()), [5, -1, 0], [f"label is {2**64 - 1}, expected 0-9"]),
-    ],
-    ids=["text", "no text", "other words", "views", "categories", "categories of numbers", "huge"],
-)
 @pytest.mark.parametrize("is_grid", [True, False])
-def test_labels_of_any_type(storage, tmp_path, labels, expected, details, is_grid):
-    """Labels may be numbers, text or categories, and mean what they would mean in CSV."""
+def test_labels_that_are_not_numbers(open_parquet, storage, tmp_path, is_grid):
+    """Labels may be text or categories, beside 784 columns or one of images, and mean what they mean in CSV."""
     pixels = _grid(np.zeros((3, 784), np.uint8)) if is_grid else {"image": RAW}
-    batch = read_all(_source(storage, _write(tmp_path / "a.parquet", label=labels, **pixels)), storage)
-    assert batch.labels.tolist() == expected
-    assert [(each.detail, each.reason, each.column) for each in batch.rejects] == [
-        (detail, Reason.BAD_LABEL, "label") for detail in details
-    ]
+    for labels in (pa.array(["5", None, "ten"]), pa.array(["5", None, "ten"]).dictionary_encode()):
+        batch = read_all(open_parquet(_write(tmp_path / "a.parquet", label=labels, **pixels)), storage)
+        assert batch.labels.tolist() == [5, -1, -1]
+        assert [(each.row, each.detail, each.reason, each.column) for each in batch.rejects] == [
+            (2, "label is 'ten', expected 0-9", Reason.BAD_LABEL, "label")
+        ]
 
 
-KEPT = {
+PASSTHROUGH = {
     "id": pa.array([7, None, 9]),
     "name": pa.array(["a", "b", None]),
     "at": pa.array([1, 2, 3], pa.timestamp("us", "UTC")),
@@ -116,35 +96,35 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("block_rows", [1, 2, 100])
 @pytest.mark.parametrize("is_grid", [True, False])
-def test_kept_columns(storage, tmp_path, block_rows, is_grid):
-    """Columns to keep come with their rows, in the order of the user, unchanged; of categories, the values."""
+def test_passthrough_columns(open_parquet, storage, tmp_path, is_grid):
+    """They come with their rows, in the user's order and of the same type; categories are decoded."""
     pixels = _grid(np.zeros((3, 784), np.uint8)) if is_grid else {"image": RAW}
-    columns = {**pixels, **KEPT, "kind": KEPT["name"].dictionary_encode(), "label": pa.array([1, 2, 3])}
+    columns = {**pixels, **PASSTHROUGH, "kind": PASSTHROUGH["name"].dictionary_encode(), "label": pa.array([1, 2, 3])}
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(columns), path, row_group_size=2)
-    source = _source(storage, path, keep=("kind", "label", *KEPT))
-    expected = pa.table({"kind": KEPT["name"], "label": columns["label"], **KEPT})
-    batches = list(source.read(storage, (0, 2), block_rows))
-    assert source.kept_schema == expected.schema
-    assert pa.Table.from_batches([batch.kept for batch in batches]).equals(expected)
-    assert [len(batch.kept) for batch in batches] == [len(batch.pixels) for batch in batches]
+    source = open_parquet(path, keep=("kind", "label", *PASSTHROUGH))
+    expected = pa.table({"kind": PASSTHROUGH["name"], "label": columns["label"], **PASSTHROUGH})
+    assert source.passthrough_schema == expected.schema
+    for block_rows in (1, 2, 100):
+        batches = list(source.read(storage, (0, 2), block_rows))
+        assert pa.Table.from_batches([batch.passthrough for batch in batches]).equals(expected)
+        assert [len(batch.passthrough) for batch in batches] == [len(batch.pixels) for batch in batches]
 
 
-def test_nothing_is_kept_unless_asked(storage, tmp_path):
-    """Without a word from the user, other columns are neither read nor carried."""
-    source = _source(storage, _write(tmp_path / "a.parquet", image=RAW, note=pa.array(["x"] * 3)))
+def test_skipped_columns_are_not_read(open_parquet, storage, tmp_path):
+    """Without --keep, other columns are neither read nor passed through."""
+    source = open_parquet(_write(tmp_path / "a.parquet", image=RAW, note=pa.array(["x"] * 3)))
     [batch] = source.read(storage, (0, 1), 100)
-    assert (batch.kept, len(source.kept_schema), source.columns.reader_names) == (None, 0, ("image",))
+    assert (batch.passthrough, len(source.passthrough_schema), source.columns.reader_names) == (None, 0, ("image",))
 
 
 @pytest.mark.parametrize("type_", [pa.float16(), pa.float32(), pa.float64()], ids=str)
 @pytest.mark.parametrize("scale", ["auto", "1"])
-def test_fractions(storage, tmp_path, digits, type_, scale):
-    """Fractions from 0 to 1 are pixels of 255 times as much, recognised or declared."""
+def test_fractions(open_parquet, storage, tmp_path, digits, type_, scale):
+    """Fractions 0-1 are multiplied by 255, whether their scale is detected or stated."""
     columns = {name: pa.array(column).cast(type_) for name, column in _grid(digits.pixels / 255).items()}
-    source = _source(storage, _write(tmp_path / "a.parquet", **columns), scale=scale)
+    source = open_parquet(_write(tmp_path / "a.parquet", **columns), scale=scale)
     assert_same(read_all(source, storage), PixelBatch(digits.pixels))
 
 
@@ -158,10 +138,10 @@ def test_fractions(storage, tmp_path, digits, type_, scale):
         (float("inf"), Reason.NOT_A_NUMBER, "pixel3 is inf, expected 0-1"),
     ],
 )
-def test_bad_fractions(storage, tmp_path, value, reason, detail):
-    """On the scale of 1, what lies outside 0 to 1 is no pixel."""
+def test_bad_fractions(open_parquet, storage, tmp_path, value, reason, detail):
+    """On the scale 1, values outside 0 to 1 are rejected."""
     columns = _grid(np.full((2, 784), 0.2)) | {"pixel3": pa.array([0.2, value])}
-    batch = read_all(_source(storage, _write(tmp_path / "a.parquet", **columns), scale="1"), storage)
+    batch = read_all(open_parquet(_write(tmp_path / "a.parquet", **columns), scale="1"), storage)
     assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [(1, reason, detail)]
     assert batch.pixels.tolist() == [[51] * 784, [0] * 784]
 
@@ -180,29 +160,29 @@ def test_bad_fractions(storage, tmp_path, value, reason, detail):
         ([float("inf"), 0.5], "auto", [0, 0]),
     ],
 )
-def test_which_scale_it_is(storage, tmp_path, values, scale, pixels):
-    """Fractions are recognised where all the first values are within 0 to 1 and one lies between; else they are bad."""
+def test_the_scale_by_the_first_values(open_parquet, storage, tmp_path, values, scale, pixels):
+    """It is 1 if all the first values are within 0 and 1 and one lies between, unless the user states it."""
     columns = {name: pa.array(values) for name in PIXEL_NAMES}
-    batch = read_all(_source(storage, _write(tmp_path / "a.parquet", **columns), scale=scale), storage)
+    batch = read_all(open_parquet(_write(tmp_path / "a.parquet", **columns), scale=scale), storage)
     assert batch.pixels[:, 0].tolist() == pixels
 
 
-def test_recognised_fractions_are_logged(storage, tmp_path, caplog):
-    """Whoever reads the log learns that the scale was guessed, and how to say otherwise."""
+def test_a_detected_scale_is_logged(open_parquet, tmp_path, caplog):
+    """With the flag that states it."""
     path = _write(tmp_path / "a.parquet", **_grid(np.full((2, 784), 0.2)))
     with caplog.at_level(logging.INFO):
-        _source(storage, path)
-    assert "a.parquet: pixels are fractions; taken as 0-1 (--scale 1)" in caplog.text
+        open_parquet(path)
+    assert "a.parquet: pixels are fractions; using the scale 0-1 (--scale 1)" in caplog.text
 
 
-def test_transposed_columns(storage, tmp_path, digits):
-    """784 columns that stand for images column by column are turned where the user says so."""
+def test_transposed_columns(open_parquet, storage, tmp_path, digits):
+    """With --transpose, 784 columns of images stored column by column are put in row-major order."""
     turned = digits.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
     path = _write(tmp_path / "a.parquet", **_grid(turned))
-    assert_same(read_all(_source(storage, path, is_transposed=True), storage), PixelBatch(digits.pixels))
+    assert_same(read_all(open_parquet(path, is_transposed=True), storage), PixelBatch(digits.pixels))
 
 
-def test_bytes_in_one_column_and_784_others(storage, tmp_path, digits):
-    """784 columns of pixels are the pixels, whatever stands beside them."""
+def test_784_columns_beside_one_of_images(open_parquet, storage, tmp_path, digits):
+    """The 784 columns are the pixels, whatever else there is."""
     path = _write(tmp_path / "a.parquet", image=as_bytes(digits.pixels[::-1], pa.binary()), **_grid(digits.pixels))
-    assert_same(read_all(_source(storage, path), storage), PixelBatch(digits.pixels))
+    assert_same(read_all(open_parquet(path), storage), PixelBatch(digits.pixels))

@@ -1,3 +1,5 @@
+"""The footer kernel agrees with pyarrow about every column that it reports, and survives any damage."""
+
 import io
 
 import numpy as np
@@ -33,44 +35,45 @@ def _table(content, footer=None):
 
 
 FILES = {
-    "as pyarrow writes": _written(),
-    "unpacked": _written(compression="none"),
-    "version 1": _written(version="1.0"),
-    "with indices": _written(write_page_index=True, store_schema=False),
-    "sorted": _written(sorting_columns=[pq.SortingColumn(0)]),
-    "without statistics": _written(write_statistics=False, use_dictionary=False),
-    "one row a group": _written(row_group_size=1),
+    "pyarrow's defaults": {},
+    "uncompressed": {"compression": "none"},
+    "version 1": {"version": "1.0"},
+    "with indices": {"write_page_index": True, "store_schema": False},
+    "sorted": {"sorting_columns": [pq.SortingColumn(0)]},
+    "without statistics": {"write_statistics": False, "use_dictionary": False},
+    "one row a group": {"row_group_size": 1},
 }
 
 
-@pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
-def test_it_says_what_pyarrow_says(content):
-    """Of each column in each row group, whatever stands beside it in the footer."""
+@pytest.mark.parametrize("options", FILES.values(), ids=FILES.keys())
+def test_chunks_are_where_pyarrow_says(options):
+    """Each column of each row group is, whatever else is in the footer."""
+    content = _written(**options)
     footer, table = pq.read_metadata(io.BytesIO(content)), _table(content)
     for group in range(footer.num_row_groups):
         for index, name in enumerate([*PIXELS, "wide"]):
             expected, found = footer.row_group(group).column(index), table.chunk(group, name)
             assert found.offset == (expected.dictionary_page_offset or expected.data_page_offset)
             assert found.size_bytes == expected.total_compressed_size
-            assert found.number_bytes == {"INT32": 4, "INT64": 8}[expected.physical_type]
+            assert found.value_bytes == {"INT32": 4, "INT64": 8}[expected.physical_type]
             assert found.is_snappy == (expected.compression == "SNAPPY")
             assert found.has_levels
 
 
 @pytest.mark.parametrize("name", ["text", "list", "list.list.element", "struct.a", "map", "nothing"])
-def test_other_columns_are_none_of_it(name):
-    """Texts, lists and maps, a struct's fields that may be missing twice, and names that there are not."""
-    assert _table(FILES["as pyarrow writes"]).chunk(0, name) is None
+def test_other_columns_are_left_out(name):
+    """Text, lists, maps, fields of a struct that may be null on two levels, and unknown names."""
+    assert _table(_written()).chunk(0, name) is None
 
 
-def test_other_codecs_are_none_of_it():
-    """Arrow unpacks them."""
+def test_other_codecs_are_left_out():
+    """They are left to Arrow."""
     assert _table(_written(compression="zstd")).chunk(0, "pixel0") is None
 
 
-def test_columns_of_another_file_are_none_of_it():
-    """A footer may say that they lie elsewhere: then their places are places there."""
-    content = FILES["as pyarrow writes"]
+def test_columns_in_another_file_are_left_out():
+    """A footer may name another file; its offsets are offsets there."""
+    content = _written()
     footer = pq.read_metadata(io.BytesIO(content))
     footer.set_file_path("elsewhere.parquet")
     file = io.BytesIO()
@@ -81,7 +84,7 @@ def test_columns_of_another_file_are_none_of_it():
 
 
 def test_no_damage_ends_the_process():
-    """Each byte of a footer is changed in turn: it is read as something or as nothing, all within the file."""
+    """Whichever byte of a footer is changed, a chunk is left out or is within the file."""
     content = bytearray(_written(row_group_size=60))
     footer = pq.read_metadata(io.BytesIO(content))
     start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
@@ -96,12 +99,12 @@ def test_no_damage_ends_the_process():
     assert refused
 
 
-@pytest.mark.parametrize("length", range(0, 400, 7))
-def test_a_footer_cut_off_is_nothing(length):
+def test_a_truncated_footer_has_no_chunks():
     """Wherever it ends."""
-    content = FILES["as pyarrow writes"]
+    content = _written()
     footer = pq.read_metadata(io.BytesIO(content))
     size = int.from_bytes(content[-8:-4], "little")
     start = len(content) - 8 - size
-    cut = content[: start + length] + length.to_bytes(4, "little") + content[-4:]
-    assert _table(cut, footer).chunk(0, "pixel0") is None
+    for length in range(0, 400, 7):
+        cut = content[: start + length] + length.to_bytes(4, "little") + content[-4:]
+        assert _table(cut, footer).chunk(0, "pixel0") is None, length

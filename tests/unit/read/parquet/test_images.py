@@ -1,3 +1,5 @@
+"""One column of images, in every form, and every way to be none."""
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -6,10 +8,8 @@ from support.batches import assert_same, joined, read_all
 from support.pictures import as_bytes, as_lists, as_pictures, png, png_that_claims
 
 from job.contract import PixelBatch, Reason
-from job.read.parquet.parquet_source import parquet_source
-from job.settings import ReadSettings
 
-MIXED_LIST = pa.list_(pa.int64())
+FLAT_LIST = pa.list_(pa.int64())
 NESTED_LIST = pa.list_(pa.list_(pa.uint8()))
 
 LISTS = [
@@ -33,15 +33,12 @@ def _write(path, image, labels=None, **options):
     return path
 
 
-def _source(storage, path, **said):
-    return parquet_source(storage, storage.stat(str(path)), ReadSettings(**said))
+@pytest.fixture
+def read_rows(open_parquet, storage, tmp_path):
+    """A function that writes images as a column of a type, and reads it."""
+    return lambda rows, type_: read_all(open_parquet(_write(tmp_path / "a.parquet", pa.array(rows, type_))), storage)
 
 
-def _read_rows(storage, tmp_path, rows, type_, **said):
-    return read_all(_source(storage, _write(tmp_path / "a.parquet", pa.array(rows, type_)), **said), storage)
-
-
-@pytest.mark.parametrize(("row_group_size", "block_rows"), [(1, 3), (4, 3), (100, 1), (100, 1000)])
 @pytest.mark.parametrize(
     "column",
     [
@@ -51,36 +48,38 @@ def _read_rows(storage, tmp_path, rows, type_, **said):
         pytest.param(lambda pixels: as_pictures(pixels, is_struct=True), id="hugging face"),
     ],
 )
-def test_images_in_any_form(storage, tmp_path, digits, column, row_group_size, block_rows):
-    """One column of images gives the same rows in every form, whatever the row groups and blocks."""
+def test_images_in_any_form(open_parquet, storage, tmp_path, digits, column):
+    """One column of images gives the same rows in every form, in row groups and blocks of any size."""
     few = digits[:9]
-    path = _write(tmp_path / "a.parquet", column(few.pixels), few.labels, row_group_size=row_group_size)
-    source = _source(storage, path)
-    assert (source.rows, source.has_labels) == (9, True)
-    batches = [batch for span in source.spans(2000) for batch in source.read(storage, span, block_rows)]
-    assert all(batch.pixels.flags.c_contiguous and batch.pixels.dtype == np.uint8 for batch in batches)
-    assert_same(joined(batches), PixelBatch(few.pixels, few.labels))
+    content = column(few.pixels)
+    for row_group_size, block_rows in ((1, 3), (4, 3), (100, 1), (100, 1000)):
+        path = _write(tmp_path / "a.parquet", content, few.labels, row_group_size=row_group_size)
+        source = open_parquet(path)
+        assert (source.rows, source.has_labels) == (9, True)
+        batches = [batch for each in source.split(2000) for batch in source.read(storage, each, block_rows)]
+        assert all(batch.pixels.flags.c_contiguous and batch.pixels.dtype == np.uint8 for batch in batches)
+        assert_same(joined(batches), PixelBatch(few.pixels, few.labels))
 
 
-def test_tensors(storage, tmp_path, digits):
-    """Arrow's own type of fixed-shape tensors is read as what it is stored as."""
+def test_tensors(open_parquet, storage, tmp_path, digits):
+    """Arrow's fixed-shape tensors are read as the lists that they are stored as."""
     tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(digits.pixels.reshape(-1, 28, 28))
-    batch = read_all(_source(storage, _write(tmp_path / "a.parquet", tensors)), storage)
+    batch = read_all(open_parquet(_write(tmp_path / "a.parquet", tensors)), storage)
     assert_same(batch, PixelBatch(digits.pixels))
 
 
-def test_raw_bytes_are_not_copied(storage, tmp_path, digits):
-    """The pixels of raw bytes are the memory that Arrow decoded them into."""
+def test_raw_bytes_are_not_copied(open_parquet, storage, tmp_path, digits):
+    """The pixels share the memory that Arrow decoded."""
     path = _write(tmp_path / "a.parquet", as_bytes(digits.pixels, pa.binary(784)))
-    source = _source(storage, path)
+    source = open_parquet(path)
     [batch] = source.read(storage, (0, 1), 1000)
     assert not batch.pixels.flags.owndata
 
 
-def test_only_the_bytes_of_a_picture_are_read(storage, tmp_path, digits):
-    """Of Hugging Face's struct, the path is left in the file."""
+def test_only_the_bytes_of_a_picture_are_read(open_parquet, tmp_path, digits):
+    """Not the path in Hugging Face's struct."""
     path = _write(tmp_path / "a.parquet", as_pictures(digits.pixels[:2], is_struct=True))
-    assert _source(storage, path).columns.reader_names == ("image.bytes",)
+    assert open_parquet(path).columns.reader_names == ("image.bytes",)
 
 
 GOOD = list(range(256)) * 3 + [0] * 16
@@ -98,22 +97,22 @@ GOOD = list(range(256)) * 3 + [0] * 16
     ],
     ids=["null", "empty", "short", "long", "null inside", "first of two"],
 )
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_bad_list(storage, tmp_path, row, reason, detail, place):
-    """A list that is not 784 pixels rejects its row, and its row only."""
-    rows = [GOOD, GOOD]
-    rows.insert(place, row)
-    batch = _read_rows(storage, tmp_path, rows, MIXED_LIST)
-    [reject] = batch.rejects
-    assert (reject.row, reject.reason, reject.detail, reject.column) == (place, reason, detail, "image")
-    assert batch.pixels.tolist() == [[0] * 784 if index == place else GOOD for index in range(3)]
+def test_bad_list(read_rows, row, reason, detail):
+    """A list that is not 784 pixels rejects its own row, whether first, middle or last."""
+    for place in range(3):
+        rows = [GOOD, GOOD]
+        rows.insert(place, row)
+        batch = read_rows(rows, FLAT_LIST)
+        [reject] = batch.rejects
+        assert (reject.row, reject.reason, reject.detail, reject.column) == (place, reason, detail, "image")
+        assert batch.pixels.tolist() == [[0] * 784 if index == place else GOOD for index in range(3)]
 
 
 @pytest.mark.parametrize("type_", [pa.list_(pa.float32(), 784), pa.binary(784)], ids=str)
-def test_null_of_fixed_size(storage, tmp_path, type_):
-    """A null row among rows of a fixed size rejects its row, and its row only."""
+def test_null_of_fixed_size(read_rows, type_):
+    """A null among values of a fixed size rejects its own row."""
     good = bytes(GOOD) if pa.types.is_fixed_size_binary(type_) else GOOD
-    batch = _read_rows(storage, tmp_path, [good, None, good], type_)
+    batch = read_rows([good, None, good], type_)
     assert [(each.row, each.reason) for each in batch.rejects] == [(1, Reason.MISSING_VALUE)]
     assert batch.pixels.tolist() == [GOOD, [0] * 784, GOOD]
 
@@ -134,14 +133,14 @@ SQUARE = np.reshape(GOOD, (28, 28)).tolist()
     ],
     ids=["null", "short", "long", "short line", "long line", "null line", "null inside"],
 )
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_bad_lists_of_lists(storage, tmp_path, row, reason, detail, place):
-    """So does a list that is not 28 lists of 28, even where all of it is 784 values."""
-    rows = [SQUARE, SQUARE]
-    rows.insert(place, row)
-    batch = _read_rows(storage, tmp_path, rows, NESTED_LIST)
-    assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [(place, reason, detail)]
-    assert batch.pixels.tolist() == [[0] * 784 if index == place else GOOD for index in range(3)]
+def test_bad_lists_of_lists(read_rows, row, reason, detail):
+    """A list that is not 28 lists of 28 rejects its own row, even if it has 784 values."""
+    for place in range(3):
+        rows = [SQUARE, SQUARE]
+        rows.insert(place, row)
+        batch = read_rows(rows, NESTED_LIST)
+        assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [(place, reason, detail)]
+        assert batch.pixels.tolist() == [[0] * 784 if index == place else GOOD for index in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -156,25 +155,25 @@ def test_bad_lists_of_lists(storage, tmp_path, row, reason, detail, place):
     ids=["null", "empty", "short", "JPEG", "size"],
 )
 @pytest.mark.parametrize("good", [bytes(GOOD), png(GOOD)], ids=["raw", "png"])
-def test_bad_bytes(storage, tmp_path, good, row, reason, detail):
-    """Bytes that are neither 784 pixels nor a PNG of 28x28 reject their row, and their row only."""
-    batch = _read_rows(storage, tmp_path, [good, row, good], pa.binary())
+def test_bad_bytes(read_rows, good, row, reason, detail):
+    """Bytes that are neither 784 pixels nor a PNG of 28x28 reject their own row."""
+    batch = read_rows([good, row, good], pa.binary())
     assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [(1, reason, detail)]
     assert batch.pixels.tolist() == [GOOD, [0] * 784, GOOD]
 
 
-def test_picture_of_784_bytes(storage, tmp_path):
-    """A PNG is a PNG, even where it happens to be as long as an image has pixels."""
+def test_picture_of_784_bytes(read_rows):
+    """A PNG that happens to be 784 bytes long is not taken for raw pixels."""
     rows = [png(GOOD).ljust(784, b"\0"), bytes(GOOD)]
-    batch = _read_rows(storage, tmp_path, rows, pa.binary())
+    batch = read_rows(rows, pa.binary())
     assert batch.pixels.tolist() == [GOOD, GOOD]
 
 
-def test_struct_without_bytes(storage, tmp_path):
-    """Hugging Face's struct may be null, or have a path and no bytes: both are missing."""
+def test_struct_without_bytes(read_rows):
+    """A null struct, and one with a path but no bytes, are missing images."""
     type_ = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     rows = [{"bytes": png(GOOD), "path": None}, {"bytes": None, "path": "a.png"}, None]
-    batch = _read_rows(storage, tmp_path, rows, type_)
+    batch = read_rows(rows, type_)
     assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [
         (1, Reason.MISSING_VALUE, "image.bytes is empty, expected an image"),
         (2, Reason.MISSING_VALUE, "image is empty, expected an image"),
@@ -184,29 +183,29 @@ def test_struct_without_bytes(storage, tmp_path):
 
 @pytest.mark.parametrize("type_", [pa.list_(pa.float32()), pa.list_(pa.list_(pa.float64()))], ids=str)
 @pytest.mark.parametrize("scale", ["auto", "1"])
-def test_fractions_in_lists(storage, tmp_path, digits, type_, scale):
-    """Lists of fractions 0 to 1 are recognised, or taken as such when the user says so."""
+def test_fractions_in_lists(open_parquet, storage, tmp_path, digits, type_, scale):
+    """Fractions 0-1 are multiplied by 255, whether their scale is detected or stated."""
     path = _write(tmp_path / "a.parquet", as_lists(digits.pixels / 255, type_))
-    assert_same(read_all(_source(storage, path, scale=scale), storage), PixelBatch(digits.pixels))
+    assert_same(read_all(open_parquet(path, scale=scale), storage), PixelBatch(digits.pixels))
 
 
 @pytest.mark.parametrize(
     "column", [as_pictures, lambda pixels: as_lists(pixels, NESTED_LIST), lambda pixels: as_bytes(pixels, pa.binary())]
 )
-def test_transposed_images(storage, tmp_path, digits, column):
-    """Images stored column by column, as in EMNIST, are turned where the user says so."""
+def test_transposed_images(open_parquet, storage, tmp_path, digits, column):
+    """With --transpose, images stored column by column, as in EMNIST, are read row by row."""
     few = digits.pixels[:5]
     turned = few.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
     path = _write(tmp_path / "a.parquet", column(turned))
-    batch = read_all(_source(storage, path, is_transposed=True), storage)
+    batch = read_all(open_parquet(path, is_transposed=True), storage)
     assert batch.pixels.flags.c_contiguous
     assert_same(batch, PixelBatch(few))
 
 
 @pytest.mark.parametrize("type_", [*LISTS, *BYTES, pa.struct([("bytes", pa.binary()), ("path", pa.string())])], ids=str)
-@pytest.mark.parametrize("rows", [0, 2])
-def test_nothing_but_nulls(storage, tmp_path, type_, rows):
-    """A column of images without any image has no pixels, and a reject for each row."""
-    batch = _read_rows(storage, tmp_path, [None] * rows, type_)
-    assert batch.pixels.tolist() == [[0] * 784] * rows
-    assert [each.reason for each in batch.rejects] == [Reason.MISSING_VALUE] * rows
+def test_a_column_of_nulls(read_rows, type_):
+    """Each row, if there is any, is rejected."""
+    for rows in (0, 2):
+        batch = read_rows([None] * rows, type_)
+        assert batch.pixels.tolist() == [[0] * 784] * rows
+        assert [each.reason for each in batch.rejects] == [Reason.MISSING_VALUE] * rows

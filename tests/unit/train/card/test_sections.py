@@ -3,8 +3,8 @@ import numpy as np
 from job.train.card.sections import golden_rows
 
 
-def test_golden_rows_hold_every_digit():
-    """Sixteen rows: the first of each digit, however late it comes, filled up from the front."""
+def test_golden_rows_have_every_digit():
+    """Sixteen rows: the first of each digit, wherever it is, and the first others."""
     labels = np.array([1] * 50 + [0, 2, 3, 4, 5, 6, 7, 8, 9], np.int8)
     rows = golden_rows(labels).tolist()
     assert rows == [0, 1, 2, 3, 4, 5, 6, *range(50, 59)]
@@ -12,5 +12,5 @@ def test_golden_rows_hold_every_digit():
 
 
 def test_few_images_are_all_golden():
-    """Fewer than sixteen cannot give sixteen."""
+    """If there are fewer than sixteen."""
     assert golden_rows(np.array([3, 3, 1], np.int8)).tolist() == [0, 1, 2]

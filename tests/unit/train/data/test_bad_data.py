@@ -1,4 +1,4 @@
-"""Data and disks that training cannot use: one clear line each, the right exit code, and nothing left behind."""
+"""Data and disks that training cannot use: one clear message, the right exit code, and no files left behind."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ def _relabelled(digits, label):
 
 
 def _idx(folder, digits, side=28, cut=0):
-    """A folder of MNIST's files; as its images say, of side x side."""
+    """A folder of MNIST's files whose headers declare images of side x side, less the last `cut` bytes."""
     for prefix in ("train", "t10k"):
         images = write_idx(folder, digits, prefix=prefix)
         content = images.read_bytes()
@@ -78,7 +78,7 @@ CASES = {
 
 @pytest.mark.parametrize(("write", "message"), CASES.values(), ids=CASES.keys())
 def test_data_that_cannot_be_used_is_refused(storage, tmp_path, balanced, write, message):
-    """By what is wrong with it and where, with 65; no folder and no checkpoint is begun."""
+    """The message says what is wrong and where; exit code 65; neither a model folder nor a checkpoint is created."""
     (tmp_path / "data").mkdir()
     source = write(tmp_path / "data", balanced)
     with pytest.raises(DigitJobError, match=message) as error:
@@ -99,9 +99,9 @@ def settings(tmp_path, balanced):
 
 
 def test_a_temporary_folder_that_is_full(small_disk, balanced, tmp_path):
-    """In one line, before Keras has written a file that it cannot finish, which would crash the process at its end."""
+    """Refused before Keras starts a file that it cannot finish, which would crash the process at exit."""
     place, resize = small_disk
-    resize(100)  # Python would pass over a folder without any room
+    resize(100)  # Python skips a folder with no room at all
     source = write_csv(tmp_path / "train.csv", balanced)
     command = ["train", "--data", source, "--model", tmp_path / "model", "--epochs", 1, "--hidden", 8, "--no-augment"]
     process = start(*command, TMPDIR=str(place))
@@ -118,7 +118,7 @@ def _full_disk(at):
 
 
 def test_a_disk_that_is_full_before_the_first_checkpoint_leaves_the_old_model(settings, tmp_path):
-    """Alone, and trying again helps."""
+    """Nothing is left beside it, and the exit code says that a retry can help."""
     system = _full_disk(1)
     with pytest.raises(ResourceExhausted, match=r"mine\.checkpoint: No space left on device; free some") as error:
         _train(settings, LocalStorage(system))
@@ -126,8 +126,8 @@ def test_a_disk_that_is_full_before_the_first_checkpoint_leaves_the_old_model(se
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
 
 
-def test_a_disk_that_is_full_while_the_model_is_saved_loses_nothing_of_the_training(settings, tmp_path, monkeypatch):
-    """The old model stays, and what was trained; with room again, `--resume` saves it without training."""
+def test_a_disk_that_is_full_while_the_model_is_saved_keeps_the_checkpoint(settings, tmp_path, monkeypatch):
+    """The old model stays; once there is room, `--resume` saves the trained one without training again."""
     system = _full_disk(2)
     with pytest.raises(ResourceExhausted, match="No space left on device") as error:
         _train(settings, LocalStorage(system))

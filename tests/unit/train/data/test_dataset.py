@@ -17,8 +17,8 @@ def csv_path(tmp_path, balanced):
     return str(write_csv(tmp_path / "train.csv", balanced))
 
 
-def test_one_pile_of_images_is_cut_in_three(storage, csv_path, balanced):
-    """A fifth to test, the given share of the rest to validate, all of them disjoint and stratified."""
+def test_images_are_split_in_three(storage, csv_path, balanced):
+    """A fifth for testing, the given share of the rest for validation; disjoint and stratified."""
     dataset = load(storage, csv_path, seed=1, validation_share=0.25)
     splits = (dataset.train, dataset.validation, dataset.test)
     assert [split.class_counts for split in splits] == [[12] * 10, [4] * 10, [4] * 10]
@@ -27,7 +27,7 @@ def test_one_pile_of_images_is_cut_in_three(storage, csv_path, balanced):
 
 
 def test_the_same_seed_gives_the_same_splits(storage, csv_path):
-    """And another seed others."""
+    """Another seed gives others."""
     first, again, other = (load(storage, csv_path, seed=seed, validation_share=0.1) for seed in (1, 1, 2))
     for name in ("train", "validation", "test"):
         assert np.array_equal(getattr(first, name).pixels, getattr(again, name).pixels)
@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_splits(storage, csv_path):
 
 
 def test_mnists_own_test_images_are_the_test_split(storage, tmp_path, balanced):
-    """All of t10k, in order, and nothing of it in the other two."""
+    """All of t10k, in order, and none of it in the other two splits."""
     write_idx(tmp_path, balanced[:150], prefix="train")
     write_idx(tmp_path, balanced[150:], prefix="t10k")
     dataset = load(storage, str(tmp_path), seed=1, validation_share=0.2)
@@ -45,7 +45,7 @@ def test_mnists_own_test_images_are_the_test_split(storage, tmp_path, balanced):
 
 
 def test_test_images_decide_nothing_but_the_final_figure(storage, tmp_path, balanced):
-    """Other t10k images leave the training and validation splits as they are."""
+    """Other t10k images do not change the training and validation splits."""
     write_idx(tmp_path, balanced[:150], prefix="train")
     splits = []
     for test in (balanced[150:], balanced[160:190]):
@@ -55,21 +55,21 @@ def test_test_images_decide_nothing_but_the_final_figure(storage, tmp_path, bala
     assert np.array_equal(splits[0].validation.labels, splits[1].validation.labels)
 
 
-def test_the_fingerprint_is_of_the_data_before_splitting(storage, csv_path, balanced):
+def test_the_fingerprint_covers_the_data_before_splitting(storage, csv_path, balanced):
     """SHA-256 of all pixels and labels in their order, whatever the seed."""
     expected = hashlib.sha256(balanced.pixels.tobytes() + balanced.labels.tobytes()).hexdigest()
     assert {load(storage, csv_path, seed=seed, validation_share=0.1).fingerprint for seed in (1, 2)} == {expected}
 
 
-def test_the_format_leaves_no_trace_in_the_fingerprint(storage, tmp_path, csv_path, balanced):
-    """The same images as Parquet are the same data."""
+def test_the_fingerprint_does_not_depend_on_the_format(storage, tmp_path, csv_path, balanced):
+    """The same images as CSV and as Parquet are the same data."""
     parquet = str(write_parquet(tmp_path / "train.parquet", balanced))
     first, second = (load(storage, source, seed=1, validation_share=0.1) for source in (csv_path, parquet))
     assert first.fingerprint == second.fingerprint
 
 
 def test_one_changed_pixel_or_label_changes_the_fingerprint(storage, tmp_path, csv_path, balanced):
-    """Test images included."""
+    """Of the test images, too."""
     pixels, labels = balanced.pixels.copy(), balanced.labels.copy()
     pixels[199, 783] ^= 1
     labels[0] = 1

@@ -1,12 +1,9 @@
-import time
-
 import numpy as np
 import pytest
 from support.files import Digits, write_csv, write_idx, write_parquet
 
 from job.errors import DataError, NoInput, UsageError
 from job.settings import ReadSettings
-from job.train.data import mnist as mnist_source
 from job.train.data.origin import find_images
 
 
@@ -14,27 +11,17 @@ def _same(images, digits):
     return np.array_equal(images.pixels, digits.pixels) and np.array_equal(images.labels, digits.labels)
 
 
-@pytest.fixture
-def no_network(monkeypatch):
-    """Stands for a machine that cannot reach Keras's download."""
-
-    def fail():
-        raise Exception("URL fetch failure on https://example.org/mnist.npz: None\n -- no such host")  # noqa: TRY002
-
-    monkeypatch.setattr("keras.datasets.mnist.load_data", fail)
-
-
 @pytest.mark.parametrize("has_header", [True, False])
 def test_a_csv_file_is_read_whole_and_in_order(storage, tmp_path, balanced, has_header):
-    """With or without a header, all its rows are there."""
+    """All rows, with or without a header."""
     found = find_images(storage, str(write_csv(tmp_path / "train.csv", balanced, has_header=has_header)))
     assert _same(found.images, balanced)
     assert found.test is None
-    assert (found.name, found.source) == ("train.csv", str(tmp_path / "train.csv"))
+    assert (found.name, found.source, found.origin) == ("train.csv", str(tmp_path / "train.csv"), "files")
 
 
 def test_a_parquet_file_is_read_whole_and_in_order(storage, tmp_path, balanced):
-    """Across its row groups."""
+    """Across row groups."""
     path = write_parquet(tmp_path / "train.parquet", balanced, row_group_size=64)
     assert _same(find_images(storage, str(path)).images, balanced)
 
@@ -49,8 +36,8 @@ def test_the_files_of_a_folder_or_glob_are_joined(storage, tmp_path, balanced, l
 
 
 @pytest.mark.parametrize("is_compressed", [True, False])
-def test_mnists_folder_brings_its_own_test_images(storage, tmp_path, balanced, is_compressed):
-    """t10k is the test split and no part of the training images."""
+def test_an_idx_folder_brings_its_own_test_images(storage, tmp_path, balanced, is_compressed):
+    """t10k is the test split, and is not in the training images."""
     write_idx(tmp_path, balanced[:150], prefix="train", is_compressed=is_compressed)
     write_idx(tmp_path, balanced[150:], prefix="t10k", is_compressed=is_compressed)
     found = find_images(storage, str(tmp_path))
@@ -66,8 +53,8 @@ def test_a_folder_of_only_one_idx_pair_has_no_test_images_of_its_own(storage, tm
     assert found.test is None
 
 
-def test_digits_look_like_mnists(storage):
-    """Scikit-learn's digits come as 28x28, 0-255, in a box of 20x20 in the middle."""
+def test_digits_have_the_form_of_mnist(storage):
+    """Scikit-learn's digits become 28x28 images, 0-255, in a 20x20 box in the middle."""
     found = find_images(storage, "digits")
     images = found.images.pixels.reshape(-1, 28, 28)
     assert images.shape == (1797, 28, 28)
@@ -79,78 +66,36 @@ def test_digits_look_like_mnists(storage):
     assert found.images.labels[:10].tolist() == list(range(10))
 
 
-@pytest.mark.usefixtures("no_network")
-def test_a_failed_download_says_what_to_do(storage):
-    """In one line, naming the ways to go on."""
-    with pytest.raises(
-        NoInput, match=r"cannot be downloaded \(URL fetch failure .*no such host\); .*--data digits"
-    ) as error:
-        find_images(storage, "mnist")
-    assert "\n" not in str(error.value)
-
-
-def test_a_download_that_hangs_is_given_up(storage, monkeypatch):
-    """A network that swallows everything costs a bounded time."""
-    monkeypatch.setattr(mnist_source, "_DOWNLOAD_TIMEOUT_S", 0.05)
-    monkeypatch.setattr("keras.datasets.mnist.load_data", lambda: time.sleep(5))
-    with pytest.raises(NoInput, match=r"no answer within 0\.05 seconds"):
-        find_images(storage, "mnist")
-
-
-def test_mnist_is_kerass_download(storage, monkeypatch, balanced):
-    """Its 60,000 are the images, its 10,000 the test images."""
-    pairs = [
-        (part.pixels.reshape(-1, 28, 28), part.labels.astype(np.uint8)) for part in (balanced[:150], balanced[150:])
-    ]
-    monkeypatch.setattr("keras.datasets.mnist.load_data", lambda: tuple(pairs))
-    found = find_images(storage, "mnist")
-    assert _same(found.images, balanced[:150])
-    assert _same(found.test, balanced[150:])
-    assert found.images.labels.dtype == np.int8
-
-
-def test_lack_of_memory_is_no_failed_download(storage, monkeypatch):
-    """Other data would not help."""
-
-    def fail():
-        raise MemoryError("no room")
-
-    monkeypatch.setattr("keras.datasets.mnist.load_data", fail)
-    with pytest.raises(MemoryError, match="no room"):
-        find_images(storage, "mnist")
-
-
-def test_auto_takes_the_mnist_folder_that_it_is_told_of(storage, tmp_path, balanced):
-    """The source is then that folder, so that the same can be found again."""
+def test_auto_takes_the_folder_of_mnist_dir(storage, tmp_path, balanced):
+    """The source is then that folder, so that the same images can be found again."""
     write_idx(tmp_path, balanced, prefix="train")
     found = find_images(storage, "auto", mnist_dir=str(tmp_path))
     assert _same(found.images, balanced)
-    assert (found.source, found.warning) == (str(tmp_path), None)
+    assert (found.source, found.origin, found.warning) == (str(tmp_path), "MNIST_DIR", None)
 
 
-def test_auto_does_not_pass_over_a_folder_that_is_not_there(storage, tmp_path):
-    """Whoever sets MNIST_DIR means it."""
+def test_auto_does_not_skip_a_missing_folder(storage, tmp_path):
+    """MNIST_DIR is set on purpose."""
     with pytest.raises(NoInput, match="MNIST_DIR"):
         find_images(storage, "auto", mnist_dir=str(tmp_path / "none"))
 
 
-@pytest.mark.usefixtures("no_network")
 def test_auto_falls_back_on_digits_and_says_so(storage, caplog):
-    """The warning is logged, and stays with the data."""
+    """The warning is logged, and returned with the images."""
     found = find_images(storage, "auto")
-    assert (found.name, found.source) == ("digits", "digits")
+    assert (found.name, found.source, found.origin) == ("digits", "digits", "scikit-learn")
     assert found.warning.startswith("NOT TRAINED ON MNIST, which cannot be downloaded here")
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [found.warning]
 
 
-def test_nothing_there_is_no_input(storage, tmp_path):
-    """As for scoring."""
+def test_a_missing_file_is_no_input(storage, tmp_path):
+    """As in scoring."""
     with pytest.raises(NoInput, match="found no file there"):
         find_images(storage, str(tmp_path / "none.csv"))
 
 
 def test_a_file_without_labels_is_refused(storage, tmp_path, balanced):
-    """With what a label looks like."""
+    """The message says what a label looks like."""
     write_csv(tmp_path / "a.csv", balanced)
     write_csv(tmp_path / "test.csv", balanced, has_labels=False)
     with pytest.raises(DataError, match=r"test\.csv: has no labels.*a column named `label`"):
@@ -158,7 +103,7 @@ def test_a_file_without_labels_is_refused(storage, tmp_path, balanced):
 
 
 def test_a_file_without_rows_is_refused(storage, tmp_path, balanced):
-    """A header alone is not enough to learn from."""
+    """A header alone is not training data."""
     with pytest.raises(DataError, match="holds no images"):
         find_images(storage, str(write_csv(tmp_path / "train.csv", balanced[:0])))
 
@@ -180,7 +125,7 @@ def _spoiled(path, balanced, line, spoil):
     ],
 )
 def test_the_first_unclean_record_is_named(storage, tmp_path, balanced, spoil, message):
-    """By file, line, row and reason, also beyond the first block of rows."""
+    """By file, line, row and reason; also after the first block of rows."""
     many = balanced[np.arange(1200) % 200]
     path = _spoiled(tmp_path / "train.csv", many, 1102, spoil)
     with pytest.raises(DataError, match=r"train\.csv " + message):
@@ -188,7 +133,7 @@ def test_the_first_unclean_record_is_named(storage, tmp_path, balanced, spoil, m
 
 
 def test_an_unclean_record_of_a_binary_format_is_named_by_row(storage, tmp_path, balanced):
-    """Where there are no lines."""
+    """Binary formats have no lines."""
     labels = balanced.labels.copy()
     labels[42] = 11
     images = write_idx(tmp_path, type(balanced)(balanced.pixels, labels), prefix="train")
@@ -198,15 +143,15 @@ def test_an_unclean_record_of_a_binary_format_is_named_by_row(storage, tmp_path,
 
 @pytest.mark.parametrize("write", [write_csv, write_parquet])
 def test_files_are_read_as_the_user_says(storage, tmp_path, balanced, write):
-    """Which column is the label, what full ink is, and how images are stored: all of it reaches the reader."""
+    """The label column, the pixel scale and the orientation all reach the reader."""
     stored = (balanced.pixels > 0).astype(np.uint8).reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
     path = write(tmp_path / "train", Digits(stored, balanced.labels))
     found = find_images(storage, str(path), ReadSettings("label", scale="1", is_transposed=True))
     assert _same(found.images, Digits((balanced.pixels > 0) * np.uint8(255), balanced.labels))
 
 
-def test_mnists_folder_is_read_as_the_user_says(storage, tmp_path, balanced):
-    """Training and test images are both turned."""
+def test_an_idx_folder_is_read_as_the_user_says(storage, tmp_path, balanced):
+    """Training and test images are both transposed."""
     turned = Digits(balanced.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784), balanced.labels)
     write_idx(tmp_path, turned[:150], prefix="train")
     write_idx(tmp_path, turned[150:], prefix="t10k")
@@ -216,7 +161,7 @@ def test_mnists_folder_is_read_as_the_user_says(storage, tmp_path, balanced):
 
 
 @pytest.mark.parametrize("source", ["mnist", "digits", "auto"])
-def test_nothing_is_said_of_data_that_is_known(storage, source):
-    """A flag that would have no effect is refused."""
+def test_flags_for_files_are_refused_for_named_data(storage, source):
+    """They would have no effect."""
     with pytest.raises(UsageError, match=f"^--data {source}: .*--transpose are for files"):
         find_images(storage, source, ReadSettings(is_transposed=True))

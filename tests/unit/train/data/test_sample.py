@@ -7,7 +7,6 @@ import pytest
 from support.files import PIXEL_NAMES, write_csv
 
 from job.errors import ModelInvalid, NoInput
-from job.model.bundle import Golden, write_card
 from job.settings import ReadSettings
 from job.train.data.dataset import load
 from job.train.data.origin import find_images
@@ -15,31 +14,15 @@ from job.train.data.sample import write_sample
 
 
 @pytest.fixture
-def model_of(storage, tmp_path, balanced):
-    """A model folder whose card says it was trained on some data."""
-
-    def make(data):
-        folder = tmp_path / "model"
-        folder.mkdir()
-        for name in ("model.keras", "model.onnx"):
-            (folder / name).write_bytes(b"not opened here")
-        golden = Golden(balanced.pixels[:1], np.full((1, 10), 0.1, np.float32))
-        write_card(storage, str(folder), {"name": "x", "data": data}, golden)
-        return str(folder)
-
-    return make
-
-
-@pytest.fixture
 def data(storage, tmp_path, balanced):
-    """A file of images, as a card tells of it."""
+    """A file of images, as a card describes it."""
     source = str(write_csv(tmp_path / "train.csv", balanced))
     fingerprint = load(storage, source, seed=5, validation_share=0.1).fingerprint
     return {"source": source, "seed": 5, "validation_share": 0.1, "fingerprint": fingerprint}
 
 
 def test_both_files_hold_the_test_images(storage, tmp_path, trained):
-    """The very images and labels that the card's test accuracy is of, in Kaggle's columns."""
+    """The images and labels that the card's test accuracy was measured on, in Kaggle's columns."""
     paths = write_sample(storage, trained.result.path, str(tmp_path / "out"), None)
     data = trained.result.card["data"]
     test = load(storage, "digits", seed=data["seed"], validation_share=data["validation_share"]).test
@@ -66,20 +49,20 @@ def test_the_parquet_file_holds_bytes(storage, tmp_path, model_of, data):
     assert {str(field.type) for field in schema} == {"uint8"}
 
 
-def test_other_data_is_warned_of(storage, tmp_path, model_of, data, caplog):
-    """What is there now need not be what the model was trained on."""
+def test_changed_data_gives_a_warning(storage, tmp_path, model_of, data, caplog):
+    """The file may have changed since the model was trained."""
     write_sample(storage, model_of({**data, "fingerprint": "0" * 64}), str(tmp_path / "out"), None)
     assert "is not what the model was trained on" in caplog.text
 
 
-def test_the_same_data_is_not_warned_of(storage, tmp_path, model_of, data, caplog):
-    """Silence means that the fingerprint agrees."""
+def test_unchanged_data_gives_no_warning(storage, tmp_path, model_of, data, caplog):
+    """The fingerprints agree."""
     write_sample(storage, model_of(data), str(tmp_path / "out"), None)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_data_that_moved_is_looked_for_in_the_mnist_folder(storage, tmp_path, model_of, data):
-    """A model trained elsewhere may know a path that does not exist here."""
+def test_missing_data_is_looked_for_in_mnist_dir(storage, tmp_path, model_of, data):
+    """The card of a model trained elsewhere may name a path that does not exist here."""
     moved = {**data, "source": str(tmp_path / "elsewhere")}
     folder = model_of(moved)
     with pytest.raises(NoInput):
@@ -89,19 +72,19 @@ def test_data_that_moved_is_looked_for_in_the_mnist_folder(storage, tmp_path, mo
 
 
 def test_a_converted_model_has_no_test_images(storage, tmp_path, model_of):
-    """Its card does not know what it was trained on."""
+    """Its card does not name its training data."""
     with pytest.raises(ModelInvalid, match="names no data"):
         write_sample(storage, model_of(None), str(tmp_path / "out"), None)
 
 
 def test_the_card_says_where_the_data_is(trained):
-    """Everything that a sample needs stands in model.json."""
+    """model.json has everything that a sample needs."""
     with open(f"{trained.result.path}/model.json") as file:
         assert {"source", "seed", "validation_share", "fingerprint"} <= json.load(file)["data"].keys()
 
 
 def test_files_are_read_again_as_the_card_says(storage, tmp_path, model_of, data, caplog):
-    """Images that were turned for training are turned for the sample."""
+    """Images that were transposed for training are transposed for the sample."""
     said = {"label_column": "label", "scale": "255", "is_transposed": True}
     test = load(storage, data["source"], ReadSettings(**said), seed=5, validation_share=0.1)
     with caplog.at_level(logging.WARNING):

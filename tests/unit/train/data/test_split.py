@@ -11,13 +11,13 @@ def images(balanced):
 
 
 def _rows_of(split, images):
-    """Where in `images` each image of the split stands; its pixels are unlike any other's."""
+    """The row in `images` of each image of the split; no two images have the same pixels."""
     places = {pixels.tobytes(): row for row, pixels in enumerate(images.pixels)}
     return [places[pixels.tobytes()] for pixels in split.pixels]
 
 
-def test_every_image_ends_on_exactly_one_side(images):
-    """Held out and rest are disjoint, and together they are everything."""
+def test_every_image_is_on_exactly_one_side(images):
+    """Rest and held out are disjoint, and cover everything."""
     rest, held_out = hold_out(images, 0.2, seed=1, where="x")
     assert sorted(_rows_of(rest, images) + _rows_of(held_out, images)) == list(range(200))
     assert len(held_out) == 40
@@ -31,7 +31,7 @@ def test_both_sides_hold_each_digit_in_proportion(images):
 
 
 def test_images_keep_their_order_and_their_labels(images):
-    """Each side is in the order of the data, and labels stay with their pixels."""
+    """Each side keeps the order of the data, and labels stay with their pixels."""
     for side in hold_out(images, 0.3, seed=1, where="x"):
         rows = _rows_of(side, images)
         assert rows == sorted(rows)
@@ -39,32 +39,32 @@ def test_images_keep_their_order_and_their_labels(images):
 
 
 def test_the_seed_alone_decides(images):
-    """The same seed gives the same split, another seed another one."""
+    """The same seed gives the same split, another seed another."""
     first, again, other = (hold_out(images, 0.2, seed=seed, where="x")[1] for seed in (1, 1, 2))
     assert np.array_equal(first.pixels, again.pixels)
     assert not np.array_equal(first.pixels, other.pixels)
 
 
 def test_too_few_images_of_a_digit_are_refused_by_name(images):
-    """A digit that cannot be on both sides is named, with how many there are and are needed."""
+    """The message names the digit, how many images of it there are, and how many are needed."""
     few = images.rows(np.flatnonzero((images.labels != 7) | (np.arange(200) < 40)))
     with pytest.raises(DataError, match=r"train\.csv: holds 4 images of the digit 7, expected at least 10"):
         hold_out(few, 0.1, seed=1, where="train.csv")
 
 
 def test_an_absent_digit_is_refused(images):
-    """A network that has never seen a digit could not be trusted with it."""
+    """A network that has never seen a digit cannot recognise it."""
     with pytest.raises(DataError, match="holds 0 images of the digit 0"):
         hold_out(images.rows(np.flatnonzero(images.labels)), 0.2, seed=1, where="x")
 
 
 def test_as_many_as_needed_are_enough(images):
-    """Ten images of a digit are enough for a tenth: one is held out."""
+    """Of ten images of a digit, a tenth is one."""
     _, held_out = hold_out(images.rows(np.arange(100)), 0.1, seed=1, where="x")
     assert held_out.class_counts == [1] * 10
 
 
-def test_no_splits_join_to_no_images():
-    """Joining nothing gives arrays of the right shapes and types."""
+def test_joining_no_splits_gives_no_images():
+    """The arrays have the right shapes and dtypes."""
     empty = joined([])
     assert (empty.pixels.shape, empty.pixels.dtype, empty.labels.dtype) == ((0, 784), np.uint8, np.int8)

@@ -1,11 +1,9 @@
+"""Plain .keras files are loaded without running their code, and put behind raw pixels."""
+
 import ast
-import hashlib
 import io
 import json
-import os
 import pickle
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -14,114 +12,42 @@ import pytest
 
 import job
 from job.errors import ModelInvalid
-from job.model.bundle import open_bundle, predictor_of
-from job.train.backend import fix_seed, import_keras
-from job.train.data.origin import find_images
-from job.train.export.foreign import convert
-from job.train.export.formats import for_scoring
-from job.train.fit.network import dense
-
-
-@pytest.fixture(scope="module")
-def layers():
-    fix_seed(1)
-    return import_keras().layers
-
-
-@pytest.fixture
-def converted(storage, tmp_path):
-    """Saves a stack of layers as a .keras file and converts it: the opened bundle."""
-
-    def run(*stack):
-        import_keras().Sequential(list(stack)).save(tmp_path / "mine.keras")
-        convert(storage, str(tmp_path / "mine.keras"), str(tmp_path / "model"))
-        return open_bundle(storage, str(tmp_path / "model"))
-
-    return run
-
-
-def _answers(bundle, pixels):
-    return predictor_of(bundle).predict(pixels)
-
-
-def test_exporting_twice_gives_the_same_bytes():
-    """tf2onnx numbers its names on through the life of a process; what is saved does not show it."""
-    model = dense((16,))
-    assert for_scoring(model) == for_scoring(model)
-
-
-def test_a_convolutional_network_is_converted(tmp_path, converted, layers):
-    """28x28x1 floats in, as most notebooks have it: the bundle opens, checks, and says what it is."""
-    bundle = converted(
-        layers.Input((28, 28, 1)),
-        layers.Conv2D(4, 3, activation="relu"),
-        layers.MaxPooling2D(),
-        layers.Flatten(),
-        layers.Dense(10, activation="softmax"),
-    )
-    bundle.check(predictor_of(bundle))
-    assert (bundle.name, bundle.about["recipe"]) == ("mine", "converted")
-    assert bundle.about["architecture"] == "Conv2D-MaxPooling2D-Flatten-Dense"
-    assert bundle.about["export"]["model.onnx"]["same_digits"] == bundle.about["export"]["model.onnx"]["rows"] > 1797
-    assert (tmp_path / "model/model.keras").read_bytes() == (tmp_path / "mine.keras").read_bytes()
-    assert len(bundle.golden.pixels) == 16
+from job.model.bundle import predictor_of
+from job.train.backend import import_keras
+from job.train.card.foreign_model import convert
 
 
 @pytest.mark.parametrize("shape", [(784,), (28, 28)])
 def test_without_a_rescaling_layer_pixels_are_divided_by_255(converted, layers, caplog, shape):
-    """As training code outside of the network would have done; the log says so."""
+    """Training code outside of the network usually does so; it is logged."""
     caplog.set_level("INFO")
     stack = [layers.Input(shape), layers.Flatten(), layers.Dense(10, activation="softmax")]
     bundle = converted(*stack)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 784), np.uint8)
     expected = np.asarray(import_keras().Sequential(stack)(pixels.reshape(-1, *shape) / np.float32(255)))
-    assert np.allclose(_answers(bundle, pixels), expected, atol=1e-5)
-    assert "fed with pixels / 255" in caplog.text
+    assert np.allclose(predictor_of(bundle).predict(pixels), expected, atol=1e-5)
+    assert "gets pixels / 255" in caplog.text
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
-def test_with_a_rescaling_layer_pixels_are_fed_as_they_are(converted, layers, caplog, dtype):
-    """Also where it stands inside a network within the network."""
+def test_with_a_rescaling_layer_pixels_stay_unchanged(converted, layers, caplog, dtype):
+    """Also if the layer is in a nested network."""
     caplog.set_level("INFO")
     inner = import_keras().Sequential([layers.Rescaling(1 / 255), layers.Dense(8, activation="relu")])
     stack = [layers.Input((784,), dtype=dtype), inner, layers.Dense(10, activation="softmax")]
     bundle = converted(*stack)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 784), np.uint8)
     expected = np.asarray(import_keras().Sequential(stack)(pixels.astype(dtype)))
-    assert np.allclose(_answers(bundle, pixels), expected, atol=1e-5)
-    assert "fed with pixels of 0-255" in caplog.text
+    assert np.allclose(predictor_of(bundle).predict(pixels), expected, atol=1e-5)
+    assert "gets pixels of 0-255" in caplog.text
 
 
 def test_logits_become_probabilities(converted, layers):
-    """A network trained with from_logits=True gets the softmax that it lacks."""
+    """A network trained with from_logits=True gets a softmax."""
     bundle = converted(layers.Input((784,)), layers.Dense(10))
-    answers = _answers(bundle, np.eye(3, 784, dtype=np.uint8) * 255)
+    answers = predictor_of(bundle).predict(np.eye(3, 784, dtype=np.uint8) * 255)
     assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
     assert answers.min() > 0
-
-
-def test_the_source_of_truth_converts_to_the_same_answers(storage, tmp_path, trained):
-    """A model.keras of a model folder, given by itself, answers like the folder."""
-    folder = trained.result.path
-    convert(storage, f"{folder}/model.keras", str(tmp_path / "model"))
-    original, again = open_bundle(storage, folder), open_bundle(storage, str(tmp_path / "model"))
-    pixels = find_images(storage, "digits").images.pixels
-    assert np.allclose(_answers(original, pixels), _answers(again, pixels), atol=1e-5)
-
-
-def test_another_process_converts_to_the_same_digest(storage, tmp_path, converted, layers):
-    """So that pods that convert for themselves agree on the model."""
-    here = converted(layers.Input((28, 28)), layers.Flatten(), layers.Dense(10, activation="softmax"))
-    code = f"""
-from job.storage import LocalStorage
-from job.train.convert import convert
-convert(LocalStorage(), {str(tmp_path / "mine.keras")!r}, {str(tmp_path / "there")!r})
-"""
-    environment = {**os.environ, "PYTHONHASHSEED": "7"}
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
-    assert open_bundle(storage, str(tmp_path / "there")).digest == here.digest
-    digest = hashlib.sha256((tmp_path / "there/model.onnx").read_bytes()).hexdigest()
-    assert json.loads((tmp_path / "model/model.json").read_text())["files"]["model.onnx"] == digest
 
 
 def test_code_in_a_model_is_not_run(tmp_path, converted, layers):
@@ -133,7 +59,7 @@ def test_code_in_a_model_is_not_run(tmp_path, converted, layers):
 
 
 class _Trap:
-    """An object that makes a file when it is loaded from a pickle."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self._path = path
@@ -143,7 +69,7 @@ class _Trap:
 
 
 def _repacked(path, change):
-    """A .keras file's bytes after a function changed the content of its members, by name."""
+    """A .keras file's bytes after a function changed its members, by name."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     change(members)
@@ -173,8 +99,8 @@ def _with_pickled_weights(sprung):
     return change
 
 
-def test_nothing_that_a_keras_file_names_is_run(storage, tmp_path, layers):
-    """Neither pickled weights, nor a function of some module as a layer, nor a layer of the author's own."""
+def test_no_code_that_a_keras_file_names_is_run(storage, tmp_path, layers):
+    """Pickled weights, a function of any module as a layer, and a custom layer are refused."""
     path, sprung = tmp_path / "mine.keras", tmp_path / "sprung"
     import_keras().Sequential([layers.Input((784,)), layers.Dense(10)]).save(path)
     touch = {"module": "os", "class_name": "mkdir", "registered_name": None, "config": {"path": str(sprung)}}
@@ -185,7 +111,9 @@ def test_nothing_that_a_keras_file_names_is_run(storage, tmp_path, layers):
     contents.append(pickle.dumps(_Trap(sprung)))
     for content in contents:
         path.write_bytes(content)
-        with pytest.raises(ModelInvalid, match=rf"^{path}: (Keras cannot load it safely|is no \.keras file)") as error:
+        with pytest.raises(
+            ModelInvalid, match=rf"^{path}: (Keras cannot load it safely|is not a \.keras file)"
+        ) as error:
             convert(storage, str(path), str(tmp_path / "model"))
         assert "\n" not in str(error.value)
     assert not sprung.exists()
@@ -193,7 +121,7 @@ def test_nothing_that_a_keras_file_names_is_run(storage, tmp_path, layers):
 
 
 def test_keras_files_are_opened_in_one_place_and_in_safe_mode():
-    """Only where a network comes in from elsewhere, in the train stage."""
+    """Where the train stage loads foreign networks."""
     found = {}
     for source in Path(job.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text())):
@@ -201,54 +129,33 @@ def test_keras_files_are_opened_in_one_place_and_in_safe_mode():
                 ("load_model", "enable_unsafe_deserialization")
             ):
                 found[f"{source.parent.name}/{source.name}"] = ast.unparse(node)
-    assert found == {"train/foreign.py": "keras.saving.load_model(local, compile=False, safe_mode=True)"}
+    assert found == {"export/foreign.py": "keras.saving.load_model(local, compile=False, safe_mode=True)"}
 
 
-@pytest.mark.parametrize("owner", ["saving", "Model"])
-def test_lack_of_memory_is_no_invalid_model(converted, layers, monkeypatch, owner):
-    """While a network is loaded or exported, as anywhere."""
+def test_a_memory_error_does_not_make_a_model_invalid(converted, layers, monkeypatch):
+    """A retry can help."""
 
     def fail(*_arguments, **_named):
         raise MemoryError("no room")
 
-    target = import_keras().saving if owner == "saving" else import_keras().Model
-    monkeypatch.setattr(target, "load_model" if owner == "saving" else "export", fail)
+    monkeypatch.setattr(import_keras().saving, "load_model", fail)
     with pytest.raises(MemoryError, match="no room"):
-        converted(layers.Input((784,)), layers.Dense(10, activation="softmax"))
-
-
-def test_a_network_that_onnx_has_no_words_for_is_refused(converted, layers, monkeypatch):
-    """Whatever its converter runs into."""
-
-    def fail(*_arguments, **_named):
-        raise NotImplementedError("no operator for this")
-
-    monkeypatch.setattr(import_keras().Model, "export", fail)
-    with pytest.raises(
-        ModelInvalid, match=r"cannot be exported to ONNX: NotImplementedError\('no operator for this'\)"
-    ):
         converted(layers.Input((784,)), layers.Dense(10, activation="softmax"))
 
 
 @pytest.mark.parametrize(
     ("shape", "outputs", "found"),
-    [((32, 32, 3), 10, r"takes \[\(32, 32, 3\)\]"), ((784,), 1, r"gives \[\(1,\)\]")],
+    [((32, 32, 3), 10, r"inputs of shape \[\(32, 32, 3\)\]"), ((784,), 1, r"outputs of shape \[\(1,\)\]")],
 )
 def test_other_shapes_are_refused(converted, layers, shape, outputs, found):
-    """With what was found and what was expected."""
+    """The error names the shapes that were found and expected."""
     with pytest.raises(ModelInvalid, match=found + ".*expected one input of 784, 28x28 or 28x28x1"):
         converted(layers.Input(shape), layers.Flatten(), layers.Dense(outputs))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n and so on"])
 def test_another_kind_of_file_is_refused(storage, tmp_path, content):
-    """Whatever it calls itself."""
+    """Whatever its name is."""
     (tmp_path / "mine.keras").write_bytes(content)
-    with pytest.raises(ModelInvalid, match=r"is no \.keras file"):
+    with pytest.raises(ModelInvalid, match=r"is not a \.keras file"):
         convert(storage, str(tmp_path / "mine.keras"), str(tmp_path / "model"))
-
-
-def test_no_file_is_refused(storage, tmp_path):
-    """As an invalid model, which no retry will mend."""
-    with pytest.raises(ModelInvalid, match="there is no such file"):
-        convert(storage, str(tmp_path / "none.keras"), str(tmp_path / "model"))

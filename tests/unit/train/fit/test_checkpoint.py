@@ -1,27 +1,17 @@
-"""A training that was killed goes on where it was, and ends as one that was not."""
+"""The checkpoint file, which belongs to one run, and history.csv."""
 
+import csv
+import io
 import zipfile
-from dataclasses import replace
+from dataclasses import astuple
 
-import numpy as np
 import pytest
 
 from job.errors import DataError, ModelInvalid, OutputOccupied, StorageError
-from job.storage import LocalStorage
-from job.train.backend import fix_seed
-from job.train.data.dataset import load
-from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState
-from job.train.fit.loop import fit
-from job.train.fit.network import dense
-from job.train.fit.recipe import RECIPES
+from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState, differences, history_csv
 
 RUN = {"epochs": 4, "hidden": (16, 8), "data": "digits"}
 EPOCHS = tuple(Epoch(number, 1 / number, 0.5, 2 / number, 0.25, 1.5) for number in (1, 2))
-# Everything random, and everything that remembers, is in it.
-RECIPE = replace(
-    RECIPES["accurate"], epochs=10, batch_size=50, epoch_images=200, hidden=(16,), dropout=0.3, early_stopping=2,
-    learning_rate=0.5,
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -29,59 +19,64 @@ def checkpoint(storage, tmp_path):
     return Checkpoint(storage, str(tmp_path / "model"), RUN)
 
 
-def test_a_state_comes_back_as_it_was(checkpoint, tmp_path):
-    """From one hidden file beside the model folder; the later one counts."""
-    assert not checkpoint.is_there
+def test_a_state_is_loaded_as_it_was_saved(checkpoint, tmp_path):
+    """From one hidden file beside the model folder; the last saved state counts."""
+    assert not checkpoint.exists
     assert checkpoint.load() is None
     for count in (1, 2):
         checkpoint.save(TrainingState(EPOCHS[:count], {"weights": bytes([count]), "more": b""}))
     assert checkpoint.load() == TrainingState(EPOCHS, {"weights": b"\2", "more": b""})
     assert [path.name for path in tmp_path.iterdir()] == [".model.checkpoint"]
     checkpoint.remove()
-    assert not checkpoint.is_there
+    assert not checkpoint.exists
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 5}, r"\(epochs: 4 then, 5 now\); train as then, or without --resume to start over"),
+        ({"epochs": 5}, r"\(epochs: 4 then, 5 now\); repeat .* settings, or train without --resume to start over"),
         ({"hidden": (16,)}, r"\(hidden: \[16, 8\] then, \[16\] now\)"),
         ({"epochs": 5, "data": "mnist"}, r"\(epochs: 4 then, 5 now; data: digits then, mnist now\)"),
         ({"dropout": 0.1}, r"\(dropout: None then, 0\.1 now\)"),
     ],
 )
-def test_another_run_s_state_is_refused_by_what_differs(storage, tmp_path, checkpoint, change, message):
-    """It stays where it is."""
+def test_the_state_of_another_run_is_refused(storage, tmp_path, checkpoint, change, message):
+    """The error names the differences, and the state stays."""
     checkpoint.save(TrainingState(EPOCHS, {}))
-    with pytest.raises(OutputOccupied, match=r"\.model\.checkpoint: is of another training run " + message):
+    with pytest.raises(OutputOccupied, match=r"\.model\.checkpoint: belongs to another training run " + message):
         Checkpoint(storage, str(tmp_path / "model"), {**RUN, **change}).load()
     assert checkpoint.load() is not None
 
 
-def _cut_off(path):
+def test_equal_runs_have_no_differences():
+    """Whatever the order of their settings."""
+    assert differences({"a": 1, "b": None}, {"b": None, "a": 1}) == ""
+
+
+def _truncate(path):
     path.write_bytes(path.read_bytes()[:-30])
 
 
-def _changed(path):
+def _flip_a_bit(path):
     content = bytearray(path.read_bytes())
     content[content.index(b"precious")] ^= 1
     path.write_bytes(content)
 
 
-def _without_run(path):
+def _omit_the_run(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("history.json", "[]")
 
 
-def _with_another_history(path):
+def _write_another_history(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("run.json", "{}")
         archive.writestr("history.json", '[{"epoch": 1}]')
 
 
-@pytest.mark.parametrize("damage", [_cut_off, _changed, _without_run, _with_another_history])
+@pytest.mark.parametrize("damage", [_truncate, _flip_a_bit, _omit_the_run, _write_another_history])
 def test_a_damaged_state_is_refused(checkpoint, tmp_path, damage):
-    """With the way out of it."""
+    """The error says how to start over."""
     checkpoint.save(TrainingState(EPOCHS, {"weights": b"precious"}))
     damage(tmp_path / ".model.checkpoint")
     with pytest.raises(ModelInvalid, match=r"checkpoint: is damaged \(.*train without --resume to start over"):
@@ -89,72 +84,26 @@ def test_a_damaged_state_is_refused(checkpoint, tmp_path, damage):
 
 
 @pytest.mark.parametrize(
-    ("error", "stays"),
+    ("error", "is_kept"),
     [(None, False), (ModelInvalid("no"), False), (DataError("no"), False), (StorageError("no"), True),
      (KeyboardInterrupt(), True), (RuntimeError("a defect"), True)],
 )  # fmt: skip
-def test_a_state_stays_as_long_as_it_can_help(checkpoint, error, stays):
-    """A run that would end in the same way again has no use for it."""
+def test_a_state_is_kept_only_while_resuming_can_help(checkpoint, error, is_kept):
+    """A run that succeeded, or that would fail again, deletes it."""
     checkpoint.save(TrainingState(EPOCHS, {}))
     if error is None:
-        with checkpoint.needed_until_done():
+        with checkpoint.removed_when_done():
             pass
     else:
-        with pytest.raises(type(error)), checkpoint.needed_until_done():
+        with pytest.raises(type(error)), checkpoint.removed_when_done():
             raise error
-    assert checkpoint.is_there == stays
+    assert checkpoint.exists == is_kept
 
 
-@pytest.fixture(scope="module")
-def dataset():
-    """Two hundred of scikit-learn's digits."""
-    whole = load(LocalStorage(), "digits", seed=1, validation_share=0.2)
-    return replace(whole, train=whole.train.rows(np.arange(200)))
-
-
-class _Killed(BaseException):
-    pass
-
-
-def _fitted(dataset, recipe, checkpoint=None, state=None, killed_in_epoch=None):
-    fix_seed(1)
-    told = []
-
-    def on_batch(done, total):
-        told.append((done, total))
-        if killed_in_epoch is not None and done > (killed_in_epoch - 1) * 4:
-            raise _Killed
-
-    model = dense(recipe.hidden, dropout=recipe.dropout)
-    fitted = fit(
-        model, recipe, dataset, seed=1, on_epoch=lambda _epoch: None, on_batch=on_batch, checkpoint=checkpoint,
-        state=state,
-    )  # fmt: skip
-    return fitted, told
-
-
-def _weights(fitted):
-    return np.concatenate([weights.ravel() for weights in fitted.model.get_weights()]).tobytes()
-
-
-def _figures(fitted):
-    return [replace(epoch, seconds=0) for epoch in fitted.history]
-
-
-def test_a_killed_run_ends_with_the_same_weights(dataset, checkpoint):
-    """Bit for bit, with the same figures for each epoch, though it was killed, and again between end and saving.
-
-    Early stopping knows how long there was no better epoch, what the best weights were, and that it has stopped.
-    """
-    whole, told = _fitted(dataset, RECIPE)
-    epochs = len(whole.history)
-    assert whole.kept_epoch == epochs - 2 < 8
-    assert told[-1] == (4 * epochs, 40)
-    with pytest.raises(_Killed):
-        _fitted(dataset, RECIPE, checkpoint, killed_in_epoch=epochs)
-    assert [each.epoch for each in checkpoint.load().history] == list(range(1, epochs))
-    for expected in ([(4 * epochs, 40)], []):
-        resumed, told = _fitted(dataset, RECIPE, checkpoint, checkpoint.load())
-        assert (_weights(whole), whole.kept_epoch) == (_weights(resumed), resumed.kept_epoch)
-        assert _figures(whole) == _figures(resumed)
-        assert told == expected
+def test_history_csv_has_a_line_for_each_epoch():
+    """Below a header; numbers are read back to the last bit."""
+    history = [Epoch(number, 1 / number, 1 - 0.1 / number, 2 / number, 1.0, 0.25) for number in range(1, 6)]
+    lines = list(csv.DictReader(io.StringIO(history_csv(history).decode())))
+    read = [[float(value) for value in line.values()] for line in lines]
+    assert read == [list(astuple(epoch)) for epoch in history]
+    assert history_csv(history).startswith(b"epoch,loss,accuracy,validation_loss,validation_accuracy,seconds\n1,1.0,")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from job.errors import ModelInvalid
+from job.storage import LocalStorage
 from job.train.backend import fix_seed
 from job.train.data.dataset import load
-from job.train.fit import loop as fit_module
-from job.train.fit.loop import balanced_weights, fit
+from job.train.fit.loop import FitHooks, _optimizer, balanced_weights, fit
 from job.train.fit.network import dense
 from job.train.fit.recipe import RECIPES
 
@@ -18,72 +18,55 @@ DEFORMING = replace(RECIPES["accurate"], epochs=2, batch_size=16, epoch_images=1
 @pytest.fixture(scope="module")
 def dataset():
     """Four hundred of scikit-learn's digits."""
-    from job.storage import LocalStorage
-
     whole = load(LocalStorage(), "digits", seed=1, validation_share=0.2)
     return replace(whole, train=whole.train.rows(np.arange(400)))
 
 
-def _fitted(dataset, seed, batches=None, recipe=TINY):
+def _fit(dataset, seed=1, recipe=TINY):
+    """The result, and the progress that was reported."""
     fix_seed(seed)
-    batches = [] if batches is None else batches
-    epochs = []
-    done = fit(
-        dense((32,)),
-        recipe,
-        dataset,
-        seed=seed,
-        on_epoch=epochs.append,
-        on_batch=lambda done, total: batches.append((done, total)),
-    )
-    assert list(done.history) == epochs
-    return done
+    epochs, progress = [], []
+    hooks = FitHooks(on_epoch=epochs.append, on_batch=lambda done, total: progress.append((done, total)))
+    result = fit(dense((32,)), recipe, dataset, seed=seed, hooks=hooks)
+    assert list(result.history) == epochs
+    return result, progress
 
 
 @pytest.fixture(scope="module")
-def batches():
-    return []
+def plain(dataset):
+    """A run without deformations, and its progress; treat as read-only."""
+    return _fit(dataset)
 
 
 @pytest.fixture(scope="module")
-def first(dataset, batches):
-    return _fitted(dataset, 1, batches)
+def deforming(dataset):
+    """A run by the recipe that deforms its images, and its progress; treat as read-only."""
+    return _fit(dataset, recipe=DEFORMING)
 
 
-def _weights(fitted):
-    return np.concatenate([weights.ravel() for weights in fitted.model.get_weights()])
+def _weights(result):
+    return np.concatenate([weights.ravel() for weights in result.model.get_weights()])
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(dataset, first):
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(dataset, plain):
     """Initial weights, the order of the images and every rounding repeat."""
-    assert _weights(first).tobytes() == _weights(_fitted(dataset, 1)).tobytes()
+    assert _weights(plain[0]).tobytes() == _weights(_fit(dataset)[0]).tobytes()
 
 
-@pytest.fixture(scope="module")
-def deforming_batches():
-    return []
-
-
-@pytest.fixture(scope="module")
-def deforming(dataset, deforming_batches):
-    """By the recipe that deforms its images."""
-    return _fitted(dataset, 1, deforming_batches, DEFORMING)
-
-
-def test_deformations_repeat_bit_for_bit_as_well(dataset, deforming):
+def test_deformations_repeat_bit_for_bit_too(dataset, deforming):
     """Although another thread makes the images while the network learns."""
-    assert _weights(deforming).tobytes() == _weights(_fitted(dataset, 1, recipe=DEFORMING)).tobytes()
+    assert _weights(deforming[0]).tobytes() == _weights(_fit(dataset, recipe=DEFORMING)[0]).tobytes()
 
 
 def test_the_network_learns_from_deformed_images(deforming):
-    """Two epochs of a thousand bring the loss down."""
-    assert deforming.history[1].loss < deforming.history[0].loss
+    """Two epochs of a thousand images lower the loss."""
+    history = deforming[0].history
+    assert history[1].loss < history[0].loss
 
 
-@pytest.mark.usefixtures("deforming")
-def test_a_few_images_are_shown_several_times_in_an_epoch(deforming_batches):
-    """Of 400 images 1,000 are asked for: 63 batches of 16, in two groups of 32; progress tells of each group."""
-    assert deforming_batches == [(32, 128), (64, 128), (96, 128), (128, 128)]
+def test_few_images_are_repeated_within_an_epoch(deforming):
+    """400 images become 1,000: 63 batches of 16, in two groups of 32; progress is reported after each group."""
+    assert deforming[1] == [(32, 128), (64, 128), (96, 128), (128, 128)]
 
 
 @pytest.mark.parametrize(
@@ -91,39 +74,40 @@ def test_a_few_images_are_shown_several_times_in_an_epoch(deforming_batches):
     # Whole groups: 54,000 images fill 422 batches of 128, which nine groups of 47 hold.
     [(54_000, 9 * 47), (1_293, 32), (4_000, 32), (4_097, 33), (6_400, 50), (6_401, 2 * 26), (1, 32)],
 )
-def test_epochs_are_long_enough_and_in_whole_groups(images, batches):
-    """Every image is shown, and 4,000 at least."""
+def test_an_epoch_is_long_enough_and_has_whole_groups(images, batches):
+    """It shows every image, and at least 4,000."""
     plan = RECIPES["accurate"].plan(images)
     assert plan.batches == batches
     assert plan.batches * plan.batch_size >= max(images, 4_000)
 
 
-def test_the_step_size_falls_to_nothing(deforming):
+def test_the_learning_rate_falls_to_zero(deforming):
     """Along half a cosine, over all 128 steps of the run."""
-    optimizer = deforming.model.optimizer
+    optimizer = deforming[0].model.optimizer
     assert int(optimizer.iterations) == 128
     rates = [float(optimizer._learning_rate(step)) for step in (0, 64, 128)]
     assert rates == pytest.approx([2e-3, 1e-3, 0], abs=1e-9)
 
 
-def test_another_seed_gives_other_weights(dataset, first):
-    """Or the seed would do nothing."""
-    assert not np.array_equal(_weights(first), _weights(_fitted(dataset, 2)))
+def test_another_seed_gives_other_weights(dataset, plain):
+    """The seed has an effect."""
+    assert not np.array_equal(_weights(plain[0]), _weights(_fit(dataset, seed=2)[0]))
 
 
-def test_each_epoch_leaves_its_figures(first):
+def test_the_history_has_the_figures_of_each_epoch(plain):
     """Numbered from 1, and the network learns."""
-    assert [epoch.epoch for epoch in first.history] == [1, 2]
-    assert first.history[1].loss < first.history[0].loss
-    assert all(0 <= epoch.validation_accuracy <= 1 and epoch.seconds > 0 for epoch in first.history)
+    history = plain[0].history
+    assert [epoch.epoch for epoch in history] == [1, 2]
+    assert history[1].loss < history[0].loss
+    assert all(0 <= epoch.validation_accuracy <= 1 and epoch.seconds > 0 for epoch in history)
 
 
-@pytest.mark.usefixtures("first")
-def test_progress_ends_at_the_total(batches):
-    """25 batches an epoch, two epochs: it grows, and ends at 50 of 50."""
-    assert batches[-1] == (50, 50)
-    assert batches == sorted(batches)
-    assert {total for _, total in batches} == {50}
+def test_progress_ends_at_the_total(plain):
+    """Two epochs of 25 batches: it grows, and ends at 50 of 50."""
+    _, progress = plain
+    assert progress[-1] == (50, 50)
+    assert progress == sorted(progress)
+    assert {total for _, total in progress} == {50}
 
 
 @pytest.mark.parametrize(
@@ -135,33 +119,33 @@ def test_progress_ends_at_the_total(batches):
         ({"optimizer": "sgd"}, "SGD", {"momentum": 0.9, "nesterov": True}),
     ],
 )
-def test_optimizers_are_the_ones_asked_for(change, name, expected):
-    """At the recipe's step size."""
-    optimizer = fit_module._optimizer(replace(TINY, **change), TINY.plan(400))
+def test_the_recipe_chooses_the_optimizer(change, name, expected):
+    """With its learning rate."""
+    optimizer = _optimizer(replace(TINY, **change), TINY.plan(400))
     found = optimizer.get_config()
     assert type(optimizer).__name__ == name
     assert {each: found[each] for each in expected} == expected
     assert found["learning_rate"] == pytest.approx(1e-3)
 
 
-def test_without_early_stopping_the_last_epoch_is_kept(first):
-    """Whatever came before it."""
-    assert first.kept_epoch == 2
+def test_without_early_stopping_the_last_epoch_is_kept(plain):
+    """Even if an earlier one was better."""
+    assert plain[0].kept_epoch == 2
 
 
 def test_early_stopping_keeps_the_best_weights(dataset):
-    """Two epochs without a lower loss on the validation images end the training; what was best then, is what stays."""
+    """Two epochs without a lower validation loss end the training; the weights are those of the best epoch."""
     recipe = replace(TINY, epochs=30, learning_rate=0.05, early_stopping=2)
-    stopped = _fitted(dataset, 1, recipe=recipe)
+    stopped, _ = _fit(dataset, recipe=recipe)
     losses = [epoch.validation_loss for epoch in stopped.history]
     assert len(losses) < 30
     assert losses.index(min(losses)) + 1 == stopped.kept_epoch == len(losses) - 2
-    same = _fitted(dataset, 1, recipe=replace(recipe, epochs=stopped.kept_epoch, early_stopping=None))
+    same, _ = _fit(dataset, recipe=replace(recipe, epochs=stopped.kept_epoch, early_stopping=None))
     assert _weights(stopped).tobytes() == _weights(same).tobytes()
 
 
-def test_balanced_digits_count_alike(dataset):
-    """However many images of each there are; an image counts 1 in the mean."""
+def test_balanced_weights_add_up_alike_for_each_digit(dataset):
+    """Whatever its number of images; the mean weight of an image is 1."""
     rows = np.flatnonzero((dataset.train.labels != 3) | (np.arange(400) % 4 == 0))
     few = dataset.train.rows(rows)
     weights = balanced_weights(few)
@@ -169,19 +153,19 @@ def test_balanced_digits_count_alike(dataset):
     assert np.mean([weights[label] for label in few.labels]) == pytest.approx(1)
 
 
-def test_balance_changes_what_is_learned(dataset):
-    """A digit with few images is thought likelier."""
+def test_balanced_weights_change_what_is_learned(dataset):
+    """A digit with few images gets a higher probability."""
     few = np.flatnonzero((dataset.train.labels != 3) | (np.arange(400) % 10 == 0))
     unbalanced = replace(dataset, train=dataset.train.rows(few))
-    likely = []
+    probabilities = []
     for class_weights in ("none", "balanced"):
-        model = _fitted(unbalanced, 1, recipe=replace(DEFORMING, class_weights=class_weights)).model
-        likely.append(float(model.predict(dataset.test.pixels, verbose=0)[:, 3].mean()))
-    assert 1.5 * likely[0] < likely[1]
+        model = _fit(unbalanced, recipe=replace(DEFORMING, class_weights=class_weights))[0].model
+        probabilities.append(float(model.predict(dataset.test.pixels, verbose=0)[:, 3].mean()))
+    assert 1.5 * probabilities[0] < probabilities[1]
 
 
-def test_a_loss_that_is_no_number_ends_the_training(dataset):
-    """At once, and with what helps."""
+def test_a_nan_loss_ends_the_training(dataset):
+    """After the first epoch; the error suggests a lower learning rate."""
     recipe = replace(TINY, epochs=50, optimizer="sgd", learning_rate=1e30)
-    with pytest.raises(ModelInvalid, match=r"training diverged: the loss of epoch 1 is nan.* --learning-rate below 1e"):
-        _fitted(dataset, 1, recipe=recipe)
+    with pytest.raises(ModelInvalid, match=r"diverged: in epoch 1 the training loss is nan.* --learning-rate below 1e"):
+        _fit(dataset, recipe=recipe)

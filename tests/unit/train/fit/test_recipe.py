@@ -33,14 +33,14 @@ from job.train.train_settings import TrainSettings
         ),
     ],
 )  # fmt: skip
-def test_what_the_user_says_goes_before_the_recipe(change, expected):
-    """All else is the recipe's own; decay goes with the optimizer that has it."""
+def test_settings_override_the_recipe(change, expected):
+    """Everything else is the recipe's; weight decay depends on the optimizer."""
     settings = TrainSettings("digits", "model", **change)
     assert recipe_of(settings) == replace(RECIPES[change["recipe"]], **expected)
 
 
-def test_convolutions_have_recipes_of_their_own():
-    """With no hidden layers unless asked for."""
+def test_convolutions_have_their_own_recipes():
+    """Without hidden layers, unless the settings name some."""
     accurate, baseline = (recipe_of(TrainSettings("digits", "model", recipe=each, arch="cnn")) for each in RECIPES)
     assert accurate == replace(RECIPES["accurate"], arch="cnn", hidden=(), epochs=40)
     assert baseline == replace(RECIPES["baseline"], arch="cnn", hidden=())
@@ -59,12 +59,12 @@ def test_convolutions_have_recipes_of_their_own():
         ({"learning_rate": float("nan")}, r"--learning-rate nan"),
         ({"learning_rate": float("inf")}, r"--learning-rate inf"),
         ({"weight_decay": -0.1}, r"--weight-decay -0\.1: expected 0 or more"),
-        ({"dropout": 1.0}, r"--dropout 1\.0: expected a share from 0 to below 1"),
+        ({"dropout": 1.0}, r"--dropout 1\.0: expected at least 0 and less than 1"),
         ({"dropout": -0.1}, r"--dropout -0\.1"),
-        ({"optimizer": "sgd", "weight_decay": 0.1}, r"--weight-decay is of --optimizer adamw"),
+        ({"optimizer": "sgd", "weight_decay": 0.1}, r"--weight-decay needs --optimizer adamw"),
     ],
 )
-def test_impossible_recipes_are_refused(change, message):
-    """By the flag that asks for them."""
+def test_invalid_settings_are_refused(change, message):
+    """The error names the flag."""
     with pytest.raises(UsageError, match=message):
         recipe_of(TrainSettings("digits", "model", **change))

@@ -6,24 +6,21 @@ from PIL import Image
 
 from job.errors import ResourceExhausted, StorageError
 from job.storage import LocalStorage
-from job.train import training as run
 from job.train.backend import fix_seed
 from job.train.data.dataset import load
-from job.train.fit.loop import fit
+from job.train.fit.loop import FitHooks, fit
 from job.train.fit.network import dense
 from job.train.fit.recipe import Recipe
-from job.train.fit.tensorboard import drawn, tensorboard
-from job.train.train_settings import TrainSettings
+from job.train.fit.tensorboard import confusion_png, tensorboard
 
 EPOCHS = 3
 RECIPE = Recipe("tiny", epochs=EPOCHS, batch_size=32, learning_rate=1e-3, hidden=(8,), dropout=0.2)
 
 
-def _fitted(dataset, recipe=RECIPE, callbacks=()):
+def _fit(dataset, recipe=RECIPE, callbacks=()):
     fix_seed(1)
     model = dense(recipe.hidden, dropout=recipe.dropout)
-    quiet = {"on_epoch": lambda _epoch: None, "on_batch": lambda _done, _total: None}
-    return fit(model, recipe, dataset, seed=1, callbacks=callbacks, **quiet)
+    return fit(model, recipe, dataset, seed=1, hooks=FitHooks(callbacks=callbacks))
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +30,14 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory, dataset):
-    """A training that TensorBoard was told of, and the folder of its events; treat as read-only."""
+    """A run with TensorBoard's callbacks, and the folder of its events; treat as read-only."""
     folder = tmp_path_factory.mktemp("watched") / "events"
     with tensorboard(str(folder), dataset.validation, EPOCHS) as callbacks:
-        return _fitted(dataset, callbacks=callbacks), folder
+        return _fit(dataset, callbacks=callbacks), folder
 
 
 def _events(folder):
-    """What TensorBoard itself would read."""
+    """A folder's events as TensorBoard reads them."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
@@ -54,8 +51,8 @@ def _values(folder, tag):
     return {each.step: make_ndarray(each.tensor_proto) for each in _events(folder).Tensors(tag)}
 
 
-def test_scalars_are_those_of_the_history(watched):
-    """Loss and accuracy of each epoch, on the training and on the validation images."""
+def test_scalars_are_the_history(watched):
+    """Loss and accuracy of each epoch, on the training and the validation images."""
     fitted, folder = watched
     for part, prefix in (("train", ""), ("validation", "validation_")):
         for name in ("loss", "accuracy"):
@@ -64,8 +61,8 @@ def test_scalars_are_those_of_the_history(watched):
             assert [float(values[step]) for step in range(EPOCHS)] == pytest.approx(expected)
 
 
-def test_histograms_are_of_every_weight(watched):
-    """Bins with their edges and counts; the counts add up to the weights that there are, in each epoch."""
+def test_every_weight_has_histograms(watched):
+    """Bins with edges and counts, whose sum is the number of weights, for each epoch."""
     fitted, folder = watched
     tags = [tag for tag in _events(folder / "train").Tags()["tensors"] if tag.endswith("/histogram")]
     sizes = {f"{layer}/{kind}/histogram" for layer in ("hidden_1", "probabilities") for kind in ("kernel", "bias")}
@@ -77,8 +74,8 @@ def test_histograms_are_of_every_weight(watched):
     assert bins[EPOCHS - 1][0, 0] == pytest.approx(kernel.min())
 
 
-def test_the_confusion_matrix_is_a_picture(watched):
-    """Of each epoch here; a square one, with ink on it."""
+def test_the_confusion_matrix_is_an_image(watched):
+    """One for each epoch of a short run, square and not blank."""
     _, folder = watched
     pictures = _values(folder / "pictures", "confusion_matrix")
     assert sorted(pictures) == list(range(EPOCHS))
@@ -88,8 +85,8 @@ def test_the_confusion_matrix_is_a_picture(watched):
         assert picture.convert("L").getextrema()[0] < 100
 
 
-def test_the_graph_is_there_in_operations_and_in_layers(watched):
-    """As TensorBoard offers both."""
+def test_graphs_of_operations_and_of_layers_are_written(watched):
+    """TensorBoard shows both."""
     _, folder = watched
     events = _events(folder / "pictures")
     assert events.Tags()["graph"]
@@ -98,34 +95,34 @@ def test_the_graph_is_there_in_operations_and_in_layers(watched):
     assert "keras" in _events(folder / "train").Tags()["tensors"]
 
 
-def test_looking_on_changes_nothing(watched, dataset):
-    """The same weights, bit for bit, as without TensorBoard."""
+def test_tensorboard_does_not_change_the_weights(watched, dataset):
+    """They are the same, bit for bit, without it."""
     fitted, _ = watched
-    plain = _fitted(dataset)
+    plain = _fit(dataset)
     for one, other in zip(fitted.model.get_weights(), plain.model.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
-def test_a_long_training_does_not_draw_every_epoch(tmp_path, dataset):
-    """Every third of 45; the last one in any case, where training ended early."""
+def test_a_long_run_does_not_draw_every_epoch(tmp_path, dataset):
+    """Every third of 45, and the last one even if the run ended early."""
     with tensorboard(str(tmp_path / "events"), dataset.validation, 45) as callbacks:
-        _fitted(dataset, Recipe("tiny", epochs=4, batch_size=500, learning_rate=1e-3, hidden=(2,)), callbacks)
+        _fit(dataset, Recipe("tiny", epochs=4, batch_size=500, learning_rate=1e-3, hidden=(2,)), callbacks)
     assert sorted(_values(tmp_path / "events/pictures", "confusion_matrix")) == [2, 3]
 
 
-def test_events_that_cannot_be_written_end_the_training(tmp_path, dataset):
-    """As an error of the file, for which a retry can help; the words are TensorFlow's, without its operations."""
+def test_events_that_cannot_be_written_end_the_run(tmp_path, dataset):
+    """As a StorageError with TensorFlow's reason, without the name of its operation."""
     (tmp_path / "file").touch()
     with (
         pytest.raises(StorageError, match=rf"{tmp_path}/file/events: .* cannot be written: .*not a directory") as error,
         tensorboard(f"{tmp_path}/file/events", dataset.validation, EPOCHS) as callbacks,
     ):
-        _fitted(dataset, callbacks=callbacks)
+        _fit(dataset, callbacks=callbacks)
     assert "Op:" not in str(error.value)
 
 
-def test_errors_are_told_apart(dataset):
-    """A disk without room can be given some; what is of the training itself is not of TensorBoard's folder."""
+def test_errors_are_distinguished(dataset):
+    """A full disk is ResourceExhausted, and an error of the training itself stays as it is."""
     import tensorflow as tf
 
     full = tf.errors.ResourceExhaustedError(
@@ -145,17 +142,6 @@ def test_errors_are_told_apart(dataset):
 
 
 def test_a_confusion_matrix_without_images_is_drawn():
-    """A digit that no validation image shows divides nothing by nought."""
-    with Image.open(io.BytesIO(drawn(np.zeros((10, 10), np.int64)))) as picture:
+    """A digit without validation images does not divide by zero."""
+    with Image.open(io.BytesIO(confusion_png(np.zeros((10, 10), np.int64)))) as picture:
         assert picture.format == "PNG"
-
-
-def test_each_training_gets_a_folder_of_its_own(storage, tmp_path):
-    """Named after the model, so that runs can be compared and none is mixed with another."""
-    asked = TrainSettings("digits", str(tmp_path / "mine"), "baseline", epochs=1, tensorboard=str(tmp_path / "logs"))
-    for _ in range(2):
-        run.train(storage=storage, settings=asked, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
-    runs = sorted(tmp_path.glob("logs/*"))
-    assert len(runs) == 2
-    assert all(each.name.startswith("mine-") for each in runs)
-    assert {path.name for each in runs for path in each.iterdir()} == {"train", "validation", "pictures"}

@@ -6,20 +6,19 @@ import pytest
 from support.files import Digits, write_csv, write_idx
 
 from job.cli.settings_file import read_settings
-from job.errors import ModelInvalid, OutputOccupied, Terminated, UsageError
+from job.errors import ModelInvalid, OutputOccupied, Terminated
 from job.storage import LocalStorage
 from job.train.data.dataset import load
-from job.train.train_settings import TrainSettings, TuneSettings
-from job.train.tune import search as module
+from job.train.train_settings import TuneSettings
+from job.train.tune import search as search_module
 from job.train.tune.search import tune
 
 
-def _tuned(settings, storage, on_progress=lambda _done, _total: None):
+def _tune(settings, storage, on_progress=lambda _done, _total: None):
     return tune(settings, storage, mnist_dir=None, on_progress=on_progress)
 
 
-def _told(trials):
-    """All of some trials but their seconds."""
+def _without_seconds(trials):
     return [{**asdict(each), "seconds": 0} for each in trials]
 
 
@@ -32,22 +31,22 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def asked(tmp_path_factory, data):
+def quick_search(tmp_path_factory, data):
     """A quick search."""
     folder = tmp_path_factory.mktemp("searches")
     return TuneSettings(data, str(folder / "search"), trials=3, search="random", epochs=2, recipe="baseline")
 
 
 @pytest.fixture(scope="session")
-def searched(asked):
-    """A search in one go, and what it said of its progress; treat as read-only."""
+def searched(quick_search):
+    """An uninterrupted search, and the progress that it reported; treat as read-only."""
     progress = []
-    result = _tuned(asked, LocalStorage(), lambda done, total: progress.append((done, total)))
+    result = _tune(quick_search, LocalStorage(), lambda done, total: progress.append((done, total)))
     return result, progress
 
 
-def test_a_search_ends_with_a_table_and_the_best_settings(storage, asked, searched):
-    """The default is tried first, for as long; the best of all goes into a file for `train --settings`."""
+def test_a_search_ends_with_a_table_and_the_best_settings(storage, quick_search, searched):
+    """The default is tried first, for as many epochs; the best settings go into a file for `train --settings`."""
     result, progress = searched
     assert [each.number for each in result.trials] == [0, 1, 2, 3]
     assert result.default.hidden == (128, 128, 128)
@@ -59,65 +58,78 @@ def test_a_search_ends_with_a_table_and_the_best_settings(storage, asked, search
     assert best == {"recipe": "baseline", **result.best.settings}
     flags = ["recipe", "hidden", "dropout", "learning-rate", "batch-size", "epochs"]
     assert set(read_settings(storage, result.path, flags)) == set(flags) - {"epochs"}
-    assert storage.list(asked.output) == ["best.json", "search.json", "trials.csv"]
+    assert storage.list(quick_search.output) == ["best.json", "search.json", "trials.csv"]
     assert len(result.table.splitlines()) == 5
     assert progress == sorted(progress)
     assert progress[-1] == (4000, 4000)
 
 
-def test_a_search_that_was_stopped_ends_as_one_that_was_not(storage, tmp_path, asked, searched):
-    """The trial that a signal met is made again; those before are not."""
-    settings = replace(asked, output=str(tmp_path / "search"))
+def _train_only(number, trials):
+    """`_train`, which trains for one of the given trials and takes the results of the others."""
+    original = search_module._train
+    known = {(each.hidden, each.learning_rate): each for each in trials if each.number != number}
+    assert len(known) == len(trials) - 1
+
+    def train(recipe, *arguments):
+        return known.get((recipe.hidden, recipe.learning_rate)) or original(recipe, *arguments)
+
+    return train
+
+
+def test_a_stopped_search_ends_as_an_uninterrupted_one(storage, tmp_path, quick_search, searched, monkeypatch):
+    """The interrupted trial is repeated, and no earlier one."""
+    monkeypatch.setattr(search_module, "_train", _train_only(2, searched[0].trials))
+    settings = replace(quick_search, output=str(tmp_path / "search"))
 
     def stop(done, _total):
         if done > 2000:
             raise Terminated("terminated")
 
     with pytest.raises(Terminated):
-        _tuned(settings, storage, stop)
+        _tune(settings, storage, stop)
     kept = json.loads(storage.read(f"{settings.output}/search.json"))["trials"]
     assert [each["number"] for each in kept] == [0, 1]
     assert storage.list(settings.output) == ["search.json"]
-    result = _tuned(settings, storage)
-    assert _told(result.trials) == _told(searched[0].trials)
+    result = _tune(settings, storage)
+    assert _without_seconds(result.trials) == _without_seconds(searched[0].trials)
     assert [each.seconds for each in result.trials[:2]] == [each["seconds"] for each in kept]
 
 
-def test_the_same_command_again_has_nothing_to_do(storage, asked, searched, monkeypatch):
-    """It tells the same; with more trials, it goes on."""
+def test_a_finished_search_trains_nothing_again(storage, quick_search, searched, monkeypatch):
+    """It returns the same result, also for fewer trials; for more trials, it continues."""
 
     def never(*_arguments):
         raise AssertionError("trained again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_trained", never)
-        assert _tuned(asked, storage) == searched[0]
-        assert _tuned(replace(asked, trials=2), storage).trials == searched[0].trials
-    made = []
+        patched.setattr(search_module, "_train", never)
+        assert _tune(quick_search, storage) == searched[0]
+        assert _tune(replace(quick_search, trials=2), storage).trials == searched[0].trials
+    trained = []
 
-    def made_up(_search, recipe, _on_batch):
-        made.append(recipe)
+    def pretend(recipe, *_arguments):
+        trained.append(recipe)
         return replace(searched[0].trials[0], right=0, accuracy=0.0)
 
-    monkeypatch.setattr(module, "_trained", made_up)
-    before = storage.read(f"{asked.output}/search.json")
-    result = _tuned(replace(asked, trials=5), storage)
-    with storage.commit(f"{asked.output}/search.json") as file:
+    monkeypatch.setattr(search_module, "_train", pretend)
+    before = storage.read(f"{quick_search.output}/search.json")
+    result = _tune(replace(quick_search, trials=5), storage)
+    with storage.commit(f"{quick_search.output}/search.json") as file:
         file.write(before)
-    assert len(made) == 2
+    assert len(trained) == 2
     assert result.trials[:4] == searched[0].trials
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"epochs": 3}, {"search": "bayesian"}, {"data": "digits"}])
-def test_another_search_is_not_mixed_in(storage, asked, searched, change):
-    """Whatever differs, it is refused before any training, by its name."""
+def test_another_search_is_refused(storage, quick_search, searched, change):
+    """Before any training; the error names the difference."""
     assert searched
-    with pytest.raises(OutputOccupied, match=rf"is of another search \(.*{next(iter(change))}: "):
-        _tuned(replace(asked, **change), storage)
+    with pytest.raises(OutputOccupied, match=rf"belongs to another search \(.*{next(iter(change))}: "):
+        _tune(replace(quick_search, **change), storage)
 
 
-def test_a_file_of_test_images_is_not_opened(tmp_path, data):
-    """Not to look at its head, either; and the training images are those that `train` has."""
+def test_a_file_of_test_images_is_not_opened(tmp_path, data, searched, monkeypatch):
+    """Not even its first bytes; and the training images are those of `train`."""
     images = load(LocalStorage(), data, seed=1, validation_share=0.5).train
     (tmp_path / "idx").mkdir()
     write_idx(tmp_path / "idx", Digits(images.pixels, images.labels), prefix="train")
@@ -139,12 +151,13 @@ def test_a_file_of_test_images_is_not_opened(tmp_path, data):
     assert len(with_test.test) == len(images)
     for one, other in ((with_test.train, without.train), (with_test.validation, without.validation)):
         assert np.array_equal(one.pixels, other.pixels)
+    monkeypatch.setattr(search_module, "_train", lambda *_arguments: searched[0].trials[0])
     settings = TuneSettings(source, str(tmp_path / "out"), 1, "random", 1, "baseline", validation_share=0.2)
-    assert len(_tuned(settings, Watched()).trials) == 2
+    assert len(_tune(settings, Watched()).trials) == 2
 
 
-def test_test_images_that_are_held_out_stay_out(storage, data):
-    """Of data without test images of its own, `tune` sees those that `train` trains on by the same seed."""
+def test_held_out_test_images_are_not_used(storage, data):
+    """For data without test images of its own, `tune` has the training images of `train` with the same seed."""
     with_test = load(storage, data, seed=3, validation_share=0.2)
     without = load(storage, data, seed=3, validation_share=0.2, has_test=False)
     assert len(without.test) == 0
@@ -152,45 +165,38 @@ def test_test_images_that_are_held_out_stay_out(storage, data):
     assert np.array_equal(with_test.validation.labels, without.validation.labels)
 
 
-def _diverging(is_so):
-    right = module.fit
+def _diverging(diverges):
+    original = search_module.fit
 
     def fit(model, recipe, *arguments, **named):
-        if is_so(recipe):
+        if diverges(recipe):
             raise ModelInvalid("training diverged")
-        return right(model, recipe, *arguments, **named)
+        return original(model, recipe, *arguments, **named)
 
     return fit
 
 
-def test_settings_that_diverge_are_told_in_the_table(storage, tmp_path, asked, monkeypatch):
-    """The search goes on without them; where no trial beats the default, its settings are the best."""
-    monkeypatch.setattr(module, "fit", _diverging(lambda recipe: recipe.hidden != (128, 128, 128)))
-    result = _tuned(replace(asked, output=str(tmp_path), trials=2), storage)
+def test_settings_that_diverge_are_marked_in_the_table(storage, tmp_path, quick_search, monkeypatch):
+    """The search continues; if no trial is better than the default, its settings are the best."""
+    monkeypatch.setattr(search_module, "fit", _diverging(lambda recipe: recipe.hidden != (128, 128, 128)))
+    result = _tune(replace(quick_search, output=str(tmp_path), trials=2), storage)
     assert [each.accuracy is None for each in result.trials] == [False, True, True]
     assert result.best == result.default
-    assert "no trial did better" in result.conclusion[0]
+    assert "no trial was better" in result.conclusion[0]
     assert json.loads(storage.read(result.path))["hidden"] == [128, 128, 128]
     assert result.table.count("diverged") == 2
 
 
-def test_nothing_but_divergence_is_an_error(storage, tmp_path, asked, monkeypatch):
-    """And no settings are called the best."""
-    monkeypatch.setattr(module, "fit", _diverging(lambda _recipe: True))
+def test_a_search_whose_trials_all_diverge_fails(storage, tmp_path, quick_search, monkeypatch):
+    """It writes no best settings."""
+    monkeypatch.setattr(search_module, "fit", _diverging(lambda _recipe: True))
     with pytest.raises(ModelInvalid, match="training diverged with all 3 settings"):
-        _tuned(replace(asked, output=str(tmp_path), trials=2), storage)
+        _tune(replace(quick_search, output=str(tmp_path), trials=2), storage)
     assert storage.list(str(tmp_path)) == ["search.json"]
 
 
-def test_a_validation_split_outside_its_range_is_refused():
-    """By the same words as in training."""
-    for settings in (TuneSettings, TrainSettings):
-        with pytest.raises(UsageError, match="--validation-split 1: expected a share between 0 and 1"):
-            settings("digits", "x", validation_share=1)
-
-
-def test_the_conclusion_names_what_to_do_next(searched):
-    """Three lines: the default, the best, and the file."""
+def test_the_conclusion_names_the_next_step(searched):
+    """Three lines: the default, the best, and the file of settings."""
     result, _ = searched
     better = replace(result, best=replace(result.trials[2], right=24, accuracy=1.0))
     default, best, settings = better.conclusion

@@ -19,8 +19,8 @@ def _trial(number, right, *, parameters=1000, **more):
 TRIALS = [_trial(0, 150), _trial(1, None, proposed={"depth": 2}), _trial(2, 190), _trial(3, 190, parameters=900)]
 
 
-def test_what_was_kept_is_found_again(storage, tmp_path):
-    """To the last digit; a search that begins has found nothing."""
+def test_trials_are_loaded_as_they_were_saved(storage, tmp_path):
+    """To the last bit; a new search has none."""
     record = SearchRecord(storage, str(tmp_path / "search"), SEARCH)
     assert record.load() == []
     for count in (1, 4):
@@ -29,18 +29,20 @@ def test_what_was_kept_is_found_again(storage, tmp_path):
     assert [path.name for path in (tmp_path / "search").iterdir()] == ["search.json"]
 
 
-def test_another_search_s_folder_is_refused(storage, tmp_path):
-    """With what differs, then and now; nothing in it changes."""
+def test_the_folder_of_another_search_is_refused(storage, tmp_path):
+    """The error names the differences, and nothing in the folder changes."""
     SearchRecord(storage, str(tmp_path), SEARCH).save(TRIALS)
     before = (tmp_path / "search.json").read_bytes()
-    with pytest.raises(OutputOccupied, match=r"is of another search \(seed: 1 then, 2 now\); .* --output") as error:
+    with pytest.raises(
+        OutputOccupied, match=r"belongs to another search \(seed: 1 then, 2 now\); .* --output"
+    ) as error:
         SearchRecord(storage, str(tmp_path), {**SEARCH, "seed": 2}).load()
     assert error.value.exit_code == 73
     assert (tmp_path / "search.json").read_bytes() == before
 
 
 def test_a_folder_of_something_else_is_refused(storage, tmp_path):
-    """And a file; an empty folder is fine."""
+    """A file, too; an empty folder is free."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full/thesis.tex").write_text("precious")
     (tmp_path / "file").write_text("precious")
@@ -63,18 +65,18 @@ def test_a_folder_of_something_else_is_refused(storage, tmp_path):
     ],
 )
 def test_a_damaged_record_is_refused(storage, tmp_path, content):
-    """Without a traceback, and left as it is."""
+    """In one line, and it stays unchanged."""
     (tmp_path / "search.json").write_bytes(content)
-    with pytest.raises(OutputOccupied, match=r"search\.json: is no record of a search"):
+    with pytest.raises(OutputOccupied, match=r"search\.json: is not the record of a search"):
         SearchRecord(storage, str(tmp_path), SEARCH).load()
     assert (tmp_path / "search.json").read_bytes() == content
 
 
-def test_a_failing_disk_leaves_the_record_as_it_was(storage, tmp_path):
-    """Whole, of the trial before."""
+def test_a_failing_disk_leaves_the_record_unchanged(storage, tmp_path):
+    """It has the trials saved before."""
 
     class Failing(LocalStorage):
-        def commit(self, path, *, beside=None):  # noqa: ARG002  # as it is
+        def commit(self, path, **_named):
             raise StorageError(f"{path}: no")
 
     SearchRecord(storage, str(tmp_path), SEARCH).save(TRIALS[:2])
@@ -84,12 +86,12 @@ def test_a_failing_disk_leaves_the_record_as_it_was(storage, tmp_path):
 
 
 def test_the_best_come_first():
-    """Of equals the smaller network, then the earlier trial; what diverged comes last."""
+    """Ties: the smaller network, then the earlier trial. Those that diverged come last."""
     assert [each.number for each in ranked([*TRIALS, _trial(4, 190, parameters=900)])] == [3, 4, 2, 0, 1]
 
 
-def test_the_table_is_one_of_csv(storage, tmp_path):
-    """For whoever looks closer; the trial that diverged has no accuracy."""
+def test_the_results_are_a_csv_table_and_the_best_settings(storage, tmp_path):
+    """A trial that diverged has no accuracy."""
     record = SearchRecord(storage, str(tmp_path), SEARCH)
     assert record.save_results(TRIALS, {"hidden": [64, 64]}) == str(tmp_path / "best.json")
     content = (tmp_path / "trials.csv").read_bytes()
@@ -102,8 +104,8 @@ def test_the_table_is_one_of_csv(storage, tmp_path):
     assert json.loads((tmp_path / "best.json").read_text()) == {"hidden": [64, 64]}
 
 
-def test_the_table_is_one_to_read():
-    """Lines of one length, the default by its name."""
+def test_the_table_for_the_terminal_is_aligned():
+    """Its lines have the same length, and the default is named."""
     lines = as_text(TRIALS).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[0].split("  ")[-1] == "seconds"

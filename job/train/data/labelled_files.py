@@ -1,0 +1,92 @@
+"""Labelled images in files of any readable layout, as training data.
+
+Training data must be clean, so unlike the scorer this refuses the first record with anything wrong. Which files to
+read is `origin`'s and `mnist`'s choice.
+"""
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+import numpy as np
+
+from job.contract import NO_LABEL, PixelBatch, Reject
+from job.errors import DataError
+from job.read.idx import idx_source
+from job.read.source import Source, files_at, look
+from job.settings import DEFAULT_PART_BYTES, ReadSettings
+from job.storage import FileInfo, Storage, join
+from job.train.data.split import FoundImages, Split, joined
+
+_READ_ROWS: Final = 1024
+# Yann LeCun's names, and the ones that some unpackers make of them.
+_IDX_NAMES: Final = tuple(f"{{}}-images{dot}idx3-ubyte{suffix}" for dot in "-." for suffix in ("", ".gz"))
+
+
+def read_files(
+    storage: Storage, location: str, read: ReadSettings, *, has_test: bool, origin: str = "files"
+) -> FoundImages:
+    """The images of a file, folder or glob. A folder of MNIST's IDX files brings its own test images.
+
+    read: how the files are read. has_test: whether to read such test images; otherwise they are an empty split.
+    origin: as in `FoundImages`. Raises NoInput where there is no file; LayoutError; DataError where a record is not
+    clean, a file has no labels, or there are no images.
+    """
+    name = PurePosixPath(storage.resolve(location)).name
+    train, test = idx_files(storage, location)
+    if train is not None and test is not None:
+        wanted = (train, test) if has_test else (train,)
+        splits = [_read_all(storage, location, [idx_source(storage, each, read)]) for each in wanted]
+        return FoundImages(name, location, splits[0], splits[1] if has_test else joined([]), origin=origin)
+    sources = look(storage, files_at(storage, [location]), read)
+    return FoundImages(name, location, _read_all(storage, location, sources), origin=origin)
+
+
+def idx_files(storage: Storage, folder: str) -> tuple[FileInfo | None, FileInfo | None]:
+    """MNIST's two files of images in a folder, training and test; None for one that is not there."""
+    path = storage.resolve(folder)
+
+    def find(stem: str) -> FileInfo | None:
+        found = (storage.stat(join(path, name.format(stem))) for name in _IDX_NAMES)
+        return next((file for file in found if file is not None), None)
+
+    return find("train"), find("t10k")
+
+
+def _read_all(storage: Storage, location: str, sources: Sequence[Source]) -> Split:
+    images = joined([split for each in sources for split in _read_file(storage, each)])
+    if not len(images):
+        raise DataError(f"{location}: holds no images; expected labelled images to train on")
+    return images
+
+
+def _read_file(storage: Storage, source: Source) -> list[Split]:
+    path = source.file.path
+    if not source.has_labels:
+        raise DataError(
+            f"{path}: has no labels, and training needs them: a column named `label`, 785 columns where there is no "
+            "header, or for IDX a file of labels beside the images"
+        )
+    splits: list[Split] = []
+    rows = lines = 0
+    for span in source.split(DEFAULT_PART_BYTES):
+        for batch in source.read(storage, span, _READ_ROWS):
+            splits.append(_checked(batch, rows, lines, path))
+            rows += len(batch.pixels)
+            lines += batch.lines
+    return splits
+
+
+def _checked(batch: PixelBatch, rows_before: int, lines_before: int, path: str) -> Split:
+    """The batch as training images. Raises DataError if anything is wrong with any of its records."""
+    if batch.rejects:
+        raise DataError(_complaint(batch.rejects[0].shifted(rows_before, lines_before), path))
+    if batch.labels is None or (batch.labels == NO_LABEL).any():
+        row = 0 if batch.labels is None else int(np.argmax(batch.labels == NO_LABEL))
+        raise DataError(f"{path} row {rows_before + row} (from 0): has no label; label it or remove it")
+    return Split(batch.pixels, batch.labels)
+
+
+def _complaint(reject: Reject, path: str) -> str:
+    place = f"row {reject.row} (from 0)" if reject.line is None else f"line {reject.line} (row {reject.row} from 0)"
+    return f"{path} {place}: {reject.detail} [{reject.reason}]; training data must be clean: correct it or remove it"

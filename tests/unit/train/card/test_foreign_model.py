@@ -1,0 +1,61 @@
+"""A plain .keras file becomes a model folder."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from job.errors import ModelInvalid
+from job.model.bundle import open_bundle, predictor_of
+from job.train.card.foreign_model import convert
+
+
+def test_a_convolutional_network_is_converted(tmp_path, converted, layers):
+    """With an input of 28x28x1 floats, as in most notebooks; the model folder opens, checks and names its layers."""
+    bundle = converted(
+        layers.Input((28, 28, 1)),
+        layers.Conv2D(4, 3, activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Flatten(),
+        layers.Dense(10, activation="softmax"),
+    )
+    bundle.check(predictor_of(bundle))
+    assert (bundle.name, bundle.about["recipe"]) == ("mine", "converted")
+    assert bundle.about["architecture"] == "Conv2D-MaxPooling2D-Flatten-Dense"
+    assert bundle.about["export"]["model.onnx"]["same_digits"] == bundle.about["export"]["model.onnx"]["rows"] > 1797
+    assert (tmp_path / "model/model.keras").read_bytes() == (tmp_path / "mine.keras").read_bytes()
+    assert len(bundle.golden.pixels) == 16
+
+
+def test_the_network_of_a_model_folder_converts_to_the_same_answers(storage, tmp_path, trained, optdigits):
+    """Its model.keras, converted on its own."""
+    folder = trained.result.path
+    convert(storage, f"{folder}/model.keras", str(tmp_path / "model"))
+    original, again = open_bundle(storage, folder), open_bundle(storage, str(tmp_path / "model"))
+    first, second = (predictor_of(each).predict(optdigits.pixels) for each in (original, again))
+    assert np.allclose(first, second, atol=1e-5)
+
+
+def test_another_process_converts_to_the_same_digest(storage, tmp_path, converted, layers):
+    """Pods that convert the same file on their own agree on the model."""
+    here = converted(layers.Input((28, 28)), layers.Flatten(), layers.Dense(10, activation="softmax"))
+    code = f"""
+from job.storage import LocalStorage
+from job.train.card.foreign_model import convert
+convert(LocalStorage(), {str(tmp_path / "mine.keras")!r}, {str(tmp_path / "there")!r})
+"""
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
+    assert open_bundle(storage, str(tmp_path / "there")).digest == here.digest
+    digest = hashlib.sha256((tmp_path / "there/model.onnx").read_bytes()).hexdigest()
+    assert json.loads((tmp_path / "model/model.json").read_text())["files"]["model.onnx"] == digest
+
+
+def test_a_missing_file_is_refused(storage, tmp_path):
+    """As an invalid model, because a retry cannot help."""
+    with pytest.raises(ModelInvalid, match="no such file"):
+        convert(storage, str(tmp_path / "none.keras"), str(tmp_path / "model"))
