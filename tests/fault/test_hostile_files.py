@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.batches import joined
 from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv, write_parquet
-from support.memory_storage import PATH, looked_at
+from support.memory_storage import PATH, source_in_memory
 from support.outcome import assert_ended, call, measured
 from support.pictures import png
 from support.runs import files_below
@@ -394,7 +394,7 @@ def _parquet(kind, digits, **how):
 def _rows_read(content):
     """The number of rows read from a file, None if it is refused; and the number that its footer announces."""
     try:
-        storage, source = looked_at(content, ReadSettings())
+        storage, source = source_in_memory(content, ReadSettings())
         spans = source.split(1)
         return len(joined(batch for span in spans for batch in source.read(storage, span, 7)).pixels), source.rows
     except (DataError, LayoutError) as error:
