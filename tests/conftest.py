@@ -47,10 +47,10 @@ def pytest_sessionfinish(session):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _device_that_is_not_waited_for():
-    """No test pulls the machine's plug: what is asked of the disk is held by test_storage, and not done here.
+def _no_fsync():
+    """Make os.fsync do nothing, because no test cuts the power. unit/storage tests that it is called.
 
-    Commands that tests start are processes of their own, and do it.
+    Commands in processes of their own do call it.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _file: None)
@@ -70,7 +70,7 @@ def digits():
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """A model folder that needed no training; treat as read-only."""
+    """A model folder that needs no training; treat as read-only."""
     return write_model(tmp_path_factory.mktemp("model") / "linear")
 
 
@@ -86,7 +86,7 @@ def mnist():
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A real file system with hardly any room; a function gives it more."""
+    """A file system with hardly any space, and a function that sets its size in KiB."""
     place = tmp_path / "disk"
     place.mkdir()
 
@@ -101,12 +101,12 @@ def small_disk(tmp_path):
 
 @pytest.fixture
 def figure(record_property):
-    """Say what a test has counted or measured; it is told at the end of the session."""
+    """Record what a test has counted or measured; it is printed at the end of the session."""
     return lambda text: record_property("figure", text)
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Tell the figures, of whichever process."""
+    """Print the figures, also those of xdist's workers."""
     reports = terminalreporter.stats.get("passed", [])
     figures = [text for report in reports for name, text in report.user_properties if name == "figure"]
     if figures:

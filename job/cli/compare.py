@@ -68,8 +68,7 @@ def compare(
         raise UsageError(f"--json {json_}: belongs to the output of a run; choose another file")
     found = Comparer(storage, rows, order).compare(output_a, output_b)
     if json_ is not None:
-        with storage.commit(storage.resolve(json_)) as file:
-            file.write(json.dumps(found, indent=2).encode() + b"\n")
+        storage.write(storage.resolve(json_), json.dumps(found, indent=2).encode() + b"\n")
     for line in describe_comparison(found):
         say(line)
     if fail_if_worse:

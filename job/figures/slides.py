@@ -97,8 +97,7 @@ def draw_figures(storage: Storage, report: Report, location: str) -> FigureFiles
             storage.remove(path)
             continue
         content = slide(draw, report)
-        with storage.commit(path) as file:
-            file.write(content)
+        storage.write(path, content)
         files.paths.append(path)
     return files
 

@@ -136,8 +136,8 @@ def write_card(storage: Storage, folder: str, about: CardContent | TrainedCard, 
     names = [name for name in FILE_NAMES if storage.stat(join(folder, name))]
     files = {name: _sha256(storage.read(join(folder, name))) for name in names}
     card = {"format": FORMAT, **about, "files": files, "golden": golden.to_json()}
-    with storage.commit(join(folder, CARD_NAME)) as file:
-        file.write(json.dumps({**card, _DIGEST: card_digest(card)}, indent=2).encode() + b"\n")
+    content = json.dumps({**card, _DIGEST: card_digest(card)}, indent=2).encode() + b"\n"
+    storage.write(join(folder, CARD_NAME), content)
     return _digest_over(files)
 
 
@@ -149,8 +149,7 @@ def card_digest(card: dict[str, Any]) -> str:
 
 def mark(storage: Storage, folder: str, shortfalls: Sequence[str]) -> None:
     """Mark a model folder as not blessed, with the reasons; the card says so, too."""
-    with storage.commit(join(folder, MARKER_NAME)) as file:
-        file.write("".join(f"{each}\n" for each in shortfalls).encode())
+    storage.write(join(folder, MARKER_NAME), "".join(f"{each}\n" for each in shortfalls).encode())
 
 
 def is_blessed(storage: Storage, folder: str) -> bool:

@@ -42,8 +42,7 @@ class MetricsFile:
         from prometheus_client import generate_latest
 
         content = generate_latest(registry_of(self._recorder, ending, self._last_success))
-        with self._storage.commit(self.to) as file:
-            file.write(content)
+        self._storage.write(self.to, content)
 
     def _read_last_success(self) -> float | None:
         """The Unix time of the last success, from the file that an earlier run wrote."""

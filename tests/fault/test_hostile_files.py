@@ -1,4 +1,4 @@
-"""Files that mean harm, or nothing at all: each costs a bounded amount of time and memory, and a clear message."""
+"""Malicious, malformed and empty files cost a bounded amount of time and memory, and end with a clear message."""
 
 import bz2
 import gzip
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.batches import joined
 from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv, write_parquet
-from support.memory_storage import PATH, looked_at
+from support.memory_storage import PATH, source_in_memory
 from support.outcome import assert_ended, call, measured
 from support.pictures import png
 from support.runs import files_below
@@ -43,8 +43,8 @@ NAMES = [
 
 
 @pytest.fixture
-def named(tmp_path):
-    """A folder of files whose names nobody should have to write, one record of each of which is bad."""
+def strangely_named(tmp_path):
+    """A folder of files with unusual names, each with one bad record."""
     folder = tmp_path / "in"
     folder.mkdir()
     lines = csv_lines(DIGITS)
@@ -53,11 +53,20 @@ def named(tmp_path):
     return folder
 
 
-def test_names_of_files_are_any_bytes(named, tmp_path, model, capfd):
-    """Whatever files are called, their predictions are called the same, and no file appears anywhere else."""
+def test_file_names_may_be_any_bytes(strangely_named, tmp_path, model, capfd):
+    """Prediction files have the names of their inputs, and no file appears anywhere else."""
     before = set(files_below(tmp_path))
     result = call(
-        capfd, "score", "--input", named, "--output", tmp_path / "out", "--model", model, "--max-rejects", "10%"
+        capfd,
+        "score",
+        "--input",
+        strangely_named,
+        "--output",
+        tmp_path / "out",
+        "--model",
+        model,
+        "--max-rejects",
+        "10%",
     )
     assert_ended(result, 0)
     visible = {name for name in map(os.fsdecode, NAMES) if not name.startswith(".")}
@@ -67,14 +76,14 @@ def test_names_of_files_are_any_bytes(named, tmp_path, model, capfd):
     assert all(name.startswith("out/") for name in added)
 
 
-def test_names_are_whole_in_everything_that_tells_them(named, tmp_path, model, capfd):
-    """The JSON files give back each name; the page is UTF-8 and holds no markup that a name brought along."""
+def test_names_are_complete_in_all_documents(strangely_named, tmp_path, model, capfd):
+    """The JSON files give back each name; the page is UTF-8 and escapes markup in names."""
     output = tmp_path / "out"
-    call(capfd, "score", "--input", named, "--output", output, "--model", model, "--max-rejects", "10%")
+    call(capfd, "score", "--input", strangely_named, "--output", output, "--model", model, "--max-rejects", "10%")
     visible = sorted(name for name in map(os.fsdecode, NAMES) if not name.startswith("."))
     for name in ("report.json", "manifest.json"):
-        told = json.loads((output / name).read_text())["inputs"]
-        assert sorted(Path(each["path"]).name for each in told) == visible
+        inputs = json.loads((output / name).read_text())["inputs"]
+        assert sorted(Path(each["path"]).name for each in inputs) == visible
     for name in visible:
         [line] = (output / f"rejects/{name}.jsonl").read_bytes().splitlines()
         assert json.loads(line)["file"] == name
@@ -83,8 +92,8 @@ def test_names_are_whole_in_everything_that_tells_them(named, tmp_path, model, c
 
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_every_name_can_be_told_on_one_line(tmp_path, model, capfd, name, log_format):
-    """An error about a file stays on one line, is text in the terminal's encoding, and holds no control character."""
+def test_every_name_is_logged_on_one_line(tmp_path, model, capfd, name, log_format):
+    """An error about a file is one line of the terminal's encoding, without control characters."""
     path = tmp_path / os.fsdecode(name)
     path.write_bytes(b"1,2,3\n")
     result = call(
@@ -99,8 +108,8 @@ def test_every_name_can_be_told_on_one_line(tmp_path, model, capfd, name, log_fo
         assert len(lines) == 1
 
 
-def test_results_tell_names_on_lines_of_their_own(tmp_path, model, capfd):
-    """Standard output, too, holds no character that commands a terminal, and takes names that are no UTF-8."""
+def test_results_print_names_without_control_characters(tmp_path, model, capfd):
+    """On standard output, too, and also names that are not UTF-8."""
     name = os.fsdecode(b"a\nb\xff\x1b[31m.csv")
     write_csv(tmp_path / name, DIGITS)
     shown = call(capfd, "inspect", tmp_path / name)
@@ -112,22 +121,22 @@ def test_results_tell_names_on_lines_of_their_own(tmp_path, model, capfd):
 
 
 @pytest.mark.parametrize("location", ["file://[x/a.csv", "http://[x", "a://b\nc", "://"])
-def test_locations_that_are_no_uri(tmp_path, model, capfd, location):
-    """A location that looks like a URI and is none is refused, or is not found."""
+def test_malformed_uris(tmp_path, model, capfd, location):
+    """Are refused, or not found."""
     result = call(capfd, "score", "--input", location, "--output", tmp_path / "out", "--model", model)
     assert result.returncode in {2, 66}
     assert_ended(result, result.returncode)
 
 
-def test_a_file_uri_may_spell_any_bytes(tmp_path, model, capfd):
-    """A URI of a file whose name is no UTF-8 is found."""
+def test_a_file_uri_may_contain_any_bytes(tmp_path, model, capfd):
+    """The URI of a file whose name is not UTF-8 is found."""
     path = tmp_path / os.fsdecode(b"\xff#?.csv")
     write_csv(path, DIGITS)
     assert_ended(call(capfd, "score", "--input", path.as_uri(), "--output", tmp_path / "out", "--model", model), 0)
 
 
-def test_links_that_leave_the_folder_write_nothing_there(tmp_path, model, capfd):
-    """A link to a file elsewhere is scored under the link's own name; a link to a folder is not followed."""
+def test_links_out_of_the_folder_are_not_written_through(tmp_path, model, capfd):
+    """A linked file is scored under the link's name; a linked folder is skipped."""
     write_csv(tmp_path / "elsewhere.csv", DIGITS)
     (tmp_path / "other").mkdir()
     write_csv(tmp_path / "other/b.csv", DIGITS)
@@ -142,8 +151,8 @@ def test_links_that_leave_the_folder_write_nothing_there(tmp_path, model, capfd)
     assert {name: content for name, content in after.items() if not name.startswith("out/")} == before
 
 
-def test_names_in_an_archive_name_no_output(tmp_path, model, capfd):
-    """A member called ../../x is read, and its name used for nothing."""
+def test_member_names_of_an_archive_are_not_used(tmp_path, model, capfd):
+    """A member `../../x` is read, but nothing is written there."""
     (tmp_path / "in").mkdir()
     with zipfile.ZipFile(tmp_path / "in/a.csv.zip", "w") as archive:
         archive.writestr("../../escaped.csv", TEXT)
@@ -151,7 +160,7 @@ def test_names_in_an_archive_name_no_output(tmp_path, model, capfd):
     assert not list(tmp_path.parent.rglob("escaped*"))
 
 
-# Nothing there
+# Nothing to read
 
 
 def _folder(path):
@@ -170,8 +179,8 @@ def _folder(path):
     ],
     ids=["folder", "empty", "blank", "mark", "packed", "absent"],
 )
-def test_where_there_is_nothing_to_read(tmp_path, model, capfd, make, code, words):
-    """A folder where a file is expected, and a file of nothing, are told as such, and nothing is written."""
+def test_empty_or_missing_input(tmp_path, model, capfd, make, code, words):
+    """An empty folder, an empty file and a missing one are named as such; nothing is written."""
     make(tmp_path / "a.csv")
     source = tmp_path / "a.csv"
     assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), code, words)
@@ -179,16 +188,16 @@ def test_where_there_is_nothing_to_read(tmp_path, model, capfd, make, code, word
 
 
 @pytest.mark.parametrize("location", ["in/*.csv", "in/**/*.parquet", "in"])
-def test_a_pattern_or_folder_of_no_files(tmp_path, model, capfd, location):
-    """Zero matching files end with 66; folders that are named like files are none."""
+def test_a_pattern_or_folder_without_files(tmp_path, model, capfd, location):
+    """Ends with 66; a folder named like a file does not match."""
     (tmp_path / "in/a.csv").mkdir(parents=True)
     result = call(capfd, "score", "--input", tmp_path / location, "--output", tmp_path / "o", "--model", model)
     assert_ended(result, 66, "found no file there")
 
 
 @pytest.mark.parametrize("content", [HEADER, HEADER + b"\n"], ids=["cut", "whole"])
-def test_a_header_and_no_record(tmp_path, model, capfd, content):
-    """A header alone is a file of no records, which has no predictions and is no error."""
+def test_a_header_without_records(tmp_path, model, capfd, content):
+    """Is no error: the predictions are a header, too."""
     (tmp_path / "a.csv").write_bytes(content)
     source = tmp_path / "a.csv"
     assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), 0)
@@ -197,8 +206,8 @@ def test_a_header_and_no_record(tmp_path, model, capfd, content):
 
 
 @pytest.mark.parametrize("name", ["_parts", "predictions", "report.json", "_SUCCESS"])
-def test_something_else_stands_where_the_output_goes(tmp_path, model, capfd, name):
-    """A folder where a file goes, or a file where a folder goes, is other people's: 73, and it stays."""
+def test_output_paths_taken_by_something_else(tmp_path, model, capfd, name):
+    """A folder in place of a file, or the reverse, stays: 73."""
     source = write_csv(tmp_path / "a.csv", DIGITS)
     (tmp_path / "o").mkdir()
     place = tmp_path / "o" / name
@@ -211,7 +220,7 @@ def test_something_else_stands_where_the_output_goes(tmp_path, model, capfd, nam
 
 
 def test_the_output_folder_is_a_file(tmp_path, model, capfd):
-    """A file where the output folder should be stays, and is named."""
+    """The file stays, and is named."""
     source = write_csv(tmp_path / "a.csv", DIGITS)
     (tmp_path / "o").write_bytes(b"mine")
     result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model)
@@ -219,7 +228,7 @@ def test_the_output_folder_is_a_file(tmp_path, model, capfd):
     assert (tmp_path / "o").read_bytes() == b"mine"
 
 
-# Too much of it
+# Too much to read
 
 
 def _line_without_end(path, size):
@@ -238,7 +247,7 @@ def _score_measured(tmp_path, model, source, *more, **how):
 @needs_proc
 @pytest.mark.parametrize("size", [BOMB_BYTES, pytest.param(2 << 30, marks=pytest.mark.soak)])
 def test_a_line_without_end(tmp_path, model, size):
-    """However long a line is, it is one rejected record, and the others are scored."""
+    """However long it is, it is one rejected record, and the others are scored."""
     _line_without_end(tmp_path / "a.csv", size)
     assert_ended(_score_measured(tmp_path, model, tmp_path / "a.csv", seconds=120), 0)
     [line] = (tmp_path / "out/rejects/a.csv.jsonl").read_bytes().splitlines()
@@ -260,16 +269,16 @@ def test_a_line_without_end(tmp_path, model, size):
     ],
     ids=["digits", "quotes", "fields", "zeros", "lines of zeros", "million names", "400,000 values", "100,000 names"],
 )
-def test_text_that_is_no_table_of_digits(tmp_path, model, capfd, content, words):
-    """Lines without end, zero bytes and a million columns are refused by what they are, before any work."""
+def test_text_that_is_not_a_table_of_digits(tmp_path, model, capfd, content, words):
+    """Endless lines, zero bytes and a million columns are refused by their problem, before any work."""
     (tmp_path / "a.csv").write_bytes(content)
     source = tmp_path / "a.csv"
     assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), 65, words)
     assert not (tmp_path / "o").exists()
 
 
-def test_columns_beyond_counting_beside_the_pixels(tmp_path, model, capfd):
-    """A hundred thousand columns beside the pixels are passed over; in one record alone they cost that record."""
+def test_a_hundred_thousand_columns_beside_the_pixels(tmp_path, model, capfd):
+    """Are skipped; in a single record they reject that record."""
     (tmp_path / "a.csv").write_bytes(
         HEADER + b"".join(b",c%d" % index for index in range(10**5)) + b"\n" + b"1," * (10**5 + 784) + b"1\n"
     )
@@ -297,16 +306,16 @@ PACKERS = {
 
 @needs_proc
 @pytest.mark.parametrize("kind", PACKERS)
-def test_a_bomb_of_zeros_costs_one_record(tmp_path, model, kind):
-    """What swells to a thousand times its size is read through in bounded memory, and is one record without end."""
+def test_a_decompression_bomb_costs_one_record(tmp_path, model, kind):
+    """A file that expands a thousandfold is read in bounded memory, as one endless record."""
     (tmp_path / "a.csv.packed").write_bytes(PACKERS[kind](TEXT + bytes(BOMB_BYTES)))
     assert_ended(_score_measured(tmp_path, model, tmp_path / "a.csv.packed"), 0)
     assert len((tmp_path / "out/rejects/a.csv.packed.jsonl").read_bytes().splitlines()) == 1
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_a_bomb_in_a_bomb_is_not_lit(tmp_path, model, capfd, kind):
-    """One layer is unpacked; what is in it is no text, and refused."""
+def test_only_one_layer_is_decompressed(tmp_path, model, capfd, kind):
+    """The compressed content of a compressed file is refused as no text."""
     (tmp_path / "a.csv.packed").write_bytes(PACKERS[kind](PACKERS[kind](bytes(4 << 20))))
     result = call(capfd, "score", "--input", tmp_path / "a.csv.packed", "--output", tmp_path / "o", "--model", model)
     assert_ended(result, 65, "a.csv.packed")
@@ -326,8 +335,8 @@ def _idx(tmp_path, *, announced, labels, pack=bytes):
 @needs_proc
 @pytest.mark.parametrize("is_packed", [False, True])
 @pytest.mark.parametrize("label_bytes", [3, BOMB_BYTES], ids=["short labels", "many labels"])
-def test_headers_of_idx_that_promise_four_billion_images(tmp_path, model, is_packed, label_bytes):
-    """What a header announces is never set aside in memory: the file is found to be shorter."""
+def test_idx_headers_that_announce_four_billion_images(tmp_path, model, is_packed, label_bytes):
+    """No memory is allocated for them: the file is found to be too short."""
     labels = struct.pack(">II", 0x801, 2**32 - 1) + bytes(label_bytes)
     folder = _idx(tmp_path, announced=2**32 - 1, labels=labels, pack=gzip.compress if is_packed else bytes)
     result = _score_measured(tmp_path, model, folder, preexec_fn=_without_gigabytes)
@@ -341,8 +350,8 @@ def _without_gigabytes():
 
 
 @pytest.mark.parametrize("count", [0, 2, 4, 2**32 - 1])
-def test_labels_of_idx_that_are_not_as_many(tmp_path, model, capfd, count):
-    """Labels whose header announces another number than the images are refused, and nothing is written."""
+def test_idx_labels_of_another_number_than_images(tmp_path, model, capfd, count):
+    """Are refused, and nothing is written."""
     folder = _idx(tmp_path, announced=3, labels=struct.pack(">II", 0x801, count) + bytes(3))
     result = call(capfd, "score", "--input", folder, "--output", tmp_path / "o", "--model", model)
     assert_ended(result, 65, "expected an IDX file of 3 labels")
@@ -352,8 +361,8 @@ def test_labels_of_idx_that_are_not_as_many(tmp_path, model, capfd, count):
 # Parquet
 
 
-def test_pictures_that_are_bombs_are_rejected_one_by_one(tmp_path, model, capfd):
-    """A PNG of another size, one that claims gigapixels, and rubbish cost their own row each, and no warning."""
+def test_malformed_pictures_are_rejected_one_by_one(tmp_path, model, capfd):
+    """A PNG of another size, one that claims gigapixels, and garbage reject their own rows, without a warning."""
     good = png(DIGITS.pixels[0])
     huge = good[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + good[24:]
     wide = good[:16] + struct.pack(">II", 30_000, 30_000) + good[24:]
@@ -383,9 +392,9 @@ def _parquet(kind, digits, **how):
 
 
 def _rows_read(content):
-    """How many rows a file gives, or None where it is refused for what it is; and how many its footer announces."""
+    """The number of rows read from a file, None if it is refused; and the number that its footer announces."""
     try:
-        storage, source = looked_at(content, ReadSettings())
+        storage, source = source_in_memory(content, ReadSettings())
         spans = source.split(1)
         return len(joined(batch for span in spans for batch in source.read(storage, span, 7)).pixels), source.rows
     except (DataError, LayoutError) as error:
@@ -403,11 +412,11 @@ def _rows_read(content):
     ],
 )  # fmt: skip
 def test_flipped_bytes_in_parquet(kind, count):
-    """A Parquet file with bytes that are not its own is refused, or gives the rows that its footer announces."""
+    """A Parquet file with damaged bytes is refused, or gives as many rows as its footer announces."""
     whole = _parquet(kind, DIGITS, row_group_size=8)
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     refused = 0
-    # Of each kind the first, and those that ended the process once: a codec, or a column's data, that there is not.
+    # The last five once crashed the process, by an unknown codec or missing column data.
     seeds = {*range(count), 104, 278, 694, 907, 1163}
     for seed in sorted(seeds):
         random = np.random.default_rng(seed)
@@ -421,7 +430,7 @@ def test_flipped_bytes_in_parquet(kind, count):
 
 
 def _varint(number):
-    """A number as Thrift's compact protocol has it: zigzag, seven bits a byte."""
+    """A number in Thrift's compact protocol: zigzag, seven bits per byte."""
     rest, content = (number << 1) ^ (number >> 63), bytearray()
     rest &= (1 << 64) - 1
     while rest > 0x7F:
@@ -432,8 +441,8 @@ def _varint(number):
 
 @pytest.mark.parametrize("number", [0, 1, -1, -242, 241, 243, 2**31, 2**40, 2**62, -(2**62)])
 @pytest.mark.parametrize("kind", ["bytes", "columns"])
-def test_footers_that_lie_about_the_number_of_rows(kind, number):
-    """Wherever a footer says 242, another number is found to be a lie, or is the number of rows that come out."""
+def test_footers_with_a_wrong_number_of_rows(kind, number):
+    """Wherever a footer says 242, another number is refused, or is the number of rows read."""
     whole = _parquet(kind, make_digits(242))
     start = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     footer = whole[start:-8]
@@ -448,8 +457,8 @@ def test_footers_that_lie_about_the_number_of_rows(kind, number):
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 2**31 - 1, 2**31, 2**32 - 1])
-def test_footers_that_lie_about_their_length(tmp_path, model, capfd, length):
-    """A footer that is said to be shorter, longer, or larger than the file, is damage."""
+def test_footers_with_a_wrong_length(tmp_path, model, capfd, length):
+    """Shorter, longer, or larger than the file: the file is damaged."""
     whole = _parquet("bytes", DIGITS)
     (tmp_path / "a.parquet").write_bytes(whole[:-8] + length.to_bytes(4, "little") + whole[-4:])
     source = tmp_path / "a.parquet"
@@ -457,8 +466,8 @@ def test_footers_that_lie_about_their_length(tmp_path, model, capfd, length):
     assert_ended(result, 65, "cannot be read as Parquet")
 
 
-def test_a_column_whose_name_is_no_text(tmp_path, model, capfd):
-    """A column's name that is not UTF-8 is damage, and no traceback."""
+def test_a_column_name_that_is_not_utf8(tmp_path, model, capfd):
+    """Is damage, without a traceback."""
     (tmp_path / "a.parquet").write_bytes(_parquet("bytes", DIGITS).replace(b"image", b"im\xffge"))
     source = tmp_path / "a.parquet"
     result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model)
@@ -466,8 +475,8 @@ def test_a_column_whose_name_is_no_text(tmp_path, model, capfd):
 
 
 @needs_proc
-def test_a_footer_full_of_something_else(tmp_path, model):
-    """Megabytes of notes in a footer are read and passed over; garbage for a schema is no schema."""
+def test_a_footer_full_of_metadata(tmp_path, model):
+    """Megabytes of notes are skipped; a garbled Arrow schema is ignored or refused."""
     source = write_parquet(tmp_path / "a.parquet", DIGITS)
     table = pq.read_table(source).replace_schema_metadata({"note": "x" * (2 << 20)})
     pq.write_table(table, source)

@@ -1,7 +1,8 @@
-"""A model folder is proved before it is used: no input is read, and no output made, with one that is not what it says.
+"""A model folder is verified before it is used: with an invalid one, no input is read and no output is written.
 
-Two kinds of wrong: damage, which digests find; and a folder made or changed by someone whose digests fit, against which
-stand the golden rows, the network's shape, and that nothing in a model file is run or leads out of the folder.
+There are two kinds: damaged folders, which the digests reveal; and malicious or mixed ones whose digests fit. Against
+these, the golden rows and the network's shape are checked, and nothing in a model file is executed or refers to files
+outside the folder.
 """
 
 import hashlib
@@ -47,49 +48,45 @@ LAST = np.ones((64, 10), np.float32), np.ones(10, np.float32)
 
 
 class WatchedFileSystem(LocalFileSystem):
-    """The machine's own, with every path that anything was asked of, in order."""
+    """The local file system, which records the paths of operations in order."""
 
     def __init__(self):
         self.paths = []
 
     def stat(self, path, *, follows_links=True):
-        """See FileSystem."""
         self.paths.append(path)
         return super().stat(path, follows_links=follows_links)
 
     def names(self, folder):
-        """See FileSystem."""
         self.paths.append(folder)
         return super().names(folder)
 
     def open(self, path):
-        """See FileSystem."""
         self.paths.append(path)
         return super().open(path)
 
     def make_folder(self, path):
-        """See FileSystem."""
         self.paths.append(path)
         super().make_folder(path)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Two model folders with all four files, made by the same hand; treat as read-only."""
+def complete(tmp_path_factory):
+    """Two complete model folders of the same kind; treat as read-only."""
     folder = tmp_path_factory.mktemp("models")
     return write_dense_model(folder / "one", seed=0), write_dense_model(folder / "other", seed=1)
 
 
 @pytest.fixture
-def folder(whole, tmp_path):
-    """A model folder to be damaged: `model` in a folder of its own."""
-    return shutil.copytree(whole[0], tmp_path / "models/model")
+def folder(complete, tmp_path):
+    """A model folder to damage: `model`, in a folder of its own."""
+    return shutil.copytree(complete[0], tmp_path / "models/model")
 
 
 @pytest.fixture
-def other(whole):
-    """A model folder whose files could be mistaken for the other's; treat as read-only."""
-    return whole[1]
+def other(complete):
+    """A model folder with other files of the same kind; treat as read-only."""
+    return complete[1]
 
 
 @pytest.fixture
@@ -102,7 +99,7 @@ def source(tmp_path, digits):
 
 @pytest.fixture
 def refusal(folder, source, tmp_path):
-    """What a run with the model ends with, once it is certain that the run touched neither input nor output."""
+    """Runs with the model, and returns the error; the run has touched neither input nor output."""
 
     def run():
         system = WatchedFileSystem()
@@ -118,27 +115,27 @@ def refusal(folder, source, tmp_path):
 
 
 def replace_file(folder, name, content):
-    """Put another file into a model folder, with a card whose digests fit."""
+    """Replace a file of a model folder and update its digest in the card."""
     (folder / name).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     change_card(folder, lambda card: card["files"].update({name: digest}))
 
 
 def drop_dense(folder):
-    """Make a model folder one whose ONNX file is what the scorer runs."""
+    """Make the scorer run the ONNX file of a model folder."""
     (folder / DENSE_NAME).unlink()
     change_card(folder, lambda card: card["files"].pop(DENSE_NAME))
 
 
 def flipped(content, place, bit=0):
-    """The bytes with one bit turned over."""
+    """The bytes with one bit flipped. place: an index, or a share of the length."""
     changed = bytearray(content)
     changed[int(place * len(content)) if isinstance(place, float) else place] ^= 1 << bit
     return bytes(changed)
 
 
 def message_of(function, *arguments):
-    """How a function refuses a model; None if it does not."""
+    """The message with which a function refuses a model; None if it does not."""
     try:
         function(*arguments)
     except ModelInvalid as error:
@@ -147,8 +144,8 @@ def message_of(function, *arguments):
 
 
 @pytest.mark.parametrize("write", [write_model, write_dense_model])
-def test_all_is_checked_before_an_input_is_looked_at(tmp_path, source, monkeypatch, write):
-    """The card, every file that it lists, then the golden rows; only then the first look at an input."""
+def test_the_model_is_verified_before_an_input_is_inspected(tmp_path, source, monkeypatch, write):
+    """The card, every file that it lists, then the golden rows."""
     folder = write(tmp_path / "model")
     system = WatchedFileSystem()
     check = Bundle.check
@@ -169,14 +166,14 @@ def test_all_is_checked_before_an_input_is_looked_at(tmp_path, source, monkeypat
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", [CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME])
 def test_a_flipped_bit_in_any_file_ends_the_run(folder, refusal, name, place):
-    """Wherever it is, in whichever file; the message names the file."""
+    """The message names the file."""
     path = folder / name
     path.write_bytes(flipped(path.read_bytes(), place))
     assert refusal().startswith(f"{path}: ")
 
 
 def test_each_byte_of_the_card_is_covered(tmp_path, storage):
-    """A card with any byte damaged is refused, or says the same as before: the space between its words may change."""
+    """A card with a damaged byte is refused, unless only its white space has changed."""
     folder = write_model(tmp_path / "model")
     golden = open_bundle(storage, str(folder)).golden
     write_card(storage, str(folder), {"name": "small"}, Golden(golden.pixels[:1], golden.probabilities[:1]))
@@ -191,8 +188,8 @@ def test_each_byte_of_the_card_is_covered(tmp_path, storage):
     assert messages.count(None) < len(content) / 50
 
 
-def test_a_card_that_is_laid_out_anew_is_the_same_card(folder, storage):
-    """The digest is of what the card says: order, indentation and escapes are nobody's business."""
+def test_a_reformatted_card_is_accepted(folder, storage):
+    """The digest does not depend on order, indentation and escapes."""
     card = json.loads((folder / CARD_NAME).read_text())
     for text in (json.dumps(card), json.dumps(card, indent=7, sort_keys=True, ensure_ascii=False)):
         (folder / CARD_NAME).write_text(text)
@@ -200,7 +197,7 @@ def test_a_card_that_is_laid_out_anew_is_the_same_card(folder, storage):
 
 
 def test_a_card_without_its_digest_is_refused(folder, refusal):
-    """To leave the digest out is no way around it."""
+    """The digest cannot be left out."""
     card = json.loads((folder / CARD_NAME).read_text())
     del card["sha256"]
     (folder / CARD_NAME).write_text(json.dumps(card))
@@ -208,15 +205,15 @@ def test_a_card_without_its_digest_is_refused(folder, refusal):
 
 
 def test_a_card_of_an_earlier_version_is_refused(folder, refusal):
-    """Format 1 had no digest of its own, so nothing proves such a card; the message says what to do."""
+    """Format 1 has no digest of the card; the message says what to do."""
     change_card(folder, lambda card: card.update({"format": 1, "sha256": ...}))
     assert refusal() == f"{folder / CARD_NAME}: has format 1, expected 2; train the model again"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 @pytest.mark.parametrize("name", [CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME])
-def test_a_file_cut_short_ends_the_run(folder, refusal, name, share):
-    """Such as a copy that was broken off leaves."""
+def test_a_truncated_file_ends_the_run(folder, refusal, name, share):
+    """As an interrupted copy leaves it."""
     path = folder / name
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     assert refusal().startswith(f"{path}: ")
@@ -233,7 +230,7 @@ def test_a_missing_file_ends_the_run(folder, refusal, name):
 
 @pytest.mark.parametrize("name", [DENSE_NAME, KERAS_NAME, ONNX_NAME])
 def test_a_file_of_another_model_ends_the_run(folder, other, refusal, name):
-    """It is whole, but not the one that the card lists."""
+    """Its digest is not the one in the card."""
     shutil.copy(other / name, folder / name)
     assert refusal() == (
         f"{folder / name}: its SHA-256 does not match the one in model.json: it was changed or damaged; train again"
@@ -241,7 +238,7 @@ def test_a_file_of_another_model_ends_the_run(folder, other, refusal, name):
 
 
 def test_the_card_of_another_model_ends_the_run(folder, other, refusal):
-    """A whole card, beside files that it does not list."""
+    """The digests in it are not those of the files."""
     shutil.copy(other / CARD_NAME, folder / CARD_NAME)
     assert refusal().endswith(
         "its SHA-256 does not match the one in model.json: it was changed or damaged; train again"
@@ -249,8 +246,8 @@ def test_the_card_of_another_model_ends_the_run(folder, other, refusal):
 
 
 @pytest.mark.parametrize("name", [DENSE_NAME, ONNX_NAME])
-def test_a_network_of_another_model_ends_the_run_whatever_the_digests_say(folder, other, refusal, name):
-    """The golden rows tell: the network does not say of them what the card says it does."""
+def test_a_network_of_another_model_with_a_fitting_digest_ends_the_run(folder, other, refusal, name):
+    """Its probabilities for the golden rows are not those in the card."""
     if name == ONNX_NAME:
         drop_dense(folder)
     replace_file(folder, name, (other / name).read_bytes())
@@ -259,14 +256,14 @@ def test_a_network_of_another_model_ends_the_run_whatever_the_digests_say(folder
 
 
 def test_golden_rows_of_another_model_end_the_run(folder, other, refusal):
-    """Also on a card that fits the files otherwise."""
+    """Even if all digests fit."""
     golden = json.loads((other / CARD_NAME).read_text())["golden"]
     change_card(folder, lambda card: card.update(golden=golden))
     assert "golden rows" in refusal()
 
 
-def test_files_that_are_not_run_still_make_another_model(folder, other, storage):
-    """A Keras file that was exchanged, digests and all, cannot be told without Keras; but no run will be resumed."""
+def test_files_that_the_scorer_does_not_run_change_the_digest(folder, other, storage):
+    """An exchanged Keras file is not noticed, but no run of the old model is resumed."""
     before = open_bundle(storage, str(folder)).digest
     replace_file(folder, KERAS_NAME, (other / KERAS_NAME).read_bytes())
     assert open_bundle(storage, str(folder)).digest != before
@@ -279,8 +276,8 @@ def test_files_that_are_not_run_still_make_another_model(folder, other, storage)
         "model.pt", "MODEL.ONNX", "C:\\model.onnx",
     ],
 )  # fmt: skip
-def test_names_that_lead_elsewhere_are_not_followed(folder, refusal, name):
-    """A card lists files of its own folder by their names; any other name is refused, and its file never opened."""
+def test_file_names_outside_the_folder_are_refused(folder, refusal, name):
+    """A card lists names of known files only; others are refused, and never opened."""
     (folder.parent / "secret").write_bytes(b"secret")
     digest = hashlib.sha256(b"secret").hexdigest()
     change_card(folder, lambda card: card["files"].update({name: digest}))
@@ -288,7 +285,7 @@ def test_names_that_lead_elsewhere_are_not_followed(folder, refusal, name):
 
 
 def test_a_huge_card_is_not_read(folder, storage):
-    """Whatever it may hold."""
+    """Whatever it contains."""
     with (folder / CARD_NAME).open("ab") as card:
         card.truncate(17 << 20)
     system = WatchedFileSystem()
@@ -306,8 +303,8 @@ def test_a_huge_card_is_not_read(folder, storage):
     ],
     ids=["brackets", "braces", "NaN", "Infinity", "1e999", "5000 digits"],
 )  # fmt: skip
-def test_what_only_looks_like_json_is_no_card(folder, refusal, text):
-    """Neither nested without end, nor with numbers that JSON does not have, nor with any that are too large."""
+def test_json_beyond_the_limits_is_no_card(folder, refusal, text):
+    """Deep nesting, NaN and infinity, numbers that are too long."""
     (folder / CARD_NAME).write_text(text)
     assert refusal().startswith(f"{folder / CARD_NAME}: is not a model card: ")
 
@@ -320,14 +317,14 @@ def test_what_only_looks_like_json_is_no_card(folder, refusal, text):
     ],
     ids=repr,
 )  # fmt: skip
-def test_sections_of_another_kind_are_refused_at_once(folder, refusal, change):
-    """Not when the report is written, with all the work done."""
+def test_sections_of_another_type_are_refused_at_once(folder, refusal, change):
+    """Not when the report is written, after all the work."""
     change_card(folder, lambda card: card.update(change))
     assert refusal().startswith(f"{folder / CARD_NAME}: is not a model card: ")
 
 
 def test_a_number_that_is_too_large_for_a_probability_is_refused(folder, refusal):
-    """JSON's numbers have no end."""
+    """JSON's numbers are unbounded."""
     change_card(folder, lambda card: card["golden"]["probabilities"][0].__setitem__(0, 10**400))
     assert refusal().startswith(f"{folder / CARD_NAME}: is not a model card: OverflowError")
 
@@ -338,7 +335,7 @@ def test_a_number_that_is_too_large_for_a_probability_is_refused(folder, refusal
     ids=["783 pixels", "9 classes", "28 pixels"],
 )
 def test_a_network_of_another_shape_ends_the_run(folder, refusal, content):
-    """What it takes and gives is told."""
+    """The message says which inputs and outputs it has."""
     drop_dense(folder)
     replace_file(folder, ONNX_NAME, content)
     assert refusal().startswith(f"{folder / ONNX_NAME}: has inputs and outputs [")
@@ -354,7 +351,7 @@ def test_a_network_of_another_shape_ends_the_run(folder, refusal, content):
     ids=["783 pixels", "bias", "another layer", "double", "no numbers", "one layer"],
 )  # fmt: skip
 def test_a_dense_network_of_another_shape_ends_the_run(folder, refusal, network):
-    """Its own pieces must fit each other, too."""
+    """Its layers must also fit each other."""
     replace_file(folder, DENSE_NAME, network.to_bytes())
     assert refusal().startswith(f"{folder / DENSE_NAME}: ")
 
@@ -376,7 +373,7 @@ def _archive(**arrays):
 
 
 def test_pickled_objects_are_not_loaded(folder, refusal, tmp_path):
-    """A pickle is a program: an archive that holds one ends the run, and the program does not run."""
+    """A pickle can execute code: an archive that contains one ends the run, and nothing is executed."""
     sprung = tmp_path / "sprung"
     trap = np.array([Trap(sprung)], dtype=object)
     for content in (
@@ -389,8 +386,8 @@ def test_pickled_objects_are_not_loaded(folder, refusal, tmp_path):
     assert not sprung.exists()
 
 
-def test_an_array_that_claims_more_memory_than_there_is(folder, refusal):
-    """A header of a hundred bytes may announce any size; it is the file that is wrong, and no retry will help."""
+def test_an_array_that_announces_more_memory_than_there_is(folder, refusal):
+    """The file is invalid; memory has not run out."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 50,)})
     content = io.BytesIO()
@@ -401,8 +398,8 @@ def test_an_array_that_claims_more_memory_than_there_is(folder, refusal):
     assert refusal().startswith(f"{folder / DENSE_NAME}: is not a network of dense layers: ")
 
 
-def test_no_damage_to_a_dense_network_is_anything_but_a_refusal():
-    """Whatever NumPy's header parser and the zip reader run into, where no digest stands before them."""
+def test_damage_to_a_dense_network_is_a_model_error():
+    """Whatever NumPy's and zipfile's parsers raise."""
     content = dense_layers(dense_onnx(64))
     heads = [place for place in range(len(content)) if place < 200 or place > len(content) - 200]
     damaged = [flipped(content, place, bit=(place + shift) % 8) for place in heads for shift in (0, 3)]
@@ -411,8 +408,8 @@ def test_no_damage_to_a_dense_network_is_anything_but_a_refusal():
     assert messages.count(None) < len(damaged) / 2
 
 
-def test_no_damage_to_a_network_is_anything_but_a_refusal(capfd):
-    """Loading or running it gives an answer or ModelInvalid, in one line, and nothing on standard output."""
+def test_damage_to_an_onnx_network_is_a_model_error(capfd):
+    """In one line, with nothing on standard output; or the network still runs."""
     content = linear_onnx(pixels=784)
     heads = [place for place in range(len(content)) if place < 150 or place > len(content) - 100]
     pixels = np.zeros((1, 784), np.uint8)
@@ -427,14 +424,14 @@ def test_no_damage_to_a_network_is_anything_but_a_refusal(capfd):
 
 
 def _changed(change):
-    """`linear_onnx` after a function changed its graph."""
+    """`linear_onnx` with a changed graph."""
     model = onnx.load_from_string(linear_onnx())
     change(model)
     return model.SerializeToString()
 
 
-def _elsewhere(location):
-    """A tensor of the network's weights that lies in another file."""
+def _external(location):
+    """A tensor of the network's weights that is stored in another file."""
     weights = numpy_helper.from_array(np.zeros((784, 10), np.float32), "weights")
     weights.ClearField("raw_data")
     weights.data_location = TensorProto.EXTERNAL
@@ -444,27 +441,27 @@ def _elsewhere(location):
     return weights
 
 
-def _with_weights_elsewhere(location, *, is_constant):
+def _with_external_weights(location, *, is_constant):
     def change(model):
         graph = model.graph
         del graph.initializer[:]
         if is_constant:
-            graph.node.insert(0, helper.make_node("Constant", [], ["weights"], value=_elsewhere(location)))
+            graph.node.insert(0, helper.make_node("Constant", [], ["weights"], value=_external(location)))
         else:
-            graph.initializer.append(_elsewhere(location))
+            graph.initializer.append(_external(location))
 
     return _changed(change)
 
 
 @pytest.mark.parametrize("is_constant", [False, True], ids=["initializer", "constant"])
 @pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "a/weights.bin", "{}", "/etc/passwd"])
-def test_weights_that_lie_in_another_file_are_not_loaded(folder, refusal, monkeypatch, location, is_constant):
-    """Beside the network, in the working folder or anywhere: no digest covers them."""
+def test_weights_in_another_file_are_not_loaded(folder, refusal, monkeypatch, location, is_constant):
+    """Beside the network, in the working folder or anywhere else: no digest covers them."""
     for place in (folder, folder.parent, folder / "a"):
         place.mkdir(exist_ok=True)
         (place / "weights.bin").write_bytes(bytes(784 * 10 * 4))
     monkeypatch.chdir(folder)
-    content = _with_weights_elsewhere(location.format(folder / "weights.bin"), is_constant=is_constant)
+    content = _with_external_weights(location.format(folder / "weights.bin"), is_constant=is_constant)
     drop_dense(folder)
     replace_file(folder, ONNX_NAME, content)
     assert refusal().startswith(f"{folder / ONNX_NAME}: ONNX Runtime cannot load it: ")
@@ -480,15 +477,15 @@ def _unknown_operator(model):
 
 
 @pytest.mark.parametrize("change", [_own_operator, _unknown_operator])
-def test_operators_that_onnx_does_not_have_end_the_run(folder, refusal, change):
-    """There is no place that code for them would be loaded from."""
+def test_unknown_operators_end_the_run(folder, refusal, change):
+    """No code is loaded for them."""
     drop_dense(folder)
     replace_file(folder, ONNX_NAME, _changed(change))
     assert refusal().startswith(f"{folder / ONNX_NAME}: ONNX Runtime cannot load it: ")
 
 
 def _reshaped(model):
-    """A network whose logits must be a multiple of seven: that they are not shows when it is run."""
+    """A network whose logits must be a multiple of seven, which fails only when it is run."""
     for name, width in (("sevens", 7), ("tens", 10)):
         model.graph.initializer.append(numpy_helper.from_array(np.array([-1, width]), name))
     model.graph.node.insert(2, helper.make_node("Reshape", ["logits", "sevens"], ["in sevens"]))
@@ -497,14 +494,14 @@ def _reshaped(model):
 
 
 def test_a_network_that_cannot_be_run_ends_the_run(folder, refusal):
-    """It loads; the golden rows are where it fails, and not the first part."""
+    """At the golden rows, before the first part."""
     drop_dense(folder)
     replace_file(folder, ONNX_NAME, _changed(_reshaped))
     assert refusal().startswith(f"{folder / ONNX_NAME}: ONNX Runtime cannot run it: ")
 
 
 def test_telemetry_is_off_before_a_network_is_loaded(folder, storage, monkeypatch):
-    """ONNX Runtime is told not to report anything, first of all."""
+    """ONNX Runtime's events are disabled first."""
     calls = []
     session, disable = ort.InferenceSession, ort.disable_telemetry_events
 
@@ -512,18 +509,18 @@ def test_telemetry_is_off_before_a_network_is_loaded(folder, storage, monkeypatc
         calls.append("load")
         return session(*arguments, **named)
 
-    def be_quiet():
-        calls.append("be quiet")
+    def disable_telemetry():
+        calls.append("disable")
         disable()
 
     monkeypatch.setattr(ort, "InferenceSession", load)
-    monkeypatch.setattr(ort, "disable_telemetry_events", be_quiet)
+    monkeypatch.setattr(ort, "disable_telemetry_events", disable_telemetry)
     drop_dense(folder)
     predictor_of(open_bundle(storage, str(folder)))
-    assert calls == ["be quiet", "load"]
+    assert calls == ["disable", "load"]
 
 
-# Python's own network calls each raise an event. `sys.modules` tells whether the train stage came in.
+# Python's network calls raise audit events. `sys.modules` shows whether the train stage was imported.
 WATCH_PYTHON = """
 import sys
 seen = []
@@ -537,7 +534,7 @@ assert not seen, seen
 assert not {"keras", "tensorflow", "onnx"} & set(sys.modules)
 """
 
-# In a network namespace of its own, the kernel counts what any code of the process, compiled or not, tries to send.
+# In its own network namespace, the kernel counts what any code of the process, compiled or not, tries to send.
 COUNTERS = {"OutRequests", "OutNoRoutes", "ActiveOpens", "OutDatagrams", "Ip6OutRequests", "Ip6OutNoRoutes"}
 WATCH_KERNEL = f"""
 import subprocess, sys
@@ -559,20 +556,20 @@ def _process(*arguments):
 
 @pytest.fixture
 def command(folder, source, tmp_path, digits):
-    """A whole `digit-job score` in Python: the arguments behind `python -c`."""
+    """The arguments of `python -c` for a whole `digit-job score`."""
     write_parquet(source / "b.parquet", digits)
     return [WATCH_PYTHON, "score", "--input", source, "--output", tmp_path / "out", "--model", folder]
 
 
-def test_scoring_asks_nothing_of_the_network(command, tmp_path):
-    """No socket is made and no name looked up, from the first import to the end."""
+def test_scoring_does_not_use_the_network_from_python(command, tmp_path):
+    """No socket and no name lookup, from the first import to the end."""
     result = _process(sys.executable, "-c", *command)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "out/_SUCCESS").exists()
 
 
-def test_scoring_sends_nothing_even_below_python(command, tmp_path):
-    """The kernel counts no packet and no connection of a whole run, where it can be asked to count one process."""
+def test_scoring_sends_no_packets(command, tmp_path):
+    """The kernel counts no packet and no connection of a whole run, where it can count those of one process."""
     if not shutil.which("unshare") or _process(*ISOLATED, "true").returncode:
         pytest.skip("needs Linux and the right to make a network namespace")
     attempt = "import socket; socket.socket().connect_ex(('192.0.2.1', 80))"

@@ -1,4 +1,4 @@
-"""Faults of the real world: each ends with its code and a message, nothing half-done, and is forgotten once lifted."""
+"""Real-world faults: each ends with its exit code and a message; without it, the same command completes the run."""
 
 import ctypes
 import errno
@@ -31,7 +31,7 @@ PART_BYTES = 16_000
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """One file of each kind that is cut into parts, and one that is packed; read-only."""
+    """One file of each format, and a compressed one; read-only."""
     folder = tmp_path_factory.mktemp("template")
     write_csv(folder / "a.csv", DIGITS)
     (folder / "b.csv.gz").write_bytes(gzip.compress(csv_text(DIGITS).encode()))
@@ -43,7 +43,7 @@ def template(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recorder(template, model, tmp_path_factory):
-    """An undisturbed run: its steps and what it leaves."""
+    """The file system of an undisturbed run: its operations, and the files that the run writes."""
     output, system = tmp_path_factory.mktemp("undisturbed") / "out", Failing("read")
     score(
         template, output, model, storage=LocalStorage(system), threads=1, part_bytes=PART_BYTES,
@@ -60,12 +60,12 @@ def inputs(template, tmp_path):
 
 @pytest.fixture
 def expected(recorder, template, inputs):
-    """What the command leaves where nothing happens; the report says where the inputs are."""
-    return _told_of(recorder.files, template, inputs)
+    """The files that the command writes if undisturbed, with the paths of this test's inputs."""
+    return _relocated(recorder.files, template, inputs)
 
 
-def _told_of(files, here, there):
-    """The same results of the same input or model in another place, which the report names."""
+def _relocated(files, here, there):
+    """The same files for inputs or a model in another folder, which the report names."""
     return {
         name: content.replace(str(here).encode(), str(there).encode()) if name.startswith("report.") else content
         for name, content in files.items()
@@ -73,7 +73,7 @@ def _told_of(files, here, there):
 
 
 def arguments(inputs, output, model):
-    """The command that a fault hits."""
+    """The command that is disturbed."""
     return [
         "score", "--input", inputs, "--output", output, "--model", model, "--threads", "1", "--part-bytes", PART_BYTES
     ]  # fmt: skip
@@ -84,8 +84,8 @@ def command(inputs, model, tmp_path):
     return arguments(inputs, tmp_path / "out", model)
 
 
-def assert_nothing_is_half_done(output, expected):
-    """What stands under a final name is whole, and `_SUCCESS` means all of it."""
+def assert_files_are_whole(output, expected):
+    """Every file under its final name is whole, and `_SUCCESS` exists only beside all others."""
     found = {name: content for name, content in stable_files(output).items() if not name.startswith("_parts/")}
     assert found.items() <= expected.items()
     assert "_SUCCESS" not in found or found == expected
@@ -95,9 +95,9 @@ def assert_nothing_is_half_done(output, expected):
 
 
 class Failing(LocalFileSystem):
-    """Lets the nth operation of one kind fail, and keeps a list of all. Files are written through it byte by byte.
+    """Lets the nth operation of one kind fail. steps: all operations so far.
 
-    below: only paths that hold these characters count. Files are read byte by byte where reading is to fail.
+    below: count only paths that contain this text. Writes are unbuffered; so are reads if the failing operation is one.
     """
 
     def __init__(self, verb, number=-1, error=None, below=""):
@@ -105,13 +105,13 @@ class Failing(LocalFileSystem):
         self.steps = []
 
     def step(self, verb, path):
-        """An operation is about to be done."""
+        """Called before every operation."""
         self.steps.append((verb, path))
         if (verb, self.count(verb, self.below)) == (self.verb, self.number + 1) and self.below in path:
             raise self.error
 
     def count(self, verb, below=""):
-        """How many operations of a kind there were."""
+        """The number of operations of a kind so far."""
         return sum(done == verb and below in path for done, path in self.steps)
 
     def open(self, path):
@@ -160,7 +160,7 @@ class _Written(io.FileIO):
 
 
 def disturbed(capfd, monkeypatch, system, command):
-    """How the command ends on a file system."""
+    """How the command ends on another file system."""
     with monkeypatch.context() as patch:
         patch.setattr("job.storage.local.LocalFileSystem", lambda: system)
         return call(capfd, *command)
@@ -176,20 +176,20 @@ def disturbed(capfd, monkeypatch, system, command):
     ],
     ids=lambda value: errno.errorcode.get(value, value),
 )  # fmt: skip
-def test_an_operation_that_fails(capfd, monkeypatch, command, expected, recorder, tmp_path, verb, number, place):
-    """Whichever operation fails, the run ends with 74 or 75, and the next one ends well."""
+def test_a_failing_operation(capfd, monkeypatch, command, expected, recorder, tmp_path, verb, number, place):
+    """Whichever it is, the run ends with 74 or 75, and the next one completes."""
     failing = Failing(verb, int(place * recorder.count(verb)), OSError(number, os.strerror(number)))
     result = disturbed(capfd, monkeypatch, failing, command)
     code = 75 if number in {errno.ENOSPC, errno.EDQUOT, errno.EMFILE} else 74
     assert_ended(result, code, str(tmp_path), os.strerror(number))
-    assert_nothing_is_half_done(tmp_path / "out", expected)
+    assert_files_are_whole(tmp_path / "out", expected)
     assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
 
 
 @pytest.mark.parametrize("name", ["a.csv", "b.csv.gz", "c.parquet", "images", "labels", "000006.arrow", "model.onnx"])
-def test_an_error_while_reading_names_what_was_read(capfd, monkeypatch, command, recorder, name):
-    """A read that fails midway is told of the file that it was of, and not of the one being written."""
+def test_a_read_error_names_the_file_being_read(capfd, monkeypatch, command, recorder, name):
+    """Not the file being written."""
     failing = Failing("read", recorder.count("read", name) - 1, OSError(errno.EIO, os.strerror(errno.EIO)), below=name)
     result = disturbed(capfd, monkeypatch, failing, command)
     assert_ended(result, 74, name, os.strerror(errno.EIO))
@@ -197,7 +197,7 @@ def test_an_error_while_reading_names_what_was_read(capfd, monkeypatch, command,
 
 @pytest.mark.parametrize("name", ["a.csv", "b.csv.gz", "c.parquet", "images", "000006.arrow"])
 def test_no_memory_while_reading(capfd, monkeypatch, command, expected, recorder, tmp_path, name):
-    """A file that there is no memory for is not called damaged: 75, and the next run, with more, ends well."""
+    """The file is not called damaged: 75, and the next run completes."""
     failing = Failing("read", recorder.count("read", name) - 1, MemoryError(), below=name)
     assert_ended(disturbed(capfd, monkeypatch, failing, command), 75, "out of memory")
     assert_ended(call(capfd, *command), 0)
@@ -205,7 +205,7 @@ def test_no_memory_while_reading(capfd, monkeypatch, command, expected, recorder
 
 
 def test_no_more_threads(capfd, monkeypatch, command, expected, tmp_path):
-    """A system that refuses a thread has run out of something: 75."""
+    """A system that refuses threads has run out of a resource: 75."""
 
     def refuse(*_):
         raise RuntimeError("can't start new thread")
@@ -217,11 +217,11 @@ def test_no_more_threads(capfd, monkeypatch, command, expected, tmp_path):
     assert stable_files(tmp_path / "out") == expected
 
 
-# Things that happen meanwhile
+# Changes during the run
 
 
-class Meanwhile(LocalFileSystem):
-    """Lets something happen to the files as the nth part is begun."""
+class Interfering(LocalFileSystem):
+    """Calls a function when the nth part is begun."""
 
     def __init__(self, number, act):
         self._begun, self._number, self._act = itertools.count(), number, act
@@ -242,7 +242,7 @@ def _grow(path):
         file.write(b"1,2,3\n")
 
 
-def _touch(path):
+def _replace(path):
     other = path.with_name(".other")
     other.write_bytes(path.read_bytes())
     os.replace(other, path)
@@ -251,17 +251,17 @@ def _touch(path):
 CHANGED = ["a.csv", "b.csv.gz", "c.parquet", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 
 
-@pytest.mark.parametrize("change", [_shrink, _grow, _touch])
+@pytest.mark.parametrize("change", [_shrink, _grow, _replace])
 @pytest.mark.parametrize("name", CHANGED)
-def test_an_input_that_changes_meanwhile(capfd, monkeypatch, inputs, model, expected, tmp_path, name, change):
-    """Shorter, longer or another: the run ends with 74, mixes nothing, and is not in the way of the next one."""
+def test_an_input_that_changes_during_the_run(capfd, monkeypatch, inputs, model, expected, tmp_path, name, change):
+    """Truncated, extended or replaced: the run ends with 74, and leaves nothing in the way of the next one."""
     images = inputs / "t10k-images-idx3-ubyte"
     source = images if "ubyte" in name else inputs / name
     number = 2 if name in {"a.csv", "c.parquet"} or "ubyte" in name else 1
     command = [*arguments(source, tmp_path / "out", model), "--max-rejects", "100%"]
     whole = inputs / name
     before = whole.read_bytes()
-    result = disturbed(capfd, monkeypatch, Meanwhile(number, lambda: change(whole)), command)
+    result = disturbed(capfd, monkeypatch, Interfering(number, lambda: change(whole)), command)
     assert_ended(result, 74, str(whole), "was changed while it was being read")
     assert not list((tmp_path / "out").glob("*"))
     whole.write_bytes(before)
@@ -274,10 +274,10 @@ def test_an_input_that_changes_meanwhile(capfd, monkeypatch, inputs, model, expe
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 6])
-def test_an_input_folder_that_vanishes(capfd, monkeypatch, command, inputs, expected, tmp_path, number):
-    """What was committed stays until the input, as it was, is back."""
+def test_an_input_folder_that_disappears(capfd, monkeypatch, command, inputs, expected, tmp_path, number):
+    """The committed parts stay until the input is back unchanged."""
     away = tmp_path / "away"
-    result = disturbed(capfd, monkeypatch, Meanwhile(number, lambda: inputs.rename(away)), command)
+    result = disturbed(capfd, monkeypatch, Interfering(number, lambda: inputs.rename(away)), command)
     assert_ended(result, 74, str(inputs))
     assert len(list((tmp_path / "out/_parts").glob("*.arrow"))) == number - 1
     assert_ended(call(capfd, *command), 66, "found no file there")
@@ -287,20 +287,20 @@ def test_an_input_folder_that_vanishes(capfd, monkeypatch, command, inputs, expe
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 9, 12])
-def test_an_output_folder_that_vanishes(capfd, monkeypatch, command, expected, tmp_path, number):
-    """The run ends with 74, or where nothing was lost with 0; the next one has the same bytes."""
+def test_an_output_folder_that_disappears(capfd, monkeypatch, command, expected, tmp_path, number):
+    """The run ends with 74, and the next one gives the same bytes."""
     output = tmp_path / "out"
     result = disturbed(
-        capfd, monkeypatch, Meanwhile(number, lambda: shutil.rmtree(output, ignore_errors=True)), command
+        capfd, monkeypatch, Interfering(number, lambda: shutil.rmtree(output, ignore_errors=True)), command
     )
     assert_ended(result, 74, str(output))
-    assert_nothing_is_half_done(output, expected)
+    assert_files_are_whole(output, expected)
     assert_ended(call(capfd, *command), 0)
     assert stable_files(output) == expected
 
 
 def test_corrected_labels_are_another_run(capfd, command, inputs):
-    """The file of labels is part of the input: with other labels, finished output is not taken for done."""
+    """The label file is part of the input: with other labels, finished output is refused."""
     assert_ended(call(capfd, *command), 0)
     write_idx(inputs, Digits(DIGITS.pixels, DIGITS.labels[::-1]))
     assert_ended(call(capfd, *command), 73, "holds a finished run over other inputs")
@@ -310,7 +310,7 @@ def test_corrected_labels_are_another_run(capfd, command, inputs):
 
 
 def _damage(path, change):
-    """Change a file's content behind its back: its modification time says that nothing happened."""
+    """Change a file's content but not its modification time; returns a function that restores it."""
     times = path.stat()
     content = path.read_bytes()
     path.write_bytes(change(content))
@@ -345,11 +345,11 @@ def _flipped(share):
     ],
 )
 def test_a_damaged_file(capfd, command, inputs, expected, tmp_path, name, change):
-    """Damage ends with 65 and names the file; the same command, once it is mended, gives the same bytes."""
+    """Ends with 65 and is named; once it is repaired, the same command gives the same bytes."""
     command = [*command, "--overwrite"]
     mend = _damage(inputs / name, change)
     assert_ended(call(capfd, *command), 65, str(inputs / name))
-    assert_nothing_is_half_done(tmp_path / "out", expected)
+    assert_files_are_whole(tmp_path / "out", expected)
     mend()
     assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
@@ -357,7 +357,7 @@ def test_a_damaged_file(capfd, command, inputs, expected, tmp_path, name, change
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.json"])
 def test_a_damaged_model(capfd, inputs, tmp_path, name):
-    """A model that is cut off ends with 78 before any output; restored, it scores."""
+    """Ends with 78 before any output; once it is repaired, the same command scores."""
     model = write_model(tmp_path / "model")
     mend = _damage(model / name, lambda content: content[:-10])
     assert_ended(call(capfd, *arguments(inputs, tmp_path / "out", model)), 78, str(model / name))
@@ -366,11 +366,11 @@ def test_a_damaged_model(capfd, inputs, tmp_path, name):
     assert_ended(call(capfd, *arguments(inputs, tmp_path / "out", model)), 0)
 
 
-# The machine's own
+# The machine
 
 
 def _without_privileges():
-    """Take from root what lets it pass over permissions, which from a new program on it cannot do any more."""
+    """Drop root's capabilities to bypass permissions, effective from the next program that is executed."""
     libc = ctypes.CDLL(None)
     for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, from linux/capability.h
         libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP, from linux/prctl.h
@@ -379,7 +379,7 @@ def _without_privileges():
 @pytest.mark.skipif(sys.platform != "linux", reason="root's privileges are taken away as Linux has them")
 @pytest.mark.parametrize("closed", ["in/a.csv", "in", "out", "model/model.onnx"])
 def test_no_permission(capfd, inputs, model, expected, tmp_path, closed):
-    """What may not be read or written is named, with 74; with permission, the same command ends well."""
+    """Ends with 74 and names the path; with permission, the same command completes."""
     same_model = write_model(tmp_path / "model")
     (tmp_path / "out").mkdir()
     command = arguments(inputs, tmp_path / "out", same_model)
@@ -392,17 +392,17 @@ def test_no_permission(capfd, inputs, model, expected, tmp_path, closed):
     finally:
         (tmp_path / closed).chmod(mode)
     assert_ended(call(capfd, *command), 0)
-    assert stable_files(tmp_path / "out") == _told_of(expected, model, same_model)
+    assert stable_files(tmp_path / "out") == _relocated(expected, model, same_model)
 
 
 @pytest.mark.parametrize("kib", [4, 8, 24, 48])
 def test_a_full_disk(capfd, inputs, model, expected, small_disk, kib):
-    """A disk that fills up ends with 75 and leaves nothing half-done; with more room the same command goes on."""
+    """Ends with 75 and leaves no half-written file; with more room, the same command continues."""
     place, resize = small_disk
     resize(kib)
     command = arguments(inputs, place / "out", model)
     assert_ended(call(capfd, *command), 75, str(place), "No space left on device")
-    assert_nothing_is_half_done(place / "out", expected)
+    assert_files_are_whole(place / "out", expected)
     resize(10_000)
     assert_ended(call(capfd, *command), 0)
     assert stable_files(place / "out") == expected
@@ -415,15 +415,15 @@ needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is
 
 @needs_full
 def test_results_that_cannot_be_printed(command, tmp_path):
-    """A full standard output ends with 75 and says so, though all files are there."""
+    """A full standard output ends with 75, though all files are complete."""
     with open("/dev/full", "w") as full:
         result = measured(tmp_path, *command, stdout=full)
     assert_ended(result, 75, "standard output: No space left on device")
     assert (tmp_path / "out/_SUCCESS").exists()
 
 
-def test_a_reader_of_the_results_who_leaves(command, tmp_path):
-    """A pipe that nobody reads from any more ends with 74."""
+def test_a_closed_pipe_as_standard_output(command, tmp_path):
+    """Ends with 74."""
     reader, writer = os.pipe()
     os.close(reader)
     result = measured(tmp_path, *command, stdout=writer)
@@ -445,7 +445,7 @@ def test_a_log_that_cannot_be_written(command, tmp_path, source, code):
 
 @pytest.mark.parametrize(("source", "code"), [("in", 0), ("nothing", 66)])
 def test_closed_standard_streams(command, expected, tmp_path, source, code):
-    """Without any of the three, a run ends as it should, and no file of results takes their place."""
+    """Without all three, a run ends as usual, and no output file takes their descriptors."""
     command[2] = tmp_path / source
     result = measured(tmp_path, *command, preexec_fn=lambda: os.closerange(0, 3))
     assert result.returncode == code

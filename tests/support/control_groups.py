@@ -1,8 +1,11 @@
-"""As much of a Linux system as tells a process what its control groups allow."""
+"""The files of a Linux system from which a process reads the limits of its control groups."""
 
 
 def write_system(folder, cgroup, files):
-    """cgroup: what /proc/self/cgroup says. files: below /sys/fs/cgroup, with their contents. Returns the folder."""
+    """Write a file system with control groups; returns its root.
+
+    cgroup: the content of /proc/self/cgroup. files: their contents by path below /sys/fs/cgroup.
+    """
     (folder / "proc/self").mkdir(parents=True)
     (folder / "proc/self/cgroup").write_text(cgroup)
     for name, content in files.items():

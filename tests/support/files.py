@@ -1,4 +1,4 @@
-"""Digits as arrays, and as files of every kind that the reader knows."""
+"""Digits as arrays, and as files of every format."""
 
 import gzip
 import struct
@@ -35,25 +35,25 @@ def make_digits(rows, seed=0):
 
 
 def csv_lines(digits, *, has_labels=True):
-    """Each row as a line without its end."""
+    """The rows as lines without line ends."""
     rows = np.column_stack([digits.labels, digits.pixels]) if has_labels else digits.pixels
     return [",".join(map(str, row)) for row in rows.tolist()]
 
 
 def csv_text(digits, *, has_header=True, has_labels=True):
-    """A whole CSV file as people have it."""
+    """The content of a CSV file."""
     header = [",".join(["label"] * has_labels + PIXEL_NAMES)] if has_header else []
     return "".join(line + "\n" for line in header + csv_lines(digits, has_labels=has_labels))
 
 
 def write_csv(path, digits, *, has_header=True, has_labels=True):
-    """Returns the path."""
+    """Write a CSV file; returns its path."""
     Path(path).write_text(csv_text(digits, has_header=has_header, has_labels=has_labels))
     return path
 
 
 def write_parquet(path, digits, *, row_group_size=None, has_labels=True):
-    """784 uint8 columns and a label. Returns the path."""
+    """Write a Parquet file of 784 uint8 columns and a label; returns its path."""
     columns = {"label": digits.labels} if has_labels else {}
     columns |= {name: digits.pixels[:, index] for index, name in enumerate(PIXEL_NAMES)}
     pq.write_table(pa.table(columns), path, row_group_size=row_group_size)
@@ -61,7 +61,7 @@ def write_parquet(path, digits, *, row_group_size=None, has_labels=True):
 
 
 def write_idx(folder, digits, *, prefix="t10k", is_compressed=False, has_labels=True):
-    """MNIST's own two files, named as MNIST's. Returns the path of the images."""
+    """Write MNIST's two IDX files, with MNIST's names; returns the path of the images."""
     pack = gzip.compress if is_compressed else bytes
     suffix = ".gz" if is_compressed else ""
     images = Path(folder) / f"{prefix}-images-idx3-ubyte{suffix}"

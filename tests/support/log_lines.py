@@ -1,4 +1,4 @@
-"""The log of a command, as a machine reads it."""
+"""Parses the JSON log of a command."""
 
 import json
 import re
@@ -9,7 +9,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def log_lines(stderr):
-    """Every line of standard error, each of which must be a JSON object of the documented form."""
+    """The lines of standard error, each of which must be a JSON object of the documented form."""
     lines = [json.loads(line) for line in stderr.splitlines()]
     for line in lines:
         assert set(line) - {"traceback"} == {"time", "level", "event", "logger", "message", "fields"}, line

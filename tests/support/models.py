@@ -1,4 +1,4 @@
-"""Models that need no training: one in integer arithmetic for laws, one in ONNX for the whole command."""
+"""Models that need no training: one in integer arithmetic for laws, and ONNX networks for the whole command."""
 
 import json
 from pathlib import Path
@@ -13,9 +13,9 @@ from job.train.export.onnx_graph import dense_layers
 
 
 class IntegerPredictor:
-    """Says of an image what integer sums over its pixels say: exact, and the same on every machine.
+    """Computes probabilities from integer sums of pixels: exact, and the same on every machine.
 
-    `calls` counts the rows asked for, so that a test can see what was not scored again.
+    calls: how many rows it has predicted.
     """
 
     def __init__(self):
@@ -72,7 +72,7 @@ def dense_onnx(hidden, seed=0):
 
 
 def change_card(folder, change):
-    """Let a function change a model folder's card, leave out what it sets to `...`, and make its digest fit again."""
+    """Change a card by a function, drop the keys that it sets to `...`, and update the card's digest."""
     path = Path(folder, CARD_NAME)
     card = json.loads(path.read_text())
     change(card)
@@ -81,12 +81,12 @@ def change_card(folder, change):
 
 
 def write_model(folder, seed=0):
-    """A whole model folder around `linear_onnx`. Returns the folder."""
+    """Write a model folder with `linear_onnx`; returns the folder."""
     return _written(folder, linear_onnx(seed), f"linear-{seed}")
 
 
 def write_dense_model(folder, seed=0):
-    """A whole model folder around `dense_onnx`, with its layers, which the scorer runs. Returns the folder."""
+    """Write a model folder with `dense_onnx` and its layers, which the scorer runs; returns the folder."""
     return _written(folder, dense_onnx(64, seed), f"dense-{seed}")
 
 

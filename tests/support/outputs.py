@@ -1,4 +1,4 @@
-"""Finished output made up of predictions, without a network that would have made them."""
+"""Finished output with given predictions, without a network."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPred
 
 
 def scored(predictions, labels=None, confidences=None):
-    """A scored batch: digits, -1 where rejected; labels or None; how sure, 0.9 unless given."""
+    """A scored batch. predictions: -1 where rejected. confidences: 0.9 by default."""
     predictions = np.asarray(predictions, np.int8)
     probabilities = np.zeros((len(predictions), 10), np.float32)
     sure = np.full(len(predictions), 0.9) if confidences is None else np.asarray(confidences)
@@ -25,7 +25,7 @@ def scored(predictions, labels=None, confidences=None):
 
 
 def write_output(folder, batches, *, format_="csv", name="model"):
-    """A finished run over inputs of these paths and scored batches. Returns the folder."""
+    """Write a finished run over scored batches, by the paths of their inputs; returns the folder."""
     folder = Path(folder)
     files, inputs = {}, []
     for path, batch in batches.items():
@@ -57,7 +57,7 @@ def write_output(folder, batches, *, format_="csv", name="model"):
 
 
 def write_long_output(folder, batch, times, *, format_, name):
-    """A finished run over one input, whose rows are those of a batch again and again. Returns the folder."""
+    """Write a finished run over one input that repeats the rows of a batch; returns the folder."""
     folder = write_output(folder, {"a": batch}, format_=format_, name=name)
     path = folder / f"predictions/a.{format_}"
     with path.open("wb") as file:

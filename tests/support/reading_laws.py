@@ -11,7 +11,7 @@ from unittest.mock import patch
 from job.errors import DigitJobError
 from job.settings import ReadSettings
 from support.batches import assert_same, joined
-from support.memory_storage import looked_at
+from support.memory_storage import source_in_memory
 
 # The scale is stated, because the first records might otherwise make 0 and 1 become 0 and 255.
 SETTINGS = ReadSettings(scale="255")
@@ -73,7 +73,7 @@ def records(content):
 
 def _read(content, part_bytes=1 << 40, block_rows=1000, *, is_compiled=False):
     with patch("job.read.source._COMPILED_PAYS_FROM_BYTES", 0 if is_compiled else 1 << 60):
-        storage, source = looked_at(content, SETTINGS)
+        storage, source = source_in_memory(content, SETTINGS)
     spans = source.split(part_bytes)
     return joined(batch for span in spans for batch in source.read(storage, span, block_rows)), source
 
@@ -81,7 +81,7 @@ def _read(content, part_bytes=1 << 40, block_rows=1000, *, is_compiled=False):
 def _check_refused_by_looking(content):
     """Text is refused by `look` or not at all; Parquet and IDX may be found damaged later."""
     try:
-        _, source = looked_at(content, SETTINGS)
+        _, source = source_in_memory(content, SETTINGS)
     except DigitJobError:
         return
     assert source.format != "csv", "a text was refused after it had become a source"

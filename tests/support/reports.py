@@ -1,4 +1,4 @@
-"""Reports as a run writes them, without a run: real handwriting, and a make-believe network's answers to it."""
+"""Reports and model cards without a run or a network: real digits with invented probabilities."""
 
 import base64
 
@@ -13,12 +13,12 @@ MODEL = {
     "digest": "5e" * 32, "name": "dense-accurate", "recipe": "accurate", "architecture": "784-128-128-128-10",
     "data": "mnist", "warning": None, "test_accuracy": 0.9953,
 }  # fmt: skip
-# What the keys are that reports of earlier versions do not have.
+# The keys that reports of earlier versions do not have.
 LATER = ("examples", "reject_examples", "drift", "run")
 
 
 def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **more):
-    """The content of a report.json over some of scikit-learn's digits. shift: how far the input drifted, 0 to 1."""
+    """A report over some of scikit-learn's digits. shift: how far the input drifted, 0 to 1."""
     random = np.random.default_rng(seed)
     digits = load_digits()
     chosen = random.integers(0, len(digits.target), rows)
@@ -70,12 +70,12 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
 
 
 def earlier(report):
-    """The same as an earlier version wrote it."""
+    """The same report as an earlier version wrote it."""
     return {name: value for name, value in report.items() if name not in LATER}
 
 
 def make_card(probabilities, labels):
-    """What a training's `model.json` says, golden rows aside, of a network that says so of its test images."""
+    """The card of a trained network, without golden rows, given its probabilities for the test images."""
     predictions = probabilities.argmax(axis=1)
     correct = int((predictions == labels).sum())
     metrics = {"accuracy": correct / len(labels), "correct": correct, "rows": len(labels), "loss": 0.1}

@@ -40,8 +40,8 @@ def settings_for(inputs, output, model, **settings):
 
 def score(inputs, output, model, *, storage=None, check_stop=lambda: None, observer=None, **settings):
     """Run the scoring stage."""
-    asked = settings_for(inputs, output, model, **settings)
-    return run(asked, (storage or LocalStorage()).stopping(check_stop), observer or SilentObserver())
+    run_settings = settings_for(inputs, output, model, **settings)
+    return run(run_settings, (storage or LocalStorage()).stopping(check_stop), observer or SilentObserver())
 
 
 @contextmanager
@@ -103,10 +103,10 @@ class PlannedOnce:
 
 def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry, **settings):
     """Run the scoring stage with the given TelemetrySettings; returns the recorder."""
-    asked = settings_for(inputs, output, model, **settings)
+    run_settings = settings_for(inputs, output, model, **settings)
     recorder = Recorder()
-    with publish(recorder, asked, telemetry):
-        recorder.result = run(asked, LocalStorage().stopping(check_stop), recorder)
+    with publish(recorder, run_settings, telemetry):
+        recorder.result = run(run_settings, LocalStorage().stopping(check_stop), recorder)
     return recorder
 
 

@@ -6,9 +6,9 @@ from job.contract import Reason, Reject, ScoredBatch
 
 
 def scored_batch(random, rows, *, sharpness=0.3, has_labels=True, rejected=0.2):
-    """Rows with random probabilities, some labels missing and some records rejected, for one reason or another.
+    """Rows with random probabilities, some without labels, some rejected for random reasons.
 
-    random: a generator. sharpness: of the probabilities; the closer to 0, the surer. rejected: a share of the rows.
+    random: a generator. sharpness: lower gives surer probabilities. rejected: the share of rejected rows.
     """
     probabilities = np.round(random.dirichlet(np.full(10, sharpness), rows).astype(np.float32), 6)
     wrong = np.flatnonzero(random.random(rows) < rejected).tolist()
@@ -21,7 +21,7 @@ def scored_batch(random, rows, *, sharpness=0.3, has_labels=True, rejected=0.2):
 
 
 def part_of(batch, start, stop):
-    """The rows start..stop of a batch, as a batch of its own."""
+    """The rows start to stop of a batch, as a batch."""
     rejects = tuple(each.shifted(-start, 0) for each in batch.rejects if start <= each.row < stop)
     labels = None if batch.labels is None else batch.labels[start:stop]
     return ScoredBatch(batch.predictions[start:stop], batch.probabilities[start:stop], labels, rejects)
