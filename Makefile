@@ -24,7 +24,7 @@ CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)"
 
-.PHONY: help setup train score sample test coverage soak bench bench-train fuzz image image-run image-test lint type check docs lock clean distclean
+.PHONY: help setup train score sample test test-fast coverage soak bench bench-train fuzz image image-run image-test lint type check docs lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -74,6 +74,10 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/python -m pytest $(PARALLEL)
+
+# The fast lane loads no TensorFlow, which tests/conftest.py makes sure of.
+test-fast: $(INSTALLED) ## Run the unit tests that are quick and need no TensorFlow: an answer within a minute
+	@$(BIN)/python -m pytest $(PARALLEL) --fast tests/unit
 
 coverage: $(INSTALLED) ## Run the tests and see which branches of the code they take; fail where too few
 	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=

@@ -46,4 +46,5 @@ class Flag(StrEnum):
     TO = "--to"
     TRANSPOSE = "--transpose"
     VALIDATION_SPLIT = "--validation-split"
+    VERBOSE = "--verbose"
     WEIGHT_DECAY = "--weight-decay"

@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,41 @@ from support.files import make_digits
 from support.models import write_model
 
 from job.storage import LocalStorage
+
+# What `--fast` leaves out: tests that load TensorFlow, compile, draw with matplotlib, or start processes of their own.
+_NOT_FAST = ("unit/train", "unit/compiled", "unit/figures", "unit/docker", "unit/lock")
+
+
+def pytest_addoption(parser):
+    """Add `--fast`, which `make test-fast` gives."""
+    parser.addoption("--fast", action="store_true", help="leave out what is slow or needs TensorFlow")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Deselect what is not for the fast lane."""
+    if not config.getoption("--fast"):
+        return
+    folder = Path(__file__).parent
+    left_out = [folder / each for each in _NOT_FAST]
+    is_slow = {
+        item: item.get_closest_marker("slow") is not None or any(map(item.path.is_relative_to, left_out))
+        for item in items
+    }
+    config.hook.pytest_deselected(items=[item for item in items if is_slow[item]])
+    items[:] = [item for item in items if not is_slow[item]]
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Not even import what the fast lane leaves out."""
+    left_out = [Path(__file__).parent / each for each in _NOT_FAST]
+    return True if config.getoption("--fast") and collection_path in left_out else None
+
+
+def pytest_sessionfinish(session):
+    """Fail the fast lane if it has become slow by a library."""
+    if session.config.getoption("--fast") and "tensorflow" in sys.modules:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        sys.stderr.write("The fast lane has loaded TensorFlow; mark the test that needs it as slow.\n")
 
 
 @pytest.fixture(scope="session", autouse=True)

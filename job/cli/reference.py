@@ -21,7 +21,7 @@ _DOCKER: Final = "docker/README.md"
 _DOCKERFILE: Final = "docker/Dockerfile"
 _BEGIN: Final = "<!-- `make docs` writes this table -->\n"
 _END: Final = "<!-- end of the table -->\n"
-_REQUIRED: Final = "[required]"
+_REQUIRED: Final = "(required)"
 _NAMES: Final = {int: "N", float: "X"}
 
 _HEAD: Final = """\
@@ -160,7 +160,9 @@ def _default(option: Any) -> str:
 
 def _meaning(option: Any) -> str:
     """The flag's help on one line of a table, without what other columns tell."""
-    text = re.sub(r" *\[env var: [^\]]*\]", "", " ".join(str(option.help).split())).replace(_REQUIRED, "").rstrip()
+    text = (
+        re.sub(r" *\[env var: [^\]]*\]", "", " ".join(str(option.help).split())).replace(f" {_REQUIRED}", "").rstrip()
+    )
     return text.replace("|", "\\|")
 
 

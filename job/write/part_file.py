@@ -8,7 +8,7 @@ input is only known once all parts before it have been read.
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
@@ -53,7 +53,9 @@ class PartWriter:
     def finish(self, summary: PartSummary, examples: bytes) -> None:
         """Append the summary, the examples (`Examples.to_bytes`) and the footer."""
         empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in self._schema], schema=self._schema)
-        metadata = {_SUMMARY: json.dumps(asdict(summary)).encode(), _EXAMPLES: examples}
+        # Not asdict, which copies every list of counts element by element.
+        content = {each.name: getattr(summary, each.name) for each in fields(summary)}
+        metadata = {_SUMMARY: json.dumps(content).encode(), _EXAMPLES: examples}
         self._writer.write_batch(empty, custom_metadata=metadata)
         self._writer.close()
 

@@ -1,18 +1,25 @@
-"""What is attacked: a command, of which each module of these tests says the inputs."""
+"""The command that the tests disturb. Each module of tests has its own `inputs`."""
 
 import pytest
-from support.runs import score, stable_files
+from support.runs import repeated_runs, score, stable_files
+
+
+@pytest.fixture(scope="module")
+def _repeated_runs():
+    """For modules of tests that repeat a run many times; see `repeated_runs`."""
+    with repeated_runs():
+        yield
 
 
 @pytest.fixture
 def output(tmp_path):
-    """Where the command under attack writes."""
+    """The output folder of the command."""
     return tmp_path / "out"
 
 
 @pytest.fixture
 def arguments(inputs, model, output):
-    """The command under attack."""
+    """The command."""
     return [
         "score", "--input", inputs, "--output", output, "--model", model,
         "--part-bytes", "40000", "--threads", "2", "--max-rejects", "100%",
@@ -21,7 +28,7 @@ def arguments(inputs, model, output):
 
 @pytest.fixture(scope="module")
 def undisturbed(inputs, model, tmp_path_factory):
-    """What the command leaves when nothing happens to it."""
+    """The files that the command writes if nothing disturbs it."""
     output = tmp_path_factory.mktemp("undisturbed") / "out"
     score(inputs, output, model)
     return stable_files(output)

@@ -1,4 +1,7 @@
-"""A run may die at any moment; the same command run again finishes it, and nobody can tell."""
+"""A run may be killed at any moment; the same command finishes it with the same bytes.
+
+The runs that are killed are processes. Those that finish their work run in the test's own process, which is quicker.
+"""
 
 import os
 import resource
@@ -11,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from support.command import digit_job, start, start_signalled, start_signalled_at_import
 from support.files import csv_text, make_digits
+from support.outcome import call
 from support.runs import files_below, score, stable_files
 
-# More than any machine takes, however busy: only a process that hangs takes longer.
+# Longer than any run takes on a busy machine: only a process that hangs takes longer.
 PATIENCE_S = 300
 
 
@@ -34,26 +38,26 @@ def parts_in(output):
 
 
 def ended(process):
-    """What a process said on standard error; it must end."""
+    """The standard error of a process, which must end."""
     return process.communicate(timeout=PATIENCE_S)[1]
 
 
 def killed(tmp_path, arguments, at):
-    """Run the command and kill it once so many parts and files are committed."""
+    """Run the command and kill it once `at` parts and files are committed."""
     process = start_signalled(signal.SIGKILL, at, tmp_path / "when", *arguments)
     stderr = ended(process)
     assert process.returncode == -signal.SIGKILL, stderr
 
 
 @pytest.mark.parametrize("parts", [1, 40])
-def test_a_killed_run_is_finished_by_the_same_command(arguments, output, tmp_path, undisturbed, parts):
-    """After kill -9 nothing half-done is visible; the next run keeps what is committed and ends with the same bytes."""
+def test_a_killed_run_is_finished_by_the_same_command(arguments, output, tmp_path, undisturbed, parts, capfd):
+    """After kill -9 no file is half-written; the next run keeps what is committed and ends with the same bytes."""
     killed(tmp_path, arguments, parts)
     assert not (output / "_SUCCESS").exists()
     assert not (output / "predictions").exists()
     committed = len(parts_in(output))
     assert committed >= parts
-    result = digit_job(*arguments)
+    result = call(capfd, *arguments)
     assert result.returncode == 0, result.stderr
     assert f"resuming, {committed} of " in result.stderr
     assert stable_files(output) == undisturbed
@@ -71,10 +75,10 @@ def seconds_to_stop(number, at, code, arguments, output, tmp_path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_run_leaves_in_good_order(arguments, output, tmp_path, undisturbed, number, code):
-    """A signal ends the run within two seconds, with its exit code and no temporary file; it can be resumed.
+def test_a_stopped_run_ends_in_good_order(arguments, output, tmp_path, undisturbed, number, code, capfd):
+    """Within two seconds, with the signal's exit code and no temporary file; it can be resumed.
 
-    What else the machine does may hold up one attempt, or two; the third, too, must find committed what was before.
+    A busy machine may delay one attempt, or two; each must keep the parts that were committed.
     """
     for _ in range(3):
         before = len(parts_in(output))
@@ -83,14 +87,14 @@ def test_a_stopped_run_leaves_in_good_order(arguments, output, tmp_path, undistu
         if seconds < 2:
             break
     assert seconds < 2
-    assert digit_job(*arguments).returncode == 0
+    assert call(capfd, *arguments).returncode == 0
     assert stable_files(output) == undisturbed
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("module", ["onnxruntime", "job.train.card.foreign_model"])
-def test_a_run_stopped_while_it_starts(arguments, output, tmp_path, module, number, code):
-    """Before the first part, too, a signal ends it in good order: loading libraries, or turning to a Keras file."""
+def test_a_run_stopped_while_it_starts_ends_in_good_order(arguments, output, tmp_path, module, number, code):
+    """While it loads libraries, or opens a Keras file."""
     keras = ["--model", tmp_path / "a.keras"] if "train" in module else []
     process = start_signalled_at_import(number, module, *arguments, *keras)
     stderr = ended(process)
@@ -100,26 +104,26 @@ def test_a_run_stopped_while_it_starts(arguments, output, tmp_path, module, numb
     assert not output.exists()
 
 
-def test_what_a_kill_leaves_behind_goes_away(arguments, output, tmp_path, undisturbed):
-    """A temporary file of a killed run does not outlive the run that finishes."""
+def test_temporary_files_of_a_killed_run_are_removed(arguments, output, tmp_path, undisturbed, capfd):
+    """By the run that finishes."""
     killed(tmp_path, arguments, 3)
     (output / "_parts/.000099.arrow.0123.tmp").write_bytes(b"half a part")
-    assert digit_job(*arguments).returncode == 0
+    assert call(capfd, *arguments).returncode == 0
     assert stable_files(output) == undisturbed
 
 
-def test_a_run_killed_before_tidying_up_is_done(arguments, inputs, model, output, undisturbed):
-    """Parts that remain beside _SUCCESS are removed by the next run, which has nothing else to do."""
+def test_a_run_killed_before_it_removed_its_parts_is_done(arguments, inputs, model, output, undisturbed, capfd):
+    """The next run removes parts beside _SUCCESS and does nothing else."""
     score(inputs, output, model)
     (output / "_parts").mkdir()
     (output / "_parts/000000.arrow").write_bytes(b"left over")
-    result = digit_job(*arguments)
+    result = call(capfd, *arguments)
     assert "nothing to do" in result.stdout
     assert stable_files(output) == undisturbed
 
 
 def test_two_identical_runs_at_once_both_end_well(arguments, output, undisturbed):
-    """Two processes that score the same into the same folder do not harm each other."""
+    """Two processes with the same output folder do not disturb each other."""
     first, second = start(*arguments), start(*arguments)
     errors = [ended(process) for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), errors
@@ -127,7 +131,7 @@ def test_two_identical_runs_at_once_both_end_well(arguments, output, undisturbed
 
 
 class Frozen:
-    """A run that stands still once so many parts and files are committed, until `go_on`, which gives its exit code."""
+    """A run that is stopped once `at` parts and files are committed. `go_on` continues it and returns its exit code."""
 
     def __init__(self, at, note, arguments):
         self._process = start_signalled(signal.SIGSTOP, at, note, *arguments)
@@ -141,17 +145,17 @@ class Frozen:
         return self._process.returncode
 
 
-# For each moment, and for runs that overwrite each other, see test_another_run_meanwhile.
-def test_two_different_runs_at_once_are_not_mixed(arguments, output, tmp_path, undisturbed):
-    """Of two processes that score differently into the same folder, the second is refused, the first not disturbed."""
+# test_another_run_meanwhile does this at every moment, and with runs that overwrite each other.
+def test_two_different_runs_at_once_are_not_mixed(arguments, output, tmp_path, undisturbed, capfd):
+    """The second is refused; the first is not disturbed."""
     frozen = Frozen(20, tmp_path / "when", arguments)
-    assert digit_job(*arguments, "--probabilities").returncode == 73
+    assert call(capfd, *arguments, "--probabilities").returncode == 73
     assert frozen.go_on() == 0, frozen.stderr
     assert stable_files(output) == undisturbed
 
 
-def test_a_run_whose_folder_another_takes_is_told_so(arguments, output, tmp_path):
-    """A process that was thought dead, and was not, ends with 73 and leaves the other's files alone."""
+def test_a_run_whose_folder_another_claims_says_so(arguments, output, tmp_path):
+    """A process that was wrongly thought dead ends with 73 and leaves the other's files alone."""
     frozen = Frozen(20, tmp_path / "when", arguments)
     killed(tmp_path, [*arguments, "--overwrite", "--probabilities"], 10)
     before = files_below(output)
@@ -160,31 +164,31 @@ def test_a_run_whose_folder_another_takes_is_told_so(arguments, output, tmp_path
     assert files_below(output) == before
 
 
-def test_two_runs_that_overwrite_at_once_leave_one_run_or_none(arguments, inputs, model, output, undisturbed):
-    """Both may end well, or one may be in the other's way and say so; never is old or other output left behind."""
+def test_two_runs_that_overwrite_at_once_leave_one_run_or_none(arguments, inputs, model, output, undisturbed, capfd):
+    """Both may end well, or one may fail; no old or mixed output is left."""
     score(inputs / "long.parquet", output, model)
     processes = [start(*arguments, "--overwrite") for _ in range(2)]
     errors = [ended(process) for process in processes]
     assert {process.returncode for process in processes} <= {0, 73, 74}, errors
     assert not any("Traceback" in error for error in errors), errors
-    result = digit_job(*arguments)
+    result = call(capfd, *arguments)
     assert result.returncode == 0, result.stderr
     assert stable_files(output) == undisturbed
 
 
 def limited(mebibytes):
-    """What a process does first, to have no more address space than that."""
+    """Limits the address space of a process; a preexec_fn."""
     return lambda: resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
 
 
-# What the C library ends a process with that finds no memory for a thread's variables.
+# The exit code of the dynamic loader if there is no memory for thread-local variables.
 KILLED_BY_THE_LOADER = 127
 
 
 def test_a_run_out_of_memory_says_so_and_is_finished_by_the_same_command(arguments, output, undisturbed):
-    """Under a limit that is too low the run ends with 75, or is ended by a library that cannot go on; nothing is lost.
+    """Under too low a limit the run ends with 75, or a library aborts it; nothing is lost.
 
-    From a limit that Python alone starts with, in small steps, to one that is enough.
+    The limit rises in small steps, from one that Python alone starts with to one that is enough.
     """
     codes = []
     for mebibytes in range(360, 2400, 20):
@@ -205,7 +209,7 @@ def test_a_run_out_of_memory_says_so_and_is_finished_by_the_same_command(argumen
 
 @pytest.mark.soak
 def test_forty_kills_at_any_moment(arguments, output, undisturbed, figure):
-    """Killed at moments spread over the whole of a run, from its start to its end, and started again each time."""
+    """Killed at moments spread over the whole run, and started again each time."""
     started = time.monotonic()
     assert digit_job(*arguments).returncode == 0
     seconds = time.monotonic() - started

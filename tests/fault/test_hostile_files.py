@@ -18,7 +18,7 @@ import pytest
 from support.batches import joined
 from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv, write_parquet
 from support.memory_storage import PATH, looked_at
-from support.outcome import assert_told, call, measured
+from support.outcome import assert_ended, call, measured
 from support.pictures import png
 from support.runs import files_below
 
@@ -59,7 +59,7 @@ def test_names_of_files_are_any_bytes(named, tmp_path, model, capfd):
     result = call(
         capfd, "score", "--input", named, "--output", tmp_path / "out", "--model", model, "--max-rejects", "10%"
     )
-    assert_told(result, 0)
+    assert_ended(result, 0)
     visible = {name for name in map(os.fsdecode, NAMES) if not name.startswith(".")}
     assert {path.name for path in (tmp_path / "out/predictions").iterdir()} == visible
     assert {path.name for path in (tmp_path / "out/rejects").iterdir()} == {f"{name}.jsonl" for name in visible}
@@ -104,10 +104,10 @@ def test_results_tell_names_on_lines_of_their_own(tmp_path, model, capfd):
     name = os.fsdecode(b"a\nb\xff\x1b[31m.csv")
     write_csv(tmp_path / name, DIGITS)
     shown = call(capfd, "inspect", tmp_path / name)
-    assert_told(shown, 0)
+    assert_ended(shown, 0)
     assert shown.stdout.splitlines()[0] == f"{tmp_path}/a\\x0ab\\udcff\\x1b[31m.csv"
     scored = call(capfd, "score", "--input", tmp_path / name, "--output", tmp_path / name[:-4], "--model", model)
-    assert_told(scored, 0)
+    assert_ended(scored, 0)
     assert "a\\x0ab\\udcff\\x1b[31m/report.html" in scored.stdout
 
 
@@ -116,14 +116,14 @@ def test_locations_that_are_no_uri(tmp_path, model, capfd, location):
     """A location that looks like a URI and is none is refused, or is not found."""
     result = call(capfd, "score", "--input", location, "--output", tmp_path / "out", "--model", model)
     assert result.returncode in {2, 66}
-    assert_told(result, result.returncode)
+    assert_ended(result, result.returncode)
 
 
 def test_a_file_uri_may_spell_any_bytes(tmp_path, model, capfd):
     """A URI of a file whose name is no UTF-8 is found."""
     path = tmp_path / os.fsdecode(b"\xff#?.csv")
     write_csv(path, DIGITS)
-    assert_told(call(capfd, "score", "--input", path.as_uri(), "--output", tmp_path / "out", "--model", model), 0)
+    assert_ended(call(capfd, "score", "--input", path.as_uri(), "--output", tmp_path / "out", "--model", model), 0)
 
 
 def test_links_that_leave_the_folder_write_nothing_there(tmp_path, model, capfd):
@@ -136,7 +136,7 @@ def test_links_that_leave_the_folder_write_nothing_there(tmp_path, model, capfd)
     (tmp_path / "in/folder").symlink_to("../other")
     before = files_below(tmp_path)
     source = tmp_path / "in/../other/../in"
-    assert_told(call(capfd, "score", "--input", source, "--output", tmp_path / "out", "--model", model), 0)
+    assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "out", "--model", model), 0)
     after = files_below(tmp_path)
     assert [name for name in after if name.startswith("out/predictions")] == ["out/predictions/a.csv"]
     assert {name: content for name, content in after.items() if not name.startswith("out/")} == before
@@ -147,7 +147,7 @@ def test_names_in_an_archive_name_no_output(tmp_path, model, capfd):
     (tmp_path / "in").mkdir()
     with zipfile.ZipFile(tmp_path / "in/a.csv.zip", "w") as archive:
         archive.writestr("../../escaped.csv", TEXT)
-    assert_told(call(capfd, "score", "--input", tmp_path / "in", "--output", tmp_path / "out", "--model", model), 0)
+    assert_ended(call(capfd, "score", "--input", tmp_path / "in", "--output", tmp_path / "out", "--model", model), 0)
     assert not list(tmp_path.parent.rglob("escaped*"))
 
 
@@ -174,7 +174,7 @@ def test_where_there_is_nothing_to_read(tmp_path, model, capfd, make, code, word
     """A folder where a file is expected, and a file of nothing, are told as such, and nothing is written."""
     make(tmp_path / "a.csv")
     source = tmp_path / "a.csv"
-    assert_told(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), code, words)
+    assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), code, words)
     assert not (tmp_path / "o").exists()
 
 
@@ -183,7 +183,7 @@ def test_a_pattern_or_folder_of_no_files(tmp_path, model, capfd, location):
     """Zero matching files end with 66; folders that are named like files are none."""
     (tmp_path / "in/a.csv").mkdir(parents=True)
     result = call(capfd, "score", "--input", tmp_path / location, "--output", tmp_path / "o", "--model", model)
-    assert_told(result, 66, "found no file there")
+    assert_ended(result, 66, "found no file there")
 
 
 @pytest.mark.parametrize("content", [HEADER, HEADER + b"\n"], ids=["cut", "whole"])
@@ -191,7 +191,7 @@ def test_a_header_and_no_record(tmp_path, model, capfd, content):
     """A header alone is a file of no records, which has no predictions and is no error."""
     (tmp_path / "a.csv").write_bytes(content)
     source = tmp_path / "a.csv"
-    assert_told(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), 0)
+    assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), 0)
     assert (tmp_path / "o/predictions/a.csv").read_bytes() == b"prediction,confidence,label,reject\n"
     assert json.loads((tmp_path / "o/report.json").read_text())["rows"] == {"read": 0, "scored": 0, "rejected": 0}
 
@@ -206,7 +206,7 @@ def test_something_else_stands_where_the_output_goes(tmp_path, model, capfd, nam
     before = files_below(tmp_path)
     result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model)
     assert result.returncode in {73, 74}
-    assert_told(result, result.returncode, str(tmp_path / "o"))
+    assert_ended(result, result.returncode, str(tmp_path / "o"))
     assert files_below(tmp_path) == before
 
 
@@ -215,7 +215,7 @@ def test_the_output_folder_is_a_file(tmp_path, model, capfd):
     source = write_csv(tmp_path / "a.csv", DIGITS)
     (tmp_path / "o").write_bytes(b"mine")
     result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model)
-    assert_told(result, 74, str(tmp_path / "o"))
+    assert_ended(result, 74, str(tmp_path / "o"))
     assert (tmp_path / "o").read_bytes() == b"mine"
 
 
@@ -240,7 +240,7 @@ def _score_measured(tmp_path, model, source, *more, **how):
 def test_a_line_without_end(tmp_path, model, size):
     """However long a line is, it is one rejected record, and the others are scored."""
     _line_without_end(tmp_path / "a.csv", size)
-    assert_told(_score_measured(tmp_path, model, tmp_path / "a.csv", seconds=120), 0)
+    assert_ended(_score_measured(tmp_path, model, tmp_path / "a.csv", seconds=120), 0)
     [line] = (tmp_path / "out/rejects/a.csv.jsonl").read_bytes().splitlines()
     assert json.loads(line)["reason"] == "over_long_record"
     assert len((tmp_path / "out/predictions/a.csv").read_bytes().splitlines()) == 1 + len(DIGITS) + 1
@@ -264,7 +264,7 @@ def test_text_that_is_no_table_of_digits(tmp_path, model, capfd, content, words)
     """Lines without end, zero bytes and a million columns are refused by what they are, before any work."""
     (tmp_path / "a.csv").write_bytes(content)
     source = tmp_path / "a.csv"
-    assert_told(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), 65, words)
+    assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), 65, words)
     assert not (tmp_path / "o").exists()
 
 
@@ -277,7 +277,7 @@ def test_columns_beyond_counting_beside_the_pixels(tmp_path, model, capfd):
     result = call(
         capfd, "score", "--input", tmp_path, "--output", tmp_path / "o", "--model", model, "--max-rejects", "10%"
     )
-    assert_told(result, 0)
+    assert_ended(result, 0)
     assert b'"reason": "too_many_fields"' in (tmp_path / "o/rejects/b.csv.jsonl").read_bytes()
 
 
@@ -300,7 +300,7 @@ PACKERS = {
 def test_a_bomb_of_zeros_costs_one_record(tmp_path, model, kind):
     """What swells to a thousand times its size is read through in bounded memory, and is one record without end."""
     (tmp_path / "a.csv.packed").write_bytes(PACKERS[kind](TEXT + bytes(BOMB_BYTES)))
-    assert_told(_score_measured(tmp_path, model, tmp_path / "a.csv.packed"), 0)
+    assert_ended(_score_measured(tmp_path, model, tmp_path / "a.csv.packed"), 0)
     assert len((tmp_path / "out/rejects/a.csv.packed.jsonl").read_bytes().splitlines()) == 1
 
 
@@ -309,7 +309,7 @@ def test_a_bomb_in_a_bomb_is_not_lit(tmp_path, model, capfd, kind):
     """One layer is unpacked; what is in it is no text, and refused."""
     (tmp_path / "a.csv.packed").write_bytes(PACKERS[kind](PACKERS[kind](bytes(4 << 20))))
     result = call(capfd, "score", "--input", tmp_path / "a.csv.packed", "--output", tmp_path / "o", "--model", model)
-    assert_told(result, 65, "a.csv.packed")
+    assert_ended(result, 65, "a.csv.packed")
 
 
 # IDX
@@ -331,7 +331,7 @@ def test_headers_of_idx_that_promise_four_billion_images(tmp_path, model, is_pac
     labels = struct.pack(">II", 0x801, 2**32 - 1) + bytes(label_bytes)
     folder = _idx(tmp_path, announced=2**32 - 1, labels=labels, pack=gzip.compress if is_packed else bytes)
     result = _score_measured(tmp_path, model, folder, preexec_fn=_without_gigabytes)
-    assert_told(result, 65, "-idx")
+    assert_ended(result, 65, "-idx")
 
 
 def _without_gigabytes():
@@ -345,7 +345,7 @@ def test_labels_of_idx_that_are_not_as_many(tmp_path, model, capfd, count):
     """Labels whose header announces another number than the images are refused, and nothing is written."""
     folder = _idx(tmp_path, announced=3, labels=struct.pack(">II", 0x801, count) + bytes(3))
     result = call(capfd, "score", "--input", folder, "--output", tmp_path / "o", "--model", model)
-    assert_told(result, 65, "expected an IDX file of 3 labels")
+    assert_ended(result, 65, "expected an IDX file of 3 labels")
     assert not (tmp_path / "o/_SUCCESS").exists()
 
 
@@ -361,7 +361,7 @@ def test_pictures_that_are_bombs_are_rejected_one_by_one(tmp_path, model, capfd)
     pq.write_table(pa.table({"image": pictures}), tmp_path / "a.parquet")
     source = tmp_path / "a.parquet"
     result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model, "--max-rejects", "5")
-    assert_told(result, 0)
+    assert_ended(result, 0)
     rejected = [json.loads(line) for line in (tmp_path / "o/rejects/a.parquet.jsonl").read_text().splitlines()]
     assert [(each["row"], each["reason"]) for each in rejected] == [(row, "bad_image") for row in range(1, 6)]
 
@@ -454,7 +454,7 @@ def test_footers_that_lie_about_their_length(tmp_path, model, capfd, length):
     (tmp_path / "a.parquet").write_bytes(whole[:-8] + length.to_bytes(4, "little") + whole[-4:])
     source = tmp_path / "a.parquet"
     result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model)
-    assert_told(result, 65, "cannot be read as Parquet")
+    assert_ended(result, 65, "cannot be read as Parquet")
 
 
 def test_a_column_whose_name_is_no_text(tmp_path, model, capfd):
@@ -462,7 +462,7 @@ def test_a_column_whose_name_is_no_text(tmp_path, model, capfd):
     (tmp_path / "a.parquet").write_bytes(_parquet("bytes", DIGITS).replace(b"image", b"im\xffge"))
     source = tmp_path / "a.parquet"
     result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model)
-    assert_told(result, 65, "cannot be read as Parquet")
+    assert_ended(result, 65, "cannot be read as Parquet")
 
 
 @needs_proc
@@ -471,11 +471,11 @@ def test_a_footer_full_of_something_else(tmp_path, model):
     source = write_parquet(tmp_path / "a.parquet", DIGITS)
     table = pq.read_table(source).replace_schema_metadata({"note": "x" * (2 << 20)})
     pq.write_table(table, source)
-    assert_told(_score_measured(tmp_path, model, source), 0)
+    assert_ended(_score_measured(tmp_path, model, source), 0)
     schema = re.search(b"ARROW:schema", source.read_bytes())
     content = bytearray(source.read_bytes())
     content[schema.end() + 8 : schema.end() + 40] = b"?" * 32
     source.write_bytes(content)
     result = _score_measured(tmp_path, model, source, "--overwrite")
     assert result.returncode in {0, 65}
-    assert_told(result, result.returncode)
+    assert_ended(result, result.returncode)

@@ -16,12 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from support.files import Digits, csv_text, make_digits, write_csv, write_idx
 from support.models import write_model
-from support.outcome import assert_told, call, measured
+from support.outcome import assert_ended, call, measured
 from support.runs import score, stable_files
 
 from job.settings import RejectLimit
 from job.storage import LocalStorage
 from job.storage.filesystem import LocalFileSystem
+
+pytestmark = pytest.mark.usefixtures("_repeated_runs")
 
 DIGITS = make_digits(24)
 PART_BYTES = 16_000
@@ -179,9 +181,9 @@ def test_an_operation_that_fails(capfd, monkeypatch, command, expected, recorder
     failing = Failing(verb, int(place * recorder.count(verb)), OSError(number, os.strerror(number)))
     result = disturbed(capfd, monkeypatch, failing, command)
     code = 75 if number in {errno.ENOSPC, errno.EDQUOT, errno.EMFILE} else 74
-    assert_told(result, code, str(tmp_path), os.strerror(number))
+    assert_ended(result, code, str(tmp_path), os.strerror(number))
     assert_nothing_is_half_done(tmp_path / "out", expected)
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
 
 
@@ -190,15 +192,15 @@ def test_an_error_while_reading_names_what_was_read(capfd, monkeypatch, command,
     """A read that fails midway is told of the file that it was of, and not of the one being written."""
     failing = Failing("read", recorder.count("read", name) - 1, OSError(errno.EIO, os.strerror(errno.EIO)), below=name)
     result = disturbed(capfd, monkeypatch, failing, command)
-    assert_told(result, 74, name, os.strerror(errno.EIO))
+    assert_ended(result, 74, name, os.strerror(errno.EIO))
 
 
 @pytest.mark.parametrize("name", ["a.csv", "b.csv.gz", "c.parquet", "images", "000006.arrow"])
 def test_no_memory_while_reading(capfd, monkeypatch, command, expected, recorder, tmp_path, name):
     """A file that there is no memory for is not called damaged: 75, and the next run, with more, ends well."""
     failing = Failing("read", recorder.count("read", name) - 1, MemoryError(), below=name)
-    assert_told(disturbed(capfd, monkeypatch, failing, command), 75, "out of memory")
-    assert_told(call(capfd, *command), 0)
+    assert_ended(disturbed(capfd, monkeypatch, failing, command), 75, "out of memory")
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
 
 
@@ -210,8 +212,8 @@ def test_no_more_threads(capfd, monkeypatch, command, expected, tmp_path):
 
     with monkeypatch.context() as patch:
         patch.setattr(threading, "_start_new_thread", refuse)
-        assert_told(call(capfd, *command), 75, "cannot start 1 threads")
-    assert_told(call(capfd, *command), 0)
+        assert_ended(call(capfd, *command), 75, "cannot start 1 threads")
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
 
 
@@ -260,10 +262,10 @@ def test_an_input_that_changes_meanwhile(capfd, monkeypatch, inputs, model, expe
     whole = inputs / name
     before = whole.read_bytes()
     result = disturbed(capfd, monkeypatch, Meanwhile(number, lambda: change(whole)), command)
-    assert_told(result, 74, str(whole), "was changed while it was being read")
+    assert_ended(result, 74, str(whole), "was changed while it was being read")
     assert not list((tmp_path / "out").glob("*"))
     whole.write_bytes(before)
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     found, kind = stable_files(tmp_path / "out"), f"predictions/{source.name}"
     assert [found[each] for each in found if each.startswith(kind)] == [
         expected[each] for each in expected if each.startswith(kind)
@@ -276,11 +278,11 @@ def test_an_input_folder_that_vanishes(capfd, monkeypatch, command, inputs, expe
     """What was committed stays until the input, as it was, is back."""
     away = tmp_path / "away"
     result = disturbed(capfd, monkeypatch, Meanwhile(number, lambda: inputs.rename(away)), command)
-    assert_told(result, 74, str(inputs))
+    assert_ended(result, 74, str(inputs))
     assert len(list((tmp_path / "out/_parts").glob("*.arrow"))) == number - 1
-    assert_told(call(capfd, *command), 66, "found no file there")
+    assert_ended(call(capfd, *command), 66, "found no file there")
     away.rename(inputs)
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
 
 
@@ -291,17 +293,17 @@ def test_an_output_folder_that_vanishes(capfd, monkeypatch, command, expected, t
     result = disturbed(
         capfd, monkeypatch, Meanwhile(number, lambda: shutil.rmtree(output, ignore_errors=True)), command
     )
-    assert_told(result, 74, str(output))
+    assert_ended(result, 74, str(output))
     assert_nothing_is_half_done(output, expected)
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(output) == expected
 
 
 def test_corrected_labels_are_another_run(capfd, command, inputs):
     """The file of labels is part of the input: with other labels, finished output is not taken for done."""
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     write_idx(inputs, Digits(DIGITS.pixels, DIGITS.labels[::-1]))
-    assert_told(call(capfd, *command), 73, "holds a finished run over other inputs")
+    assert_ended(call(capfd, *command), 73, "holds a finished run over other inputs")
 
 
 # Damaged files
@@ -346,10 +348,10 @@ def test_a_damaged_file(capfd, command, inputs, expected, tmp_path, name, change
     """Damage ends with 65 and names the file; the same command, once it is mended, gives the same bytes."""
     command = [*command, "--overwrite"]
     mend = _damage(inputs / name, change)
-    assert_told(call(capfd, *command), 65, str(inputs / name))
+    assert_ended(call(capfd, *command), 65, str(inputs / name))
     assert_nothing_is_half_done(tmp_path / "out", expected)
     mend()
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
 
 
@@ -358,10 +360,10 @@ def test_a_damaged_model(capfd, inputs, tmp_path, name):
     """A model that is cut off ends with 78 before any output; restored, it scores."""
     model = write_model(tmp_path / "model")
     mend = _damage(model / name, lambda content: content[:-10])
-    assert_told(call(capfd, *arguments(inputs, tmp_path / "out", model)), 78, str(model / name))
+    assert_ended(call(capfd, *arguments(inputs, tmp_path / "out", model)), 78, str(model / name))
     assert not (tmp_path / "out").exists()
     mend()
-    assert_told(call(capfd, *arguments(inputs, tmp_path / "out", model)), 0)
+    assert_ended(call(capfd, *arguments(inputs, tmp_path / "out", model)), 0)
 
 
 # The machine's own
@@ -385,11 +387,11 @@ def test_no_permission(capfd, inputs, model, expected, tmp_path, closed):
     (tmp_path / closed).chmod(0o555 if closed == "out" else 0)
     try:
         result = measured(tmp_path, *command, preexec_fn=_without_privileges)
-        assert_told(result, 74, str(tmp_path / closed), "Permission denied")
+        assert_ended(result, 74, str(tmp_path / closed), "Permission denied")
         assert not list((tmp_path / "out").iterdir())
     finally:
         (tmp_path / closed).chmod(mode)
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == _told_of(expected, model, same_model)
 
 
@@ -399,10 +401,10 @@ def test_a_full_disk(capfd, inputs, model, expected, small_disk, kib):
     place, resize = small_disk
     resize(kib)
     command = arguments(inputs, place / "out", model)
-    assert_told(call(capfd, *command), 75, str(place), "No space left on device")
+    assert_ended(call(capfd, *command), 75, str(place), "No space left on device")
     assert_nothing_is_half_done(place / "out", expected)
     resize(10_000)
-    assert_told(call(capfd, *command), 0)
+    assert_ended(call(capfd, *command), 0)
     assert stable_files(place / "out") == expected
 
 
@@ -416,7 +418,7 @@ def test_results_that_cannot_be_printed(command, tmp_path):
     """A full standard output ends with 75 and says so, though all files are there."""
     with open("/dev/full", "w") as full:
         result = measured(tmp_path, *command, stdout=full)
-    assert_told(result, 75, "standard output: No space left on device")
+    assert_ended(result, 75, "standard output: No space left on device")
     assert (tmp_path / "out/_SUCCESS").exists()
 
 
@@ -426,7 +428,7 @@ def test_a_reader_of_the_results_who_leaves(command, tmp_path):
     os.close(reader)
     result = measured(tmp_path, *command, stdout=writer)
     os.close(writer)
-    assert_told(result, 74, "standard output: Broken pipe")
+    assert_ended(result, 74, "standard output: Broken pipe")
 
 
 @needs_full

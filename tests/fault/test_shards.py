@@ -1,18 +1,22 @@
-"""Shards share an output folder and nothing else; whatever happens to one, the output is a single run's."""
+"""Shards share only the output folder. Whatever happens to one of them, the output is that of a single run."""
 
+import itertools
 import os
 import shutil
 import signal
 
 import pytest
-from support.command import digit_job, start, start_signalled
+from support.command import start, start_signalled
 from support.faulty_file_system import Dead, FaultyFileSystem, die
 from support.files import csv_lines, csv_text, make_digits, write_csv, write_parquet
+from support.outcome import call
 from support.runs import files_below, score, stable_files
 
 from job.errors import OutputOccupied, StorageError
 from job.settings import Shard
 from job.storage import LocalStorage
+
+pytestmark = pytest.mark.usefixtures("_repeated_runs")
 
 PATIENCE_S = 300
 COUNT = 4
@@ -20,7 +24,7 @@ COUNT = 4
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """A CSV and a Parquet file of some thirty parts in all, with records to reject."""
+    """A CSV and a Parquet file of about thirty parts, with records to reject."""
     folder = tmp_path_factory.mktemp("inputs")
     digits = make_digits(600)
     (folder / "long.csv").write_text(csv_text(digits, has_header=False).replace("\n", "\n1,2,3\n", 5))
@@ -34,69 +38,67 @@ def shard(index, count=COUNT):
 
 
 def ended_well(processes):
-    """What each process said on standard output; all must end with 0."""
+    """The standard output of each process; all must end with 0."""
     ends = [process.communicate(timeout=PATIENCE_S) for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), ends
     return [stdout for stdout, _ in ends]
 
 
-def test_shards_at_once_of_which_one_is_killed_and_started_again(arguments, output, tmp_path, undisturbed):
-    """Four processes, one killed while it works: the others end well; once it runs again, all is as of a single run."""
+def test_shards_at_once_of_which_one_is_killed_and_started_again(arguments, output, tmp_path, undisturbed, capfd):
+    """Of four processes the others end well; once the killed one runs again, the output is that of a single run."""
     killed = start_signalled(signal.SIGKILL, 3, tmp_path / "when", *arguments, *shard(2))
     others = [start(*arguments, *shard(index)) for index in (0, 1, 3)]
-    said = ended_well(others)
+    outputs = ended_well(others)
     killed.communicate(timeout=PATIENCE_S)
     assert killed.returncode == -signal.SIGKILL
-    assert all("missing; the shard that commits the last one" in each for each in said)
+    assert all("missing; the shard that commits the last one" in each for each in outputs)
     assert not (output / "_SUCCESS").exists()
     assert not (output / "predictions").exists()
-    (said,) = ended_well([start(*arguments, *shard(2))])
-    assert "Scored 905 of 905" not in said
-    assert "Scored 900 of 905 records" in said
+    again = call(capfd, *arguments, *shard(2))
+    assert "Scored 905 of 905" not in again.stdout
+    assert "Scored 900 of 905 records" in again.stdout
     assert stable_files(output) == undisturbed
 
 
 def test_shards_at_once_gather_once_or_twice(arguments, output, undisturbed):
-    """Whichever finds all parts there gathers; that several may find so at once changes nothing."""
-    said = ended_well([start(*arguments, *shard(index)) for index in range(COUNT)])
-    assert any("Predictions:" in each for each in said)
+    """Whichever finds all parts gathers; that two may do so at once changes nothing."""
+    outputs = ended_well([start(*arguments, *shard(index)) for index in range(COUNT)])
+    assert any("Predictions:" in each for each in outputs)
     assert stable_files(output) == undisturbed
 
 
-def test_a_shard_that_runs_twice_at_once_or_late_changes_nothing(arguments, output, undisturbed):
-    """A pod that Kubernetes took for dead and started again does no harm, nor does one that comes when all is done."""
+def test_a_shard_that_runs_twice_at_once_or_late_changes_nothing(arguments, output, undisturbed, capfd):
+    """Like a pod that Kubernetes restarts although it lives, or one that starts when all is done."""
     ended_well([start(*arguments, *shard(0, 2)), start(*arguments, *shard(0, 2))])
-    (said,) = ended_well([start(*arguments, *shard(0, 2))])
-    assert "0 records" in said
-    ended_well([start(*arguments, *shard(1, 2))])
+    assert "0 records" in call(capfd, *arguments, *shard(0, 2)).stdout
+    assert call(capfd, *arguments, *shard(1, 2)).returncode == 0
     before = files_below(output)
-    (said,) = ended_well([start(*arguments, *shard(0, 2))])
-    assert "Already scored" in said
+    assert "Already scored" in call(capfd, *arguments, *shard(0, 2)).stdout
     assert files_below(output) == before
     assert stable_files(output) == undisturbed
 
 
-def test_kubernetes_says_which_shard_a_pod_is(arguments, output, undisturbed):
-    """An Indexed Job's variable is the shard's number, where the number of shards is said, too."""
+def test_kubernetes_sets_the_index_of_a_shard(arguments, output, undisturbed, capfd):
+    """By the variable of an Indexed Job, if the number of shards is given."""
     for index in range(3):
-        result = digit_job(*arguments, JOB_COMPLETION_INDEX=str(index), DIGIT_JOB_SHARD_COUNT="3")
+        result = call(capfd, *arguments, JOB_COMPLETION_INDEX=str(index), DIGIT_JOB_SHARD_COUNT="3")
         assert result.returncode == 0, result.stderr
         assert (output / "_SUCCESS").exists() == (index == 2)
     assert stable_files(output) == undisturbed
 
 
-def test_a_run_without_shards_finishes_what_shards_left(arguments, inputs, model, output, undisturbed):
-    """Parts are parts: a single run takes those that shards committed, and so do other numbers of shards."""
+def test_a_run_without_shards_finishes_a_run_of_shards(arguments, inputs, model, output, undisturbed, capfd):
+    """It takes the committed parts, and so does another number of shards."""
     score(inputs, output, model, shard=Shard(0, 3), part_bytes=40_000)
     score(inputs, output, model, shard=Shard(0, 2), part_bytes=40_000)
-    result = digit_job(*arguments)
+    result = call(capfd, *arguments)
     assert result.returncode == 0, result.stderr
     assert "resuming" in result.stderr
     assert stable_files(output) == undisturbed
 
 
 def test_more_shards_than_parts(tmp_path, model):
-    """A shard whose share is empty ends well; if it comes last, it gathers."""
+    """A shard without parts ends well; if it comes last, it gathers."""
     source = write_csv(tmp_path / "few.csv", make_digits(2))
     score(source, tmp_path / "single", model)
     assert score(source, tmp_path / "out", model, shard=Shard(4, 5)).missing == 1
@@ -104,26 +106,24 @@ def test_more_shards_than_parts(tmp_path, model):
     assert stable_files(tmp_path / "out") == stable_files(tmp_path / "single")
 
 
-def test_the_other_shard_happens_between_any_two_operations(tmp_path, model):
-    """Before each operation of one shard, in turn, the other one runs from start to end: one gathers, or both do."""
+def test_the_other_shard_happens_between_any_two_operations(tmp_path, model, figure):
+    """Before each operation of one shard, in turn, the other runs from start to end: one gathers, or both do."""
     source = tmp_path / "both.csv"
     source.write_text("\n".join([*csv_lines(make_digits(4)), "1,2,3", ""]))
     score(source, tmp_path / "single", model)
     output, cut = tmp_path / "out", {"part_bytes": 4096, "threads": 1}
-    at = 0
-    while True:
-        at += 1
+    for at in itertools.count(1):
         system = FaultyFileSystem(lambda: score(source, output, model, shard=Shard(1, 2), **cut), at)
         score(source, output, model, shard=Shard(0, 2), storage=LocalStorage(system), **cut)
         if not system.was_struck:
             break
         assert stable_files(output) == stable_files(tmp_path / "single")
         shutil.rmtree(output)
-    assert at > 50
+    figure(f"another shard happened at {at - 1} moments of a shard; the output was that of a single run")
 
 
-def test_another_shard_takes_over_and_dies_between_any_two_operations(tmp_path, model):
-    """Before each operation of a shard with an empty share, the other scores all and dies as it gathers."""
+def test_another_shard_takes_over_and_dies_between_any_two_operations(tmp_path, model, figure):
+    """Before each operation of a shard without parts, the other scores all parts and dies while it gathers."""
     source = write_csv(tmp_path / "few.csv", make_digits(2))
     score(source, tmp_path / "single", model)
     output, other = tmp_path / "out", FaultyFileSystem()
@@ -135,9 +135,7 @@ def test_another_shard_takes_over_and_dies_between_any_two_operations(tmp_path, 
         with pytest.raises(Dead):
             score(source, output, model, shard=Shard(0, 2), storage=dying, threads=1)
 
-    at = 0
-    while True:
-        at += 1
+    for at in itertools.count(1):
         shutil.rmtree(output)
         system = FaultyFileSystem(happens, at)
         missing = score(source, output, model, shard=Shard(1, 2), storage=LocalStorage(system), threads=1).missing
@@ -146,11 +144,11 @@ def test_another_shard_takes_over_and_dies_between_any_two_operations(tmp_path, 
         if missing:
             assert score(source, output, model, shard=Shard(0, 2)).missing == 0
         assert stable_files(output) == stable_files(tmp_path / "single")
-    assert at > 20
+    figure(f"another shard died at {at - 1} moments of a shard; the output was that of a single run")
 
 
-def test_a_shard_whose_part_is_taken_away_does_not_claim_to_be_done(tmp_path, inputs, model):
-    """Somebody who removes a committed part makes the shard fail in a way that is tried again."""
+def test_a_shard_whose_part_is_removed_fails(tmp_path, inputs, model):
+    """With an error that can be retried, instead of ending well."""
     output = tmp_path / "out"
 
     def remove():
@@ -166,7 +164,7 @@ def test_a_shard_whose_part_is_taken_away_does_not_claim_to_be_done(tmp_path, in
 
 
 def test_an_input_that_changes_stops_the_shards_for_good(tmp_path, model):
-    """What others have scored of the old content is not thrown away unseen: a shard of a new plan is refused."""
+    """A shard of a new plan is refused, so that the parts of the others are not lost silently."""
     source, output = write_csv(tmp_path / "a.csv", make_digits(100)), tmp_path / "out"
     score(source, output, model, shard=Shard(0, 2), part_bytes=40_000)
     write_csv(source, make_digits(101))
@@ -174,8 +172,8 @@ def test_an_input_that_changes_stops_the_shards_for_good(tmp_path, model):
         score(source, output, model, shard=Shard(1, 2), part_bytes=40_000)
 
 
-def test_an_input_that_changes_while_it_is_read_leaves_the_other_shards_parts(tmp_path, model):
-    """The shard that notices fails, and so will its next try, rather than begin anew beside shards that have ended."""
+def test_an_input_that_changes_while_it_is_read_keeps_the_parts_of_other_shards(tmp_path, model):
+    """The shard fails, and fails again, instead of starting anew beside shards that have ended."""
     source, output = write_csv(tmp_path / "a.csv", make_digits(100)), tmp_path / "out"
     score(source, output, model, shard=Shard(0, 2), part_bytes=40_000)
     committed = files_below(output)
@@ -194,7 +192,7 @@ def test_an_input_that_changes_while_it_is_read_leaves_the_other_shards_parts(tm
 
 
 @pytest.mark.parametrize(
-    ("flags", "environment", "said"),
+    ("flags", "environment", "message"),
     [
         (["--shard-index", "0"], {}, "--shard-index needs --shard-count"),
         (["--shard-count", "2"], {}, "--shard-count needs --shard-index"),
@@ -204,17 +202,17 @@ def test_an_input_that_changes_while_it_is_read_leaves_the_other_shards_parts(tm
         (["--shard-count", "2"], {"JOB_COMPLETION_INDEX": "7"}, "expected 0 to 1"),
     ],
 )
-def test_half_a_shard_is_refused(arguments, output, flags, environment, said):
-    """What cannot be a shard is wrong usage, told in one line, before anything is written."""
-    result = digit_job(*arguments, *flags, DIGIT_JOB_LOG_FORMAT="text", **environment)
+def test_incomplete_shard_settings_are_refused(arguments, output, flags, environment, message, capfd):
+    """As a usage error in one line, before anything is written."""
+    result = call(capfd, *arguments, *flags, **environment)
     assert result.returncode == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert not output.exists()
 
 
-def test_an_index_alone_scores_everything(arguments, output, undisturbed):
-    """An Indexed Job whose pods have inputs of their own says no number of shards, and gets none."""
-    result = digit_job(*arguments, JOB_COMPLETION_INDEX="3")
+def test_an_index_alone_scores_everything(arguments, output, undisturbed, capfd):
+    """The pods of an Indexed Job may have inputs of their own, and then give no number of shards."""
+    result = call(capfd, *arguments, JOB_COMPLETION_INDEX="3")
     assert result.returncode == 0, result.stderr
     assert stable_files(output) == undisturbed

@@ -1,4 +1,4 @@
-"""A file system that counts its operations and breaks the one it is told to, as SQLite's tests do."""
+"""A file system that counts its operations and lets one of them fail, as in SQLite's tests."""
 
 import errno
 import io
@@ -15,15 +15,15 @@ _COUNTED = (
 
 
 class Dead(BaseException):
-    """The process is no more: whatever still runs of it reaches nothing."""
+    """The process has died: no operation has any effect any more."""
 
 
 def nothing():
-    """No fault: operations are only counted."""
+    """No fault, or a short write."""
 
 
 def with_error(number=errno.EIO):
-    """A fault: the operation does not happen, and says why; of a write, half of the bytes are written all the same."""
+    """A fault: the operation raises OSError and has no effect, except that a write takes half of its bytes."""
 
     def fail():
         raise OSError(number, os.strerror(number))
@@ -32,15 +32,20 @@ def with_error(number=errno.EIO):
 
 
 def die():
-    """A fault: the process stops; of a write, half of the bytes are written. No later operation has any effect."""
+    """A fault: the process dies; a write takes half of its bytes before. No later operation has any effect."""
     raise Dead
 
 
-class FaultyFileSystem(LocalFileSystem):
-    """Breaks the `at`th of its operations, counted from 1; of its writes, where the fault is a short write.
+def first_operation_below(folder, log):
+    """The number, from 1, of the first operation in a log on a folder or on anything in it."""
+    return next(number for number, (_, path) in enumerate(log, 1) if path.startswith(str(folder)))
 
-    fault: called in the operation's place; where it returns from a write, that has taken half of its bytes and says
-    so, as write(2) may. `log`: the operations so far, in order, each with its path. `was_struck`: whether the fault
+
+class FaultyFileSystem(LocalFileSystem):
+    """Calls `fault` in place of the `at`th of its operations, counted from 1.
+
+    only: the operations that count; None: all. A fault that returns from a write makes it a short write: it has taken
+    half of its bytes, as write(2) may. log: the operations so far, each with its path. was_struck: whether the fault
     has happened.
     """
 
@@ -55,7 +60,7 @@ class FaultyFileSystem(LocalFileSystem):
         self.was_struck = False
 
     def count(self, operation, path):
-        """Count an operation; raises in the place of the one to fail, unless it is a write: True then."""
+        """Count an operation and let it fail if it is the chosen one; of a write only return True then."""
         with self._lock:
             if self._is_dead:
                 raise Dead
@@ -69,22 +74,19 @@ class FaultyFileSystem(LocalFileSystem):
         return True
 
     def strike(self):
-        """Let the fault happen."""
+        """Call the fault."""
         self._is_dead = self._fault is die
         self._fault()
 
     def open(self, path):
-        """See FileSystem."""
         self.count("open", path)
         return pa.PythonFile(_Reading(path, self), "r")
 
     def create(self, path):
-        """See FileSystem."""
         self.count("create", path)
         return _Writing(path, self)
 
     def sync(self, file):
-        """See FileSystem."""
         self.count("sync", file.name)
         super().sync(file)
 
@@ -104,7 +106,7 @@ for _name in _COUNTED:
 
 
 class _Reading(io.FileIO):
-    """A file being read, each of whose reads counts."""
+    """A file being read; every read counts."""
 
     def __init__(self, path, system):
         super().__init__(path, "rb")
@@ -116,7 +118,7 @@ class _Reading(io.FileIO):
 
 
 class _Writing(io.FileIO):
-    """A file being written, each of whose writes counts."""
+    """A file being written; every write counts."""
 
     def __init__(self, path, system):
         super().__init__(path, "xb")

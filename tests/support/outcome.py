@@ -1,4 +1,4 @@
-"""How a command ended: in the test's own process, which is quick, or in one of its own, whose memory is measured."""
+"""Runs a command in the test's own process, which is quick, or in a process of its own, whose memory is measured."""
 
 import os
 import signal
@@ -11,38 +11,40 @@ from job.cli.app import main
 
 MOST_MIB = 400
 
-# What getrusage says of a child includes the memory of the process that started it; this is the child's own.
+# The peak of getrusage includes the memory of the process that forked the child; VmHWM is the child's own.
 _MEASURED = """
 import atexit, os
 
-def tell():
+def write_peak():
     with open("/proc/self/status") as status, open(os.environ["PEAK_FILE"], "w") as file:
         file.write(status.read().split("VmHWM:")[1].split()[0])
 
-atexit.register(tell)
+atexit.register(write_peak)
 from job.cli.app import main
 main()
 """
 
 
-def assert_told(result, code, *words):
-    """The exit code, and nothing on standard error but warnings and an error of at most two lines with these words."""
-    said = result.stderr.splitlines()
+def assert_ended(result, code, *words):
+    """The exit code is `code`, and standard error has warnings and, unless it is 0, one error line with these words."""
+    lines = result.stderr.splitlines()
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
     assert "Exception ignored" not in result.stderr
-    assert all(line.startswith(("error: ", "warning: ")) or "scor" in line or "resuming" in line for line in said), said
-    errors = [line for line in said if line.startswith("error: ")]
-    assert len(errors) == (1 if code else 0), said
+    assert all(line.startswith(("error: ", "warning: ")) or "scor" in line or "resuming" in line for line in lines), (
+        lines
+    )
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == (1 if code else 0), lines
     for word in words:
         assert word in errors[0]
 
 
-def call(capfd, *arguments):
-    """A `digit-job ...` that ran in this process, from the command line to the exit code, logging text."""
+def call(capfd, *arguments, **environment):
+    """A finished `digit-job ...` that ran in this process, from the command line to the exit code, logging text."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     capfd.readouterr()
-    environment = {"DIGIT_JOB_LOG_FORMAT": "text"}
+    environment = {"DIGIT_JOB_LOG_FORMAT": "text", **environment}
     try:
         with patch.object(sys, "argv", ["digit-job", *map(str, arguments)]), patch.dict(os.environ, environment):
             main()
@@ -56,12 +58,12 @@ def call(capfd, *arguments):
 
 
 def measured(folder, *arguments, seconds=30, **how):
-    """A `digit-job ...` in a process of its own, which must end in time and in less than `MOST_MIB`.
+    """A finished `digit-job ...` in a process of its own, which must end in time and use less than `MOST_MIB`.
 
-    folder: where it may leave what it measures. how: passed on to subprocess.
+    folder: for a file with the peak memory. how: passed to subprocess.run.
     """
     peak = Path(folder) / "peak"
-    # As it is for users: a buffer that cannot be written is found out at the end.
+    # As for users: a buffer that cannot be written is noticed at the end.
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     result = subprocess.run(
         [sys.executable, "-c", _MEASURED, *map(str, arguments)],

@@ -1,8 +1,14 @@
-"""Scoring runs inside the test's own process, and what they left behind."""
+"""Scoring runs inside the test's own process, and the files that they write."""
 
+import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
+from job.model.bundle import predictor_of
+from job.report.page import render
+from job.score import run as score_run
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import LocalStorage
@@ -14,23 +20,19 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 
 
 class SilentObserver:
-    """The observer of a test that looks at the output alone."""
+    """An observer that does nothing."""
 
-    def planned(self, plan, parts, size_bytes):
-        """See job.score.observer.Observer."""
+    def planned(self, plan, parts, size_bytes): ...
 
-    def advanced(self, rows, rejected, size_bytes):
-        """See job.score.observer.Observer."""
+    def advanced(self, rows, rejected, size_bytes): ...
 
-    def committed(self, part):
-        """See job.score.observer.Observer."""
+    def committed(self, part): ...
 
-    def spent(self, stage, wall_s, cpu_s):
-        """See job.score.observer.Observer."""
+    def spent(self, stage, wall_s, cpu_s): ...
 
 
 def settings_for(inputs, output, model, **settings):
-    """ScoreSettings; any number of rejects is fine unless said otherwise."""
+    """ScoreSettings; by default, any number of rejects is allowed."""
     inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
     settings = {"max_rejects": RejectLimit.parse("100%"), **settings}
     return ScoreSettings(tuple(map(str, inputs)), str(output), str(model), **settings)
@@ -42,8 +44,65 @@ def score(inputs, output, model, *, storage=None, check_stop=lambda: None, obser
     return run(asked, (storage or LocalStorage()).stopping(check_stop), observer or SilentObserver())
 
 
+@contextmanager
+def repeated_runs():
+    """Within the block, runs with the same model and results share the loaded network and the rendered page.
+
+    Neither is an operation on files, so that each run still does all of those.
+    """
+    predictors, pages = {}, {}
+
+    def shared_predictor(bundle):
+        if bundle.digest not in predictors:
+            predictors[bundle.digest] = predictor_of(bundle)
+        return predictors[bundle.digest]
+
+    def shared_page(report, timings):
+        key = json.dumps(report)
+        if key not in pages:
+            pages[key] = render(report, timings)
+        return pages[key]
+
+    with (
+        patch("job.score.run.predictor_of", shared_predictor),
+        patch("job.score.gather.render", shared_page),
+    ):
+        yield
+
+
+class PlannedOnce:
+    """Within `with` blocks of this object, runs open their model and inspect their inputs only the first time.
+
+    Later runs with the same settings begin with their first operation on the output folder. Neither the model nor the
+    inputs may change. Blocks may be nested.
+    """
+
+    def __init__(self):
+        self._models, self._sources, self._patches = {}, {}, []
+
+    def __enter__(self):
+        open_model, find_sources = score_run._open_model, score_run._sources
+
+        def opened_once(storage, settings):
+            if settings.model not in self._models:
+                self._models[settings.model] = open_model(storage, settings)
+            return self._models[settings.model]
+
+        def found_once(storage, settings, output):
+            key = settings.inputs, settings.read
+            if key not in self._sources:
+                self._sources[key] = find_sources(storage, settings, output)
+            return self._sources[key]
+
+        self._patches.append(patch.multiple(score_run, _open_model=opened_once, _sources=found_once))
+        self._patches[-1].start()
+
+    def __exit__(self, *_):
+        self._patches.pop().stop()
+
+
 def score_observed(inputs, output, model, *, check_stop=lambda: None, telemetry, **settings):
-    """Run the scoring stage with all that TelemetrySettings asks for; the recorder."""
+    """Run the scoring stage with the given TelemetrySettings; returns the recorder."""
     asked = settings_for(inputs, output, model, **settings)
     recorder = Recorder()
     with publish(recorder, asked, telemetry):
@@ -58,7 +117,7 @@ def files_below(folder):
 
 
 def stable_files(folder):
-    """What must not depend on how the run went: all files but the manifest, without the page's line about time."""
+    """Every file that must not depend on how the run went: all but the manifest, the page without its line of times."""
     return {
         path: _CLOCK.sub(b"", content) if "report.html" in path else content
         for path, content in files_below(folder).items()
@@ -67,12 +126,12 @@ def stable_files(folder):
 
 
 def is_temporary(path):
-    """Whether a path below an output folder is that of a file not yet under its final name."""
+    """Whether a path is that of a temporary file."""
     return bool(_TEMPORARY.search(path))
 
 
 def state_of(folder):
-    """What stands in a folder, but for what differs from run to run: temporary names, and times."""
+    """The content of a folder, without what differs from run to run: times and the names of temporary files."""
     folder = Path(folder)
     stable = stable_files(folder) if folder.exists() else {}
     if (folder / "manifest.json").exists():

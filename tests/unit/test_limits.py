@@ -106,6 +106,7 @@ def test_a_folder_on_the_images_root_is_lost(tmp_path):
         assert not is_lost_with_container("/proc", tmp_path)
 
 
+@pytest.mark.usefixtures("affinity")
 def test_threads_are_as_many_as_cores_and_memory_allow(tmp_path):
     """A thread for each core, if memory has room for them."""
     three = {"cpu.max": "300000 100000\n"}

@@ -78,8 +78,9 @@ def _scan(
     pixels, labels, passthrough, starts, stops, lines, needs_slow_parser,
 ):  # fmt: skip
     """Returns (records, position after the last of them, lines passed)."""
-    rows = 0
-    line = 0
+    # Typed, because Numba would also compile what they are passed to for the literal 0.
+    rows = np.int64(0)
+    line = np.int64(0)
     position = begin
     last_row = pixels.shape[0] - 1
     while rows <= last_row and position < limit and position < end:

@@ -13,6 +13,7 @@ Compiled by Numba; `machine_code` caches and loads it.
 from typing import Final
 
 import numba
+import numpy as np
 from numba import carray, types
 
 from job.compiled.llvm import load_byte
@@ -56,7 +57,8 @@ def chunks(content, size, groups, columns, table, result):
     is_read = carray(result, 1)
     is_read[0] = 0
     entries = carray(table, (groups, columns, FIELDS))
-    at = last = 0
+    # Typed, because Numba would also compile what they are passed to for the literal 0.
+    at = last = np.int64(0)
     while True:
         last, kind, at = _field(content, at, size, last)
         if at < 0 or kind == 0:
@@ -78,7 +80,7 @@ def chunks(content, size, groups, columns, table, result):
 @numba.njit
 def _row_group(content, at, size, entries):
     """Fill (columns, FIELDS) from a RowGroup; returns the offset after it, or -1."""
-    last = 0
+    last = np.int64(0)
     has_columns = False
     while True:
         last, kind, at = _field(content, at, size, last)
@@ -102,7 +104,7 @@ def _column_chunk(content, at, size, entry):
     """Fill (FIELDS,) from a ColumnChunk; returns the offset after it, or -1."""
     for each in range(FIELDS):
         entry[each] = 0
-    last = 0
+    last = np.int64(0)
     has_data = False
     while True:
         last, kind, at = _field(content, at, size, last)
@@ -120,7 +122,7 @@ def _column_chunk(content, at, size, entry):
 @numba.njit
 def _column_meta_data(content, at, size, entry):
     """Fill (FIELDS,) from a ColumnMetaData; returns the offset after it, or -1."""
-    last = 0
+    last = np.int64(0)
     while True:
         last, kind, at = _field(content, at, size, last)
         if at < 0 or kind == 0:

@@ -10,6 +10,7 @@ A header is a Thrift structure, PageHeader, which holds one of DataPageHeader, D
 from typing import Final
 
 import numba
+import numpy as np
 
 from job.compiled.llvm import load_byte
 from job.read.parquet.grid import HEADER_NUMBERS
@@ -40,7 +41,7 @@ def read_page_header(content, at, size, header):
         header[place] = 0
     header[LEVEL_ENCODING] = RLE
     header[IS_PACKED] = 1
-    depth = 0
+    depth = np.int64(0)
     ids[0] = 0
     while at < size:
         byte = load_byte(content + at)

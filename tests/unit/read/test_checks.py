@@ -85,6 +85,7 @@ def test_each_oddity_gives_a_warning():
     assert len(input_warnings(_with_label_last(_transposed(_bars(64))), None)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "batches"), [(64, 500), (256, 200), (1000, 50)])
 def test_random_batches_of_mnist(mnist, rows, batches):
     """None gives a warning as it is; transposed or inverted, each gives one."""

@@ -97,6 +97,7 @@ def test_a_folder_claimed_by_another_run_is_not_changed(folder, storage):
     assert not any(is_temporary(path) for path in files_below(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
 def test_whatever_operation_fails_the_page_is_whole_and_a_second_call_completes(result, tmp_path, fault):
     """The old page or the new one, never half of one."""

@@ -189,6 +189,7 @@ def test_mixed_file_as_one(open_csv, storage):
     assert batch.lines == 8
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_buffer")
 def test_a_file_may_be_cut_anywhere(open_csv, storage):
     """Two parts give what one gives, wherever the cut is: within a record, a line end, or a character."""

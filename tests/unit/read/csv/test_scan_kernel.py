@@ -108,6 +108,7 @@ def test_every_kind_of_field_means_the_same(layout):
         _assert_agreement(b"\r\n".join([first, *map(delimiter.join, changed), *rest]), layout, what=field)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     layout=some.sampled_from([LABELLED, FRACTIONS, COMMAS]),
@@ -155,6 +156,7 @@ _piece = some.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(
     layout=some.sampled_from(list(CONTENTS)),
@@ -174,6 +176,7 @@ def test_mutated_bytes_mean_the_same(layout, changes, end, is_final, limit, rows
     _assert_agreement(content, layout, is_final=is_final, limit=limit, rows=rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(some.lists(some.sampled_from([b"1", b",", b"\n", b"\r", b'"', b"x", b"\xff"]), max_size=30).map(b"".join))
 def test_short_garbage_means_the_same(content):

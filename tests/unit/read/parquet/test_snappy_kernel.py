@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 from job.read.parquet.snappy_kernel import unpack
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     some.lists(some.tuples(some.binary(min_size=1, max_size=90), some.integers(1, 60)), max_size=20).map(
