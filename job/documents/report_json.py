@@ -92,7 +92,7 @@ class ExampleRow(TypedDict):
     pixels: Annotated[str, "784 bytes in base64: 0 background, 255 ink, row by row"]
 
 
-class ConfusedPair(TypedDict):
+class PairExamples(TypedDict):
     """Two digits that the model confuses."""
 
     label: int
@@ -106,7 +106,7 @@ class ExampleSection(TypedDict):
 
     sure_mistakes: Annotated[list[ExampleRow], "wrong predictions with the highest confidence, at most 40"]
     unsure: Annotated[list[ExampleRow], "predictions with the lowest confidence, at most 40"]
-    confused_pairs: Annotated[list[ConfusedPair], "the five most frequent"]
+    confused_pairs: Annotated[list[PairExamples], "the five most frequent"]
 
 
 class RejectExample(TypedDict):

@@ -192,7 +192,7 @@ def test_a_program_can_stop_a_run_and_resume_it(source, model, tmp_path):
     """It raises in check_stop, or gets Ctrl-C; parts that are committed by then are kept."""
 
     class Interrupting(SilentObserver):
-        """Sends the process Ctrl-C with the first part, and gives it a second to arrive before the next part is done."""
+        """Sends the process Ctrl-C with the first part, and gives it a second to arrive."""
 
         parts = 0
 
