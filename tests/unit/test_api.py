@@ -188,6 +188,15 @@ def test_errors_are_those_of_the_command_line(source, model, tmp_path):
         job.score(source, tmp_path / "out", model, threads=0)
 
 
+@pytest.fixture
+def python_takes_ctrl_c():
+    """SIGINT raises KeyboardInterrupt, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_takes_ctrl_c")
 def test_a_program_can_stop_a_run_and_resume_it(source, model, tmp_path):
     """It raises in check_stop, or gets Ctrl-C; parts that are committed by then are kept."""
 
