@@ -107,7 +107,7 @@ class Claim:
         self._run: RunClaim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
         self.output = output
         self.plan = plan
-        self.state = self._take(is_overwriting=is_overwriting)
+        self.state = self._acquire(is_overwriting=is_overwriting)
 
     @contextmanager
     def commit(self, path: str) -> Iterator[BinaryIO]:
@@ -167,7 +167,7 @@ class Claim:
             )
         return missing
 
-    def _take(self, *, is_overwriting: bool) -> ClaimState:
+    def _acquire(self, *, is_overwriting: bool) -> ClaimState:
         unfinished = self.output.unfinished_run()
         found = self.output.names()
         # Asked last, because an identical run that finishes meanwhile writes _SUCCESS before it removes the parts.
