@@ -112,7 +112,7 @@ def test_all_is_compiled(engine, images):
 import os, sys
 bare = [f for top in ("/opt/python/lib", "/opt/digit-job", "/opt/train") for d, _, names in os.walk(top) for f in names
         if f.endswith(".py") and not any(n.startswith(f[:-2]) for n in os.listdir(d + "/__pycache__"))]
-from job import machine_code
+from job.compiled import machine_code
 for module, function in machine_code.KERNELS:
     machine_code.kernel(module, function)
 print(bare, "numba" in sys.modules)
@@ -125,7 +125,7 @@ def test_there_is_code_for_other_processors(engine, images):
     script = """
 import re
 from pathlib import Path
-from job import machine_code
+from job.compiled import machine_code
 kept = [re.sub("-[0-9a-f]{16}[.]o$", "", path.name) for path in Path("/opt/digit-job").rglob("*.o")]
 levels = machine_code.levels()
 wanted = [f"{module}.{function}-{level}" for module, function in machine_code.KERNELS for level in levels]
