@@ -92,7 +92,7 @@ def score(
 
     Returns a result with
         output: the absolute path of the folder;
-        report: the content of report.json; empty while `missing` is not 0;
+        report: the content of report.json; None while `missing` is not 0;
         rows, seconds: the records that this call scored, and its duration;
         was_done: whether the output was complete before;
         missing: the number of parts that other shards still have to commit.

@@ -33,7 +33,7 @@ Run `digit-job COMMAND [FLAGS]` or `python -m job COMMAND [FLAGS]`. `digit-job C
 `digit-job --version` the version. `digit-job --install-completion` makes the shell complete commands, flags and their
 values. Results go to standard output, [log lines](../telemetry/README.md#log-events) to standard error.
 
-Each flag is also an environment variable, which stands beside it in the tables. A flag on the command line takes
+Each flag is also an environment variable; the tables name it. A flag on the command line takes
 precedence over its variable, and both over a file of [`train --settings`](../train/README.md#settings-in-a-file). A
 variable of a flag that may be repeated holds one value a line, so that values may contain spaces and commas. A flag
 without a value is a switch; its variable takes `1` or `0`.

@@ -1,8 +1,8 @@
 """Numbers in Thrift's compact protocol, which encodes Parquet's footer and page headers. Part of two kernels' code.
 
 Follows doc/specs/thrift-compact-protocol.md in github.com/apache/thrift. Every function reads at the offset `at` of the
-`size` bytes at the address `content`, and returns the offset after what it read, or -1 if there is no such thing; given
--1, it returns -1. Used by `footer_kernel`, `page_header_kernel` and `encoding_kernel`.
+`size` bytes at the address `content`, and returns the offset after what it read, or -1 if the bytes do not encode it;
+given -1, it returns -1. Used by `footer_kernel`, `page_header_kernel` and `encoding_kernel`.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
