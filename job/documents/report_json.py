@@ -10,11 +10,12 @@ Interval = Annotated[list[float], "lower and upper bound of the 95 % interval"]
 
 
 class RowCounts(TypedDict):
-    """How many records were read, scored and rejected."""
+    """How many records were read, scored and rejected, and lines skipped; `read` is the sum of the others."""
 
     read: int
     scored: int
     rejected: int
+    skipped: Annotated[int, "lines that are no records: comments, and the header again"]
 
 
 class ClassFigures(TypedDict):
@@ -179,6 +180,7 @@ class Figures(TypedDict):
 
     rows: RowCounts
     rejected_by_reason: dict[str, int]
+    skipped_by_reason: Annotated[dict[str, int], "lines that are no records, and keep their row"]
     bad_labels: Annotated[int, "scored rows whose label is unreadable"]
     labelled: Annotated[int, "scored rows with a label"]
     correct: int | None
@@ -222,6 +224,8 @@ RejectCode = Literal[
     "over_long_record",
     "bad_image",
     "bad_label",
+    "repeated_header",
+    "comment_line",
 ]
 
 

@@ -4,13 +4,14 @@ Figures that need labels, or rows, are None where there are none. Names and defi
 tests compare them with. `examples` selects the rows that illustrate these figures, `page` and the slides draw them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from job.contract import CLASS_NAMES, CLASSES
+from job.contract import CLASS_NAMES, CLASSES, Reason
 from job.documents.report_json import Averages, CalibrationBin, CalibrationFigures, ClassFigures, Figures
 from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
 
@@ -30,8 +31,9 @@ class ConfusedPair:
 def figures(tally: Tally) -> Figures:
     """Report.json's figures, by key."""
     return {
-        "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected},
-        "rejected_by_reason": {reason.value: count for reason, count in tally.by_reason.items() if reason.is_fatal},
+        "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected, "skipped": tally.skipped},
+        "rejected_by_reason": _counts_of(tally, lambda reason: reason.is_fatal and not reason.is_skipped),
+        "skipped_by_reason": _counts_of(tally, lambda reason: reason.is_skipped),
         "bad_labels": sum(count for reason, count in tally.by_reason.items() if not reason.is_fatal),
         "labelled": tally.labelled,
         "correct": tally.correct if tally.labelled else None,
@@ -49,6 +51,10 @@ def figures(tally: Tally) -> Figures:
         "predicted_counts": tally.predicted.tolist(),
         "estimated_accuracy": _ratio(tally.confidence_sum, tally.scored),
     }
+
+
+def _counts_of(tally: Tally, is_wanted: Callable[[Reason], bool]) -> dict[str, int]:
+    return {reason.value: count for reason, count in tally.by_reason.items() if is_wanted(reason)}
 
 
 def accuracy(tally: Tally) -> float | None:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
-from job.read.csv.record import check_count, parse_pixels, split_fields
+from job.read.csv.record import check_count, parse_pixels, record_fields
+from job.read.csv.stray_lines import OtherColumns, stray_line
 from job.read.labels import BadRecord, parse_label
 from job.read.layout.names import Layout
 
@@ -101,7 +102,7 @@ def find_records(text: TextSlice, _layout: Layout, records: Records) -> ScanResu
 def parse_block(text: TextSlice, offset: int, layout: Layout, scan: Scanner, rows: int) -> tuple[PixelBatch, int]:
     """The next records of a text, at most `rows`, and the position in `content` after them.
 
-    offset: the position of content[0] in the file, for the byte offsets of rejects.
+    offset: the position of content[0] in the file, for the byte offsets of rejects. Raises OtherColumns.
     """
     records = Records.allocate(rows, len(layout.passthrough_fields))
     scanned = scan(text, layout, records)
@@ -111,7 +112,10 @@ def parse_block(text: TextSlice, offset: int, layout: Layout, scan: Scanner, row
     for row in np.flatnonzero(records.needs_slow_parser[: scanned.rows]).tolist():
         start = int(records.starts[row])
         record = bytes(text.content[start : records.stops[row]])
-        problem, slow_fields[row] = _parse_record(record, layout, pixels[row], labels[row : row + 1])
+        try:
+            problem, slow_fields[row] = _parse_record(record, layout, pixels[row], labels[row : row + 1])
+        except OtherColumns as error:
+            raise OtherColumns(str(error), offset + start) from error
         if problem:
             line = int(records.lines[row]) + 1
             rejects.append(record_reject(problem, row, record, offset + start, line))
@@ -141,7 +145,7 @@ def _parse_record(
     passthrough: list[str | None] = [None] * len(layout.passthrough_fields)
     problem = None
     try:
-        fields = split_fields(record, layout.delimiter)
+        fields = record_fields(record, layout)
         check_count(fields, layout)
         passthrough = [fields[field] for field in layout.passthrough_fields]
         try:
@@ -154,7 +158,10 @@ def _parse_record(
     except BadRecord as error:
         problem = error
         pixels[:] = 0
-    return problem, passthrough
+    stray = stray_line(record, layout) if problem else None
+    if stray:
+        pixels[:], label[0] = 0, NO_LABEL
+    return stray or problem, passthrough
 
 
 # Passthrough columns. Built from buffers, because pyarrow's own conversions import pandas.

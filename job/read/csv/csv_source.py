@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
-from job.errors import InternalError
+from job.errors import DataError, InternalError
 from job.read.csv import recount
 from job.read.csv.block import (
     Scanner,
@@ -30,6 +30,8 @@ from job.read.csv.head import parse_head
 from job.read.csv.quoted import find_quoted_records
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import can_scan, prepare, scan_records
+from job.read.csv.stray_lines import OtherColumns
+from job.read.csv.transcoding import as_utf8, utf16_of
 from job.read.labels import BadRecord
 from job.read.layout.names import Layout, describe_columns
 from job.read.packed.compression import Compression
@@ -48,7 +50,8 @@ class CsvSource:
     """A CSV file whose layout is known. A range is [first byte, last byte + 1); a compressed file has only one.
 
     data_start, header_lines: bytes and lines before the first record. is_compiled: whether to use the compiled scanner.
-    has_text: whether quotes may hold line ends; such a file has only one range, too.
+    has_text: whether quotes may hold line ends; such a file has only one range, too. utf16: the name of the encoding if
+    the file is UTF-16, and then has only one range, too; all positions are then those of its UTF-8.
     """
 
     format: ClassVar = "csv"
@@ -60,6 +63,7 @@ class CsvSource:
     header_lines: int
     is_compiled: bool
     has_text: bool = False
+    utf16: str | None = None
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
@@ -90,7 +94,7 @@ class CsvSource:
 
     def split(self, part_bytes: int) -> list[tuple[int, int]]:
         """The first range begins after the header."""
-        if self.compression is not Compression.NONE:
+        if not self._is_plain:
             return [(self.data_start, sys.maxsize)]
         if self.has_text:
             return [(self.data_start, max(self.data_start, self.file.size))]
@@ -98,24 +102,36 @@ class CsvSource:
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a position in the text is a position in the file."""
+        return self.compression is Compression.NONE and self.utf16 is None
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
-        """The records that begin in a range. Raises InternalError if they cannot all be accounted for."""
+        """The records that begin in a range. Raises InternalError if they cannot all be accounted for.
+
+        Raises DataError at a header inside the data whose columns are in another order than the file's.
+        """
         start, stop = part_range
         is_first = start == self.data_start
         if self.is_compiled:
             # Before the file is opened, because the compiler's errors are not the file's.
             prepare()
             recount.prepare()
-        with opened(storage, self.file) as file:
-            buffer = _ReadBuffer(file.stream, start if is_first else start - 1, _max_bytes(self.file, self.compression))
+        with opened(storage, self.file) as file, as_utf8(file.stream, self.utf16, self.file.path) as stream:
+            buffer = _ReadBuffer(stream, start if is_first else start - 1, _max_bytes(self.file, self._is_plain))
             if not is_first:
                 buffer.skip_line()
             # Plain files are read ahead, past the range; so progress is told by the records, and not by what was read.
-            position = buffer.position if self.compression is Compression.NONE else file.raw.tell
+            position = buffer.position if self._is_plain else file.raw.tell
             before = position()
-            for batch in self._batches(buffer, stop, block_rows, self.header_lines * is_first):
-                yield replace(batch, size_bytes=position() - before)
-                before = position()
+            try:
+                for batch in self._batches(buffer, stop, block_rows, self.header_lines * is_first):
+                    yield replace(batch, size_bytes=position() - before)
+                    before = position()
+            except OtherColumns as error:
+                line = _count_lines(stream, error.byte_offset) + 1
+                raise DataError(f"{self.file.path} line {line}: {error}") from error
 
     def _batches(self, buffer: "_ReadBuffer", stop: int, block_rows: int, lines_before: int) -> Iterator[PixelBatch]:
         """The records that begin before `stop`; lines_before: lines of the file before the buffer."""
@@ -151,17 +167,37 @@ def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_c
     is_compiled: whether to read it with the compiled scanner, which takes a moment to load.
     """
     with opened(storage, file) as content:
-        buffer = _ReadBuffer(content.stream, 0, _max_bytes(file, content.compression))
-        buffer.fill()
+        utf16 = utf16_of(content.stream)
+        is_plain = content.compression is Compression.NONE and utf16 is None
+        with as_utf8(content.stream, utf16, file.path) as stream:
+            buffer = _ReadBuffer(stream, 0, _max_bytes(file, is_plain))
+            buffer.fill()
     head = parse_head(bytes(buffer.content[: buffer.end]), settings, file.path, is_whole=buffer.is_final)
     return CsvSource(
-        file, content.compression, head.layout, head.data_start, head.header_lines, is_compiled, head.has_text
+        file,
+        content.compression,
+        head.layout,
+        head.data_start,
+        head.header_lines,
+        is_compiled,
+        head.has_text,
+        utf16,
     )
 
 
-def _max_bytes(file: FileInfo, compression: Compression) -> int:
-    """A bound of a file's plain size, plus one byte so that its end is met; it keeps buffers of small files small."""
-    return file.size + 1 if compression is Compression.NONE else sys.maxsize
+def _max_bytes(file: FileInfo, is_plain: bool) -> int:  # noqa: FBT001  # private, and named at its calls
+    """A bound of a text's size, plus one byte so that its end is met; it keeps buffers of small files small."""
+    return file.size + 1 if is_plain else sys.maxsize
+
+
+def _count_lines(stream: BinaryIO, stop: int) -> int:
+    """The line feeds before a position."""
+    stream.seek(0)
+    lines = position = 0
+    while position < stop and (piece := stream.read(min(_BUFFER_BYTES, stop - position))):
+        lines += piece.count(b"\n")
+        position += len(piece)
+    return lines
 
 
 def _over_long(buffer: "_ReadBuffer", layout: Layout) -> PixelBatch:

@@ -19,7 +19,9 @@ _ABSENT: Final = -1
 
 
 def can_scan(layout: Layout) -> bool:
-    """Whether each field has only one purpose, as the kernel needs."""
+    """Whether each field has only one purpose, and a comma only one meaning, as the kernel needs."""
+    if layout.cell is not None or layout.decimal == layout.delimiter:
+        return False
     return not {*layout.passthrough_fields} & {*layout.pixel_fields, layout.label_field}
 
 
@@ -36,7 +38,7 @@ def scan_records(text: TextSlice, layout: Layout, records: Records) -> ScanResul
     kernel("job.read.csv.scan_kernel", "scan")(
         content.ctypes.data, text.begin, text.end, text.limit, text.is_final,
         purposes.ctypes.data, len(purposes), run, len(layout.passthrough_fields),
-        ord(layout.delimiter), ord(layout.decimal), layout.pixel_scale == "1", can_pack(),
+        ord(layout.delimiter), ord(layout.decimal), layout.pixel_scale == "1", layout.is_aligned, can_pack(),
         records.pixels.ctypes.data, records.labels.ctypes.data, records.passthrough.ctypes.data,
         records.starts.ctypes.data, records.stops.ctypes.data, records.lines.ctypes.data,
         records.needs_slow_parser.ctypes.data, len(records.starts), result.ctypes.data,

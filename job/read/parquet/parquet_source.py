@@ -158,7 +158,7 @@ def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> 
         columns = choose_columns(parquet.schema_arrow, settings, file.path)
         scale: PixelScale = "255" if settings.scale == "auto" else settings.scale
         if settings.scale == "auto" and columns.is_float:
-            scale = detect_scale(_first_numbers(parquet, columns))
+            scale = detect_scale(_first_numbers(parquet, columns), file.path)
             if scale == "1":
                 _log.info("%s: pixels are fractions; using the scale 0-1 (%s 1)", file.path, Flag.SCALE)
     return ParquetSource(
