@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from job.errors import NoInput, UsageError
+from job.errors import NoInput, OutputOccupied, UsageError
 from job.storage.faults import translated_errors
 from job.storage.filesystem import FileSystem, LocalFileSystem
 from job.storage.finding import files_below, is_folder, matches, status_at
@@ -68,6 +68,9 @@ class LocalStorage:
         if "\0" in location:
             raise UsageError(f"{location!r}: contains a NUL character, which no path can")
         return os.path.abspath(os.path.expanduser(location))
+
+    def real_path(self, path: str) -> str:
+        return self._system.real_path(path)
 
     def find(self, location: str) -> list[FileInfo]:
         path = self.resolve(location)
@@ -204,10 +207,12 @@ class LocalStorage:
         for each in reversed(missing):
             try:
                 self._system.make_folder(each)
-            except FileExistsError:
-                # Another process made it first; a file of that name is an error.
+            except FileExistsError as error:
+                # Another process may have made it first.
                 if not is_folder(self._system, each):
-                    raise
+                    raise OutputOccupied(
+                        f"{each}: is a file, so it cannot be a folder; choose another place"
+                    ) from error
             self._system.sync_path(os.path.dirname(each))
 
     @contextmanager

@@ -58,6 +58,10 @@ class Storage(Protocol):
         """The absolute path of a location as the user wrote it. Raises UsageError for an unsupported scheme."""
         ...
 
+    def real_path(self, path: str) -> str:
+        """The path with all links resolved: one file has only one."""
+        ...
+
     def find(self, location: str) -> list[FileInfo]:
         """The files at a location, sorted by path: the file itself, those below a folder, or a pattern's matches.
 
