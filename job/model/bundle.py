@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -189,7 +190,7 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
     path = join(folder, CARD_NAME)
     found = storage.stat(path)
     if found is None:
-        raise ModelInvalid(f"{folder}: is not a model folder: it has no {CARD_NAME}; train one with `digit-job train`")
+        raise ModelInvalid(f"{folder}: is not a model folder: it has no {CARD_NAME}; {_remedy(storage, folder)}")
     if found.size > _MAX_CARD_BYTES:
         raise ModelInvalid(f"{path}: is not a model card: it has {found.size} bytes; train the model again")
     try:
@@ -214,6 +215,16 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
             f"{path}: lists {unknown[0]!r:.200}, which is none of {', '.join(FILE_NAMES)}; train the model again"
         )
     return about, files, golden
+
+
+def _remedy(storage: Storage, folder: str) -> str:
+    """How to get a model where there is none."""
+    parent, name = str(PurePosixPath(folder).parent), PurePosixPath(folder).name
+    # `Storage.commit_folder` retires a folder under this name while it replaces it.
+    retired = [each for each in storage.list(parent) if each.startswith(f".{name}.") and each.endswith(".old")]
+    if not retired:
+        return "train one with `digit-job train`"
+    return f"a training that was interrupted left it as {join(parent, retired[-1])}; rename that folder, or train again"
 
 
 def _check_sections(about: dict[str, Any]) -> None:
