@@ -26,6 +26,7 @@ from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.documents.model_json import CardContent, TrainedCard
 from job.errors import ModelInvalid
 from job.flag_names import Flag
+from job.model.bounds import MAX_FILE_BYTES
 from job.model.dense import DensePredictor
 from job.storage import Storage, join
 
@@ -242,8 +243,11 @@ def _refuse_constant(name: str) -> float:
 
 def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:
     path = join(folder, name)
-    if storage.stat(path) is None:
+    found = storage.stat(path)
+    if found is None:
         raise ModelInvalid(f"{path}: is missing, though {CARD_NAME} lists it; restore the model folder or train again")
+    if found.size > MAX_FILE_BYTES:
+        raise ModelInvalid(f"{path}: has {found.size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
     content = storage.read(path)
     if _sha256(content) != digest:
         raise ModelInvalid(

@@ -108,6 +108,15 @@ def test_a_missing_file_is_named(storage, folder, name):
     assert str(error.value).endswith("restore the model folder or train again")
 
 
+def test_a_file_beyond_the_limit_is_not_read(storage, folder):
+    """Whatever its digest is."""
+    with (folder / KERAS_NAME).open("ab") as file:
+        file.truncate((1 << 30) + 1)
+    with pytest.raises(ModelInvalid) as error:
+        open_bundle(storage, str(folder))
+    assert str(error.value) == f"{folder / KERAS_NAME}: has 1,073,741,825 bytes, expected at most 1,073,741,824"
+
+
 @pytest.mark.parametrize("name", [CARD_NAME, KERAS_NAME, ONNX_NAME])
 def test_a_read_error_is_not_an_invalid_model(folder, monkeypatch, name):
     """It is a StorageError, because a retry can help."""
