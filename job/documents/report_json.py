@@ -73,7 +73,7 @@ class InputWarning(TypedDict):
 class ModelIdentity(TypedDict):
     """Which model scored, from its card."""
 
-    digest: Annotated[str, "SHA-256 over the model's files"]
+    digest: Annotated[str, "SHA-256 over the file that the scorer runs, and its name"]
     name: str
     recipe: str | None
     architecture: str | None
