@@ -21,13 +21,16 @@ from job.read.labels import BadRecord, parse_label
 from job.read.layout.names import Layout
 
 MAX_RAW_CHARACTERS: Final = 4096
+# The compiled scanner loads a field's last three digits as four bytes, from its first digit on.
+SPARE_BYTES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TextSlice:
     """A slice of a file, content[begin:end], which starts with a record; is_final: the file ends at `end`.
 
-    Only records that begin before `limit` are wanted; the others belong to the next part.
+    Only records that begin before `limit` are wanted; the others belong to the next part. At least SPARE_BYTES of any
+    value follow `end` in `content`, because the compiled scanner reads them.
     """
 
     content: bytearray

@@ -18,6 +18,7 @@ from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
 from job.errors import DataError, InternalError
 from job.read.csv import recount
 from job.read.csv.block import (
+    SPARE_BYTES,
     Scanner,
     TextSlice,
     find_records,
@@ -217,11 +218,15 @@ def _over_long(buffer: "_ReadBuffer", layout: Layout) -> PixelBatch:
 
 
 class _ReadBuffer:
-    """A piece of a stream: content[begin:end] is not consumed yet; `offset` is the position of content[0]."""
+    """A piece of a stream: content[begin:end] is not consumed yet; `offset` is the position of content[0].
+
+    SPARE_BYTES follow the last byte that is ever read into `content`.
+    """
 
     def __init__(self, stream: BinaryIO, start: int, max_bytes: int) -> None:
         """max_bytes: no more will be read from the stream."""
-        self.content = bytearray(min(_BUFFER_BYTES, max_bytes))
+        self._size = min(_BUFFER_BYTES, max_bytes)
+        self.content = bytearray(self._size + SPARE_BYTES)
         self.begin = self.end = 0
         self.offset = start
         self.is_final = False
@@ -235,11 +240,11 @@ class _ReadBuffer:
     def fill(self) -> None:
         """Move the rest to the front and read until the buffer is full or the stream ends."""
         rest = self.end - self.begin
-        view = memoryview(self.content)
+        view = memoryview(self.content)[: self._size]
         view[:rest] = view[self.begin : self.end]
         self.offset += self.begin
         self.begin, self.end = 0, rest
-        while self.end < len(self.content) and not self.is_final:
+        while self.end < self._size and not self.is_final:
             count = self._stream.readinto(view[self.end :])  # type: ignore[attr-defined]
             self.is_final = not count
             self.end += count

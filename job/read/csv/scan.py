@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from job.compiled.machine_code import can_pack, kernel
 from job.contract import PIXELS
-from job.read.csv.block import Records, ScanResult, TextSlice
+from job.errors import InternalError
+from job.read.csv.block import SPARE_BYTES, Records, ScanResult, TextSlice
 from job.read.layout.names import Layout
 
 # The purpose of a field that is not a pixel; passthrough fields are numbered downwards from PASSTHROUGH.
@@ -31,7 +32,12 @@ def prepare() -> None:
 
 
 def scan_records(text: TextSlice, layout: Layout, records: Records) -> ScanResult:
-    """A `block.Scanner` that parses plain records, for layouts that it `can_scan`."""
+    """A `block.Scanner` that parses plain records, for layouts that it `can_scan`.
+
+    Raises InternalError unless SPARE_BYTES follow the text in its memory.
+    """
+    if len(text.content) < text.end + SPARE_BYTES:
+        raise InternalError(f"a text of {text.end} bytes lies in {len(text.content)}, without {SPARE_BYTES} to spare")
     purposes, run = _purposes(layout)
     content = np.frombuffer(text.content, np.uint8)
     result = np.zeros(3, np.int64)

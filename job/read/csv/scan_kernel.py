@@ -62,6 +62,8 @@ def scan(
 ):  # fmt: skip
     """Fill in `block.Records` of `rows` rows from a `block.TextSlice`, and `block.ScanResult` as int64 (3,).
 
+    content: at least SPARE_BYTES follow `end`; no byte before the first or after these is read.
+
     purposes: int64 (fields,), see `scan`. run: the first field of 784 pixels in order, or -1.
     """
     found, position, passed = _scan(

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 from support.files import make_digits
+from support.guarded_memory import SIDES, guarded_allocations, guarded_array
 
 from job.errors import ModelInvalid
-from job.model.dense import TILE_ROWS, DenseNetwork, DensePredictor
+from job.model.dense import TILE_ROWS, DenseNetwork, DensePredictor, _panels
 
 
 def _network(*hidden):
@@ -49,6 +50,22 @@ def predictor(network):
 def test_probabilities_are_numpys(network, predictor, pixels):
     """For any pixels."""
     np.testing.assert_allclose(predictor.predict(pixels), _expected(network, pixels), atol=2e-6)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_no_byte_around_pixels_weights_and_sums_is_touched(side, monkeypatch):
+    """For layers of any width and any number of rows."""
+    monkeypatch.setattr(
+        "job.model.dense._panels", lambda *layer: [guarded_array(each, side) for each in _panels(*layer)]
+    )
+    for hidden in ((1,), (128,), (129, 5)):
+        network = _network(*hidden)
+        for rows in (0, 1, TILE_ROWS, TILE_ROWS + 1):
+            pixels = guarded_array(make_digits(rows, seed=2).pixels, side)
+            predictor = DensePredictor(network.to_bytes(), "test")
+            with guarded_allocations(side):
+                found = predictor.predict(pixels)
+            np.testing.assert_allclose(found, _expected(network, pixels), atol=1e-5)
 
 
 def test_each_pixel_meets_its_own_weights(network, predictor):

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.guarded_memory import SIDES, GuardedFile
 
 from job.read.parquet.footer import ChunkTable
 
@@ -30,8 +31,9 @@ def _written(**options):
     return file.getvalue()
 
 
-def _table(content, footer=None):
-    return ChunkTable(pa.BufferReader(content), footer or pq.read_metadata(io.BytesIO(content)))
+def _table(content, footer=None, side="end"):
+    """The table of a file, no byte around whose footer may be read."""
+    return ChunkTable(GuardedFile(content, side), footer or pq.read_metadata(io.BytesIO(content)))
 
 
 FILES = {
@@ -107,4 +109,5 @@ def test_a_truncated_footer_has_no_chunks():
     start = len(content) - 8 - size
     for length in range(0, 400, 7):
         cut = content[: start + length] + length.to_bytes(4, "little") + content[-4:]
-        assert _table(cut, footer).chunk(0, "pixel0") is None, length
+        for side in SIDES:
+            assert _table(cut, footer, side).chunk(0, "pixel0") is None, length
