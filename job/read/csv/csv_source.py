@@ -154,9 +154,8 @@ def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_c
         buffer = _ReadBuffer(content.stream, 0, _max_bytes(file, content.compression))
         buffer.fill()
     head = parse_head(bytes(buffer.content[: buffer.end]), settings, file.path, is_whole=buffer.is_final)
-    return CsvSource(
-        file, content.compression, head.layout, head.data_start, head.header_lines, is_compiled, head.has_text
-    )
+    layout = replace(head.layout, label_map=settings.label_map)
+    return CsvSource(file, content.compression, layout, head.data_start, head.header_lines, is_compiled, head.has_text)
 
 
 def _max_bytes(file: FileInfo, compression: Compression) -> int:

@@ -16,7 +16,7 @@ from job.contract import PIXELS, SIDE
 from job.errors import LayoutError
 from job.flag_names import Flag
 from job.read.layout.values import DecimalMark, LabelSide, counts_rows, label_side, unquoted
-from job.settings import PixelScale, ReadSettings
+from job.settings import LabelMap, PixelScale, ReadSettings
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Layout:
     passthrough_fields: the fields to copy to the predictions, in the user's order.
     pixel_scale: the stored value of a fully inked pixel.
     decimal: the decimal mark.
+    label_map: the digits of labels that are not digits.
     """
 
     field_count: int
@@ -56,6 +57,7 @@ class Layout:
     passthrough_fields: tuple[int, ...] = ()
     pixel_scale: PixelScale = "255"
     decimal: DecimalMark = "."
+    label_map: LabelMap | None = None
 
     def column_name(self, field: int) -> str:
         """The name of a field in messages: its column's name, or its number from 1."""
