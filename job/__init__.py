@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import OutputFormat, ScaleChoice
+    from job.settings import LabelMap, OutputFormat, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -52,6 +52,7 @@ def score(
     keep: Sequence[str] = (),
     overwrite: bool = False,
     label_column: str | None = None,
+    label_map: Location | None = None,
     no_label: bool = False,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
@@ -76,6 +77,8 @@ def score(
         keep: names of passthrough columns, copied to the predictions.
         overwrite: replace the results of another run in `output`.
         label_column: the label's name, or its number from 1 if there is no header; None: found by its name.
+        label_map: a file that says what labels mean that are not digits: a JSON object such as {"ten": 0}, or CSV lines
+            such as ten,0.
         no_label: treat no column as the label.
         scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
         transpose: images are stored column by column, as in EMNIST.
@@ -97,8 +100,8 @@ def score(
         was_done: whether the output was complete before;
         missing: the number of parts that other shards still have to commit.
 
-    Raises UsageError, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied, StorageError
-    (InputChanged) and ResourceExhausted.
+    Raises UsageError, SettingsInvalid, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied,
+    StorageError (InputChanged) and ResourceExhausted.
     """
     from job.errors import UsageError
     from job.limits import default_threads
@@ -117,7 +120,7 @@ def score(
         inputs=tuple(os.fspath(each) for each in locations),
         output=os.fspath(output),
         model=os.fspath(model),
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep)),
+        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map)),
         format=format,
         has_probabilities=probabilities,
         max_rejects=RejectLimit.parse(str(max_rejects)),
@@ -136,6 +139,7 @@ def inspect(
     source: Location,
     *,
     label_column: str | None = None,
+    label_map: Location | None = None,
     no_label: bool = False,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
@@ -144,7 +148,7 @@ def inspect(
 
     Arguments are
         source: a CSV, Parquet or IDX file, a folder, or a pattern.
-        label_column, no_label, scale, transpose: as for `score`.
+        label_column, label_map, no_label, scale, transpose: as for `score`.
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
@@ -162,7 +166,8 @@ def inspect(
 
     be_silent_by_default()
     location = os.fspath(source)
-    return inspections_of(storage_at(location), location, ReadSettings(label_column, no_label, scale, transpose))
+    settings = ReadSettings(label_column, no_label, scale, transpose, label_map=_label_map(label_map))
+    return inspections_of(storage_at(location), location, settings)
 
 
 def train(
@@ -172,6 +177,7 @@ def train(
     recipe: RecipeName = "accurate",
     resume: bool = False,
     label_column: str | None = None,
+    label_map: Location | None = None,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     validation_split: float = 0.1,
@@ -228,7 +234,7 @@ def train(
         batch_size=batch_size,
         validation_share=validation_split,
         seed=seed,
-        read=ReadSettings(label_column, scale=scale, is_transposed=transpose),
+        read=ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map)),
         is_augmented=augment,
         learning_rate=learning_rate,
         optimizer=optimizer,
@@ -281,6 +287,13 @@ def open_results(folder: Location) -> Results:
 
     location = os.fspath(folder)
     return Results.at(storage_at(location), location)
+
+
+def _label_map(location: Location | None) -> LabelMap | None:
+    from job.read.label_map import read_label_map
+    from job.storage import storage_at
+
+    return None if location is None else read_label_map(storage_at(os.fspath(location)), os.fspath(location))
 
 
 class _CallablePackage(ModuleType):

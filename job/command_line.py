@@ -14,6 +14,7 @@ def read_flags(settings: ReadSettings) -> dict[str, Any]:
     """How the input is read: flags without their dashes -> values."""
     return {
         "label-column": settings.label_column,
+        "label-map": settings.label_map.location if settings.label_map else None,
         "no-label": settings.is_label_ignored,
         "scale": settings.scale,
         "transpose": settings.is_transposed,

@@ -60,7 +60,8 @@ class Reject:
 
     row: from 0. line: from 1, of the record's first line; None for binary formats. A reader counts both within its
     batch; `shifted` converts them to positions in the part and the file. byte_offset: the record's first byte in the
-    uncompressed file. column: the first bad one. raw: the record as it stands in the file, shortened.
+    uncompressed file. column: the first bad one. raw: the record as it stands in the file, shortened. label: the
+    label that a BAD_LABEL could not read, shortened.
     """
 
     row: int
@@ -70,6 +71,7 @@ class Reject:
     raw: str | None = None
     byte_offset: int | None = None
     line: int | None = None
+    label: str | None = None
 
     def shifted(self, rows: int, lines: int) -> "Reject":
         """The same reject, counted from `rows` rows and `lines` lines earlier."""

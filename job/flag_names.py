@@ -20,6 +20,7 @@ class Flag(StrEnum):
     HIDDEN = "--hidden"
     KEEP = "--keep"
     LABEL_COLUMN = "--label-column"
+    LABEL_MAP = "--label-map"
     LEARNING_RATE = "--learning-rate"
     MAX_REJECTS = "--max-rejects"
     METRICS_FILE = "--metrics-file"

@@ -25,6 +25,7 @@ class Event(StrEnum):
     RESUMED = "resumed"
     ALREADY_DONE = "already_done"
     INPUT_WARNING = "input_warning"
+    RUN_WARNING = "run_warning"
     PART_COMMITTED = "part_committed"
     PROGRESS = "progress"
     TELEMETRY_FAILED = "telemetry_failed"

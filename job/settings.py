@@ -58,12 +58,21 @@ def _check_choice(flag: Flag, value: str, choices: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelMap:
+    """What labels mean that are not digits. location: its file. digits: (label, digit), see `read.label_map`."""
+
+    location: str
+    digits: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReadSettings:
     """How to read the inputs, where the files leave it open.
 
     label_column: the label column's name, or its number from 1 if there is no header. is_label_ignored: treat no
     column as the label. scale: the highest pixel value, 255 or 1; `auto`: taken from the first records. is_transposed:
     images are stored column by column, as in EMNIST. keep: names of passthrough columns, copied to the predictions.
+    label_map: the digits of labels that are not digits; None: there are none.
     """
 
     label_column: str | None = None
@@ -71,12 +80,15 @@ class ReadSettings:
     scale: ScaleChoice = "auto"
     is_transposed: bool = False
     keep: tuple[str, ...] = ()
+    label_map: LabelMap | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for an unknown scale, and for settings that contradict each other."""
         _check_choice(Flag.SCALE, self.scale, ScaleChoice)
         if self.label_column is not None and self.is_label_ignored:
             raise UsageError(f"{Flag.LABEL_COLUMN} and {Flag.NO_LABEL} contradict each other; give one of them")
+        if self.label_map is not None and self.is_label_ignored:
+            raise UsageError(f"{Flag.LABEL_MAP} and {Flag.NO_LABEL} contradict each other; give one of them")
         twice = [name for name in self.keep if self.keep.count(name) > 1]
         if twice:
             raise UsageError(f"{Flag.KEEP} {twice[0]}: given twice; a column can be kept only once")

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from job import log
-from job.cli.flags import Group, LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option
+from job.cli.flags import (
+    Group,
+    LabelColumnFlag,
+    LabelMapFlag,
+    LogFormatFlag,
+    ScaleFlag,
+    TransposeFlag,
+    label_map_in,
+    option,
+)
 from job.cli.terminal import StopOnSignals, say
 from job.errors import requires_extra
 from job.settings import ReadSettings
@@ -52,6 +61,7 @@ def export(
         ),
     ] = None,
     label_column: LabelColumnFlag = None,
+    label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     log_format: LogFormatFlag = "auto",
@@ -64,7 +74,7 @@ def export(
 
     """
     log.set_up(log_format)
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
+    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
     settings = ExportSettings(
         model=model,
         to=to,

@@ -8,7 +8,8 @@ import typer
 
 from job import log
 from job.errors import UsageError
-from job.settings import ScaleChoice
+from job.settings import LabelMap, ScaleChoice
+from job.storage import storage_at
 
 
 class Group(StrEnum):
@@ -66,6 +67,15 @@ LabelColumnFlag = Annotated[
         metavar="NAME|N",
     ),
 ]
+LabelMapFlag = Annotated[
+    str | None,
+    option(
+        "--label-map",
+        'What labels mean that are not digits: a JSON object such as {"ten": 0}, or CSV lines such as ten,0.',
+        group=Group.INPUT,
+        metavar="FILE",
+    ),
+]
 NoLabelFlag = Annotated[bool, option("--no-label", "Treat no column as the label.", group=Group.INPUT)]
 ScaleFlag = Annotated[
     ScaleChoice,
@@ -89,6 +99,15 @@ QuietFlag = Annotated[
     ),
 ]
 VerboseFlag = Annotated[bool, option("--verbose", "Log each step.", "-v", group=Group.TELEMETRY, show_default=False)]
+
+
+def label_map_in(location: str | None) -> LabelMap | None:
+    """The map in the file of `--label-map`; None without the flag. Raises SettingsInvalid."""
+    if location is None:
+        return None
+    from job.read.label_map import read_label_map
+
+    return read_label_map(storage_at(location), location)
 
 
 def verbosity(*, is_quiet: bool, is_verbose: bool) -> log.Verbosity:

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from job import log
-from job.cli.flags import LabelColumnFlag, LogFormatFlag, NoLabelFlag, ScaleFlag, TransposeFlag
+from job.cli.flags import (
+    LabelColumnFlag,
+    LabelMapFlag,
+    LogFormatFlag,
+    NoLabelFlag,
+    ScaleFlag,
+    TransposeFlag,
+    label_map_in,
+)
 from job.cli.terminal import echo, say
 from job.settings import ReadSettings
 from job.storage import storage_at
@@ -26,6 +34,7 @@ def inspect(
         ),
     ],
     label_column: LabelColumnFlag = None,
+    label_map: LabelMapFlag = None,
     no_label: NoLabelFlag = False,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
@@ -44,7 +53,7 @@ def inspect(
     from job.command_line import command_for
     from job.read.inspection import inspect as inspections_of
 
-    settings = ReadSettings(label_column, no_label, scale, transpose)
+    settings = ReadSettings(label_column, no_label, scale, transpose, label_map=label_map_in(label_map))
     for each in inspections_of(storage_at(source), source, settings):
         _print_inspection(each)
     say("To score it:")

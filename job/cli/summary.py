@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from job import log
 from job.cli.terminal import echo, say
+from job.report.warning_list import sentence
 
 if TYPE_CHECKING:
     from job.documents.report_json import Report
@@ -71,7 +72,7 @@ def _speed(result: "RunResult") -> str:
 def _accuracy(result: "RunResult") -> str | None:
     report = _report(result)
     if report["accuracy"] is None:
-        return None
+        return "withheld, see below" if report.get("accuracy_withheld") else None
     low, high = report["accuracy_95"] or (0, 1)
     return (
         f"{100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "
@@ -80,10 +81,8 @@ def _accuracy(result: "RunResult") -> str | None:
 
 
 def _warnings(result: "RunResult") -> list[str]:
-    model = _report(result)["model"]["warning"]
-    # Output of an earlier version has no input warnings.
-    inputs = [f"{each['path']}: {each['message']}" for each in _report(result).get("warnings", [])]
-    return ([f"model: {model}"] if model else []) + inputs
+    # Output of an earlier version has no warnings.
+    return [sentence(each) for each in _report(result).get("warnings", [])]
 
 
 def _report(result: "RunResult") -> "Report":

@@ -9,11 +9,13 @@ from job import log
 from job.cli.flags import (
     Group,
     LabelColumnFlag,
+    LabelMapFlag,
     LogFormatFlag,
     QuietFlag,
     ScaleFlag,
     TransposeFlag,
     VerboseFlag,
+    label_map_in,
     option,
     verbosity,
 )
@@ -96,6 +98,7 @@ def train(
         ),
     ] = False,
     label_column: LabelColumnFlag = None,
+    label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     validation_split: Annotated[
@@ -255,7 +258,7 @@ def train(
     """
     del settings_file  # its callback does all the work
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose)
+    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
     settings = TrainSettings(
         data=data,
         model=model,

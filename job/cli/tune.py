@@ -7,11 +7,13 @@ from job import log
 from job.cli.flags import (
     Group,
     LabelColumnFlag,
+    LabelMapFlag,
     LogFormatFlag,
     QuietFlag,
     ScaleFlag,
     TransposeFlag,
     VerboseFlag,
+    label_map_in,
     option,
     verbosity,
 )
@@ -62,6 +64,7 @@ def tune(
         int, option("--epochs", "Maximum number of epochs of a trial.", group=Group.MAIN, metavar="N", min=1)
     ] = 10,
     label_column: LabelColumnFlag = None,
+    label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     validation_split: Annotated[
@@ -104,7 +107,7 @@ def tune(
         recipe=recipe,
         validation_share=validation_split,
         seed=seed,
-        read=ReadSettings(label_column, scale=scale, is_transposed=transpose),
+        read=ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map)),
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
     with requires_extra("train"), train_progress(is_quiet=quiet) as progress:

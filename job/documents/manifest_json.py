@@ -35,6 +35,13 @@ class ManifestModel(ModelIdentity):
     path: str
 
 
+class LabelMapSettings(TypedDict):
+    """The digits of labels that are not digits."""
+
+    location: str
+    digits: Annotated[list[list[str | int]], "pairs of a label and its digit"]
+
+
 class ReadingSettings(TypedDict):
     """How the input was read."""
 
@@ -43,6 +50,7 @@ class ReadingSettings(TypedDict):
     scale: str
     is_transposed: bool
     keep: list[str]
+    label_map: LabelMapSettings | None
 
 
 class ShardSettings(TypedDict):

@@ -48,6 +48,7 @@ class TrainingData(TypedDict):
     test_rows: int
     warning: str | None
     label_column: str | None
+    label_map: NotRequired[Annotated[dict[str, int] | None, "the digits of labels that are not digits"]]
     scale: str
     is_transposed: bool
     seed: int

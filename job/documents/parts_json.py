@@ -26,6 +26,13 @@ class TallyCounts(TypedDict):
     bin_confidence: list[int]
 
 
+class UnreadableLabels(TypedDict):
+    """A part's `report.label_census.LabelCensus`."""
+
+    first: str | None
+    texts: dict[str, list[int]]
+
+
 class AppearanceCounts(TypedDict):
     """A part's `report.appearance.Appearance`."""
 

@@ -63,11 +63,13 @@ class InputFigures(TypedDict):
     accuracy: Share | None
 
 
-class InputWarning(TypedDict):
-    """A warning about the first records of an input."""
+class ReportWarning(TypedDict):
+    """What to look into: about an input, about several that have the same warning, or about the run as a whole."""
 
-    path: str
-    message: str
+    path: Annotated[str | None, "the input, the first of several; null: the run as a whole"]
+    others: Annotated[list[str], "the next two inputs that it is about"]
+    inputs: Annotated[int, "how many inputs it is about; 0: the run as a whole"]
+    message: Annotated[str, "of several inputs: that of the first"]
 
 
 class ModelIdentity(TypedDict):
@@ -154,6 +156,7 @@ RunSettings = TypedDict(
         "model": str,
         "format": str,
         "label-column": str | None,
+        "label-map": str | None,
         "no-label": bool,
         "scale": str,
         "transpose": bool,
@@ -202,8 +205,10 @@ class Figures(TypedDict):
 class Report(Figures):
     """The content of report.json. Byte-stable: the same rows and settings give the same bytes."""
 
+    accuracy_withheld: Annotated[str | None, "why labels give no accuracy; null: they do, or there are none"]
+    first_bad_label: Annotated[str | None, "the first unreadable label, shortened"]
     inputs: list[InputFigures]
-    warnings: list[InputWarning]
+    warnings: Annotated[list[ReportWarning], "everything that the page calls to be looked into"]
     model: ModelIdentity
     examples: ExampleSection
     reject_examples: list[RejectExample]

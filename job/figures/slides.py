@@ -283,7 +283,9 @@ def short(count: int) -> str:
 
 
 def _reason_without_labels(report: Report) -> str | None:
-    return None if report["labelled"] else "no row has a label"
+    if report["accuracy"] is not None:
+        return None
+    return "the accuracy is withheld" if report["labelled"] else "no row has a label"
 
 
 def _reason_without_rows(report: Report) -> str | None:
@@ -291,7 +293,7 @@ def _reason_without_rows(report: Report) -> str | None:
 
 
 def _reason_without_mistakes(report: Report) -> str | None:
-    if not report["labelled"]:
+    if report["accuracy"] is None:
         return _reason_without_labels(report)
     if report["labelled"] == report["correct"]:
         return "there are no mistakes"

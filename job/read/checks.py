@@ -154,11 +154,13 @@ def _label_among_pixels(pixels: Pixels, labels: Labels | None) -> str | None:
 class FirstRows:
     """The first HEAD_ROWS records of an input, collected from its batches; rejected records are left out.
 
-    rows: records seen, rejected ones included. rejected: how many of them were left out.
+    rows: records seen, rejected ones included. rejected: how many of them were left out. bad_labels: the labels of the
+    others that could not be read.
     """
 
     rows: int = 0
     rejected: int = 0
+    bad_labels: list[str] = field(default_factory=list)
     _pixels: list[Pixels] = field(default_factory=list)
     _labels: list[Labels] = field(default_factory=list)
 
@@ -174,6 +176,7 @@ class FirstRows:
             return
         is_good = np.ones(wanted, np.bool_)
         is_good[[reject.row for reject in batch.rejects if reject.reason.is_fatal and reject.row < wanted]] = False
+        self.bad_labels += [each.label for each in batch.rejects if each.label is not None and each.row < wanted]
         self.rows += wanted
         self.rejected += wanted - int(is_good.sum())
         self._pixels.append(batch.pixels[:wanted][is_good])

@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from job.contract import CLASSES, NO_LABEL, PIXELS, SIDE, Labels, PixelBatch, Pixels, Reason, Reject
+from job.contract import NO_LABEL, PIXELS, SIDE, PixelBatch, Pixels, Reject
 from job.errors import DataError, LayoutError
 from job.flag_names import Flag
+from job.read.labels import bad_label, byte_labels
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
 from job.read.pixels import pixel_reject, to_pixels
-from job.settings import PixelScale, ReadSettings
+from job.settings import LabelMap, PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
 IMAGES_MAGIC: Final = b"\x00\x00\x08\x03"
@@ -43,6 +44,7 @@ class IdxSource:
     labels: FileInfo | None
     is_transposed: bool = False
     pixel_scale: PixelScale = "255"
+    label_map: LabelMap | None = None
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
@@ -115,11 +117,11 @@ class IdxSource:
         pixels, rejects = self._scaled(stored)
         if raw_labels is None:
             return PixelBatch(pixels, None, tuple(rejects.values()), size_bytes=size_bytes)
+        labels = byte_labels(self.label_map)[raw_labels]
         bad = {
-            row: Reject(row, Reason.BAD_LABEL, f"label {raw_labels[row]}, expected 0-9", column="label")
-            for row in np.flatnonzero(raw_labels >= CLASSES).tolist()
+            row: bad_label(row, "label", str(raw_labels[row]), self.label_map)
+            for row in np.flatnonzero(labels == NO_LABEL).tolist()
         }
-        labels: Labels = np.where(raw_labels < CLASSES, raw_labels, NO_LABEL).astype(np.int8)
         return PixelBatch(
             pixels, labels, tuple(each for _, each in sorted({**bad, **rejects}.items())), size_bytes=size_bytes
         )
@@ -156,7 +158,7 @@ def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAU
         )
     labels = None if settings.is_label_ignored else _labels_file(storage, file)
     scale: PixelScale = "255" if settings.scale == "auto" else settings.scale
-    return IdxSource(file, compression, rows, labels, settings.is_transposed, scale)
+    return IdxSource(file, compression, rows, labels, settings.is_transposed, scale, settings.label_map)
 
 
 def _labels_file(storage: Storage, file: FileInfo) -> FileInfo | None:

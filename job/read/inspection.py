@@ -55,6 +55,12 @@ def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Ins
     warnings = input_warnings(head.pixels, head.labels)
     if head.rejected:
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
+    if head.bad_labels:
+        labels = len(head.bad_labels) + (0 if head.labels is None else int((head.labels != NO_LABEL).sum()))
+        warnings.append(
+            f"{len(head.bad_labels)} of the first {labels} labels unreadable: first {head.bad_labels[0]!r}; "
+            f"say what they mean with {Flag.LABEL_MAP} FILE"
+        )
     facts = {
         "format": _format(source),
         "columns": source.describe_columns(),

@@ -29,8 +29,9 @@ _EDGES: Final[dict[str, tuple[int, ...]]] = {
 # By name in the report: the name in the card, where digits are labels.
 _NAMES_IN_CARD: Final = {"intensity": "intensity", "ink": "ink", "predicted": "labels"}
 _DECIMALS: Final = 6
-# The 95 % quantile of the standard normal distribution.
-_Z: Final = 1.6448536269514722
+# The 99.9 % quantile of the standard normal distribution. Three indices of each file are looked at, and each shift is a
+# warning, on which a gate can fail a run.
+_Z: Final = 3.090232306167813
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ def drift(training: Distribution, inputs: Sequence[tuple[str, Distribution]]) ->
 def describe_shift(psi: float | None, rows: int, bins: int) -> str:
     """What a population stability index of `rows` rows in `bins` non-empty bins means, in words.
 
-    An index that one in twenty samples of this size reaches by chance means nothing, however high it is.
+    An index that one in a thousand samples of this size reaches by chance means nothing, however high it is.
     """
     if psi is None:
         return "nothing to compare"
@@ -133,7 +134,7 @@ def is_shift(description: str) -> bool:
 
 
 def chance_level(rows: int, bins: int) -> float:
-    """The index that 95 % of samples of `rows` rows stay below if nothing has shifted.
+    """The index that 99.9 % of samples of `rows` rows stay below if nothing has shifted.
 
     If far more rows were trained on, `rows` times the index follows a chi-squared distribution of `bins - 1` degrees of
     freedom; its quantile is approximated after E. B. Wilson and M. M. Hilferty, PNAS 17 (1931) 684-688.

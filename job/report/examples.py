@@ -111,11 +111,14 @@ class Examples:
         return cls(np.frombuffer(content, _RECORD))
 
     def for_report(self, paths: Sequence[str], confusion: Counts) -> ExampleSection:
-        """Report.json's section `examples`. paths: of the inputs. confusion: int64 (10, 10), true digit x predicted."""
+        """Report.json's section `examples`. paths: of the inputs. confusion: int64 (10, 10), true digit x predicted.
+
+        A confusion matrix of zeros means that labels are not judged: then there are no mistakes.
+        """
         labels, predictions = self.records["label"], self.records["prediction"]
         mistakes = surest_mistakes(labels, predictions, self.records["confidence"])
         return {
-            "sure_mistakes": self._to_json(mistakes[:MAX_MISTAKES], paths),
+            "sure_mistakes": self._to_json(mistakes[:MAX_MISTAKES] if confusion.any() else mistakes[:0], paths),
             "unsure": self._to_json(least_sure(self.records["confidence"]), paths),
             "confused_pairs": [
                 {

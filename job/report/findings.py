@@ -15,6 +15,12 @@ from job.report.words import many, percent
 DRIFTS: Final = {"predicted": "predicted digits", "ink": "ink", "intensity": "intensity"}
 
 
+# A mean confidence this far below the model's accuracy, and farther than chance takes it, is worth a look.
+_LESS_SURE_BY: Final = 0.05
+_SPREAD: Final = 0.5
+_MIN_ROWS: Final = 20
+
+
 @dataclass(frozen=True)
 class Finding:
     """One observation about a run. section: id of the page's section about it. is_fine: needs no attention."""
@@ -59,8 +65,10 @@ def verdict(report: Mapping[str, Any], found: list[Finding]) -> str:
     if not rows["scored"]:
         return f"None of {many(rows['read'], 'row')} could be scored."
     rest = summarize(found)
-    if labelled:
+    if report["accuracy"] is not None:
         return f"{percent(report['accuracy'])} of {many(labelled, 'labelled row')} classified correctly; {rest}."
+    if labelled:
+        return f"{many(rows['scored'], 'row')} scored; it is in doubt what their labels mean; {rest}."
     return f"{many(rows['scored'], 'row')} scored, without labels to check them against; {rest}."
 
 
@@ -72,8 +80,25 @@ def summarize(found: list[Finding]) -> str:
 
 def findings(report: Mapping[str, Any]) -> list[Finding]:
     """All findings, those that need attention first."""
-    found = [*_about_accuracy(report), *_about_model(report), *_about_records(report), *_about_drift(report)]
+    found = [
+        *_about_labels(report),
+        *_about_accuracy(report),
+        *_about_model(report),
+        *_about_records(report),
+        *_about_inputs(report),
+        *_about_drift(report),
+    ]
     return sorted(found, key=lambda each: each.is_fine)
+
+
+def run_warnings(report: Mapping[str, Any]) -> list[str]:
+    """The warnings about a run as a whole: its model's, and the findings that need attention.
+
+    `warnings` of the report has them and those about inputs, which `findings` only counts.
+    """
+    found = [*_about_labels(report), *_about_accuracy(report), *_about_records(report), *_about_drift(report)]
+    model = report["model"]["warning"]
+    return ([f"model: {model}"] if model else []) + [each.text for each in found if not each.is_fine]
 
 
 def drift_by_input(report: Mapping[str, Any]) -> list[InputDrift]:
@@ -90,16 +115,41 @@ def drift_by_input(report: Mapping[str, Any]) -> list[InputDrift]:
     return sorted(found, key=lambda each: -max(shift.psi or 0.0 for shift in each.shifts.values()))
 
 
+def _about_labels(report: Mapping[str, Any]) -> list[Finding]:
+    """Whether labels could be read, and mean what they say."""
+    bad, withheld = report["bad_labels"], report.get("accuracy_withheld")
+    first = report.get("first_bad_label")
+    example = "" if first is None else f": first {first!r}"
+    unreadable = f"{bad:,} of {many(report['labelled'] + bad, 'label')} unreadable{example}"
+    return [
+        *([Finding("accuracy", f"Accuracy withheld: {withheld}")] if withheld else []),
+        *([Finding("data", unreadable)] if bad else []),
+    ]
+
+
 def _about_accuracy(report: Mapping[str, Any]) -> list[Finding]:
-    """Whether the accuracy is that of the model on its own test images."""
+    """Whether the accuracy, or without labels the confidence, is that of the model on its own test images."""
     expected = report["model"]["test_accuracy"]
-    if not report["labelled"] or expected is None:
+    if expected is None:
         return []
+    if report["accuracy"] is None:
+        return _about_confidence(report, expected)
     low, high = report["accuracy_95"]
     if high < expected:
-        return [Finding("accuracy", f"Less accurate than on the model's own test images ({percent(expected)})")]
+        found = percent(report["accuracy"])
+        usual = percent(expected)
+        return [Finding("accuracy", f"Less accurate ({found}) than on the model's own test images ({usual})")]
     comparison = "More accurate than" if low > expected else "As accurate as"
     return [Finding("accuracy", f"{comparison} on the model's own test images ({percent(expected)})", is_fine=True)]
+
+
+def _about_confidence(report: Mapping[str, Any], expected: float) -> list[Finding]:
+    """Whether the model is far less sure than on its own test images, where confidence and accuracy are alike."""
+    found, rows = report["estimated_accuracy"], report["rows"]["scored"]
+    if found is None or rows < _MIN_ROWS or found > expected - _LESS_SURE_BY - _SPREAD / rows**0.5:
+        return []
+    usual = percent(expected)
+    return [Finding("accuracy", f"Less sure ({percent(found)}) than right on the model's own test images ({usual})")]
 
 
 def _about_model(report: Mapping[str, Any]) -> list[Finding]:
@@ -107,17 +157,22 @@ def _about_model(report: Mapping[str, Any]) -> list[Finding]:
 
 
 def _about_records(report: Mapping[str, Any]) -> list[Finding]:
-    """Whether all records could be read, and the input looks like digits."""
-    rejected, read, bad_labels = report["rows"]["rejected"], report["rows"]["read"], report["bad_labels"]
-    warnings = len(report["warnings"])
+    """Whether all records could be read."""
+    rejected, read = report["rows"]["rejected"], report["rows"]["read"]
     return [
         Finding("data", f"{many(rejected, 'record')} rejected ({percent(rejected / read)})")
         if rejected
-        else Finding("data", "No records rejected", is_fine=True),
-        *([Finding("data", f"{many(bad_labels, 'label')} could not be read")] if bad_labels else []),
+        else Finding("data", "No records rejected", is_fine=True)
+    ]
+
+
+def _about_inputs(report: Mapping[str, Any]) -> list[Finding]:
+    """Whether the input looks like digits."""
+    warnings = sum(each["path"] is not None for each in report["warnings"])
+    return [
         Finding("data", f"{many(warnings, 'warning')} about the input")
         if warnings
-        else Finding("data", "No warnings about the input", is_fine=True),
+        else Finding("data", "No warnings about the input", is_fine=True)
     ]
 
 

@@ -28,25 +28,26 @@ class ConfusedPair:
     count: int
 
 
-def figures(tally: Tally) -> Figures:
-    """Report.json's figures, by key."""
+def figures(tally: Tally, *, is_withheld: bool = False) -> Figures:
+    """Report.json's figures, by key. is_withheld: leave out what depends on the meaning of labels, but their counts."""
+    judged = Tally.zero() if is_withheld else tally
     return {
         "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected, "skipped": tally.skipped},
         "rejected_by_reason": _counts_of(tally, lambda reason: reason.is_fatal and not reason.is_skipped),
         "skipped_by_reason": _counts_of(tally, lambda reason: reason.is_skipped),
         "bad_labels": sum(count for reason, count in tally.by_reason.items() if not reason.is_fatal),
         "labelled": tally.labelled,
-        "correct": tally.correct if tally.labelled else None,
-        "accuracy": accuracy(tally),
-        "accuracy_95": wilson_interval(tally.correct, tally.labelled),
+        "correct": judged.correct if judged.labelled else None,
+        "accuracy": accuracy(judged),
+        "accuracy_95": wilson_interval(judged.correct, judged.labelled),
         "classes": list(CLASS_NAMES),
         "confusion_matrix": tally.confusion.tolist() if tally.labelled else None,
-        "per_class": per_class(tally) if tally.labelled else None,
-        "averages": averages(tally) if tally.labelled else None,
-        "macro_f1": macro_f1(tally),
-        "log_loss": _ratio(tally.log_loss_sum, tally.labelled),
-        "top2_accuracy": _ratio(tally.top2_correct, tally.labelled),
-        "calibration": calibration(tally) if tally.labelled else None,
+        "per_class": per_class(judged) if judged.labelled else None,
+        "averages": averages(judged) if judged.labelled else None,
+        "macro_f1": macro_f1(judged),
+        "log_loss": _ratio(judged.log_loss_sum, judged.labelled),
+        "top2_accuracy": _ratio(judged.top2_correct, judged.labelled),
+        "calibration": calibration(judged) if judged.labelled else None,
         "confidence_histogram": tally.confidence.tolist(),
         "predicted_counts": tally.predicted.tolist(),
         "estimated_accuracy": _ratio(tally.confidence_sum, tally.scored),

@@ -22,12 +22,15 @@ from job.report.plots import (
     interval_strip,
     paired_bars,
 )
+from job.report.warning_list import inputs_of
 from job.report.words import count, duration, many
 
 # The page shows this many inputs, the worst ones; report.json has all.
 MAX_INPUTS: Final = 50
 # Keys that reports of earlier versions lack.
-_LATER_KEYS: Final = ("examples", "reject_examples", "drift", "run", "averages")
+_LATER_KEYS: Final = (
+    "examples", "reject_examples", "drift", "run", "averages", "accuracy_withheld", "first_bad_label",
+)  # fmt: skip
 # By key under `drift`: the title of the plot and of its x axis.
 _DRIFTS: Final = {
     "predicted": ("Predicted digits", "digit"),
@@ -46,6 +49,8 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
     return template.render(
         "page.html.jinja",
         report=report,
+        has_accuracy=report["accuracy"] is not None,
+        warnings=[(inputs_of(each), each["message"]) for each in report["warnings"] if each["path"] is not None],
         verdict=verdict(report, found),
         findings=found,
         timing=_timing(report, timings) if timings else None,

@@ -19,7 +19,6 @@ from job.documents.manifest_json import Manifest, ManifestInput, ManifestOutput,
 from job.documents.report_json import (
     DriftSection,
     InputFigures,
-    InputWarning,
     ModelIdentity,
     RejectExample,
     Report,
@@ -31,8 +30,12 @@ from job.model.bundle import CARD_NAME, Bundle
 from job.report.appearance import Appearance
 from job.report.drift import Distribution, drift
 from job.report.examples import Examples
+from job.report.findings import run_warnings
+from job.report.label_census import LabelCensus
+from job.report.label_convention import label_doubt, withheld_because
 from job.report.metrics import accuracy, figures
 from job.report.tally import Tally
+from job.report.warning_list import WarningList
 from job.score.input_parts import InputParts
 from job.score.join import first_of_each_reason
 from job.score.plan import Input, Plan
@@ -44,15 +47,18 @@ from job.storage import join
 class Gathered:
     """What the parts of a run say about its rows. Inputs are added one by one, in the plan's order.
 
-    tallies, appearances: of each input. examples: merged over the inputs. rejects: the first of each reason.
-    It grows by the counts of an input alone, so that memory stays flat in the number of rows.
+    tallies, appearances, doubts: of each input. examples, labels: merged over the inputs. rejects: the first of each
+    reason. warnings: about inputs. It grows by the counts of an input alone, so that memory stays flat in the number
+    of rows.
     """
 
     tallies: list[Tally] = field(default_factory=list)
     appearances: list[Appearance] = field(default_factory=list)
     examples: Examples = field(default_factory=Examples.none)
     rejects: list[RejectExample] = field(default_factory=list)
-    warnings: list[InputWarning] = field(default_factory=list)
+    labels: LabelCensus = field(default_factory=LabelCensus)
+    doubts: list[str | None] = field(default_factory=list)
+    warnings: WarningList = field(default_factory=WarningList)
 
     def add(self, target: Input, parts: InputParts, tally: Tally, rejects: list[RejectExample]) -> None:
         """Add the next input: its parts, its tally and its first rejects of each reason."""
@@ -60,7 +66,11 @@ class Gathered:
         self.tallies.append(tally)
         self.appearances.append(parts.appearance)
         self.rejects = first_of_each_reason([*self.rejects, *rejects])
-        self.warnings += [{"path": target.path, "message": warning} for warning in parts.warnings]
+        labels = parts.labels
+        self.labels += labels
+        self.doubts.append(label_doubt(tally.confusion, labels))
+        for warning in parts.warnings:
+            self.warnings.add(target.path, warning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +85,24 @@ class RunDocuments:
     def report(self) -> Report:
         """The content of report.json."""
         paths = [each.path for each in self.plan.inputs]
-        total = sum(self.gathered.tallies, Tally.zero())
-        return {
-            **figures(total),
-            "inputs": list(map(_input_figures, paths, self.gathered.tallies)),
-            "warnings": self.gathered.warnings,
+        gathered, total = self.gathered, sum(self.gathered.tallies, Tally.zero())
+        doubts = gathered.doubts
+        total_doubt = label_doubt(total.confusion, gathered.labels)
+        withheld = withheld_because(list(zip(paths, doubts, strict=True)), total_doubt)
+        is_withheld = [withheld is not None and (doubt is not None or not any(doubts)) for doubt in doubts]
+        report: Report = {
+            **figures(total, is_withheld=withheld is not None),
+            "accuracy_withheld": withheld,
+            "first_bad_label": gathered.labels.first,
+            "inputs": list(map(_input_figures, paths, gathered.tallies, is_withheld)),
+            "warnings": [],
             "model": model_identity(self.bundle),
-            "examples": self.gathered.examples.for_report(paths, total.confusion),
-            "reject_examples": self.gathered.rejects,
+            "examples": gathered.examples.for_report(paths, total.confusion * (withheld is None)),
+            "reject_examples": gathered.rejects,
             "drift": self._drift(paths),
             "run": _run_section(self.plan, self.settings),
         }
+        return {**report, "warnings": gathered.warnings.documents(run_warnings(report))}
 
     def manifest(self, outputs: Sequence[ManifestOutput], timings: Timings) -> Manifest:
         """The content of manifest.json. outputs: in any order."""
@@ -127,8 +144,9 @@ def model_identity(bundle: Bundle) -> ModelIdentity:
     }
 
 
-def _input_figures(path: str, tally: Tally) -> InputFigures:
-    return {"path": path, "rows": tally.read, "rejected": tally.rejected, "accuracy": accuracy(tally)}
+def _input_figures(path: str, tally: Tally, is_withheld: bool) -> InputFigures:  # noqa: FBT001  # mapped over inputs
+    shown = None if is_withheld else accuracy(tally)
+    return {"path": path, "rows": tally.read, "rejected": tally.rejected, "accuracy": shown}
 
 
 def _manifest_input(each: Input, parts: int, tally: Tally) -> ManifestInput:

@@ -13,6 +13,7 @@ from job.contract import Reject
 from job.errors import InternalError
 from job.report.appearance import Appearance
 from job.report.examples import Examples
+from job.report.label_census import LabelCensus
 from job.report.tally import Tally
 from job.storage import Storage
 from job.write.part_file import PartReader, PartSummary, open_part
@@ -56,6 +57,11 @@ class InputParts:
     def appearance(self) -> Appearance:
         """The counts over all scored images."""
         return sum((Appearance.from_json(summary.appearance) for summary in self.summaries), Appearance.zero())
+
+    @property
+    def labels(self) -> LabelCensus:
+        """The labels that could not be read."""
+        return sum((LabelCensus.from_json(summary.labels) for summary in self.summaries), LabelCensus())
 
     @property
     def warnings(self) -> list[str]:

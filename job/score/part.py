@@ -1,6 +1,5 @@
 """Scores one part, from reading to commit. Whatever fails, nothing of the part is visible."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,25 +9,24 @@ import numpy as np
 
 from job.contract import NO_PREDICTION, PixelBatch, Reject, ScoredBatch
 from job.errors import DataError, InternalError
-from job.log import Event, event
 from job.model.bundle import Predictor
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.source import Source
 from job.report import appearance
 from job.report.appearance import Appearance
 from job.report.examples import Collector
+from job.report.label_census import LabelCensus
 from job.report.tally import Tally
 from job.score.observer import Observer, Stage, Stopwatch
 from job.score.plan import Input, Part
+from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
 from job.storage import Storage, check_unchanged
 from job.write.part_file import PartSummary, PartWriter
 from job.write.predictions import prediction_rows
 
 if TYPE_CHECKING:
-    from job.documents.parts_json import AppearanceCounts, TallyCounts
-
-_log = logging.getLogger(__name__)
+    from job.documents.parts_json import AppearanceCounts, TallyCounts, UnreadableLabels
 
 _PROBABILITY_DECIMALS: Final = 6
 
@@ -38,7 +36,7 @@ class PartScorer:
     """Scores parts of a run, one call per part, from any thread.
 
     commit: opens the file that a part is written to; see `Claim.commit`. observer: notified of each batch, of the time
-    spent on a part, and of its commit.
+    spent on a part, and of its commit. warnings: logs what is odd about an input.
     """
 
     storage: Storage
@@ -46,6 +44,7 @@ class PartScorer:
     predictor: Predictor
     settings: ScoreSettings
     observer: Observer
+    warnings: WarningLog = field(default_factory=WarningLog)
 
     def score(self, part: Part, target: Input, path: str) -> int:
         """Score a part of `target` and commit it at `path`; returns its number of rows.
@@ -81,7 +80,7 @@ class PartScorer:
             watch.lap(Stage.READ)
             counts.check(path)
             self._check_unchanged(target.source)
-            warnings = self._warnings(part, target.source, first_rows) if part.is_first else []
+            warnings = self._warnings(part, target, first_rows) if part.is_first else []
             writer.finish(counts.summary(warnings), counts.collector.examples().to_bytes())
         return counts.tally.read
 
@@ -97,14 +96,13 @@ class PartScorer:
         for file in source.files:
             check_unchanged(self.storage, file)
 
-    def _warnings(self, part: Part, source: Source, first_rows: FirstRows) -> list[str]:
+    def _warnings(self, part: Part, target: Input, first_rows: FirstRows) -> list[str]:
         """Log and return the warnings about the input's first records, some of which may be in later parts."""
         if not first_rows.is_full and not part.is_last:
-            first_rows = read_first_rows(source, self.storage)
+            first_rows = read_first_rows(target.source, self.storage)
         warnings = input_warnings(first_rows.pixels, first_rows.labels)
-        path = source.file.path
         for warning in warnings:
-            _log.warning("%s: %s", path, warning, extra=event(Event.INPUT_WARNING, path=path, warning=warning))
+            self.warnings.add(target.path, target.source.file.path, warning)
         return warnings
 
 
@@ -114,6 +112,7 @@ class _PartCounts:
 
     tally: Tally = field(default_factory=Tally.zero)
     appearance: Appearance = field(default_factory=Appearance.zero)
+    labels: LabelCensus = field(default_factory=LabelCensus)
     lines: int = 0
     collector: Collector = field(default_factory=Collector)
 
@@ -127,6 +126,8 @@ class _PartCounts:
         self.collector.add(scored, batch.pixels)
         self.appearance += Appearance.of(batch.pixels, added.rejected + added.skipped)
         self.tally += added
+        if batch.rejects:
+            self.labels += LabelCensus.of(scored)
         self.lines += batch.lines
         return added
 
@@ -141,9 +142,13 @@ class _PartCounts:
 
     def summary(self, warnings: list[str]) -> PartSummary:
         """For the part's file."""
-        tally, counted = self.tally.to_json(), self.appearance.to_json()
         return PartSummary(
-            self.tally.read, self.lines, cast("TallyCounts", tally), cast("AppearanceCounts", counted), warnings
+            self.tally.read,
+            self.lines,
+            cast("TallyCounts", self.tally.to_json()),
+            cast("AppearanceCounts", self.appearance.to_json()),
+            warnings,
+            cast("UnreadableLabels", self.labels.to_json()),
         )
 
 

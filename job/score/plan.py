@@ -128,7 +128,8 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         "inputs": [[each.path, *((file.size, file.version) for file in each.source.files)] for each in inputs],
         "model": model_digest,
         "format": settings.format,
-        "read": asdict(settings.read),
+        # What the labels mean, not where that is written down.
+        "read": {**asdict(settings.read), "label_map": settings.read.label_map and settings.read.label_map.digits},
         "has_probabilities": settings.has_probabilities,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -19,6 +19,7 @@ from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
 from job.score.plan import Part, make_plan, parts_of_shard
+from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
 from job.storage import Storage
 
@@ -57,10 +58,12 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     watch.report_to(observer)
     _log_state(claim, len(committed))
     engine = ThreadEngine(storage.check_stop)
-    report, missing = None, 0
+    report, missing, warnings = None, 0, WarningLog()
     try:
         if claim.state is not ClaimState.DONE:
-            scorer = PartScorer(storage.stopping(engine.check_stop), claim.commit, predictor, settings, observer)
+            scorer = PartScorer(
+                storage.stopping(engine.check_stop), claim.commit, predictor, settings, observer, warnings
+            )
             engine.score(scorer, claim.plan, parts, claim.output, settings.threads)
             missing = len(claim.missing_parts(settings.shard))
             if not missing:
@@ -79,6 +82,8 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
         claim.remove_parts()
     if report is None and not missing:
         report = read_report(storage, claim.output, settings.max_rejects)
+    if report is not None:
+        warnings.finish(report)
     is_done = claim.state is ClaimState.DONE
     return RunResult(claim.output.folder, report, is_done, engine.rows, time.monotonic() - clock, missing)
 

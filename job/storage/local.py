@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from job.errors import NoInput, OutputOccupied, UsageError
+from job.errors import DigitJobError, NoInput, OutputOccupied, UsageError
 from job.storage.faults import translated_errors
 from job.storage.filesystem import FileSystem, LocalFileSystem
 from job.storage.finding import files_below, is_folder, matches, status_at

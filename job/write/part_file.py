@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa
 
 from job.contract import Reason, Reject
-from job.documents.parts_json import AppearanceCounts, TallyCounts
+from job.documents.parts_json import AppearanceCounts, TallyCounts, UnreadableLabels
 from job.errors import InternalError
 from job.storage import Storage, is_system_error, translated_errors
 
@@ -27,7 +27,7 @@ _EXAMPLES: Final = b"examples"
 class PartSummary:
     """What gather needs to know about a part before it reads the rows.
 
-    rows: records in the part. lines: lines of text that they span. tally, appearance: the counts over the records.
+    rows: records in the part. lines: lines of text that they span. tally, appearance, labels: counts over the records.
     warnings: about the input, in its first part only.
     """
 
@@ -36,6 +36,7 @@ class PartSummary:
     tally: TallyCounts
     appearance: AppearanceCounts
     warnings: list[str] = field(default_factory=list)
+    labels: UnreadableLabels = field(default_factory=lambda: UnreadableLabels(first=None, texts={}))
 
 
 class PartWriter:

@@ -14,7 +14,7 @@ MODEL = {
     "data": "mnist", "warning": None, "test_accuracy": 0.9953,
 }  # fmt: skip
 # The keys that reports of earlier versions do not have.
-LATER = ("examples", "reject_examples", "drift", "run")
+LATER = ("examples", "reject_examples", "drift", "run", "accuracy_withheld", "first_bad_label")
 
 
 def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **more):
@@ -48,6 +48,8 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
         inputs.append({"path": path, "rows": len(labels[part]), "rejected": 0, "accuracy": right})
     return {
         **found,
+        "accuracy_withheld": None,
+        "first_bad_label": None,
         "inputs": inputs,
         "warnings": [],
         "model": MODEL,

@@ -17,8 +17,9 @@ import pyarrow as pa
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
 from job.read.csv.record import check_count, parse_pixels, record_fields
 from job.read.csv.stray_lines import OtherColumns, stray_line
-from job.read.labels import BadRecord, parse_label
+from job.read.labels import BadRecord, byte_labels, parse_label
 from job.read.layout.names import Layout
+from job.settings import LabelMap
 
 MAX_RAW_CHARACTERS: Final = 4096
 # The compiled scanner loads a field's last three digits as four bytes, from its first digit on.
@@ -109,6 +110,8 @@ def parse_block(text: TextSlice, offset: int, layout: Layout, scan: Scanner, row
     """
     records = Records.allocate(rows, len(layout.passthrough_fields))
     scanned = scan(text, layout, records)
+    if layout.label_map is not None:
+        _translate_labels(records, scanned.rows, layout.label_map)
     pixels, labels = records.pixels[: scanned.rows], records.labels[: scanned.rows]
     rejects = []
     slow_fields: dict[int, list[str | None]] = {}
@@ -134,10 +137,18 @@ def parse_block(text: TextSlice, offset: int, layout: Layout, scan: Scanner, row
     )
 
 
+def _translate_labels(records: Records, rows: int, label_map: LabelMap) -> None:
+    """Apply the map to the digits that the scanner parsed; a digit unknown to it is left to the slow parser."""
+    digits = records.labels[:rows]
+    is_digit = digits != NO_LABEL
+    digits[is_digit] = byte_labels(label_map)[digits[is_digit]]
+    records.needs_slow_parser[:rows] |= is_digit & (digits == NO_LABEL)
+
+
 def record_reject(problem: BadRecord, row: int, record: bytes, byte_offset: int, line: int) -> Reject:
     """The reject of a bad record; its raw text is cut to MAX_RAW_CHARACTERS."""
     raw = record[: 4 * MAX_RAW_CHARACTERS].decode(errors="replace")[:MAX_RAW_CHARACTERS]
-    return Reject(row, problem.reason, problem.detail, problem.column, raw, byte_offset, line)
+    return Reject(row, problem.reason, problem.detail, problem.column, raw, byte_offset, line, problem.label)
 
 
 def _parse_record(
@@ -154,7 +165,7 @@ def _parse_record(
         try:
             if layout.label_field is not None:
                 name = layout.column_name(layout.label_field)
-                label[0] = parse_label(fields[layout.label_field], name, layout.decimal)
+                label[0] = parse_label(fields[layout.label_field], name, layout.decimal, layout.label_map)
         except BadRecord as error:
             problem = error
         pixels[:] = parse_pixels(fields, layout)

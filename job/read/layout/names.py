@@ -16,7 +16,7 @@ from job.contract import PIXELS, SIDE
 from job.errors import LayoutError
 from job.flag_names import Flag
 from job.read.layout.values import DecimalMark, LabelSide, counts_rows, label_side, unquoted
-from job.settings import PixelScale, ReadSettings
+from job.settings import LabelMap, PixelScale, ReadSettings
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +75,11 @@ class Layout:
     encoding: Encoding = "windows-1252"
     cell: int | None = None
     settings: ReadSettings = field(default=ReadSettings(), compare=False)
+
+    @property
+    def label_map(self) -> LabelMap | None:
+        """The digits of labels that are not digits."""
+        return self.settings.label_map
 
     def column_name(self, field: int) -> str:
         """The name of a field in messages: its column's name, or its number from 1."""

@@ -25,7 +25,7 @@ from job.read.parquet.footer import ChunkTable
 from job.read.parquet.images import Images, numbers_in
 from job.read.parquet.window import OpenParquet, Windows, stripes
 from job.read.pixels import detect_scale
-from job.settings import MIB, PixelScale, ReadSettings
+from job.settings import MIB, LabelMap, PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, is_system_error, translated_errors
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class ParquetSource:
     pixel_scale: PixelScale
     group_bytes: tuple[int, ...]
     group_rows: tuple[int, ...]
+    label_map: LabelMap | None = None
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
@@ -98,7 +99,8 @@ class ParquetSource:
                     found += len(pixels)
                     labels = None
                     if self.columns.label is not None:
-                        labels, bad = read_labels(beside.column(self.columns.label), self.columns.label)
+                        column = beside.column(self.columns.label)
+                        labels, bad = read_labels(column, self.columns.label, self.label_map)
                         rejects.update({row: reject for row, reject in bad.items() if row not in rejects})
                     passthrough = self.columns.passthrough_of(beside)
                     yield from self._blocks(PixelBatch(pixels, labels, passthrough=passthrough), rejects, block_rows)
@@ -167,6 +169,7 @@ def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> 
         scale,
         tuple(group.total_byte_size for group in groups),
         tuple(group.num_rows for group in groups),
+        settings.label_map,
     )
 
 

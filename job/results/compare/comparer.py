@@ -48,11 +48,16 @@ class Comparer:
         total = PairTally.zero()
         inputs: list[ComparedInput] = []
         changed = ChangedRows(self.most, self.order)
-        notes: list[str] = []
+        notes = [f"{each.folder}: accuracy withheld: {why}" for each in (a, b) if (why := _withheld(each))]
+        is_judged = not notes
         for input_a, input_b in _same_inputs(a, b):
             tally, row = PairTally.zero(), 0
             for pair in self._pairs(a, b, input_a, input_b):
-                tally += PairTally.of(pair.a.predictions, pair.b.predictions, pair.labels)
+                tally += PairTally.of(
+                    pair.a.predictions,
+                    pair.b.predictions,
+                    pair.labels if is_judged else np.full_like(pair.labels, NO_LABEL),
+                )
                 changed.add(len(inputs), row, pair)
                 row += len(pair.labels)
             total += tally
@@ -129,6 +134,11 @@ def _size_note(a: FinishedInput, b: FinishedInput) -> list[str]:
     if a.size == b.size:
         return []
     return [f"{a.path} had {a.size:,} bytes in A and {b.size:,} in B; rows are compared by their numbers"]
+
+
+def _withheld(run: Finished) -> str | None:
+    """Why the run's labels say nothing about its predictions; None if they do. Earlier versions never withheld them."""
+    return run.report.get("accuracy_withheld")
 
 
 def _compared_run(run: Finished) -> ComparedRun:

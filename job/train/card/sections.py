@@ -50,6 +50,7 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
         "test_rows": len(dataset.test),
         "warning": dataset.warning,
         "label_column": read.label_column,
+        "label_map": dict(read.label_map.digits) if read.label_map else None,
         "scale": read.scale,
         "is_transposed": read.is_transposed,
         "seed": seed,

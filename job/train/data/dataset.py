@@ -7,12 +7,12 @@ final figures: nothing is fitted to them or chosen by them. The validation image
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from job.errors import ModelInvalid, NoInput
 from job.model.bundle import CARD_NAME, Bundle
-from job.settings import ReadSettings
+from job.settings import LabelMap, ReadSettings
 from job.storage import Storage
 from job.train.data.origin import find_images
 from job.train.data.split import FoundImages, Split, hold_out, joined
@@ -107,6 +107,8 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
 def _loaded(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
     # Cards of earlier versions lack these keys: files were read in one way only.
     read = ReadSettings(**{name: data[name] for name in ("label_column", "scale", "is_transposed") if name in data})
+    if data.get("label_map"):
+        read = replace(read, label_map=LabelMap(CARD_NAME, tuple(sorted(data["label_map"].items()))))
     choices = {"seed": data["seed"], "validation_share": data["validation_share"]}
     try:
         return load(storage, data["source"], read, mnist_dir=mnist_dir, **choices)

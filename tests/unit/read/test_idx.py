@@ -53,7 +53,7 @@ def test_pixels_of_the_scale_1(storage, tmp_path, digits):
     assert source.pixel_scale == "1"
     assert [(each.row, each.reason, each.detail) for each in batch.rejects] == [
         (3, Reason.OUT_OF_RANGE, "pixel 8 is 2, expected 0-1"),
-        (5, Reason.BAD_LABEL, "label 11, expected 0-9"),
+        (5, Reason.BAD_LABEL, "label is 11, expected 0-9"),
     ]
 
 
@@ -123,8 +123,8 @@ def test_a_bad_label_leaves_the_image(storage, tmp_path, digits):
     assert batch.labels.tolist() == [1, -1, 9, -1]
     np.testing.assert_array_equal(batch.pixels, digits.pixels[:4])
     assert [(each.row, each.reason, each.detail, each.column) for each in batch.rejects] == [
-        (1, Reason.BAD_LABEL, "label 10, expected 0-9", "label"),
-        (3, Reason.BAD_LABEL, "label 255, expected 0-9", "label"),
+        (1, Reason.BAD_LABEL, "label is 10, expected 0-9", "label"),
+        (3, Reason.BAD_LABEL, "label is 255, expected 0-9", "label"),
     ]
 
 

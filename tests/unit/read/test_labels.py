@@ -3,8 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from job.contract import Reason
-from job.read.labels import BadRecord, parse_label, read_labels
+from job.contract import NO_LABEL, Reason
+from job.read.labels import BadRecord, byte_labels, parse_label, read_labels
+from job.settings import LabelMap
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ def test_a_whole_number_from_0_to_9_is_a_label(text, label):
     assert parse_label(text, "digit") == label
 
 
-@pytest.mark.parametrize("text", ["10", "-1", "1.5", "seven", "nan", "inf", "1_0", "1e400", "A" * 50])
+@pytest.mark.parametrize("text", ["10", "-1", "1.5", "cat", "sevenn", "nan", "inf", "1_0", "1e400", "A" * 50])
 def test_any_other_text_is_a_bad_label(text):
     """The error names the column, and does not cost the record its prediction."""
     with pytest.raises(BadRecord) as error:
@@ -43,9 +44,9 @@ def test_a_label_with_a_decimal_comma():
         (pa.array(["5", " 7 ", "5.0"]), [5, 7, 5], []),
         (pa.array(["5", None, ""], pa.large_string()), [5, -1, -1], []),
         (
-            pa.array(["5", "seven", "10"]),
-            [5, -1, -1],
-            ["label is 'seven', expected 0-9", "label is '10', expected 0-9"],
+            pa.array(["5", "cat", "10", "Seven"]),
+            [5, -1, -1, 7],
+            ["label is 'cat', expected 0-9", "label is '10', expected 0-9"],
         ),
         (pa.array(["5", "9", "5"], pa.string_view()), [5, 9, 5], []),
         (pa.array(["5", None, "0"]).dictionary_encode(), [5, -1, 0], []),
@@ -72,3 +73,49 @@ def test_a_column_of_labels(labels, expected, details):
         (detail, Reason.BAD_LABEL, "label") for detail in details
     ]
     assert all(expected[row] == -1 and reject.row == row for row, reject in rejects.items())
+
+
+@pytest.mark.parametrize("text", ["seven", "SEVEN", " Seven ", "7.0", " 7 ", "07", "'seven'"])
+def test_the_names_of_digits_are_labels(text):
+    """In English, in any case; and numbers in any form."""
+    assert parse_label(text, "digit") == 7
+
+
+TEN_FOR_ZERO = LabelMap("map.json", (("10", 0),))
+FROM_1 = LabelMap("map.json", tuple(sorted((str(digit + 1), digit) for digit in range(10))))
+WORDS = LabelMap("map.json", (("cat", 3),))
+
+
+@pytest.mark.parametrize(
+    ("label_map", "text", "digit"),
+    [
+        (TEN_FOR_ZERO, "10", 0),
+        (TEN_FOR_ZERO, "10.0", 0),
+        (TEN_FOR_ZERO, "9", 9),
+        (FROM_1, "1", 0),
+        (FROM_1, "10", 9),
+        (WORDS, "CAT", 3),
+        (WORDS, "7", 7),
+        (WORDS, "", NO_LABEL),
+    ],
+)
+def test_a_map_says_what_labels_mean(label_map, text, digit):
+    """In text, in columns and in bytes alike; a digit that it does not mention keeps its meaning."""
+    assert parse_label(text, "label", label_map=label_map) == digit
+    assert read_labels(pa.array([text]), "label", label_map)[0].tolist() == [digit]
+    if text.isdecimal():
+        for column in (pa.array([int(text)]), pa.array([float(text)]), pa.array([int(text)]).dictionary_encode()):
+            assert read_labels(column, "label", label_map)[0].tolist() == [digit]
+        assert byte_labels(label_map)[int(text)] == digit
+
+
+@pytest.mark.parametrize(("label_map", "text"), [(TEN_FOR_ZERO, "0"), (FROM_1, "0"), (FROM_1, "11"), (WORDS, "dog")])
+def test_what_a_map_does_not_know_is_a_bad_label(label_map, text):
+    """A digit, too, if the map gives its meaning to another label: it would have two."""
+    with pytest.raises(BadRecord, match=r"expected a label that map\.json knows"):
+        parse_label(text, "label", label_map=label_map)
+    labels, rejects = read_labels(pa.array([None, text]), "label", label_map)
+    assert (labels.tolist(), rejects[1].label) == ([-1, -1], text)
+    if text.isdecimal():
+        assert byte_labels(label_map)[int(text)] == -1
+        assert read_labels(pa.array([int(text), None]), "label", label_map)[1][0].label == text

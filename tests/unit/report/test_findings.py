@@ -1,6 +1,6 @@
 from support.reports import MODEL, make_report
 
-from job.report.findings import findings, verdict
+from job.report.findings import findings, run_warnings, verdict
 
 
 def _texts(report):
@@ -26,14 +26,17 @@ def test_accuracy_is_compared_with_the_models_own_test():
 def test_findings_that_need_attention_come_first_and_are_counted():
     """Rejects, bad labels, warnings, the model's warning, and drift."""
     report = make_report(
-        rows=3000, has_labels=False, shift=0.5, bad_labels=2, warnings=[{"path": "a", "message": "b"}],
-        model={**MODEL, "warning": "stand-in"},
+        rows=3000, has_labels=False, shift=0.5, bad_labels=2, first_bad_label="cat",
+        warnings=[{"path": "a", "message": "b"}], model={**MODEL, "warning": "stand-in", "test_accuracy": 0.8},
     )  # fmt: skip
     report["rows"] = {"read": 3000, "scored": 2988, "rejected": 12, "skipped": 0}
     found = findings(report)
     assert [each.text for each in found] == [
-        "The model has a warning", "12 records rejected (0.40 %)", "2 labels could not be read",
+        "2 of 2 labels unreadable: first 'cat'", "The model has a warning", "12 records rejected (0.40 %)",
         "1 warning about the input", "Unlike the training images: large shift of ink, large shift of intensity",
+    ]  # fmt: skip
+    assert run_warnings(report) == [
+        "model: stand-in", found[0].text, found[2].text, found[4].text,
     ]  # fmt: skip
     expected = "2,988 rows scored, without labels to check them against; 5 findings need attention."
     assert verdict(report, found) == expected
@@ -52,3 +55,21 @@ def test_verdict_without_scored_rows():
     assert verdict(report, findings(report)) == "Nothing to score: the input has no rows."
     report["rows"] = {"read": 5, "scored": 0, "rejected": 5, "skipped": 0}
     assert verdict(report, findings(report)) == "None of 5 rows could be scored."
+
+
+def test_unlabelled_rows_of_which_the_model_is_unsure_are_found():
+    """Upside-down digits, say. Few rows vary by chance."""
+    unsure = make_report(has_labels=False, estimated_accuracy=0.85, model={**MODEL, "test_accuracy": 0.97})
+    assert _texts(unsure)["Less sure (85.00 %) than right on the model's own test images (97.00 %)"] is False
+    assert not any(text.startswith("Less sure") for text in _texts({**unsure, "estimated_accuracy": 0.95}))
+    few = make_report(rows=30, has_labels=False, estimated_accuracy=0.85, model={**MODEL, "test_accuracy": 0.97})
+    assert not any(text.startswith("Less sure") for text in _texts(few))
+
+
+def test_a_withheld_accuracy_is_a_finding():
+    """And no other finding or verdict is about it."""
+    why = "labels look counted from 1"
+    report = make_report(accuracy=None, accuracy_95=None, accuracy_withheld=why)
+    found = findings(report)
+    assert (found[0].text, found[0].is_fine) == (f"Accuracy withheld: {why}", False)
+    assert "it is in doubt what their labels mean" in verdict(report, found)

@@ -52,7 +52,7 @@ def _csv(folder, digits):
 
 CASES = {
     "a label of 10, IDX": (
-        lambda folder, digits: _idx(folder, _relabelled(digits, 10)), r"row 50 .*label 10, expected 0-9",
+        lambda folder, digits: _idx(folder, _relabelled(digits, 10)), r"row 50 .*label is 10, expected 0-9",
     ),
     "a label of 12, Parquet": (
         lambda folder, digits: write_parquet(folder / "train.parquet", _relabelled(digits, 12)), r"label is '?12'?",

@@ -3,7 +3,7 @@ import pytest
 from support.files import Digits, write_csv, write_idx, write_parquet
 
 from job.errors import DataError, NoInput, UsageError
-from job.settings import ReadSettings
+from job.settings import LabelMap, ReadSettings
 from job.train.data.origin import find_images
 
 
@@ -137,7 +137,7 @@ def test_an_unclean_record_of_a_binary_format_is_named_by_row(storage, tmp_path,
     labels = balanced.labels.copy()
     labels[42] = 11
     images = write_idx(tmp_path, type(balanced)(balanced.pixels, labels), prefix="train")
-    with pytest.raises(DataError, match=r"row 42 \(from 0\): label 11, expected 0-9 \[bad_label\]"):
+    with pytest.raises(DataError, match=r"row 42 \(from 0\): label is 11, expected 0-9 \[bad_label\]"):
         find_images(storage, str(images))
 
 
@@ -148,6 +148,13 @@ def test_files_are_read_as_the_user_says(storage, tmp_path, balanced, write):
     path = write(tmp_path / "train", Digits(stored, balanced.labels))
     found = find_images(storage, str(path), ReadSettings("label", scale="1", is_transposed=True))
     assert _same(found.images, Digits((balanced.pixels > 0) * np.uint8(255), balanced.labels))
+
+
+def test_labels_are_read_as_a_map_says(storage, tmp_path, balanced):
+    """Counted from 1, with a 10, which training data may not hold otherwise."""
+    path = write_csv(tmp_path / "train.csv", Digits(balanced.pixels, balanced.labels + 1))
+    from_1 = LabelMap("map.json", tuple(sorted((str(digit + 1), digit) for digit in range(10))))
+    assert _same(find_images(storage, str(path), ReadSettings(label_map=from_1)).images, balanced)
 
 
 def test_an_idx_folder_is_read_as_the_user_says(storage, tmp_path, balanced):

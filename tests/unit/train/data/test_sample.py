@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from support.files import PIXEL_NAMES, write_csv
+from support.files import PIXEL_NAMES, Digits, write_csv
 
 from job.errors import ModelInvalid, NoInput
 from job.settings import ReadSettings
@@ -92,3 +92,13 @@ def test_files_are_read_again_as_the_card_says(storage, tmp_path, model_of, data
         csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), None)
     assert caplog.records == []
     assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)
+
+
+def test_labels_are_read_again_as_the_card_says(storage, tmp_path, model_of, balanced, data, caplog):
+    """By the label map that the model was trained with; the fingerprint is that of the digits it gives."""
+    write_csv(tmp_path / "train.csv", Digits(balanced.pixels, np.where(balanced.labels == 0, 10, balanced.labels)))
+    with caplog.at_level(logging.WARNING):
+        model = model_of({**data, "label_map": {"10": 0}})
+        csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), None)
+    assert caplog.records == []
+    assert set(find_images(storage, csv_path).images.labels.tolist()) == set(range(10))
