@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from job.contract import Reason
-from job.read.parquet.grid import Grid
+from job.read.table.grid import Grid
 
 NAMES = [f"pixel{index}" for index in range(784)]
 

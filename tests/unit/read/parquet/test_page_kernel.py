@@ -9,7 +9,7 @@ import pytest
 
 from job.compiled.machine_code import kernel
 from job.read.parquet.footer import ChunkTable
-from job.read.parquet.grid import HEADER_NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
+from job.read.parquet.plain_pages import HEADER_NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
 
 ROWS = 1000
 RANDOM = np.random.default_rng(3)
@@ -103,9 +103,9 @@ def test_a_page_larger_than_its_buffer_is_left_to_arrow(monkeypatch):
     """Whatever size its header announces."""
     content = _written(INK, use_dictionary=False)
     page_bytes = 4 + 2 + len(COLUMNS["ink"]) * 4  # the length of its levels, the levels, and values
-    monkeypatch.setattr("job.read.parquet.grid._PAGE_BYTES", page_bytes - 1)
+    monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", page_bytes - 1)
     assert _decoded(content, "pixel") is None
-    monkeypatch.setattr("job.read.parquet.grid._PAGE_BYTES", page_bytes + 1)
+    monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", page_bytes + 1)
     assert _decoded(content, "pixel") is not None
 
 
