@@ -69,6 +69,8 @@ def detect_scale(samples: Iterable[npt.NDArray[Any]], where: str) -> PixelScale:
         lowest, highest = min(lowest, float(known.min())), max(highest, float(known.max()))
         negative += int((known < -PIXEL_TOLERANCE).sum())
         count += known.size
+        if highest > _FAINT:
+            return "255"
         has_fractions = has_fractions or bool(((known > PIXEL_TOLERANCE) & (known < 1 - PIXEL_TOLERANCE)).any())
     if not count or not highest:
         return "255"
@@ -77,9 +79,11 @@ def detect_scale(samples: Iterable[npt.NDArray[Any]], where: str) -> PixelScale:
             f"{where}: pixels of the first images go from {lowest:g} to {highest:g}; expected 0-255 or 0-1, with 0 for "
             "the background; undo the standardisation, or add 1 and divide by 2 if they are -1 to 1"
         )
-    if lowest < -PIXEL_TOLERANCE or highest > (_FAINT if count >= _FAINT_FROM_NUMBERS else 1 + PIXEL_TOLERANCE):
+    if lowest < -PIXEL_TOLERANCE:
         return "255"
     if highest > 1 + PIXEL_TOLERANCE:
+        if count < _FAINT_FROM_NUMBERS:
+            return "255"
         raise LayoutError(
             f"{where}: no pixel of the first images is above {highest:g}, so they may not be on the scale 0-255; "
             f"rescale them, or add {Flag.SCALE} 255 if they are that faint"

@@ -8,7 +8,7 @@ from support.guarded_memory import SIDES, guarded_allocations, guarded_array
 
 from job.compiled.machine_code import kernel
 from job.contract import Reason
-from job.read.parquet.grid import Grid
+from job.read.table.grid import Grid
 
 NAMES = [f"pixel{index}" for index in range(784)]
 
@@ -38,7 +38,7 @@ def test_no_byte_around_columns_and_rows_is_touched():
         for side in SIDES:
             columns = guarded_array(np.random.default_rng(rows).integers(0, 256, (784, rows), np.uint8), side)
             target = guarded_array(np.zeros((rows, 784), np.uint8), side)
-            kernel("job.read.parquet.grid_kernel", "transpose")(columns.ctypes.data, rows, rows, target.ctypes.data)
+            kernel("job.read.table.grid_kernel", "transpose")(columns.ctypes.data, rows, rows, target.ctypes.data)
             np.testing.assert_array_equal(target, columns.T)
 
 
