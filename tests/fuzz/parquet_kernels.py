@@ -18,7 +18,7 @@ from fuzz.interpreted import Memory, interpreted
 from job.compiled.machine_code import kernel
 from job.read.parquet import footer_kernel, page_kernel, snappy_kernel
 from job.read.parquet.footer import FIELDS
-from job.read.table.grid import HEADER_NUMBERS, SLACK_BYTES, TABLE_BYTES
+from job.read.parquet.plain_pages import HEADER_NUMBERS, SLACK_BYTES, TABLE_BYTES
 
 _GARBAGE = 170
 

@@ -117,7 +117,7 @@ def _largest_page(content, monkeypatch):
     """The size of the smallest buffer that all pages of a column fit into."""
 
     def fits(page_bytes):
-        monkeypatch.setattr("job.read.table.grid._PAGE_BYTES", page_bytes)
+        monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", page_bytes)
         return _decoded(bytes(content), "pixel", 0, 100) is not None
 
     return bisect.bisect_left(range(1000), True, key=fits)
@@ -141,7 +141,7 @@ def test_damage_is_noticed_or_read_as_arrow_reads_it(options, monkeypatch):
     """
     values = np.concatenate([COLUMNS["few"][:60], COLUMNS["runs"][:40]])
     content = bytearray(_written({"pixel": values}, write_statistics=False, **options))
-    monkeypatch.setattr("job.read.table.grid._PAGE_BYTES", _largest_page(content, monkeypatch))
+    monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", _largest_page(content, monkeypatch))
     chunk = pq.read_metadata(io.BytesIO(content)).row_group(0).column(0)
     start = chunk.dictionary_page_offset or chunk.data_page_offset
     agreed = left = 0
