@@ -94,10 +94,11 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
 
 
 def _judge(result: RunResult, settings: ScoreSettings, warnings: WarningLog) -> None:
-    """Log the warnings of a run whose report is written. Raises RunFellShort if it does not pass the gates."""
+    """Log the warnings of a run whose report it has written. Raises RunFellShort if it does not pass the gates."""
     if result.report is None:
         return
-    warnings.finish(result.report)
+    if not result.was_done:
+        warnings.finish(result.report)
     if short := shortfalls(result.report, settings.gates):
         raise RunFellShort(f"{result.output}: {'; '.join(short)}", result)
 
