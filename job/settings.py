@@ -187,7 +187,8 @@ class TelemetrySettings:
     """Where a scoring run reports its progress and figures; changes nothing in the output.
 
     metrics_file, openlineage: files to write, or None. pushgateway: the URL of a Prometheus Pushgateway, or None.
-    is_json: log lines are JSON. is_quiet: log only warnings and errors.
+    is_json: log lines are JSON. is_quiet: log only warnings and errors. is_required: a run fails if one of these cannot
+    be written. job_name: of the job among others, for the Pushgateway and OpenLineage; None: their defaults.
     """
 
     metrics_file: str | None = None
@@ -195,3 +196,10 @@ class TelemetrySettings:
     openlineage: str | None = None
     is_json: bool = False
     is_quiet: bool = False
+    is_required: bool = False
+    job_name: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a job name that cannot be one."""
+        if self.job_name is not None and (not self.job_name.strip() or not self.job_name.isprintable()):
+            raise UsageError(f"{Flag.JOB_NAME} {self.job_name!r}: expected a name such as digits-nightly")

@@ -206,7 +206,7 @@ def score(
         str | None,
         option(
             "--pushgateway",
-            "Push the same metrics to a Prometheus Pushgateway; a failure is only a warning.",
+            "Push the same metrics to a Prometheus Pushgateway, grouped by job, run and shard.",
             group=Group.TELEMETRY,
             metavar="URL",
         ),
@@ -220,6 +220,23 @@ def score(
             metavar="FILE",
         ),
     ] = None,
+    job_name: Annotated[
+        str | None,
+        option(
+            "--job-name",
+            "The job's name among others, for the Pushgateway (default: digit-job) and OpenLineage (default: score).",
+            group=Group.TELEMETRY,
+            metavar="NAME",
+        ),
+    ] = None,
+    require_telemetry: Annotated[
+        bool,
+        option(
+            "--require-telemetry",
+            "Exit with 74, not only a warning, if metrics or lineage events cannot be written.",
+            group=Group.TELEMETRY,
+        ),
+    ] = False,
 ) -> None:
     """Score files of digits: predictions, rejects and a report.
 
@@ -254,7 +271,15 @@ def score(
         gates=Gates(min_accuracy, max_drift, max_warnings),
         is_verifying=verify,
     )
-    telemetry = TelemetrySettings(metrics_file, pushgateway, openlineage, log.is_for_machines(log_format), quiet)
+    telemetry = TelemetrySettings(
+        metrics_file,
+        pushgateway,
+        openlineage,
+        log.is_for_machines(log_format),
+        quiet,
+        is_required=require_telemetry,
+        job_name=job_name,
+    )
     recorder = Recorder()
     with (
         _summarised(recorder, context.obj, is_quiet=quiet, is_profiled=profile),

@@ -52,8 +52,8 @@ class Recorder:
     """An Observer that keeps all figures. Thread-safe.
 
     plan: None until it is made. result: set by whoever runs the stage, once its output is written. times: wall and
-    processor seconds by thread and stage. failed_outlets: how many could not publish the end. on_planned,
-    on_committed: called after the event of that name.
+    processor seconds by thread and stage. failed_outlets: those that could not be written. on_planned, on_committed:
+    called after the event of that name.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,7 +63,7 @@ class Recorder:
         self._rows = self._rejected = self._bytes = self._parts = self._total_bytes = self._total_parts = 0
         self.plan: Plan | None = None
         self.result: RunResult | None = None
-        self.failed_outlets = 0
+        self.failed_outlets: set[str] = set()
         self.times: dict[tuple[str, Stage], tuple[float, float]] = {}
         self.on_planned: list[Callable[[], None]] = []
         self.on_committed: list[Callable[[Part], None]] = []
@@ -109,9 +109,9 @@ class Recorder:
 
     def warnings(self) -> int:
         """How many warnings the report has and telemetry has given."""
-        report: Any = self.result.report if self.result else None
+        report: Any = (self.result.report if self.result else None) or {}
         # Output of an earlier version has no warnings.
-        return len(report.get("warnings", [])) + self.failed_outlets if report else self.failed_outlets
+        return len(report.get("warnings", [])) + len(self.failed_outlets)
 
     def summary(self) -> dict[str, Any]:
         """The fields of the log's last event, of a run that does not fail.
