@@ -57,11 +57,15 @@ def score(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     max_rejects: str | int = "1%",
+    min_accuracy: float | None = None,
+    max_drift: float | None = None,
+    max_warnings: int | None = None,
     format: OutputFormat = "auto",
     probabilities: bool = False,
     allow_unblessed: bool = False,
     threads: int | None = None,
     part_bytes: int | None = None,
+    verify: bool = False,
     shard: tuple[int, int] | None = None,
     observer: Observer | None = None,
     check_stop: Callable[[], None] | None = None,
@@ -83,11 +87,14 @@ def score(
         scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
         transpose: images are stored column by column, as in EMNIST.
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
+        min_accuracy, max_drift, max_warnings: what the report must reach, else RunFellShort is raised; its attribute
+            `result` is what would be returned.
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
         probabilities: add a column for each digit's probability, p0 to p9.
         allow_unblessed: accept a model that failed its quality gate.
         threads: default one per available core, fewer in a container with little memory.
         part_bytes: size of a part, the unit of scoring and resuming; default 32 MiB.
+        verify: if the output is complete, compare its files with their SHA-256, not only their sizes.
         shard: (index from 0, count); score one share of the parts, while other processes score the others.
         observer: its methods are called with the progress, from several threads.
         check_stop: called a few times a second, from any thread. What it raises ends the run, and so does
@@ -101,13 +108,13 @@ def score(
         missing: the number of parts that other shards still have to commit.
 
     Raises UsageError, SettingsInvalid, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied,
-    StorageError (InputChanged) and ResourceExhausted.
+    StorageError (InputChanged), ResourceExhausted and RunFellShort.
     """
     from job.errors import UsageError
     from job.limits import default_threads
     from job.log import be_silent_by_default
     from job.score.run import run
-    from job.settings import DEFAULT_PART_BYTES, ReadSettings, RejectLimit, ScoreSettings, Shard
+    from job.settings import DEFAULT_PART_BYTES, Gates, ReadSettings, RejectLimit, ScoreSettings, Shard
     from job.storage import never_stop, storage_at
     from job.telemetry.recorder import Recorder
     from job.train.plain_model import with_model_folder
@@ -129,6 +136,8 @@ def score(
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
         shard=None if shard is None else Shard(*shard),
+        gates=Gates(min_accuracy, max_drift, max_warnings),
+        is_verifying=verify,
     )
     storage = storage_at(*settings.inputs, settings.output, settings.model)
     with with_model_folder(settings) as scored:

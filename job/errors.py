@@ -3,6 +3,7 @@
 DigitJobError
 ├── UsageError           2   an invalid flag or setting, or two that contradict each other
 ├── ModelFellShort       3   the model did not pass a quality gate
+├── RunFellShort         3   a scoring run did not pass a quality gate; its output can be read
 ├── DataError           65   a file's content cannot be used
 │   ├── LayoutError     65   no 784 pixels recognised in a file's columns
 │   └── TooManyRejects  65   more records rejected than --max-rejects allows
@@ -24,7 +25,7 @@ was expected and what to do about it, in one or two lines.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from job.flag_names import Flag
 
@@ -48,6 +49,16 @@ class ModelFellShort(DigitJobError):
     """The model was trained, or compared with another, and did not pass a quality gate."""
 
     exit_code = 3
+
+
+class RunFellShort(DigitJobError):
+    """A scoring run wrote its output, which did not pass a quality gate."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result  # a `score.run.RunResult`
 
 
 class DataError(DigitJobError):

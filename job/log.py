@@ -24,8 +24,8 @@ class Event(StrEnum):
     PLANNED = "planned"
     RESUMED = "resumed"
     ALREADY_DONE = "already_done"
+    OUTPUT_DAMAGED = "output_damaged"
     INPUT_WARNING = "input_warning"
-    RUN_WARNING = "run_warning"
     PART_COMMITTED = "part_committed"
     PROGRESS = "progress"
     TELEMETRY_FAILED = "telemetry_failed"
@@ -35,8 +35,9 @@ class Event(StrEnum):
     LIBRARY = "library"
 
 
-# Text lines omit these events, because the summary and the progress display show the same.
-_NOT_IN_TEXT: Final = frozenset({Event.STARTED, Event.PLANNED, Event.FINISHED})
+# Text lines omit these events, because the summary and the progress display show the same; on a terminal, where the
+# summary is the line before it, also the last one.
+_NOT_IN_TEXT: Final = frozenset({Event.STARTED, Event.PLANNED})
 _LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
 _PACKAGE: Final = "job"
 # The control characters of ASCII and Latin-1. A file name may hold any of them but NUL.
@@ -60,7 +61,9 @@ def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
     handler = _StandardErrorHandler()
     handler.setFormatter(_JsonFormatter() if is_json else _TextFormatter())
     if not is_json and verbosity != "verbose":
-        handler.addFilter(lambda record: _event_of(record) not in _NOT_IN_TEXT)
+        is_terminal = sys.stderr.isatty() and sys.stdout.isatty()
+        omitted = {*_NOT_IN_TEXT, Event.FINISHED} if is_terminal else _NOT_IN_TEXT
+        handler.addFilter(lambda record: _event_of(record) not in omitted)
     package_log = logging.getLogger(_PACKAGE)
     package_log.handlers[:] = [handler]
     package_log.setLevel(_LEVELS[verbosity])
@@ -112,6 +115,8 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
+        if _event_of(record) is Event.FAILED:
+            text += f" (failed, exit code {getattr(record, 'fields', {}).get('exit_code')})"
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 

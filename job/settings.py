@@ -3,6 +3,7 @@
 The settings of training, tuning and exporting are in `train.train_settings`.
 """
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, get_args
@@ -114,6 +115,28 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
+class Gates:
+    """What a run must reach to count as a success; None: anything will do.
+
+    min_accuracy: in 0-1. max_drift: the highest of the report's three population stability indices. max_warnings: how
+    many warnings the report may have.
+    """
+
+    min_accuracy: float | None = None
+    max_drift: float | None = None
+    max_warnings: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values out of range."""
+        if self.min_accuracy is not None and not 0 <= self.min_accuracy <= 1:
+            raise UsageError(f"{Flag.MIN_ACCURACY} {self.min_accuracy}: expected a share between 0 and 1, such as 0.95")
+        if self.max_drift is not None and not 0 <= self.max_drift < math.inf:
+            raise UsageError(f"{Flag.MAX_DRIFT} {self.max_drift}: expected an index from 0 up, such as 0.25")
+        if self.max_warnings is not None and self.max_warnings < 0:
+            raise UsageError(f"{Flag.MAX_WARNINGS} {self.max_warnings}: expected a number from 0 up")
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreSettings:
     """One run of the scoring stage.
 
@@ -121,7 +144,8 @@ class ScoreSettings:
     scoring and resuming. block_rows: rows that a thread holds at once; changes neither parts nor output.
     is_overwriting: replace another run's output. allows_unblessed: accept a model that failed its quality gate. shard:
     the share of the parts to score; None: all of them. model_name: the location that the user gave, if `model` is a
-    temporary conversion of it.
+    temporary conversion of it. gates: what the run must reach. is_verifying: compare the digests of a finished run's
+    files.
     """
 
     inputs: tuple[str, ...]
@@ -138,6 +162,8 @@ class ScoreSettings:
     allows_unblessed: bool = False
     shard: Shard | None = None
     model_name: str | None = None
+    gates: Gates = Gates()
+    is_verifying: bool = False
 
     def __post_init__(self) -> None:
         """Raises UsageError for values out of range, and for settings that contradict each other."""
@@ -161,7 +187,8 @@ class TelemetrySettings:
     """Where a scoring run reports its progress and figures; changes nothing in the output.
 
     metrics_file, openlineage: files to write, or None. pushgateway: the URL of a Prometheus Pushgateway, or None.
-    is_json: log lines are JSON. is_quiet: log only warnings and errors.
+    is_json: log lines are JSON. is_quiet: log only warnings and errors. is_required: a run fails if one of these cannot
+    be written. job_name: of the job among others, for the Pushgateway and OpenLineage; None: their defaults.
     """
 
     metrics_file: str | None = None
@@ -169,3 +196,10 @@ class TelemetrySettings:
     openlineage: str | None = None
     is_json: bool = False
     is_quiet: bool = False
+    is_required: bool = False
+    job_name: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a job name that cannot be one."""
+        if self.job_name is not None and (not self.job_name.strip() or not self.job_name.isprintable()):
+            raise UsageError(f"{Flag.JOB_NAME} {self.job_name!r}: expected a name such as digits-nightly")

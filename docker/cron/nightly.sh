@@ -24,7 +24,11 @@ if ! flock --nonblock 9; then
     exit 75
 fi
 
-DIGIT_JOB_LOG_FORMAT=text "$here/../run.sh" "$input" "$output/$day" "$@" >>"$log" 2>&1 &
+# Gates, because nobody watches: a warning or a large drift ends the run with 3, and its results can be read. Variables
+# and flags set others; an empty variable sets none.
+gates="--env DIGIT_JOB_MAX_WARNINGS=${DIGIT_JOB_MAX_WARNINGS-0} --env DIGIT_JOB_MAX_DRIFT=${DIGIT_JOB_MAX_DRIFT-0.25}"
+
+RUN_OPTIONS="$gates ${RUN_OPTIONS:-}" DIGIT_JOB_LOG_FORMAT=text "$here/../run.sh" "$input" "$output/$day" "$@" >>"$log" 2>&1 &
 run=$!
 # What stops this stops the run, which leaves in good order.
 trap 'kill -TERM $run 2>/dev/null' TERM INT
@@ -37,6 +41,7 @@ fi
 [ $code -eq 0 ] && exit 0
 
 case $code in
+    3) what="the results are there and did not pass a gate; look at report.html. Looser gates finish it without scoring" ;;
     65) what="the data cannot be used: its layout, or too many rejects; look at the data" ;;
     66) what="there is no input; see what should have put it there" ;;
     73) what="the folder holds another run, as when the input changed since; move it away, or add --overwrite" ;;

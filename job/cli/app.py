@@ -77,7 +77,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False, obj=facts) or 0
         if facts:
-            _log.info("finished", extra=event(Event.FINISHED, exit_code=code, **facts))
+            _log.info("scored: %s", facts["outcome"], extra=event(Event.FINISHED, exit_code=code, **facts))
         sys.exit(code)
     except (StoppedAtOnce, Exception) as error:  # noqa: BLE001  # any other exception is a defect to report
         sys.exit(_report_error(error, facts, is_json=log.is_for_machines(log_format)))
@@ -102,7 +102,7 @@ def _report_error(error: BaseException, facts: dict[str, Any], *, is_json: bool)
     if usage and (not is_json or is_asking_for_help(error)):
         show_usage(error)
     else:
-        failed = event(Event.FAILED, **{**facts, **ending.fields()})
+        failed = event(Event.FAILED, **{**facts, **ending.fields(), "outcome": "failed"})
         _log.error("%s", ending.message, extra=failed, exc_info=error if ending.is_defect else None)
     if not is_asking_for_help(error):
         write_termination_message(ending.exit_code, ending.message)

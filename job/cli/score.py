@@ -26,10 +26,11 @@ from job.cli.flags import (
 )
 from job.cli.summary import print_summary
 from job.cli.terminal import StopOnSignals, echo
-from job.errors import DigitJobError, UsageError
+from job.errors import DigitJobError, RunFellShort, UsageError
 from job.limits import default_threads, is_lost_with_container
 from job.settings import (
     DEFAULT_PART_BYTES,
+    Gates,
     OutputFormat,
     ReadSettings,
     RejectLimit,
@@ -106,6 +107,41 @@ def score(
     probabilities: Annotated[
         bool, option("--probabilities", "Add a column for each digit's probability, p0 to p9.", group=Group.OUTPUT)
     ] = False,
+    min_accuracy: Annotated[
+        float | None,
+        option(
+            "--min-accuracy",
+            "Exit with 3 if fewer of the labelled records are classified correctly, or none has a label (0-1).",
+            group=Group.OUTPUT,
+            metavar="R",
+        ),
+    ] = None,
+    max_drift: Annotated[
+        float | None,
+        option(
+            "--max-drift",
+            "Exit with 3 if ink, intensity or predicted digits have drifted further from the training images.",
+            group=Group.OUTPUT,
+            metavar="PSI",
+        ),
+    ] = None,
+    max_warnings: Annotated[
+        int | None,
+        option(
+            "--max-warnings",
+            "Exit with 3 if the report has more warnings; 0: if it has any.",
+            group=Group.OUTPUT,
+            metavar="N",
+        ),
+    ] = None,
+    verify: Annotated[
+        bool,
+        option(
+            "--verify",
+            "If the output is complete, compare its files with their SHA-256, not only their sizes.",
+            group=Group.OUTPUT,
+        ),
+    ] = False,
     allow_unblessed: Annotated[
         bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
     ] = False,
@@ -170,7 +206,7 @@ def score(
         str | None,
         option(
             "--pushgateway",
-            "Push the same metrics to a Prometheus Pushgateway; a failure is only a warning.",
+            "Push the same metrics to a Prometheus Pushgateway, grouped by job, run and shard.",
             group=Group.TELEMETRY,
             metavar="URL",
         ),
@@ -184,6 +220,23 @@ def score(
             metavar="FILE",
         ),
     ] = None,
+    job_name: Annotated[
+        str | None,
+        option(
+            "--job-name",
+            "The job's name among others, for the Pushgateway (default: digit-job) and OpenLineage (default: score).",
+            group=Group.TELEMETRY,
+            metavar="NAME",
+        ),
+    ] = None,
+    require_telemetry: Annotated[
+        bool,
+        option(
+            "--require-telemetry",
+            "Exit with 74, not only a warning, if metrics or lineage events cannot be written.",
+            group=Group.TELEMETRY,
+        ),
+    ] = False,
 ) -> None:
     """Score files of digits: predictions, rejects and a report.
 
@@ -215,22 +268,33 @@ def score(
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
         shard=_shard(shard_index, shard_count),
+        gates=Gates(min_accuracy, max_drift, max_warnings),
+        is_verifying=verify,
     )
-    telemetry = TelemetrySettings(metrics_file, pushgateway, openlineage, log.is_for_machines(log_format), quiet)
+    telemetry = TelemetrySettings(
+        metrics_file,
+        pushgateway,
+        openlineage,
+        log.is_for_machines(log_format),
+        quiet,
+        is_required=require_telemetry,
+        job_name=job_name,
+    )
     recorder = Recorder()
     with (
-        _summarised(recorder, context.obj, is_profiled=profile),
+        _summarised(recorder, context.obj, is_quiet=quiet, is_profiled=profile),
         publish(recorder, settings, telemetry),
         with_model_folder(settings) as scored,
     ):
         if is_lost_with_container(output):
             _log.warning("%s: is lost with the container; mount a volume or a host folder there", output)
         stop.wait_for_check()
-        recorder.result = run(scored, storage_at(*inputs, output, model).stopping(stop.check), recorder)
-    if not quiet:
-        print_summary(recorder.result)
-    if profile:
-        _print_profile(recorder)
+        storage = storage_at(*inputs, output, model).stopping(stop.check)
+        try:
+            recorder.result = run(scored, storage, recorder)
+        except RunFellShort as error:
+            recorder.result = error.result
+            raise
 
 
 def _shard(index: int | None, count: int | None) -> Shard | None:
@@ -251,15 +315,23 @@ def _shard(index: int | None, count: int | None) -> Shard | None:
 
 
 @contextmanager
-def _summarised(recorder: "Recorder", facts: dict[str, Any], *, is_profiled: bool) -> Iterator[None]:
-    """Put the run's figures into `facts`, however the block ends; if it fails, print the profile here."""
+def _summarised(recorder: "Recorder", facts: dict[str, Any], *, is_quiet: bool, is_profiled: bool) -> Iterator[None]:
+    """Put the run's figures into `facts`, however the block ends, and print its results, if it has any."""
+
+    def print_end(outcome: str) -> None:
+        if recorder.result and not is_quiet:
+            print_summary(recorder.result, outcome)
+        if is_profiled:
+            _print_profile(recorder)
+
     try:
         yield
     except BaseException:  # raised again
-        if is_profiled:
-            with suppress(DigitJobError):  # the run's own error is the one to report
-                _print_profile(recorder)
+        with suppress(DigitJobError):  # the run's own error is the one to report
+            print_end("failed")
         raise
+    else:
+        print_end(recorder.summary()["outcome"])
     finally:
         facts.update(recorder.summary())
 

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from job.score.run import RunResult
 
 
-def print_summary(result: "RunResult") -> None:
-    """Print a run's figures and paths to standard output."""
+def print_summary(result: "RunResult", outcome: str) -> None:
+    """Print a run's figures, paths and outcome (`ok`, ...) to standard output."""
     if result.missing:
         are = "part is" if result.missing == 1 else "parts are"
         say(f"Scored this shard's share: {result.rows:,} records in {result.seconds:.1f} s.")
         say(f"{result.missing:,} {are} missing; the shard that commits the last one writes the predictions.")
     elif sys.stdout.isatty():
-        echo(_table(result))
+        echo(_table(result, outcome))
     else:
-        for line in _lines(result):
+        for line in _lines(result, outcome):
             say(line)
 
 
-def _lines(result: "RunResult") -> list[str]:
+def _lines(result: "RunResult", outcome: str) -> list[str]:
     if result.was_done:
         lines = [f"Already scored: {_counts(result)}; nothing to do."]
     else:
@@ -35,18 +35,19 @@ def _lines(result: "RunResult") -> list[str]:
     lines += [f"Warning: {each}" for each in _warnings(result)]
     lines.append(f"Predictions: {result.output}/predictions")
     lines.append(f"Report:      {result.output}/report.html")
+    lines.append(f"Result:      {outcome}")
     return lines
 
 
-def _table(result: "RunResult") -> str:
+def _table(result: "RunResult", outcome: str) -> str:
     """Names and values in two columns without a frame, so that a long path can be copied whole."""
     from rich.console import Console
     from rich.text import Text
 
-    rows = [("already scored" if result.was_done else "scored", _counts(result))]
+    rows = [("result", outcome), *(("warning", each) for each in _warnings(result))]
+    rows.append(("already scored" if result.was_done else "scored", _counts(result)))
     rows += [] if result.was_done else [("time", _speed(result))]
     rows += [("accuracy", accuracy)] if (accuracy := _accuracy(result)) else []
-    rows += [("warning", each) for each in _warnings(result)]
     rows.append(("predictions", f"{result.output}/predictions"))
     rows += [("rejects", f"{result.output}/rejects")] if _report(result)["rows"]["rejected"] else []
     rows.append(("report", f"{result.output}/report.html"))

@@ -60,6 +60,14 @@ class ShardSettings(TypedDict):
     count: int
 
 
+class GateSettings(TypedDict):
+    """What the run had to reach."""
+
+    min_accuracy: float | None
+    max_drift: float | None
+    max_warnings: int | None
+
+
 class ManifestSettings(TypedDict):
     """The settings of the process that wrote the final output."""
 
@@ -77,6 +85,8 @@ class ManifestSettings(TypedDict):
     allows_unblessed: bool
     shard: ShardSettings | None
     model_name: str | None
+    gates: GateSettings
+    is_verifying: bool
 
 
 class Timings(TypedDict):

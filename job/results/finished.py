@@ -103,6 +103,12 @@ def _raise_no_input(storage: Storage, output: Output) -> NoReturn:
     folder = output.folder
     if storage.stat(folder):
         raise NoInput(f"{folder}: is a file; name the {Flag.OUTPUT} folder of a finished `digit-job score`")
+    if storage.stat(output.failed):
+        why = storage.read(output.failed).decode(errors="replace").splitlines()
+        raise NoInput(
+            f"{folder}: holds a run that fell short: {'; '.join(why)}; read its report.html, or finish it by its "
+            "`digit-job score` command with other gates"
+        )
     if storage.is_folder(output.parts):
         raise NoInput(f"{folder}: holds an unfinished run; run its `digit-job score` command again to finish it")
     problem = "holds no finished output (no _SUCCESS)" if storage.is_folder(folder) else "is not a folder"

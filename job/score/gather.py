@@ -21,6 +21,7 @@ from job.score.join import join
 from job.score.output import Claim, Output
 from job.score.output_files import OutputFiles
 from job.score.plan import Input
+from job.score.run_gates import shortfalls
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 
@@ -28,6 +29,7 @@ from job.storage import Storage
 def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bundle, timings: Timings) -> Report:
     """Write the final output of a run whose parts are all committed; returns the report.
 
+    A run that falls short of its gates gets `_FAILED` in place of `_SUCCESS`, and keeps its parts.
     Raises TooManyRejects once predictions and reject files are committed, and InternalError if rows are missing.
     """
     clock = time.monotonic()
@@ -45,7 +47,11 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
     files.write("manifest.json", _json(documents.manifest(files.committed, timings)))
     files.check_present(storage)
-    claim.finish()
+    short = shortfalls(report, settings.gates)
+    if short:
+        claim.fall_short(short)
+    else:
+        claim.finish()
     return report
 
 

@@ -1,6 +1,6 @@
 """The output folder: its layout, and which run may write to it.
 
-    OUT/  predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS
+    OUT/  predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS, or _FAILED
           _parts/  run.json and the committed parts, while the run is unfinished
 
 `Output` knows the paths. `Output.claim` claims the folder for a run and returns the `Claim`, which alone can commit.
@@ -19,7 +19,7 @@ from job.score.plan import Part, Plan, parts_of_shard
 from job.settings import Shard
 from job.storage import Storage, join
 
-_RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_SUCCESS")
+_RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_FAILED", "_SUCCESS")
 _OWN_NAMES: Final = ("_parts", *_RESULTS)
 # mkfs creates it in every new volume.
 _IGNORED: Final = ("lost+found",)
@@ -46,6 +46,7 @@ class Output:
         self.report_html = join(self.folder, "report.html")
         self.manifest = join(self.folder, "manifest.json")
         self.success = join(self.folder, "_SUCCESS")
+        self.failed = join(self.folder, "_FAILED")
 
     def path(self, relative: str) -> str:
         """The absolute path of a path relative to the output folder."""
@@ -143,8 +144,13 @@ class Claim:
         """Whether this run has finished, in this process or another."""
         return self.output.is_finished(self.plan)
 
+    def fall_short(self, reasons: Sequence[str]) -> None:
+        """Write `_FAILED` with the gates that the output did not pass. The parts stay for a run with other gates."""
+        self.write(self.output.failed, "".join(f"{reason}\n" for reason in reasons).encode())
+
     def finish(self) -> None:
         """Write `_SUCCESS`, which declares the output complete, then remove the parts."""
+        self._storage.remove(self.output.failed)
         self.write(self.output.success, self.plan.fingerprint.encode() + b"\n")
         self.remove_parts()
 
@@ -154,6 +160,11 @@ class Claim:
         with suppress(StorageError):
             if self.output.unfinished_run() in (None, self._run):
                 self._storage.remove(self.output.parts)
+
+    def begin_again(self) -> None:
+        """Give up a finished output of which files are missing or changed, and claim the folder anew."""
+        self._clear()
+        self.state = self._begin(is_overwriting=True)
 
     def missing_parts(self, shard: Shard | None) -> list[Part]:
         """The parts of other shards that are not committed yet. Call it once this shard has committed its own.
@@ -176,6 +187,7 @@ class Claim:
         # Asked last, because an identical run that finishes meanwhile writes _SUCCESS before it removes the parts.
         if self.is_finished():
             self.remove_parts()
+            self._storage.remove(self.output.failed)  # of a run with stricter gates that ended at the same time
             return ClaimState.DONE
         if unfinished == self._run and "_SUCCESS" not in found:
             return ClaimState.RESUME

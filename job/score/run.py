@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 
 from job.documents.manifest_json import Timings
 from job.documents.report_json import Report
-from job.errors import InputChanged, InternalError, NoInput, StorageError
+from job.errors import InputChanged, InternalError, NoInput, OutputOccupied, RunFellShort, StorageError
+from job.flag_names import Flag
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine
+from job.score.finished_files import FinishedFiles
 from job.score.gather import gather, read_report
 from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
 from job.score.plan import Part, make_plan, parts_of_shard
+from job.score.run_gates import shortfalls
 from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
 from job.storage import Storage
@@ -46,11 +49,13 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     """Score all inputs of `settings`. Resumes an unfinished run; does nothing if the run has already finished.
 
     `storage.check_stop` stops the run. Whatever error of `job.errors` ends it, committed parts stay and no file is
-    half-written.
+    half-written. Raises RunFellShort, with the result, if the output does not pass the gates.
     """
     started, clock, watch = datetime.now(UTC), time.monotonic(), Stopwatch()
     bundle, predictor = _open_model(storage, settings)
     claim = _claim(storage, settings, bundle)
+    if claim.state is ClaimState.DONE:
+        _look_again(storage, claim, settings)
     committed = _committed_parts(claim)
     parts = [part for part in parts_of_shard(claim.plan.parts, settings.shard) if part not in committed]
     observer.planned(claim.plan, parts, claim.plan.bytes_of(parts))
@@ -82,10 +87,20 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
         claim.remove_parts()
     if report is None and not missing:
         report = read_report(storage, claim.output, settings.max_rejects)
-    if report is not None:
-        warnings.finish(report)
     is_done = claim.state is ClaimState.DONE
-    return RunResult(claim.output.folder, report, is_done, engine.rows, time.monotonic() - clock, missing)
+    result = RunResult(claim.output.folder, report, is_done, engine.rows, time.monotonic() - clock, missing)
+    _judge(result, settings, warnings)
+    return result
+
+
+def _judge(result: RunResult, settings: ScoreSettings, warnings: WarningLog) -> None:
+    """Log the warnings of a run whose report it has written. Raises RunFellShort if it does not pass the gates."""
+    if result.report is None:
+        return
+    if not result.was_done:
+        warnings.finish(result.report)
+    if short := shortfalls(result.report, settings.gates):
+        raise RunFellShort(f"{result.output}: {'; '.join(short)}", result)
 
 
 def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Predictor]:
@@ -101,6 +116,23 @@ def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output = Output(storage, settings.output)
     plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
     return output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
+
+
+def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None:
+    """Score a finished run again of which files are missing. Raises OutputOccupied if files were changed.
+
+    With --overwrite, changed files are scored again, too. A shard would remove what another commits, and refuses.
+    """
+    output = claim.output
+    damage = FinishedFiles(storage, output, claim.plan.fingerprint, settings.is_verifying).damage()
+    if not damage.missing and not damage.changed:
+        return
+    if (damage.changed and not settings.is_overwriting) or settings.shard:
+        how = f"empty the folder, or leave {Flag.SHARD_COUNT} out" if settings.shard else f"add {Flag.OVERWRITE}"
+        raise OutputOccupied(f"{output.folder}: holds this run finished, but {damage}; to score it again, {how}")
+    extra = event(Event.OUTPUT_DAMAGED, output=output.folder, damage=str(damage))
+    _log.warning("%s: the run had finished, but %s; scoring it again", output.folder, damage, extra=extra)
+    claim.begin_again()
 
 
 def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[Source]:

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import Counter
 
-from job.documents.report_json import Report, ReportWarning
+from job.documents.report_json import Report
 from job.log import Event, event
 from job.report.warning_list import TOGETHER_FROM, kind_of, sentence
 
@@ -35,11 +35,5 @@ class WarningLog:
         # Output of an earlier version has no warnings.
         for warning in report.get("warnings", []):
             if (warning["path"], warning["message"]) not in self._logged or warning["inputs"] > 1:
-                _log.warning("%s", sentence(warning), extra=_event(warning))
-
-
-def _event(warning: ReportWarning) -> dict[str, object]:
-    if warning["path"] is None:
-        return event(Event.RUN_WARNING, warning=warning["message"])
-    fields = {"path": warning["path"], "inputs": warning["inputs"], "warning": warning["message"]}
-    return event(Event.INPUT_WARNING, **fields)
+                fields = {"path": warning["path"], "warning": warning["message"], "inputs": warning["inputs"]}
+                _log.warning("%s", sentence(warning), extra=event(Event.INPUT_WARNING, **fields))

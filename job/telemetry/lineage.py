@@ -32,10 +32,19 @@ _Json = dict[str, Any]
 class LineageFile:
     """A file with the events of one run, one JSON object per line; it replaces that of an earlier run. to: its path."""
 
-    def __init__(self, storage: Storage, location: str, settings: ScoreSettings, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        location: str,
+        settings: ScoreSettings,
+        recorder: Recorder,
+        job_name: str | None = None,
+    ) -> None:
         """Raises UsageError if another kind of file exists at the location: it would be lost."""
         self._storage, self._settings, self._recorder = storage, settings, recorder
         self.to = storage.resolve(location)
+        # Shards are jobs of their own, as tasks of a workflow are, so that none replaces another's runs.
+        self._job = (job_name or _JOB) + (f".shard-{settings.shard.index}" if settings.shard else "")
         self._run_id = str(uuid.uuid4())
         self._events: list[_Json] = []
         self._check()
@@ -87,7 +96,7 @@ class LineageFile:
                 },
                 "job": {
                     "namespace": _NAMESPACE,
-                    "name": _JOB,
+                    "name": self._job,
                     "facets": {"jobType": _facet("2-0-4/JobTypeJobFacet", job_type)},
                 },
                 "inputs": [self._input(each, rows.get(each.path)) for each in inputs],

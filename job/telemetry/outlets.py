@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from job._version import __version__
-from job.errors import DigitJobError
+from job.errors import StorageError
 from job.log import Event, event
 from job.report.words import many
 from job.score.plan import Part
@@ -32,7 +32,7 @@ class Outlet(Protocol):
     def to(self) -> str: ...
 
     def end(self, ending: Ending | None) -> None:
-        """Publish the end of the run; `ending` is None if it succeeded. Raises DigitJobError."""
+        """Publish the end of the run; `ending` is None if it succeeded. Raises StorageError."""
         ...
 
 
@@ -40,43 +40,83 @@ class Outlet(Protocol):
 def publish(recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySettings) -> Iterator[None]:
     """Publish the run inside the block, which `recorder` observes; the block sets `recorder.result` at its end.
 
-    Raises UsageError before the block if another file is in the way of one to be written, and StorageError after it if
-    a file cannot be written. If the block raises, its error is the one that is raised.
+    Raises UsageError before the block if another file is in the way of one to be written. An outlet that fails is a
+    warning, and the others are told all the same; where telemetry is required, it is a StorageError, after all of them.
+    If the block raises, its error is the one that is raised.
     """
     recorder.on_planned.append(lambda: _log_plan(recorder))
     recorder.on_committed.append(_log_part)
-    outlets = list(_outlets(recorder, settings, telemetry))
+    failures = _Failures(recorder, is_required=telemetry.is_required)
+    outlets = list(_outlets(recorder, settings, telemetry, failures))
+    failures.check()
     _log_start(settings)
     try:
         with show_progress(recorder, is_json=telemetry.is_json, is_quiet=telemetry.is_quiet):
             yield
     except BaseException as error:  # raised again
-        _end(outlets, ending_of(error))
+        _end(outlets, ending_of(error), failures)
         raise
-    _end(outlets, None)
+    _end(outlets, None, failures)
+    failures.check()
 
 
-def _outlets(recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySettings) -> Iterator[Outlet]:
+class _Failures:
+    """The outlets that failed. Each is a warning; `check` raises the first if telemetry is required."""
+
+    def __init__(self, recorder: Recorder, *, is_required: bool) -> None:
+        self._recorder, self._is_required = recorder, is_required
+        self._first: StorageError | None = None
+
+    @contextmanager
+    def caught(self, to: str) -> Iterator[None]:
+        """Catch the StorageError of an outlet. to: its path or URL."""
+        try:
+            yield
+        except StorageError as error:
+            self._first = self._first or error
+            self._recorder.failed_outlets.add(to)
+            _log.warning("%s", error, extra=event(Event.TELEMETRY_FAILED, to=to))
+
+    def check(self) -> None:
+        """Raise StorageError if an outlet failed and must not."""
+        if self._first is not None and self._is_required:
+            raise self._first
+
+
+def _outlets(
+    recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySettings, failures: _Failures
+) -> Iterator[Outlet]:
     """The outlets that the user asked for."""
     if telemetry.metrics_file:
-        yield MetricsFile(storage_at(telemetry.metrics_file), telemetry.metrics_file, recorder)
+        with failures.caught(telemetry.metrics_file):
+            yield MetricsFile(storage_at(telemetry.metrics_file), telemetry.metrics_file, recorder)
     if telemetry.pushgateway:
-        yield Pushgateway(telemetry.pushgateway, recorder)
+        yield Pushgateway(
+            telemetry.pushgateway,
+            recorder,
+            job_name=telemetry.job_name,
+            shard=settings.shard,
+            is_required=telemetry.is_required,
+        )
     if telemetry.openlineage:
-        lineage = LineageFile(storage_at(telemetry.openlineage), telemetry.openlineage, settings, recorder)
-        recorder.on_planned.append(lineage.start)
-        yield lineage
+        with failures.caught(telemetry.openlineage):
+            storage = storage_at(telemetry.openlineage)
+            lineage = LineageFile(storage, telemetry.openlineage, settings, recorder, telemetry.job_name)
+            recorder.on_planned.append(lambda: _start(lineage, failures))
+            yield lineage
 
 
-def _end(outlets: Sequence[Outlet], ending: Ending | None) -> None:
+def _start(lineage: LineageFile, failures: _Failures) -> None:
+    with failures.caught(lineage.to):
+        lineage.start()
+    failures.check()
+
+
+def _end(outlets: Sequence[Outlet], ending: Ending | None, failures: _Failures) -> None:
+    """Publish the end everywhere, whichever outlet fails."""
     for outlet in outlets:
-        try:
+        with failures.caught(outlet.to):
             outlet.end(ending)
-        except DigitJobError as error:
-            if ending is None:
-                raise
-            # The run's own error is the one to raise.
-            _log.warning("%s", error, extra=event(Event.TELEMETRY_FAILED, to=outlet.to))
 
 
 def _log_start(settings: ScoreSettings) -> None:

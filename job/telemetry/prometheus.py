@@ -11,9 +11,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from job._version import __version__
-from job.errors import UsageError
+from job.errors import StorageError, UsageError
 from job.flag_names import Flag
 from job.log import Event, event
+from job.settings import Shard
 from job.storage import Storage
 from job.telemetry.recorder import Recorder
 from job.telemetry.termination import Ending
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 _LAST_SUCCESS: Final = "digit_job_last_success_timestamp_seconds"
 _JOB: Final = "digit-job"
+_RUN_CHARACTERS: Final = 16
 _TIMEOUT_S: Final = 5.0
 
 
@@ -62,13 +64,27 @@ class MetricsFile:
 
 
 class Pushgateway:
-    """A Pushgateway. A push replaces the metrics of a run; others, such as the last success, stay. to: its URL."""
+    """A Pushgateway. A push replaces the metrics of a run; others, such as the last success, stay. to: its URL.
 
-    def __init__(self, url: str, recorder: Recorder, timeout_s: float = _TIMEOUT_S) -> None:
+    Metrics are grouped by job, run and shard, so that neither the shards of a run nor two runs at a time replace each
+    other's. The run is the beginning of its fingerprint: the same run, started again, replaces its own.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a group is named after, too
+        self,
+        url: str,
+        recorder: Recorder,
+        timeout_s: float = _TIMEOUT_S,
+        *,
+        job_name: str | None = None,
+        shard: Shard | None = None,
+        is_required: bool = False,
+    ) -> None:
         self.to, self._recorder, self._timeout_s = url, recorder, timeout_s
+        self._job, self._shard, self._is_required = job_name or _JOB, shard, is_required
 
     def end(self, ending: Ending | None) -> None:
-        """Push. A failure is only logged, as a warning."""
+        """Push. A failure is only logged, as a warning, unless the push is required: then it is a StorageError."""
         registry = registry_of(self._recorder, ending)
         failure = f"no answer within {self._timeout_s:g} s"
 
@@ -83,16 +99,26 @@ class Pushgateway:
             thread.join(self._timeout_s)
         except RuntimeError as error:  # the system allows no more threads
             failure = str(error)
-        if failure:
-            fields = event(Event.TELEMETRY_FAILED, to=self.to)
-            _log.warning("%s %s: %s", Flag.PUSHGATEWAY, self.to, failure, extra=fields)
+        if not failure:
+            return
+        if self._is_required:
+            raise StorageError(f"{Flag.PUSHGATEWAY} {self.to}: {failure}")
+        self._recorder.failed_outlets.add(self.to)
+        fields = event(Event.TELEMETRY_FAILED, to=self.to)
+        _log.warning("%s %s: %s", Flag.PUSHGATEWAY, self.to, failure, extra=fields)
+
+    def _group(self) -> dict[str, str]:
+        """The labels of the group besides the job; a run that failed before its plan has no fingerprint."""
+        plan = self._recorder.plan
+        run = {"run": plan.fingerprint[:_RUN_CHARACTERS]} if plan else {}
+        return run | ({"shard": str(self._shard.index)} if self._shard else {})
 
     def _push(self, registry: "CollectorRegistry") -> str:
         """Push, and return why it failed, or an empty string."""
         from prometheus_client import pushadd_to_gateway
 
         try:
-            pushadd_to_gateway(self.to, _JOB, registry, timeout=self._timeout_s)
+            pushadd_to_gateway(self.to, self._job, registry, self._group(), timeout=self._timeout_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return str(error) or type(error).__name__
         return ""
@@ -126,6 +152,7 @@ def registry_of(
     gauge("duration_seconds", "Wall-clock seconds of the run.", summary["seconds"])
     gauge("peak_memory_bytes", "Peak resident memory of the process.", summary["peak_memory_bytes"])
     gauge("accuracy_ratio", "Share of the labelled records classified correctly.", summary["accuracy"])
+    gauge("warnings", "Warnings of the report and of telemetry.", summary["warnings"])
     gauge("exit_code", "Exit code; 0 for success.", ending.exit_code if ending else 0)
     gauge(
         _LAST_SUCCESS.removeprefix("digit_job_"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from job.report.warning_list import outcome
 from job.score.observer import Stage
 from job.score.plan import Part, Plan
 
@@ -50,8 +51,9 @@ class Counts:
 class Recorder:
     """An Observer that keeps all figures. Thread-safe.
 
-    plan: None until it is made. result: set by whoever runs the stage, once it has succeeded. times: wall and
-    processor seconds by thread and stage. on_planned, on_committed: called after the event of that name.
+    plan: None until it is made. result: set by whoever runs the stage, once its output is written. times: wall and
+    processor seconds by thread and stage. failed_outlets: those that could not be written. on_planned, on_committed:
+    called after the event of that name.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,6 +63,7 @@ class Recorder:
         self._rows = self._rejected = self._bytes = self._parts = self._total_bytes = self._total_parts = 0
         self.plan: Plan | None = None
         self.result: RunResult | None = None
+        self.failed_outlets: set[str] = set()
         self.times: dict[tuple[str, Stage], tuple[float, float]] = {}
         self.on_planned: list[Callable[[], None]] = []
         self.on_committed: list[Callable[[Part], None]] = []
@@ -104,23 +107,32 @@ class Recorder:
                 totals[stage] += wall_s
         return totals
 
+    def warnings(self) -> int:
+        """How many warnings the report has and telemetry has given."""
+        report: Any = (self.result.report if self.result else None) or {}
+        # Output of an earlier version has no warnings.
+        return len(report.get("warnings", [])) + len(self.failed_outlets)
+
     def summary(self) -> dict[str, Any]:
-        """The fields of the log's last event.
+        """The fields of the log's last event, of a run that does not fail.
 
         rows, scored, rejected, accuracy: of the whole output if it is complete; otherwise of what this process has
         scored, with no accuracy. missing: the number of parts that other shards have not committed yet.
         """
         counts, result = self.counts(), self.result
         rows = {"read": counts.rows, "scored": counts.rows - counts.rejected, "rejected": counts.rejected}
-        incomplete = {"rows": rows, "accuracy": None, "accuracy_95": None}
+        incomplete = {"rows": rows, "accuracy": None, "accuracy_95": None, "accuracy_withheld": None}
         report: Any = result.report if result and result.report else incomplete
         return {
+            "outcome": outcome(self.warnings()),
+            "warnings": self.warnings(),
             **({"output": result.output, "was_done": result.was_done, "missing": result.missing} if result else {}),
             "rows": report["rows"]["read"],
             "scored": report["rows"]["scored"],
             "rejected": report["rows"]["rejected"],
             "accuracy": report["accuracy"],
             "accuracy_95": report["accuracy_95"],
+            "accuracy_withheld": report.get("accuracy_withheld"),
             "inputs": len(self.plan.inputs) if self.plan else None,
             "parts": counts.parts,
             "bytes": counts.bytes,

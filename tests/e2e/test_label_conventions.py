@@ -44,7 +44,7 @@ def command(source, output, model, *flags):
 def logged(result):
     """The warnings in a log of JSON lines."""
     lines = [json.loads(line) for line in result.stderr.splitlines()]
-    return [line["fields"]["warning"] for line in lines if line["event"] == "run_warning"]
+    return [line["fields"]["warning"] for line in lines if line["event"] == "input_warning"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ COMMANDS = typer.main.get_command(app).commands
 # Flags of commands that concern the terminal, the log and telemetry.
 TERMINAL_FLAGS = {
     "log-format", "quiet", "verbose", "profile", "metrics-file", "pushgateway", "openlineage", "settings",
+    "job-name", "require-telemetry",
 }  # fmt: skip
 
 

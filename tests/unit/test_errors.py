@@ -10,6 +10,7 @@ from job.errors import DigitJobError, UsageError, requires_extra
 EXIT_CODES = {
     "UsageError": 2,
     "ModelFellShort": 3,
+    "RunFellShort": 3,
     "DataError": 65,
     "LayoutError": 65,
     "TooManyRejects": 65,

@@ -70,6 +70,7 @@ def test_a_run_that_goes_well_says_nothing(nightly, tmp_path):
 @pytest.mark.parametrize(
     ("code", "said"),
     [
+        (3, "did not pass a gate"),
         (65, "look at the data"), (66, "there is no input"), (70, "a defect"), (73, "holds another run"),
         (74, "the next run goes on"), (75, "the next run goes on"), (137, "the next run goes on"),
         (78, "cannot be used"),
@@ -83,6 +84,14 @@ def test_a_run_that_fails_says_what_is_to_be_done(nightly, code, said):
     assert f"ended with {code}" in told
     assert "error: what digit-job says" in told
     assert len(told.splitlines()) <= 7
+
+
+def test_gates_are_on(nightly, tmp_path):
+    """Unless flags, which come after them and count more, say otherwise."""
+    ended(nightly(0, "--max-warnings", "5"))
+    call = (tmp_path / "calls").read_text()
+    assert "--env DIGIT_JOB_MAX_WARNINGS=0 --env DIGIT_JOB_MAX_DRIFT=0.25 " in call
+    assert call.endswith("digit-job:score score --max-warnings 5\n")
 
 
 def test_a_second_run_is_not_begun(nightly, tmp_path):

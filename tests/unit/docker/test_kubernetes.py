@@ -203,3 +203,16 @@ def test_the_nightly_folder_is_that_of_the_day_it_was_due(tmp_path):
     due = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
     assert output_of(f"digit-job-nightly-{int(due.timestamp()) // 60}", tmp_path) == "/output/2026-01-31"
     assert output_of("by-hand", tmp_path) == "/output/by-hand"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_gates_are_on(name):
+    """Nobody watches: a warning or a large drift fails the Job, which is not tried again."""
+    assert environment(name)["DIGIT_JOB_MAX_WARNINGS"] == "0"
+    assert environment(name)["DIGIT_JOB_MAX_DRIFT"] == "0.25"
+    (rule,) = (
+        rule
+        for rule in job_spec(name)["podFailurePolicy"]["rules"]
+        if 3 in rule.get("onExitCodes", {}).get("values", ())
+    )
+    assert rule["action"] == "FailJob"

@@ -8,7 +8,7 @@ from support.files import write_csv, write_parquet
 from support.runs import score_observed
 
 from job.errors import ModelInvalid, TooManyRejects, UsageError
-from job.settings import RejectLimit, TelemetrySettings
+from job.settings import RejectLimit, Shard, TelemetrySettings
 
 FACETS = {
     name: each
@@ -103,6 +103,17 @@ def test_a_run_is_a_start_and_a_completion(run, tmp_path):
     assert not any("inputFacets" in each for each in start["inputs"])
     columns = [field["name"] for field in complete["outputs"][0]["facets"]["schema"]["fields"]]
     assert columns == ["prediction", "confidence", "label", "reject"]
+
+
+def test_a_job_has_a_name_of_its_own(tmp_path, model, digits):
+    """And each of its shards."""
+    source, names = write_csv(tmp_path / "a.csv", digits), []
+    for number, (job_name, shard) in enumerate([(None, None), ("nightly", None), ("nightly", Shard(1, 2))]):
+        path = tmp_path / f"{number}.jsonl"
+        telemetry = TelemetrySettings(openlineage=str(path), job_name=job_name)
+        score_observed(source, tmp_path / f"out-{number}", model, telemetry=telemetry, shard=shard)
+        names += {json.loads(line)["job"]["name"] for line in path.read_text().splitlines()}
+    assert names == ["score", "nightly", "nightly.shard-1"]
 
 
 def test_a_failed_run_has_an_error_message(run, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from support.files import write_csv
 from support.runs import score_observed
 
-from job.errors import StorageError, TooManyRejects
+from job.errors import StorageError, TooManyRejects, UsageError
 from job.settings import RejectLimit, TelemetrySettings
 
 
@@ -30,12 +30,57 @@ def test_the_log_has_an_event_for_start_plan_and_each_part(tmp_path, model, sour
     assert sorted(committed) == list(range(parts))
 
 
-def test_a_file_that_cannot_be_written_fails_a_successful_run(tmp_path, model, source):
+def _asked(tmp_path, source, **more):
+    """A metrics file and lineage events below a file, where neither can be written, and the same where they can."""
+    return [
+        TelemetrySettings(metrics_file=str(source / "m.prom"), openlineage=str(tmp_path / "l.jsonl"), **more),
+        TelemetrySettings(metrics_file=str(tmp_path / "m.prom"), openlineage=str(source / "l.jsonl"), **more),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_outlet_that_fails_is_a_warning_and_silences_no_other(tmp_path, model, source, caplog, number):
+    """The run succeeds, and counts the warning."""
+    asked = _asked(tmp_path, source)[number]
+    recorder = score_observed(source, tmp_path / "out", model, telemetry=asked)
+    failed = {record.fields["to"] for record in caplog.records if record.event == "telemetry_failed"}
+    written = {path.name for path in tmp_path.iterdir()} & {"m.prom", "l.jsonl"}
+    assert ({path.rpartition("/")[2] for path in failed}, written) == (
+        ({"m.prom"}, {"l.jsonl"}) if number == 0 else ({"l.jsonl"}, {"m.prom"})
+    )
+    assert recorder.summary()["warnings"] == len(recorder.result.report["warnings"]) + 1
+    if number == 0:
+        assert "COMPLETE" in (tmp_path / "l.jsonl").read_text()
+
+
+def test_required_telemetry_fails_a_successful_run_once_all_are_told(tmp_path, model, source):
     """The output is complete; running the same command again only writes the file."""
-    asked = TelemetrySettings(metrics_file=str(source / "m.prom"))
+    asked = TelemetrySettings(
+        metrics_file=str(tmp_path / "m.prom"), openlineage=str(tmp_path / "l.jsonl"), is_required=True
+    )
+
+    def block(*_):
+        (tmp_path / "m.prom").mkdir(exist_ok=True)
+
+    with pytest.raises(StorageError, match=r"m\.prom"):
+        score_observed(source, tmp_path / "out", model, telemetry=asked, check_stop=block)
+    assert (tmp_path / "out/_SUCCESS").exists()
+    assert "COMPLETE" in (tmp_path / "l.jsonl").read_text()
+
+
+def test_required_lineage_that_cannot_be_is_an_error_before_any_work(tmp_path, model, source):
+    """Its first event is written as the run begins."""
+    asked = TelemetrySettings(openlineage=str(source / "l.jsonl"), is_required=True)
     with pytest.raises(StorageError, match=r"a\.csv"):
         score_observed(source, tmp_path / "out", model, telemetry=asked)
-    assert (tmp_path / "out/_SUCCESS").exists()
+    assert not (tmp_path / "out/predictions").exists()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb"])
+def test_a_job_name_that_is_none_is_wrong_usage(name):
+    """An empty one, or one with control characters."""
+    with pytest.raises(UsageError, match=r"^--job-name "):
+        TelemetrySettings(job_name=name)
 
 
 def test_a_file_that_cannot_be_written_does_not_hide_the_error_of_the_run(tmp_path, model, source, caplog):

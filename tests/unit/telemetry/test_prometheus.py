@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.files import write_csv
 from support.runs import files_below, score_observed
 
-from job.errors import Terminated, TooManyRejects, UsageError
-from job.settings import RejectLimit, TelemetrySettings
+from job.errors import StorageError, Terminated, TooManyRejects, UsageError
+from job.settings import RejectLimit, Shard, TelemetrySettings
 from job.telemetry.progress import log_progress
 from job.telemetry.prometheus import Pushgateway
 from job.telemetry.recorder import Recorder
@@ -115,10 +115,24 @@ def gateway(status):
 def test_a_push_has_the_same_figures(tmp_path, model, source):
     """By POST, which keeps other metrics of the job: the last success, if this run fails."""
     with gateway(202) as (url, requests):
-        score_observed(source, tmp_path / "out", model, telemetry=TelemetrySettings(pushgateway=url))
+        recorder = score_observed(source, tmp_path / "out", model, telemetry=TelemetrySettings(pushgateway=url))
     [(path, body)] = requests
-    assert path == "/metrics/job/digit-job"
+    run = recorder.plan.fingerprint[:16]
+    assert path == f"/metrics/job/digit-job/run/{run}"
     assert metrics(body)["digit_job_rows", "scored"] == 100
+
+
+def test_shards_and_jobs_have_groups_of_their_own(tmp_path, model, source):
+    """Neither replaces the metrics of another; a run that is started again replaces its own."""
+    with gateway(202) as (url, requests):
+        asked = TelemetrySettings(pushgateway=url, job_name="nightly")
+        for index in (0, 1, 1):
+            recorder = score_observed(
+                source, tmp_path / "out", model, telemetry=asked, shard=Shard(index, 2), part_bytes=50_000
+            )
+    run = recorder.plan.fingerprint[:16]
+    paths = [path for path, _ in requests]
+    assert paths == [f"/metrics/job/nightly/run/{run}/shard/{index}" for index in (0, 1, 1)]
 
 
 def test_a_push_that_fails_is_a_warning(caplog):
@@ -129,6 +143,15 @@ def test_a_push_that_fails_is_a_warning(caplog):
     for url, record in zip(urls, caplog.records, strict=True):
         assert (record.levelname, record.event) == ("WARNING", "telemetry_failed")
         assert record.message.startswith(f"--pushgateway {url}: ")
+
+
+def test_a_push_that_is_required_is_an_error():
+    """And the recorder counts the others."""
+    with pytest.raises(StorageError, match=r"^--pushgateway http://127\.0\.0\.1:1: "):
+        Pushgateway("http://127.0.0.1:1", Recorder(), is_required=True).end(None)
+    recorder = Recorder()
+    Pushgateway("http://127.0.0.1:1", recorder).end(None)
+    assert recorder.summary()["outcome"] == "ok with 1 warning"
 
 
 def test_a_gateway_that_refuses_is_a_warning(caplog):
