@@ -10,7 +10,7 @@ from job.documents.manifest_json import Timings
 from job.documents.report_json import Report
 from job.errors import InputChanged, InternalError, NoInput, StorageError
 from job.log import Event, event
-from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
+from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine
@@ -95,7 +95,7 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
 def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output = Output(storage, settings.output)
     plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
-    return output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
+    return output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
 
 
 def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[Source]:
