@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from job._version import __version__
-from job.errors import StorageError
+from job.errors import DigitJobError, OutputOccupied, ResourceExhausted, StorageError
 from job.log import Event, event
 from job.report.words import many
 from job.score.plan import Part
@@ -41,7 +41,7 @@ def publish(recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySet
     """Publish the run inside the block, which `recorder` observes; the block sets `recorder.result` at its end.
 
     Raises UsageError before the block if another file is in the way of one to be written. An outlet that fails is a
-    warning, and the others are told all the same; where telemetry is required, it is a StorageError, after all of them.
+    warning, and the others are told all the same; where telemetry is required, its error is raised after all of them.
     If the block raises, its error is the one that is raised.
     """
     recorder.on_planned.append(lambda: _log_plan(recorder))
@@ -65,20 +65,21 @@ class _Failures:
 
     def __init__(self, recorder: Recorder, *, is_required: bool) -> None:
         self._recorder, self._is_required = recorder, is_required
-        self._first: StorageError | None = None
+        self._first: DigitJobError | None = None
 
     @contextmanager
     def caught(self, to: str) -> Iterator[None]:
-        """Catch the StorageError of an outlet. to: its path or URL."""
+        """Catch what an outlet raises if it cannot be written. to: its path or URL."""
         try:
             yield
-        except StorageError as error:
+        except (StorageError, ResourceExhausted, OutputOccupied) as error:
             self._first = self._first or error
             self._recorder.failed_outlets.add(to)
-            _log.warning("%s", error, extra=event(Event.TELEMETRY_FAILED, to=to))
+            text = str(error) if to in str(error) else f"{to}: {error}"
+            _log.warning("%s", text, extra=event(Event.TELEMETRY_FAILED, to=to))
 
     def check(self) -> None:
-        """Raise StorageError if an outlet failed and must not."""
+        """Raise the first error of an outlet if it must not fail."""
         if self._first is not None and self._is_required:
             raise self._first
 
