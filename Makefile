@@ -12,6 +12,7 @@ INPUT ?=
 OUTPUT ?= build/output
 ROWS ?= 700000
 SECONDS ?= 60
+TARGET ?= csv page footer snappy
 
 # Whoever types `make` is a person, also where the output is piped.
 export DIGIT_JOB_LOG_FORMAT ?= text
@@ -32,7 +33,7 @@ help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DATA=$(DATA) RECIPE=$(RECIPE) ARCH=$(ARCH) MODEL=$(MODEL) INPUT=$(INPUT) OUTPUT=$(OUTPUT) PYTHON=$(PYTHON)"
-	@echo "  ROWS=$(ROWS) SECONDS=$(SECONDS)"
+	@echo "  ROWS=$(ROWS) SECONDS=$(SECONDS) TARGET=\"$(TARGET)\""
 
 setup: $(INSTALLED) ## Make .venv with everything, so that .venv/bin/digit-job works
 
@@ -93,8 +94,11 @@ bench: .venv/bench $(CARD) ## Measure against pandas + Keras and Polars (ROWS; 6
 bench-train: $(INSTALLED) ## Measure how fast training is against a plain model.fit (10 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench_train
 
-fuzz: .venv/fuzz ## Look for CSV files that break the reader (SECONDS; Linux on x86-64 only)
-	@PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS)
+fuzz: .venv/fuzz ## Look for files that break a reader (TARGET, SECONDS for each; Linux on x86-64 only)
+	@for target in $(TARGET); do \
+	  echo "fuzz: $$target, $(SECONDS) seconds"; \
+	  PYTHONPATH=tests $(BIN)/python -m fuzz --target "$$target" --seconds $(SECONDS) || exit; \
+	done
 
 # What only these two need is installed when they are first asked for.
 .venv/bench .venv/fuzz: .venv/%: .lock/%.txt $(INSTALLED)

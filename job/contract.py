@@ -40,11 +40,18 @@ class Reason(StrEnum):
     OVER_LONG_RECORD = "over_long_record"
     BAD_IMAGE = "bad_image"
     BAD_LABEL = "bad_label"
+    REPEATED_HEADER = "repeated_header"
+    COMMENT_LINE = "comment_line"
 
     @property
     def is_fatal(self) -> bool:
         """Whether the record gets no prediction. A bad label only excludes it from the accuracy."""
         return self is not Reason.BAD_LABEL
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether the line is not a record at all; it keeps its row, but is counted apart from rejects."""
+        return self in (Reason.REPEATED_HEADER, Reason.COMMENT_LINE)
 
 
 @dataclass(frozen=True, slots=True)

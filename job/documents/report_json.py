@@ -10,11 +10,12 @@ Interval = Annotated[list[float], "lower and upper bound of the 95 % interval"]
 
 
 class RowCounts(TypedDict):
-    """How many records were read, scored and rejected."""
+    """How many records were read, scored and rejected, and lines skipped; `read` is the sum of the others."""
 
     read: int
     scored: int
     rejected: int
+    skipped: Annotated[int, "lines that are no records: comments, and the header again"]
 
 
 class ClassFigures(TypedDict):
@@ -74,7 +75,7 @@ class ReportWarning(TypedDict):
 class ModelIdentity(TypedDict):
     """Which model scored, from its card."""
 
-    digest: Annotated[str, "SHA-256 over the model's files"]
+    digest: Annotated[str, "SHA-256 over the file that the scorer runs, and its name"]
     name: str
     recipe: str | None
     architecture: str | None
@@ -182,6 +183,7 @@ class Figures(TypedDict):
 
     rows: RowCounts
     rejected_by_reason: dict[str, int]
+    skipped_by_reason: Annotated[dict[str, int], "lines that are no records, and keep their row"]
     bad_labels: Annotated[int, "scored rows whose label is unreadable"]
     labelled: Annotated[int, "scored rows with a label"]
     correct: int | None
@@ -227,6 +229,8 @@ RejectCode = Literal[
     "over_long_record",
     "bad_image",
     "bad_label",
+    "repeated_header",
+    "comment_line",
 ]
 
 

@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.documents.model_json import CardContent, TrainedCard
 from job.errors import ModelInvalid
 from job.flag_names import Flag
+from job.model.bounds import MAX_FILE_BYTES
 from job.model.dense import DensePredictor
 from job.storage import Storage, join
 
@@ -84,8 +86,8 @@ class Golden:
 class Bundle:
     """An opened and verified model folder.
 
-    digest: the model's, SHA-256 over the names and digests of its files. about: the whole card. files: the content of
-    each file that the card lists, by name.
+    digest: the model's identity, see `_identity`. about: the whole card. files: the content of each file that the card
+    lists, by name.
     """
 
     path: str
@@ -112,7 +114,7 @@ class Bundle:
     @property
     def network_path(self) -> str:
         """The file that the scorer runs."""
-        return join(self.path, ONNX_NAME if self.dense is None else DENSE_NAME)
+        return join(self.path, _network_name(self.files))
 
     def check(self, predictor: Predictor) -> None:
         """Raise ModelInvalid unless `predictor` reproduces the probabilities of the golden rows."""
@@ -129,7 +131,7 @@ class Bundle:
 
 
 def write_card(storage: Storage, folder: str, about: CardContent | TrainedCard, golden: Golden) -> str:
-    """Write the card of a folder whose other files are complete, and return the model's digest.
+    """Write the card of a folder whose other files are complete, and return the model's identity.
 
     about: the card's sections, apart from format, files, golden rows and digest.
     """
@@ -138,7 +140,7 @@ def write_card(storage: Storage, folder: str, about: CardContent | TrainedCard, 
     card = {"format": FORMAT, **about, "files": files, "golden": golden.to_json()}
     content = json.dumps({**card, _DIGEST: card_digest(card)}, indent=2).encode() + b"\n"
     storage.write(join(folder, CARD_NAME), content)
-    return _digest_over(files)
+    return _identity(files)
 
 
 def card_digest(card: dict[str, Any]) -> str:
@@ -172,7 +174,7 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
             f"{folder}: the model is not blessed: {reasons}; train a better one, or add {Flag.ALLOW_UNBLESSED}"
         )
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
-    return Bundle(folder, _digest_over(files), about, golden, contents)
+    return Bundle(folder, _identity(files), about, golden, contents)
 
 
 def predictor_of(bundle: Bundle) -> Predictor:
@@ -189,7 +191,7 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
     path = join(folder, CARD_NAME)
     found = storage.stat(path)
     if found is None:
-        raise ModelInvalid(f"{folder}: is not a model folder: it has no {CARD_NAME}; train one with `digit-job train`")
+        raise ModelInvalid(f"{folder}: is not a model folder: it has no {CARD_NAME}; {_remedy(storage, folder)}")
     if found.size > _MAX_CARD_BYTES:
         raise ModelInvalid(f"{path}: is not a model card: it has {found.size} bytes; train the model again")
     try:
@@ -216,6 +218,16 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
     return about, files, golden
 
 
+def _remedy(storage: Storage, folder: str) -> str:
+    """How to get a model where there is none."""
+    parent, name = str(PurePosixPath(folder).parent), PurePosixPath(folder).name
+    # `Storage.commit_folder` retires a folder under this name while it replaces it.
+    retired = [each for each in storage.list(parent) if each.startswith(f".{name}.") and each.endswith(".old")]
+    if not retired:
+        return "train one with `digit-job train`"
+    return f"a training that was interrupted left it as {join(parent, retired[-1])}; rename that folder, or train again"
+
+
 def _check_sections(about: dict[str, Any]) -> None:
     """Raise TypeError if a section that is read later is not an object."""
     data, metrics, gate = (about.get(name) or {} for name in ("data", "metrics", "gate"))
@@ -231,8 +243,11 @@ def _refuse_constant(name: str) -> float:
 
 def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:
     path = join(folder, name)
-    if storage.stat(path) is None:
+    found = storage.stat(path)
+    if found is None:
         raise ModelInvalid(f"{path}: is missing, though {CARD_NAME} lists it; restore the model folder or train again")
+    if found.size > MAX_FILE_BYTES:
+        raise ModelInvalid(f"{path}: has {found.size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
     content = storage.read(path)
     if _sha256(content) != digest:
         raise ModelInvalid(
@@ -241,9 +256,19 @@ def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:
     return content
 
 
-def _digest_over(files: Mapping[str, str]) -> str:
-    """The model's digest: SHA-256 over the names and digests of its files."""
-    return _sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode())
+def _network_name(files: Mapping[str, Any]) -> str:
+    """The file that the scorer runs, of those in a model folder."""
+    return DENSE_NAME if DENSE_NAME in files else ONNX_NAME
+
+
+def _identity(files: Mapping[str, str]) -> str:
+    """The model's digest: SHA-256 over the name and digest of the file that the scorer runs. files: digests by name.
+
+    The same weights, trained again, are the same model. Their history and Keras file hold the time of the training, so
+    they, and all that the card says, are covered by the card's own digest instead.
+    """
+    name = _network_name(files)
+    return _sha256(f"{name} {files[name]}\n".encode())
 
 
 def _sha256(content: bytes) -> str:

@@ -5,11 +5,11 @@ gets their addresses, because the kernel checks nothing.
 """
 
 import io
+import math
 import tokenize
 import zipfile
-import zlib
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from job.compiled.machine_code import kernel
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import ModelInvalid
+from job.model.bounds import MAX_PARAMETERS
 
 # The kernel computes this many outputs of a layer at once, and of the last layer: 8 and 1 AVX-512 registers.
 PANEL: Final = 128
@@ -25,10 +26,9 @@ CLASS_PANEL: Final = 16
 WIDTH: Final = 64
 # The kernel runs this many rows through all layers before the next.
 TILE_ROWS: Final = 128
-# What NumPy raises for damaged files: it parses headers as Python literals, and allocates what they ask for.
+# What zipfile raises for damaged files, and NumPy, which parses headers as Python literals.
 _DAMAGE: Final = (
-    ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, MemoryError, tokenize.TokenError,
-    zipfile.BadZipFile, zlib.error,
+    ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
 )  # fmt: skip
 _MIN_LAYERS: Final = 2
 
@@ -61,9 +61,9 @@ class DenseNetwork:
     def from_bytes(cls, content: bytes) -> Self:
         """The inverse of `to_bytes`. Raises ValueError for any other content; pickled objects are not loaded."""
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                count = len(arrays.files) // 2
-                layers = tuple((arrays[f"weights{number}"], arrays[f"bias{number}"]) for number in range(count))
+            arrays = _arrays(content)
+            count = len(arrays) // 2
+            layers = tuple((arrays[f"weights{number}"], arrays[f"bias{number}"]) for number in range(count))
         except _DAMAGE as error:
             raise ValueError(str(error).partition("\n")[0] or type(error).__name__) from error
         if count < _MIN_LAYERS:
@@ -78,6 +78,31 @@ class DenseNetwork:
                 raise ValueError(f"layer {number} has {weights.dtype} weights, expected finite float32")
             inputs = outputs
         return cls(layers)
+
+
+def _arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an .npz archive by name, whose every byte is in the archive. Raises one of `_DAMAGE`."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if any(each.compress_type != zipfile.ZIP_STORED for each in members):
+            raise ValueError("its arrays are compressed, expected them as they are")
+        claimed = sum(each.file_size for each in members)
+        if claimed > min(len(content), MAX_PARAMETERS * np.dtype(np.float32).itemsize):
+            raise ValueError(f"its arrays claim {claimed:,} bytes, the file has {len(content):,}")
+        return {each.filename.removesuffix(".npy"): _array(archive.read(each)) for each in members}
+
+
+def _array(content: bytes) -> npt.NDArray[Any]:
+    """The array of an .npy file. Raises one of `_DAMAGE`, before any memory is taken for it."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"its arrays have the format {version}, expected (1, 0)")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or size != len(content) - file.tell():
+        raise ValueError(f"an array of {len(content):,} bytes claims to have the shape {shape} and the type {dtype}")
+    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape, order="F" if is_fortran else "C")
 
 
 class DensePredictor:

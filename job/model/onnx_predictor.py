@@ -15,6 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import OUT_OF_MEMORY, ModelInvalid, ResourceExhausted
+from job.model.onnx_file import check_onnx
 
 # Measured: 512 to 1024 rows are fastest; 2048 no longer fit into the processor's cache.
 BATCH_ROWS: Final = 512
@@ -40,6 +41,7 @@ class OnnxPredictor:
 
         Raises ModelInvalid unless it takes uint8 (n, 784) and returns float32 (n, 10).
         """
+        check_onnx(onnx, where)
         ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1

@@ -14,6 +14,9 @@ from job.contract import PIXELS, SIDE
 
 # Hugging Face stores a picture as a struct of its bytes and a path.
 BYTES_FIELD: Final = "bytes"
+# Spark's VectorUDT (org.apache.spark.ml.linalg): a vector of type 1 has `values` alone, one of type 0 has those of the
+# `indices` below `size` that are not 0.
+VECTOR_FIELDS: Final = ("type", "size", "indices", "values")
 
 _DTYPES: Final[dict[pa.DataType, type[np.generic]]] = {
     pa.int8(): np.int8,
@@ -40,6 +43,11 @@ def is_number(type_: pa.DataType) -> bool:
     return type_ in _DTYPES
 
 
+def holds_numbers(type_: pa.DataType) -> bool:
+    """Whether values of a type are numbers of any kind: also decimals and booleans."""
+    return bool(is_number(type_) or pa.types.is_decimal(type_) or pa.types.is_boolean(type_))
+
+
 def is_list(type_: pa.DataType) -> bool:
     """Whether a type is a list, large list or fixed-size list."""
     return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
@@ -53,6 +61,16 @@ def is_bytes(type_: pa.DataType) -> bool:
 def is_text(type_: pa.DataType) -> bool:
     """Whether a type is a text string."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
+
+
+def is_vector(type_: pa.DataType) -> bool:
+    """Whether a type is the struct that Spark stores a vector as, with lists of any kind and numbers of any width."""
+    if not pa.types.is_struct(type_) or any(type_.get_field_index(name) < 0 for name in VECTOR_FIELDS):
+        return False
+    kind, size, indices, values_ = (type_.field(name).type for name in VECTOR_FIELDS)
+    are_lists = is_list(indices) and is_list(values_)
+    whole = [kind, size, indices.value_type] if are_lists else []
+    return bool(are_lists and all(map(pa.types.is_integer, whole)) and is_number(values_.value_type))
 
 
 def storage_type(type_: pa.DataType) -> pa.DataType:
@@ -79,11 +97,11 @@ def width_bytes(type_: pa.DataType) -> int:
 
 
 def can_be_image(type_: pa.DataType) -> bool:
-    """Whether a column of a type can hold images: lists of 784 or of 28 by 28 numbers, raw bytes, or PNG pictures."""
+    """Whether a column of a type can hold images: numbers in lists or Spark's vectors, raw bytes, or PNG pictures."""
     type_ = storage_type(type_)
     if pa.types.is_struct(type_):
         field = type_.get_field_index(BYTES_FIELD)
-        return field >= 0 and is_bytes(type_.field(field).type)
+        return is_vector(type_) or (field >= 0 and is_bytes(type_.field(field).type))
     if pa.types.is_fixed_size_binary(type_):
         return bool(type_.byte_width == PIXELS)
     return is_bytes(type_) or _is_list_of_pixels(type_)
@@ -96,8 +114,8 @@ def _is_list_of_pixels(type_: pa.DataType) -> bool:
     inner = type_.value_type
     if is_list(inner):
         sizes = [each.list_size for each in (type_, inner) if pa.types.is_fixed_size_list(each)]
-        return is_number(inner.value_type) and all(size == SIDE for size in sizes)
-    return is_number(inner) and not (pa.types.is_fixed_size_list(type_) and type_.list_size != PIXELS)
+        return holds_numbers(inner.value_type) and all(size == SIDE for size in sizes)
+    return holds_numbers(inner) and not (pa.types.is_fixed_size_list(type_) and type_.list_size != PIXELS)
 
 
 # Arrays

@@ -23,6 +23,7 @@ _WHITE: Final = 200
 # Whether digits are taller than wide shows only in many of them.
 _MIN_DIGITS_FOR_SHAPE: Final = 64
 _MIN_IMAGES_FOR_LABELS: Final = 16
+_MIN_IMAGES_FOR_SCALE: Final = 16
 
 # Of MNIST's images 0.82 are taller than wide and 0.12 wider than tall: a mean sign of 0.70, or -0.70 when transposed.
 _WIDER_BELOW: Final = -0.35
@@ -32,6 +33,7 @@ _LOG_RATIO_BELOW: Final = -0.12
 _MIN_DIFFERENT_LABELS: Final = 3
 _MOSTLY: Final = 0.5
 _RARELY: Final = 0.1
+_HARDLY_EVER: Final = 0.01
 
 
 def input_warnings(pixels: Pixels, labels: Labels | None) -> list[str]:
@@ -45,7 +47,12 @@ def input_warnings(pixels: Pixels, labels: Labels | None) -> list[str]:
     uniform = _uniform(pixels)
     if uniform:
         return [uniform]
-    found = [_small_scale(pixels), _inverted(pixels), _transposed(pixels), _label_among_pixels(pixels, labels)]
+    found = [
+        _small_scale(pixels) or _faint(pixels),
+        _inverted(pixels) or _lifted_background(pixels),
+        _transposed(pixels),
+        _label_among_pixels(pixels, labels),
+    ]
     return [each for each in found if each]
 
 
@@ -61,6 +68,26 @@ def _small_scale(pixels: Pixels) -> str | None:
     if pixels.max() > 1:
         return None
     return f"no pixel of the first {len(pixels)} images is above 1; if pixels are 0 to 1, add {Flag.SCALE} 1"
+
+
+def _faint(pixels: Pixels) -> str | None:
+    if len(pixels) < _MIN_IMAGES_FOR_SCALE or pixels.max() >= _INK:
+        return None
+    return (
+        f"no pixel of the first {len(pixels)} images is above {pixels.max()} of 255, but the ink of digits reaches "
+        "255; if their scale ends there, multiply to reach it"
+    )
+
+
+def _lifted_background(pixels: Pixels) -> str | None:
+    """Rescaled images, such as `x / 255 * 0.99 + 0.01`: the background is not 0, and each pixel is a little off."""
+    if (pixels == 0).mean() > _HARDLY_EVER:
+        return None
+    lowest = int(np.quantile(pixels, _HARDLY_EVER, method="lower"))
+    return (
+        f"the lowest pixel of the first {len(pixels)} images is {lowest} of 255 ({lowest / 255:.3f} of 1), but the "
+        "background should be 0, as if pixels were rescaled; undo it, or subtract the background"
+    )
 
 
 def _inverted(pixels: Pixels) -> str | None:

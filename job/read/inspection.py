@@ -3,13 +3,10 @@
 `digit-job inspect` prints it. `source` recognises the files, `checks` finds what is odd about them.
 """
 
-from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from job.contract import CLASSES, NO_LABEL
 from job.flag_names import Flag
@@ -18,10 +15,10 @@ from job.read.csv.csv_source import CsvSource
 from job.read.idx import IdxSource
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
-from job.read.parquet.parquet_source import ParquetSource
+from job.read.parquet.parquet_source import ParquetSource, read_schema
 from job.read.source import Source, files_at, look
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
-from job.storage import Storage, translated_errors
+from job.storage import Storage
 
 _FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "idx": "IDX"}
 _SAMPLE_BYTES: Final = 8 * MIB
@@ -86,8 +83,7 @@ def _pixel_types(source: Source, storage: Storage) -> str:
         return "text"
     if not isinstance(source, ParquetSource):
         return "uint8"
-    with translated_errors(source.file.path), closing(storage.open(source.file.path)) as raw:
-        schema: pa.Schema = pq.read_schema(raw)
+    schema = read_schema(storage, source.file)
     return ", ".join(sorted({str(schema.field(name).type) for name in source.columns.pixels}))
 
 

@@ -99,8 +99,9 @@ class Source(Protocol):
 def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     """The data files that locations name, each once, sorted by path. Raises NoInput, StorageError.
 
-    A file that is named or matched by a pattern is always taken; of a folder, those with a data file's name, and the
-    others are skipped with a warning.
+    A file with several names, because of links, is taken once, under its own name where that is among them. A file that
+    is named or matched by a pattern is always taken; of a folder, those with a data file's name, and the others are
+    skipped with a warning.
     """
     found: dict[str, FileInfo] = {}
     for location in locations:
@@ -113,7 +114,18 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
         if not taken:
             raise NoInput(f"{location}: holds no CSV, Parquet or IDX file")
         found.update({file.path: file for file in taken})
-    return [found[path] for path in sorted(found)]
+    return _without_other_names(storage, [found[path] for path in sorted(found)])
+
+
+def _without_other_names(storage: Storage, files: Sequence[FileInfo]) -> list[FileInfo]:
+    """The files, each under one name only."""
+    real_paths = {file.path: storage.real_path(file.path) for file in files}
+    taken: dict[str, FileInfo] = {}
+    for file in sorted(files, key=lambda file: (file.path != real_paths[file.path], file.path)):
+        first = taken.setdefault(real_paths[file.path], file)
+        if first is not file:
+            _log.info("%s: is the same file as %s; it is read once", file.path, first.path)
+    return sorted(taken.values(), key=lambda file: file.path)
 
 
 def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) -> list[Source]:

@@ -4,13 +4,14 @@ Figures that need labels, or rows, are None where there are none. Names and defi
 tests compare them with. `examples` selects the rows that illustrate these figures, `page` and the slides draw them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from job.contract import CLASS_NAMES, CLASSES
+from job.contract import CLASS_NAMES, CLASSES, Reason
 from job.documents.report_json import Averages, CalibrationBin, CalibrationFigures, ClassFigures, Figures
 from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
 
@@ -31,8 +32,9 @@ def figures(tally: Tally, *, is_withheld: bool = False) -> Figures:
     """Report.json's figures, by key. is_withheld: leave out what depends on the meaning of labels, but their counts."""
     judged = Tally.zero() if is_withheld else tally
     return {
-        "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected},
-        "rejected_by_reason": {reason.value: count for reason, count in tally.by_reason.items() if reason.is_fatal},
+        "rows": {"read": tally.read, "scored": tally.scored, "rejected": tally.rejected, "skipped": tally.skipped},
+        "rejected_by_reason": _counts_of(tally, lambda reason: reason.is_fatal and not reason.is_skipped),
+        "skipped_by_reason": _counts_of(tally, lambda reason: reason.is_skipped),
         "bad_labels": sum(count for reason, count in tally.by_reason.items() if not reason.is_fatal),
         "labelled": tally.labelled,
         "correct": judged.correct if judged.labelled else None,
@@ -50,6 +52,10 @@ def figures(tally: Tally, *, is_withheld: bool = False) -> Figures:
         "predicted_counts": tally.predicted.tolist(),
         "estimated_accuracy": _ratio(tally.confidence_sum, tally.scored),
     }
+
+
+def _counts_of(tally: Tally, is_wanted: Callable[[Reason], bool]) -> dict[str, int]:
+    return {reason.value: count for reason, count in tally.by_reason.items() if is_wanted(reason)}
 
 
 def accuracy(tally: Tally) -> float | None:

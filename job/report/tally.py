@@ -25,8 +25,8 @@ Counts = npt.NDArray[np.int64]
 class Tally:
     """Counts over some records. `+` merges two; it is associative and commutative, and `Tally.zero()` is neutral.
 
-    counts (7,): read, scored, labelled, correct, top-2 correct, sum of the log loss of labelled rows in millionths,
-        sum of the confidences of scored rows in millionths.
+    counts (7,): read (records and skipped lines), scored, labelled, correct, top-2 correct, sum of the log loss of
+        labelled rows in millionths, sum of the confidences of scored rows in millionths.
     reasons (len(Reason),): records per reason code, in the order of Reason.
     confusion (10, 10): labelled scored rows, true digit x predicted digit.
     predicted (10,): scored rows per predicted digit.
@@ -95,7 +95,7 @@ class Tally:
 
     @property
     def read(self) -> int:
-        """Records read."""
+        """Records read, and lines skipped among them: all rows of the predictions."""
         return int(self.counts[0])
 
     @property
@@ -106,7 +106,12 @@ class Tally:
     @property
     def rejected(self) -> int:
         """Records without a prediction: those with a fatal reason."""
-        return sum(count for reason, count in self.by_reason.items() if reason.is_fatal)
+        return sum(count for reason, count in self.by_reason.items() if reason.is_fatal and not reason.is_skipped)
+
+    @property
+    def skipped(self) -> int:
+        """Lines that are no records, and have a row without a prediction all the same."""
+        return sum(count for reason, count in self.by_reason.items() if reason.is_skipped)
 
     @property
     def labelled(self) -> int:

@@ -65,10 +65,13 @@ def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:
 def _checked_tally(target: Input, parts: InputParts) -> Tally:
     """The input's tally. Raises InternalError unless it accounts for every row that the file announces."""
     tally, announced = parts.tally, target.source.rows
-    if not parts.rows == tally.read == tally.scored + tally.rejected or announced not in {None, parts.rows}:
+    if not parts.rows == tally.read == tally.scored + tally.rejected + tally.skipped or announced not in {
+        None,
+        parts.rows,
+    }:
         raise InternalError(
             f"{target.path}: rows do not add up: {parts.rows} in its parts, {tally.scored} scored, "
-            f"{tally.rejected} rejected, {announced} announced by the file"
+            f"{tally.rejected} rejected, {tally.skipped} skipped, {announced} announced by the file"
         )
     return tally
 

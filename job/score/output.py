@@ -39,6 +39,7 @@ class Output:
     def __init__(self, storage: Storage, location: str) -> None:
         self._storage = storage
         self.folder = storage.resolve(location)
+        self._real_folder = storage.real_path(self.folder)
         self.parts = join(self.folder, "_parts")
         self.run_json = join(self.parts, "run.json")
         self.report_json = join(self.folder, "report.json")
@@ -52,8 +53,10 @@ class Output:
         return join(self.folder, relative)
 
     def holds(self, path: str) -> bool:
-        """Whether a run may write to `path`. The output folder can be inside the input folder."""
-        return any(path.startswith(f"{self.path(name)}/") or path == self.path(name) for name in _OWN_NAMES)
+        """Whether a run may write to `path`. The output folder can be inside the input folder, also through a link."""
+        real = self._storage.real_path(path)
+        own = [join(self._real_folder, name) for name in _OWN_NAMES]
+        return any(real == each or real.startswith(f"{each}/") for each in own)
 
     def part(self, part: Part) -> str:
         """The path of a part's file."""

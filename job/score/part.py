@@ -124,7 +124,7 @@ class _PartCounts:
         """Add the next batch; returns its own counts."""
         added = Tally.of(scored)
         self.collector.add(scored, batch.pixels)
-        self.appearance += Appearance.of(batch.pixels, added.rejected)
+        self.appearance += Appearance.of(batch.pixels, added.rejected + added.skipped)
         self.tally += added
         if batch.rejects:
             self.labels += LabelCensus.of(scored)
@@ -132,10 +132,13 @@ class _PartCounts:
         return added
 
     def check(self, path: str) -> None:
-        """Raise InternalError unless every record was either scored or rejected."""
+        """Raise InternalError unless every record was scored, rejected or skipped."""
         tally = self.tally
-        if tally.read != tally.scored + tally.rejected:
-            raise InternalError(f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected")
+        if tally.read != tally.scored + tally.rejected + tally.skipped:
+            raise InternalError(
+                f"{path}: {tally.read} records read, {tally.scored} scored, {tally.rejected} rejected, "
+                f"{tally.skipped} skipped"
+            )
 
     def summary(self, warnings: list[str]) -> PartSummary:
         """For the part's file."""

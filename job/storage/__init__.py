@@ -1,8 +1,9 @@
 """All access to files: find, open, commit, remove. The rest of the job imports from this package, not its modules.
 
 protocol: the `Storage` interface. router: `storage_at` picks the implementation by URI scheme. local: `LocalStorage`,
-built on filesystem (one method per system call) and finding (folders and patterns). faults: translates the errors of
-the operating system and Arrow. stopping: the function that a storage carries to stop the work on its files.
+built on filesystem (one method per system call), finding (folders and patterns) and swapping (replaces folders).
+faults: translates the errors of the operating system and Arrow. stopping: the function that a storage carries to stop
+the work on its files.
 """
 
 from job.storage.faults import is_system_error, translated_errors

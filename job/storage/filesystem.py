@@ -26,6 +26,10 @@ class FileSystem(Protocol):
         """As os.stat."""
         ...
 
+    def real_path(self, path: str) -> str:
+        """As os.path.realpath: the path with all links resolved; never raises."""
+        ...
+
     def names(self, folder: str) -> list[str]:
         """The names in a folder, hidden ones included, in any order."""
         ...
@@ -76,6 +80,9 @@ class LocalFileSystem:
 
     def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
         return os.stat(path, follow_symlinks=follows_links)
+
+    def real_path(self, path: str) -> str:
+        return os.path.realpath(path)
 
     def names(self, folder: str) -> list[str]:
         return os.listdir(folder)

@@ -7,24 +7,32 @@ methods.
 import errno
 import io
 import os
-import re
 import stat
 import time
 import urllib.parse
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from job.errors import NoInput, UsageError
+from job.errors import DigitJobError, NoInput, OutputOccupied, UsageError
 from job.storage.faults import translated_errors
 from job.storage.filesystem import FileSystem, LocalFileSystem
 from job.storage.finding import files_below, is_folder, matches, status_at
 from job.storage.paths import check_scheme
 from job.storage.protocol import FileInfo
 from job.storage.stopping import CheckStop, never_stop
+from job.storage.swapping import (
+    discard,
+    last_change,
+    left_over,
+    restore_files,
+    restore_folder,
+    swap_files,
+    swap_folder,
+)
 
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
@@ -34,9 +42,6 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 _REMOVAL_TRIES = 100
 
 _BUFFER_BYTES = 1 << 17
-
-# The end of the name of a staging folder (.NAME.<hex>.tmp) or a retired one (.NAME.<hex>.old).
-_STAGING_OR_RETIRED = re.compile(r"[0-9a-f]{32}\.(tmp|old)")
 
 _ABANDONED_SECONDS = 24 * 60 * 60
 
@@ -68,6 +73,9 @@ class LocalStorage:
         if "\0" in location:
             raise UsageError(f"{location!r}: contains a NUL character, which no path can")
         return os.path.abspath(os.path.expanduser(location))
+
+    def real_path(self, path: str) -> str:
+        return self._system.real_path(path)
 
     def find(self, location: str) -> list[FileInfo]:
         path = self.resolve(location)
@@ -137,7 +145,6 @@ class LocalStorage:
         return is_ours
 
     def commit_folder(self, staging: str, target: str) -> None:
-        parent, name = os.path.split(target)
         with translated_errors(target):
             for file in files_below(self._system, staging):
                 self._system.sync_path(file)
@@ -146,34 +153,35 @@ class LocalStorage:
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
                 retired = staging
             else:
-                retired = os.path.join(parent, f".{name}.{uuid.uuid4().hex}.old")
-                self._rename_in_two_steps(staging, target, retired)
-            self._system.sync_path(parent)
-        self.remove(retired)
+                retired = swap_folder(self._system, staging, target)
+            self._system.sync_path(os.path.dirname(target))
+        self._discard(retired)
 
-    def remove_abandoned(self, folder: str, name: str) -> None:
-        for each in self.list(folder):
-            if each.startswith(f".{name}.") and _STAGING_OR_RETIRED.fullmatch(each, len(name) + 2):
-                path = os.path.join(folder, each)
-                with translated_errors(path):
-                    status = status_at(self._system, path, follows_links=False)
-                if status and stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _ABANDONED_SECONDS:
-                    self.remove(path)
+    def recover_folder(self, target: str) -> bool:
+        with translated_errors(target):
+            is_restored = restore_folder(self._system, target)
+        self._remove_abandoned(os.path.dirname(target), os.path.basename(target))
+        return is_restored
 
     def is_mount(self, path: str) -> bool:
         with translated_errors(path):
             status, above = (status_at(self._system, each) for each in (path, os.path.dirname(path)))
             return status is not None and above is not None and status.st_dev != above.st_dev
 
-    def commit_files(self, staging: str, target: str, *, last: str) -> None:
+    def commit_files(self, staging: str, target: str, *, last: str, names: Collection[str]) -> None:
         with translated_errors(target):
-            names = sorted(self._system.names(staging), key=lambda name: (name == last, name))
-            for name in names:
+            for name in self._system.names(staging):
                 self._system.sync_path(os.path.join(staging, name))
-            for name in names:
-                self._system.rename(os.path.join(staging, name), os.path.join(target, name))
+            retired = swap_files(self._system, staging, target, last=last, names=names)
             self._system.sync_path(target)
+        self._discard(retired)
         self.remove(staging)
+
+    def recover_files(self, target: str, *, last: str, names: Collection[str]) -> bool:
+        with translated_errors(target):
+            is_restored = restore_files(self._system, target, last=last, names=names)
+        self._remove_abandoned(target, os.path.basename(target))
+        return is_restored
 
     def remove(self, path: str) -> None:
         with translated_errors(path):
@@ -204,10 +212,12 @@ class LocalStorage:
         for each in reversed(missing):
             try:
                 self._system.make_folder(each)
-            except FileExistsError:
-                # Another process made it first; a file of that name is an error.
+            except FileExistsError as error:
+                # Another process may have made it first.
                 if not is_folder(self._system, each):
-                    raise
+                    raise OutputOccupied(
+                        f"{each}: is a file, so it cannot be a folder; choose another place"
+                    ) from error
             self._system.sync_path(os.path.dirname(each))
 
     @contextmanager
@@ -258,16 +268,23 @@ class LocalStorage:
         self._system.rename(source, target)
         return True
 
-    def _rename_in_two_steps(self, staging: str, target: str, retired: str) -> None:
-        is_there = status_at(self._system, target, follows_links=False) is not None
-        if is_there:
-            self._system.rename(target, retired)
-        try:
-            self._system.rename(staging, target)
-        except OSError:
-            if is_there:
-                self._system.rename(retired, target)
-            raise
+    def _remove_abandoned(self, folder: str, name: str) -> None:
+        """Delete the staging and retired folders of `name` in a folder that nobody has touched for a day.
+
+        Called when the folder of that name is in its place, or was never made: no retired one is the only copy.
+        """
+        with translated_errors(folder):
+            leftovers = left_over(self._system, folder, name)
+        for path in leftovers:
+            with translated_errors(path):
+                age = time.time() - last_change(self._system, path)
+            if age > _ABANDONED_SECONDS:
+                self._discard(path)
+
+    def _discard(self, path: str) -> None:
+        # A leftover that cannot be deleted does no harm; a later run tries again.
+        with suppress(DigitJobError), translated_errors(path):
+            discard(self._system, path, self.remove)
 
     def _remove_folder(self, folder: str) -> None:
         """Remove a folder of any depth, even while another process removes it or writes into it."""

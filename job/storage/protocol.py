@@ -4,7 +4,7 @@ Paths are strings, so that an object store can implement `Storage` as well as a 
 that fails on request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -56,6 +56,10 @@ class Storage(Protocol):
 
     def resolve(self, location: str) -> str:
         """The absolute path of a location as the user wrote it. Raises UsageError for an unsupported scheme."""
+        ...
+
+    def real_path(self, path: str) -> str:
+        """The path with all links resolved: one file has only one."""
         ...
 
     def find(self, location: str) -> list[FileInfo]:
@@ -111,24 +115,33 @@ class Storage(Protocol):
     def commit_folder(self, staging: str, target: str) -> None:
         """Rename the finished folder `staging` to `target`, replacing a folder of that name. Durable.
 
-        Atomic where the system can exchange two names. Elsewhere the old folder is renamed first; if the new one
-        cannot be renamed then, the old one gets its name back.
+        Atomic where the system can exchange two names. Elsewhere the old folder is retired first, to
+        `.NAME.<hex>.old`; on any exception it gets its name back, and after a crash by `recover_folder`.
         """
         ...
 
-    def remove_abandoned(self, folder: str, name: str) -> None:
-        """Delete staging and retired folders (`.NAME.<hex>.tmp`, `.old`) of `name` that are untouched for a day."""
+    def recover_folder(self, target: str) -> bool:
+        """Undo a `commit_folder` that a crash interrupted; returns whether there was one. Call it before any other use.
+
+        If `target` is missing or empty, the folder that was retired last gets its name back. Then staging and retired
+        folders of this name (`.NAME.<hex>.tmp`, `.old`) are deleted that were neither changed nor renamed for a day.
+        """
         ...
 
     def is_mount(self, path: str) -> bool:
         """Whether `path` is a mount point, which cannot be renamed over or into."""
         ...
 
-    def commit_files(self, staging: str, target: str, *, last: str) -> None:
-        """Move every file of `staging` into `target`, the file `last` last. Durable.
+    def commit_files(self, staging: str, target: str, *, last: str, names: Collection[str]) -> None:
+        """Replace the files of `target` that have one of the names by those of `staging`, `last` last. Durable.
 
-        Atomic for each file only: until `last` is moved, `target` holds a mixture of old and new files.
+        Atomic for each file only: until `last` is moved, readers find no such file. The old files are retired first, to
+        `.NAME.<hex>.old` in `target`; on any exception they are moved back, and after a crash by `recover_files`.
         """
+        ...
+
+    def recover_files(self, target: str, *, last: str, names: Collection[str]) -> bool:
+        """As `recover_folder`, for an interrupted `commit_files`."""
         ...
 
     def remove(self, path: str) -> None:

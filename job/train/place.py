@@ -5,6 +5,7 @@ build in it.
 """
 
 import json
+import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,18 @@ MISTAKES_NAME: Final = "mistakes.png"
 REPORT_NAME: Final = "report.html"
 _UNLISTED_NAMES: Final = frozenset({CARD_NAME, MARKER_NAME, MODEL_CARD_NAME, MISTAKES_NAME, REPORT_NAME})
 _ALL_NAMES: Final = _UNLISTED_NAMES | frozenset(FILE_NAMES)
+
+_log = logging.getLogger(__name__)
+
+
+def recover(storage: Storage, target: str) -> None:
+    """Undo an interrupted commit to `target`, and delete leftovers; the first step of whoever writes there."""
+    if storage.is_mount(target):
+        is_restored = storage.recover_files(target, last=CARD_NAME, names=_ALL_NAMES)
+    else:
+        is_restored = storage.recover_folder(target)
+    if is_restored:
+        _log.warning("%s: restored; a run that was replacing it had been interrupted", target)
 
 
 def refuse_occupied(storage: Storage, target: str) -> None:
@@ -49,8 +62,6 @@ def beside(storage: Storage, target: str, ending: str) -> str:
 def staged_folder(storage: Storage, target: str) -> Iterator[str]:
     """The path of a staging folder for `target`; deleted if the block fails."""
     staging = beside(storage, target, f"{uuid.uuid4().hex}.tmp")
-    with suppress(DigitJobError):  # leftovers that cannot be deleted do no harm
-        storage.remove_abandoned(str(PurePosixPath(staging).parent), PurePosixPath(target).name)
     try:
         yield staging
     except BaseException:  # including a signal's, and raised again
@@ -67,6 +78,7 @@ def place_for(storage: Storage, target: str, *, passed: bool) -> str:
     if passed or not is_blessed(storage, target):
         return target
     other = beside(storage, target, "not_blessed") if storage.is_mount(target) else f"{target}.not_blessed"
+    recover(storage, other)
     refuse_occupied(storage, other)
     return other
 
@@ -74,16 +86,13 @@ def place_for(storage: Storage, target: str, *, passed: bool) -> str:
 def commit_model(storage: Storage, staging: str, target: str) -> None:
     """Move a staged model folder into place, replacing an older model.
 
-    At once, unless the target is a mount point: then file by file, the card last. Until the card is there, readers find
-    no card or one that does not match, and refuse the folder.
+    At once, unless the target is a mount point: then file by file, the card last. Until the card is there, readers
+    refuse the folder.
     """
-    if not storage.is_mount(target):
+    if storage.is_mount(target):
+        storage.commit_files(staging, target, last=CARD_NAME, names=_ALL_NAMES)
+    else:
         storage.commit_folder(staging, target)
-        return
-    new = set(storage.list(staging))
-    storage.commit_files(staging, target, last=CARD_NAME)
-    for name in set(storage.list(target)) & _ALL_NAMES - new:
-        storage.remove(join(target, name))
 
 
 def _model_files(storage: Storage, folder: str) -> set[str]:

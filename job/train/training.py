@@ -26,7 +26,7 @@ from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.fit.tensorboard import tensorboard
 from job.train.judge.gate import Gate
-from job.train.place import commit_model, place_for, refuse_occupied, staged_folder
+from job.train.place import commit_model, place_for, recover, refuse_occupied, staged_folder
 from job.train.train_settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def train(
     answers than the network.
     """
     target = storage.resolve(settings.model)
+    recover(storage, target)
     refuse_occupied(storage, target)
     gate = Gate(storage, settings.min_accuracy, settings.compare_to)
     recipe = recipe_of(settings)

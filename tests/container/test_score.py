@@ -83,7 +83,7 @@ def test_a_large_file_in_little_memory(engine, images, large, output, figure):
     """1.28 GB of CSV in 512 MiB, on one core."""
     result = engine.run(images.score, options=[*LOCKED, *SMALL], volumes=mounts(large, output))
     assert result.returncode == 0, result.stderr
-    assert report(output)["rows"] == {"read": 700_000, "scored": 700_000, "rejected": 0}
+    assert report(output)["rows"] == {"read": 700_000, "scored": 700_000, "rejected": 0, "skipped": 0}
     assert json.loads((output / "manifest.json").read_text())["settings"]["threads"] == 1
     figure(
         f"1.28 GB of CSV in a container with 512 MiB and one core: {result.stdout.split(' in ')[-1].split('.')[0]} s"

@@ -202,7 +202,12 @@ def test_a_header_without_records(tmp_path, model, capfd, content):
     source = tmp_path / "a.csv"
     assert_ended(call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model), 0)
     assert (tmp_path / "o/predictions/a.csv").read_bytes() == b"prediction,confidence,label,reject\n"
-    assert json.loads((tmp_path / "o/report.json").read_text())["rows"] == {"read": 0, "scored": 0, "rejected": 0}
+    assert json.loads((tmp_path / "o/report.json").read_text())["rows"] == {
+        "read": 0,
+        "scored": 0,
+        "rejected": 0,
+        "skipped": 0,
+    }
 
 
 @pytest.mark.parametrize("name", ["_parts", "predictions", "report.json", "_SUCCESS"])
@@ -219,12 +224,14 @@ def test_output_paths_taken_by_something_else(tmp_path, model, capfd, name):
     assert files_below(tmp_path) == before
 
 
-def test_the_output_folder_is_a_file(tmp_path, model, capfd):
-    """The file stays, and is named."""
+@pytest.mark.parametrize("output", ["o", "o/below/it", "link"])
+def test_the_output_folder_is_a_file(tmp_path, model, capfd, output):
+    """The file stays, and is named; a retry would not help."""
     source = write_csv(tmp_path / "a.csv", DIGITS)
     (tmp_path / "o").write_bytes(b"mine")
-    result = call(capfd, "score", "--input", source, "--output", tmp_path / "o", "--model", model)
-    assert_ended(result, 74, str(tmp_path / "o"))
+    (tmp_path / "link").symlink_to("o")
+    result = call(capfd, "score", "--input", source, "--output", tmp_path / output, "--model", model)
+    assert_ended(result, 73, str(tmp_path / output.partition("/")[0]))
     assert (tmp_path / "o").read_bytes() == b"mine"
 
 
@@ -284,7 +291,18 @@ def test_a_hundred_thousand_columns_beside_the_pixels(tmp_path, model, capfd):
     )
     (tmp_path / "b.csv").write_bytes(TEXT + b"1," * 99_999 + b"1\n")
     result = call(
-        capfd, "score", "--input", tmp_path, "--output", tmp_path / "o", "--model", model, "--max-rejects", "10%"
+        capfd,
+        "score",
+        "--input",
+        tmp_path,
+        "--output",
+        tmp_path / "o",
+        "--model",
+        model,
+        "--max-rejects",
+        "10%",
+        "--scale",
+        "255",
     )
     assert_ended(result, 0)
     assert b'"reason": "too_many_fields"' in (tmp_path / "o/rejects/b.csv.jsonl").read_bytes()

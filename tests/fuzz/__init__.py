@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of the CSV reader: `make fuzz`."""
+"""Coverage-guided fuzzing of the CSV reader and of the Parquet kernels: `make fuzz`."""

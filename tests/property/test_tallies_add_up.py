@@ -35,9 +35,9 @@ def test_addition_is_associative_and_zero_is_neutral(batches):
 @settings(deadline=None)
 @given(batch=scored_batches())
 def test_every_record_is_scored_or_rejected(batch):
-    """`read` is `scored` plus `rejected`, and each count is the sum of its breakdown."""
+    """`read` is `scored` plus `rejected` plus `skipped`, and each count is the sum of its breakdown."""
     tally = Tally.of(batch)
-    assert tally.read == len(batch.predictions) == tally.scored + tally.rejected
+    assert tally.read == len(batch.predictions) == tally.scored + tally.rejected + tally.skipped
     assert tally.scored == tally.predicted.sum() == tally.confidence.sum()
     assert tally.labelled == tally.confusion.sum() == tally.bin_labelled.sum()
     assert tally.correct == tally.confusion.trace() == tally.bin_correct.sum()

@@ -75,6 +75,30 @@ def beside(*columns):
     return np.column_stack(columns)
 
 
+def named(form, first=0):
+    """Names by row and column, such as `r{row}c{column}`; with the labels in front."""
+    cells = [(row, column) for row in range(first, 28 + first) for column in range(first, 28 + first)]
+    return csv_of(table(names=[form.format(row=row, column=column) for row, column in cells]))
+
+
+def in_one_field(form, **how):
+    """A label, a file's name and the whole image as text."""
+    images = [form(image) for image in DIGITS.pixels]
+    return csv_of(frame({"label": DIGITS.labels, "image": images, "id": ROWS}), **how)
+
+
+def arff(data=None):
+    """What OpenML's mnist_784 looks like."""
+    declared = [f"@ATTRIBUTE {name} REAL" for name in PIXEL_NAMES] + ["@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9}"]
+    return "\n".join(["% MNIST", "%", "@RELATION mnist_784", "", *declared, "", "@DATA", data or numbers(LAST)])
+
+
+def in_text_column(encoding):
+    """A column of text with umlauts, which quotes may enclose."""
+    names = ["Größe", "plain", "a, b", "ß"] * 10
+    return csv_of(table().assign(note=names, other="x")).encode(encoding)
+
+
 def saved_twice():
     """A DataFrame that was written with its index, read and written again."""
     import pandas as pd
@@ -145,7 +169,64 @@ FILES = {
     ),
     "numpy.savetxt of integers": lambda: savetxt(FIRST, fmt="%d", delimiter=","),
     "numpy.savetxt by default": lambda: savetxt(FIRST),
+    # Lines that are no records, and delimiters too many
+    "a delimiter at the end of records": lambda: csv_of(table()).replace("\n", ",\n").replace(",\n", "\n", 1),
+    "a delimiter at the end of records, headerless": lambda: numbers(FIRST).replace("\n", ",\n"),
+    "two tabs at the end of records": lambda: csv_of(table(), sep="\t").replace("\n", "\t\t\n").replace("\t\t", "", 1),
+    "comments above": lambda: "# made by a program\n#\n  # 2024\n" + csv_of(table()),
+    "comments above, headerless": lambda: "# made by a program\n\n" + numbers(FIRST),
+    "a header in a comment": lambda: savetxt(FIRST, fmt="%d", delimiter=",", header=",".join(["label", *PIXEL_NAMES])),
+    "a header in a comment, spaces": lambda: savetxt(LAST, fmt="%d", header=" ".join([*PIXEL_NAMES, "label"])),
+    "a header in the second comment": lambda: "# 2024\n#" + csv_of(table()),
+    "PowerShell": lambda: (
+        "#TYPE System.Management.Automation.PSCustomObject\r\n" + csv_of(table(), quoting=1, lineterminator="\r\n")
+    ),
+    "a title": lambda: "My digits\n" + csv_of(table()),
+    "titles and blank lines": lambda: "My digits,,\n2024,March\n\n" + csv_of(table()),
+    "a title with empty fields": lambda: "My digits" + "," * 784 + "\n" + csv_of(table()),
+    "ARFF": arff,
+    "ARFF with a comment": lambda: arff("% 40 digits\n" + numbers(LAST)),
+    # Spaces that align columns
+    "numpy.savetxt of aligned integers": lambda: savetxt(FIRST, fmt="%5d"),
+    "aligned to the left": lambda: savetxt(FIRST, fmt="%-5d"),
+    "DataFrame.to_string": lambda: table().to_string(),
+    "DataFrame.to_string without the index": lambda: table().to_string(index=False),
+    # Encodings
+    "UTF-16": lambda: csv_of(table()).encode("utf-16"),
+    "UTF-16, big-endian, tabs": lambda: (
+        b"\xfe\xff" + csv_of(table(), sep="\t", lineterminator="\r\n").encode("utf-16-be")
+    ),
+    "Latin-1": lambda: in_text_column("latin-1"),
+    "UTF-8 with umlauts": lambda: in_text_column("utf-8"),
+    # Names
+    **{form: lambda form=form: named(form) for form in ("px_{row}_{column}", "r{row}c{column}", "p[{row}][{column}]")},
+    **{f"{form} from 1": lambda form=form: named(form, 1) for form in ("p_{row}_{column}", "row{row}_col{column}")},
+    **{
+        form: lambda form=form: named(form)
+        for form in ("x{column}y{row}", "pixel_x{column}_y{row}", "({row}, {column})")
+    },
+    "pixel_0": lambda: csv_of(table(names=[f"pixel_{number}" for number in range(784)])),
+    "pixel[0]": lambda: csv_of(table(names=[f"pixel[{number}]" for number in range(784)])),
+    # Images in one field
+    "images as text with spaces": lambda: in_one_field(lambda image: " ".join(map(str, image))),
+    "images as lists": lambda: in_one_field(lambda image: str(image.tolist())),
+    "images as lists of rows": lambda: in_one_field(lambda image: str(image.reshape(28, 28).tolist())),
+    "images as lists, tabs": lambda: in_one_field(lambda image: str(image.tolist()), sep="\t"),
+    "images as floats, headerless": lambda: in_one_field(
+        lambda image: " ".join(map(str, image.astype(float))), columns=["label", "image"], header=False
+    ),
+    "images that NumPy printed": lambda: in_one_field(lambda image: np.array2string(image, threshold=1000)),
+    # Numbers up to rounding errors
+    "rounding errors": lambda: csv_of(
+        frame((DIGITS.pixels / 255).astype(np.float32) * np.float32(255), columns=PIXEL_NAMES).assign(
+            label=DIGITS.labels
+        )
+    ),
+    "quoted decimal commas": lambda: csv_of(table().astype(float), quoting=1).replace(".", ","),
     # Fractions
+    "quoted decimal commas of fractions": lambda: numbers(
+        beside(DIGITS.labels, FRACTIONS), lambda value: f'"{value:g}"'.replace(".", ",")
+    ),
     "fractions": lambda: csv_of(
         table().astype(dict.fromkeys(PIXEL_NAMES, float)).assign(**dict(zip(PIXEL_NAMES, FRACTIONS.T, strict=True)))
     ),

@@ -21,6 +21,9 @@ class MemoryStorage:
     def resolve(self, location):
         return location
 
+    def real_path(self, path):
+        return path
+
     def find(self, location):
         return [self.stat(location)]
 

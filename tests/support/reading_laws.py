@@ -92,6 +92,9 @@ def _check_record(messy, record, batch, row, *, is_rejected):
     fields = _fields(record)
     if fields is None:
         return
+    # Empty fields behind the last column are no values.
+    while len(fields) > messy.fields and not fields[-1].strip():
+        fields.pop()
     if len(fields) != messy.fields:
         assert is_rejected
     elif _are_plain(fields, messy.label_field):

@@ -15,19 +15,23 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
-from job.read.csv.record import check_count, parse_pixels, split_fields
+from job.read.csv.record import check_count, parse_pixels, record_fields
+from job.read.csv.stray_lines import OtherColumns, stray_line
 from job.read.labels import BadRecord, byte_labels, parse_label
 from job.read.layout.names import Layout
 from job.settings import LabelMap
 
 MAX_RAW_CHARACTERS: Final = 4096
+# The compiled scanner loads a field's last three digits as four bytes, from its first digit on.
+SPARE_BYTES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TextSlice:
     """A slice of a file, content[begin:end], which starts with a record; is_final: the file ends at `end`.
 
-    Only records that begin before `limit` are wanted; the others belong to the next part.
+    Only records that begin before `limit` are wanted; the others belong to the next part. At least SPARE_BYTES of any
+    value follow `end` in `content`, because the compiled scanner reads them.
     """
 
     content: bytearray
@@ -102,7 +106,7 @@ def find_records(text: TextSlice, _layout: Layout, records: Records) -> ScanResu
 def parse_block(text: TextSlice, offset: int, layout: Layout, scan: Scanner, rows: int) -> tuple[PixelBatch, int]:
     """The next records of a text, at most `rows`, and the position in `content` after them.
 
-    offset: the position of content[0] in the file, for the byte offsets of rejects.
+    offset: the position of content[0] in the file, for the byte offsets of rejects. Raises OtherColumns.
     """
     records = Records.allocate(rows, len(layout.passthrough_fields))
     scanned = scan(text, layout, records)
@@ -114,7 +118,10 @@ def parse_block(text: TextSlice, offset: int, layout: Layout, scan: Scanner, row
     for row in np.flatnonzero(records.needs_slow_parser[: scanned.rows]).tolist():
         start = int(records.starts[row])
         record = bytes(text.content[start : records.stops[row]])
-        problem, slow_fields[row] = _parse_record(record, layout, pixels[row], labels[row : row + 1])
+        try:
+            problem, slow_fields[row] = _parse_record(record, layout, pixels[row], labels[row : row + 1])
+        except OtherColumns as error:
+            raise OtherColumns(str(error), offset + start) from error
         if problem:
             line = int(records.lines[row]) + 1
             rejects.append(record_reject(problem, row, record, offset + start, line))
@@ -152,7 +159,7 @@ def _parse_record(
     passthrough: list[str | None] = [None] * len(layout.passthrough_fields)
     problem = None
     try:
-        fields = split_fields(record, layout.delimiter)
+        fields = record_fields(record, layout)
         check_count(fields, layout)
         passthrough = [fields[field] for field in layout.passthrough_fields]
         try:
@@ -165,7 +172,10 @@ def _parse_record(
     except BadRecord as error:
         problem = error
         pixels[:] = 0
-    return problem, passthrough
+    stray = stray_line(record, layout) if problem else None
+    if stray:
+        pixels[:], label[0] = 0, NO_LABEL
+    return stray or problem, passthrough
 
 
 # Passthrough columns. Built from buffers, because pyarrow's own conversions import pandas.

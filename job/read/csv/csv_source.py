@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
-from job.errors import InternalError
+from job.errors import DataError, InternalError
 from job.read.csv import recount
 from job.read.csv.block import (
+    SPARE_BYTES,
     Scanner,
     TextSlice,
     find_records,
@@ -30,6 +31,8 @@ from job.read.csv.head import parse_head
 from job.read.csv.quoted import find_quoted_records
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import can_scan, prepare, scan_records
+from job.read.csv.stray_lines import OtherColumns
+from job.read.csv.transcoding import as_utf8, utf16_of
 from job.read.labels import BadRecord
 from job.read.layout.names import Layout, describe_columns
 from job.read.packed.compression import Compression
@@ -48,7 +51,8 @@ class CsvSource:
     """A CSV file whose layout is known. A range is [first byte, last byte + 1); a compressed file has only one.
 
     data_start, header_lines: bytes and lines before the first record. is_compiled: whether to use the compiled scanner.
-    has_text: whether quotes may hold line ends; such a file has only one range, too.
+    has_text: whether quotes may hold line ends; such a file has only one range, too. utf16: the name of the encoding if
+    the file is UTF-16, and then has only one range, too; all positions are then those of its UTF-8.
     """
 
     format: ClassVar = "csv"
@@ -60,6 +64,7 @@ class CsvSource:
     header_lines: int
     is_compiled: bool
     has_text: bool = False
+    utf16: str | None = None
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
@@ -90,7 +95,7 @@ class CsvSource:
 
     def split(self, part_bytes: int) -> list[tuple[int, int]]:
         """The first range begins after the header."""
-        if self.compression is not Compression.NONE:
+        if not self._is_plain:
             return [(self.data_start, sys.maxsize)]
         if self.has_text:
             return [(self.data_start, max(self.data_start, self.file.size))]
@@ -98,24 +103,36 @@ class CsvSource:
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a position in the text is a position in the file."""
+        return self.compression is Compression.NONE and self.utf16 is None
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
-        """The records that begin in a range. Raises InternalError if they cannot all be accounted for."""
+        """The records that begin in a range. Raises InternalError if they cannot all be accounted for.
+
+        Raises DataError at a header inside the data whose columns are in another order than the file's.
+        """
         start, stop = part_range
         is_first = start == self.data_start
         if self.is_compiled:
             # Before the file is opened, because the compiler's errors are not the file's.
             prepare()
             recount.prepare()
-        with opened(storage, self.file) as file:
-            buffer = _ReadBuffer(file.stream, start if is_first else start - 1, _max_bytes(self.file, self.compression))
+        with opened(storage, self.file) as file, as_utf8(file.stream, self.utf16, self.file.path) as stream:
+            buffer = _ReadBuffer(stream, start if is_first else start - 1, _max_bytes(self.file, self._is_plain))
             if not is_first:
                 buffer.skip_line()
             # Plain files are read ahead, past the range; so progress is told by the records, and not by what was read.
-            position = buffer.position if self.compression is Compression.NONE else file.raw.tell
+            position = buffer.position if self._is_plain else file.raw.tell
             before = position()
-            for batch in self._batches(buffer, stop, block_rows, self.header_lines * is_first):
-                yield replace(batch, size_bytes=position() - before)
-                before = position()
+            try:
+                for batch in self._batches(buffer, stop, block_rows, self.header_lines * is_first):
+                    yield replace(batch, size_bytes=position() - before)
+                    before = position()
+            except OtherColumns as error:
+                line = _count_lines(stream, error.byte_offset) + 1
+                raise DataError(f"{self.file.path} line {line}: {error}") from error
 
     def _batches(self, buffer: "_ReadBuffer", stop: int, block_rows: int, lines_before: int) -> Iterator[PixelBatch]:
         """The records that begin before `stop`; lines_before: lines of the file before the buffer."""
@@ -151,16 +168,37 @@ def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_c
     is_compiled: whether to read it with the compiled scanner, which takes a moment to load.
     """
     with opened(storage, file) as content:
-        buffer = _ReadBuffer(content.stream, 0, _max_bytes(file, content.compression))
-        buffer.fill()
+        utf16 = utf16_of(content.stream)
+        is_plain = content.compression is Compression.NONE and utf16 is None
+        with as_utf8(content.stream, utf16, file.path) as stream:
+            buffer = _ReadBuffer(stream, 0, _max_bytes(file, is_plain))
+            buffer.fill()
     head = parse_head(bytes(buffer.content[: buffer.end]), settings, file.path, is_whole=buffer.is_final)
-    layout = replace(head.layout, label_map=settings.label_map)
-    return CsvSource(file, content.compression, layout, head.data_start, head.header_lines, is_compiled, head.has_text)
+    return CsvSource(
+        file,
+        content.compression,
+        head.layout,
+        head.data_start,
+        head.header_lines,
+        is_compiled,
+        head.has_text,
+        utf16,
+    )
 
 
-def _max_bytes(file: FileInfo, compression: Compression) -> int:
-    """A bound of a file's plain size, plus one byte so that its end is met; it keeps buffers of small files small."""
-    return file.size + 1 if compression is Compression.NONE else sys.maxsize
+def _max_bytes(file: FileInfo, is_plain: bool) -> int:  # noqa: FBT001  # private, and named at its calls
+    """A bound of a text's size, plus one byte so that its end is met; it keeps buffers of small files small."""
+    return file.size + 1 if is_plain else sys.maxsize
+
+
+def _count_lines(stream: BinaryIO, stop: int) -> int:
+    """The line feeds before a position."""
+    stream.seek(0)
+    lines = position = 0
+    while position < stop and (piece := stream.read(min(_BUFFER_BYTES, stop - position))):
+        lines += piece.count(b"\n")
+        position += len(piece)
+    return lines
 
 
 def _over_long(buffer: "_ReadBuffer", layout: Layout) -> PixelBatch:
@@ -180,11 +218,15 @@ def _over_long(buffer: "_ReadBuffer", layout: Layout) -> PixelBatch:
 
 
 class _ReadBuffer:
-    """A piece of a stream: content[begin:end] is not consumed yet; `offset` is the position of content[0]."""
+    """A piece of a stream: content[begin:end] is not consumed yet; `offset` is the position of content[0].
+
+    SPARE_BYTES follow the last byte that is ever read into `content`.
+    """
 
     def __init__(self, stream: BinaryIO, start: int, max_bytes: int) -> None:
         """max_bytes: no more will be read from the stream."""
-        self.content = bytearray(min(_BUFFER_BYTES, max_bytes))
+        self._size = min(_BUFFER_BYTES, max_bytes)
+        self.content = bytearray(self._size + SPARE_BYTES)
         self.begin = self.end = 0
         self.offset = start
         self.is_final = False
@@ -198,11 +240,11 @@ class _ReadBuffer:
     def fill(self) -> None:
         """Move the rest to the front and read until the buffer is full or the stream ends."""
         rest = self.end - self.begin
-        view = memoryview(self.content)
+        view = memoryview(self.content)[: self._size]
         view[:rest] = view[self.begin : self.end]
         self.offset += self.begin
         self.begin, self.end = 0, rest
-        while self.end < len(self.content) and not self.is_final:
+        while self.end < self._size and not self.is_final:
             count = self._stream.readinto(view[self.end :])  # type: ignore[attr-defined]
             self.is_final = not count
             self.end += count

@@ -1,37 +1,37 @@
 """The head of a CSV file -> delimiter, header, columns, pixel scale, and whether the file holds text.
 
-Works on bytes; `csv_source` reads them. Everything is decided here, before any work, from the first records alone. What
-they leave open the user settles with flags; what nobody settles is refused.
+Works on bytes; `csv_source` reads them. `preamble` finds the table, `dialect` how it is written. Everything is decided
+here, before any work, from the first records alone. What they leave open the user settles with flags; what nobody
+settles is refused.
 """
 
-import itertools
 import logging
-import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from job.contract import PIXELS
 from job.errors import LayoutError
 from job.flag_names import Flag
+from job.read.csv.dialect import detect_decimal, detect_delimiter, detect_encoding, is_aligned
+from job.read.csv.preamble import Preamble, find_table
 from job.read.csv.quoted import DeadEnds, record_stop
-from job.read.csv.record import split_fields
+from job.read.csv.record import expand_cell, split_fields
 from job.read.labels import BadRecord
-from job.read.layout.names import Layout, Rows, from_names, without_names
-from job.read.layout.values import DecimalMark, counts_rows, parse_number, unquoted
+from job.read.layout.cell import is_image_cell
+from job.read.layout.names import Encoding, Layout, Rows, from_names, without_names
+from job.read.layout.values import counts_rows, is_data, parse_number
+from job.read.pixels import detect_scale
 from job.settings import PixelScale, ReadSettings
 
 _log = logging.getLogger(__name__)
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-# By priority: in a file with semicolons a comma may be a decimal mark, and spaces may surround any other delimiter.
-_DELIMITERS: Final = ("\t", ";", "|", ",", " ")
-# Excel's declaration of the delimiter.
-_DECLARED: Final = re.compile(rb"sep=(?P<delimiter>[\t;|, ])\r?\n", re.IGNORECASE)
-_BLANK_LINES: Final = re.compile(rb"(?:\r?\n)*+")
-_DECIMAL_COMMA: Final = re.compile(r"\s*\d+,\d+\s*")
+# UTF-32 begins like UTF-16, which `encoding` has already made UTF-8.
+_UTF_32_MARKS: Final = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _HEAD_RECORDS: Final = 100
+_ALIGNED_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +53,103 @@ def parse_head(head: bytes, settings: ReadSettings, where: str, *, is_whole: boo
 
     Raises LayoutError if this is not the start of a CSV file of digits.
     """
-    if head.startswith(_UTF_16_MARKS):
-        raise LayoutError(f"{where}: is UTF-16; save it as UTF-8 (in Excel: `CSV UTF-8`)")
-    start = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
-    declared = _DECLARED.match(head, start)
-    start = declared.end() if declared else start
-    start = _BLANK_LINES.match(head, start).end()  # type: ignore[union-attr]  # it matches the empty string, too
-    line = head[start:].partition(b"\n")[0].removesuffix(b"\r")
-    _check_text(line, where)
-    delimiter = declared["delimiter"].decode() if declared else _detect_delimiter(line)
-    first, rows_start = _first_record(head, start, delimiter, where, is_whole=is_whole)
-    is_data = _is_data(first, delimiter)
-    rows = _records(head, start if is_data else rows_start, delimiter, is_whole=is_whole)
-    if is_data:
-        layout, rows_start = without_names(len(first), settings, where, _of_length(rows, len(first))), start
+    table = _Table.find(head, where, is_whole=is_whole)
+    first, rows_start = table.first_record(table.start)
+    if table.names is not None:
+        names, rows_start = list(table.names), table.start
+    elif is_data(first) or any(map(is_image_cell, first)):
+        names, rows_start = None, table.start
     else:
         _check_header(first, where)
-        names = _with_row_number_name(first, rows)
-        layout = from_names(names, settings, where, _of_length(rows, len(names)))
-    rows = _of_length(rows, layout.field_count)
-    layout = replace(layout, delimiter=delimiter, decimal=_detect_decimal(rows, layout, delimiter))
-    scale = _detect_scale(rows, layout) if settings.scale == "auto" else settings.scale
-    layout = replace(layout, pixel_scale=scale)
-    if scale == "1" and settings.scale == "auto":
-        _log.info("%s: pixels are fractions in the first records; using the scale 0-1 (%s 1)", where, Flag.SCALE)
-    return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), _has_text(rows, layout))
+        names = first
+    rows = _up_to_next_header(table.records(rows_start))
+    has_line_ends = any("\n" in field for row in rows for field in row)
+    layout, rows = _layout(names, first, rows, settings, where)
+    has_text = _has_text(rows, layout) or (layout.cell is not None and has_line_ends)
+    pixels = [[row[field] for field in layout.pixel_fields] for row in rows]
+    layout = replace(
+        layout,
+        delimiter=table.delimiter,
+        is_aligned=table.is_aligned,
+        encoding=table.encoding,
+        decimal=detect_decimal(text for row in pixels for text in row),
+    )
+    layout = replace(layout, pixel_scale=_scale(pixels, layout, settings, where))
+    return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), has_text)
 
 
-# The first records
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The first bytes of a file, where its table starts in them, and how its records are split into fields."""
+
+    head: bytes
+    where: str
+    is_whole: bool
+    start: int
+    names: tuple[str, ...] | None
+    delimiter: str
+    is_aligned: bool
+    encoding: Encoding
+
+    @classmethod
+    def find(cls, head: bytes, where: str, *, is_whole: bool) -> "_Table":
+        """Raises LayoutError for what is no text, or no table."""
+        if head.startswith(_UTF_32_MARKS):
+            raise LayoutError(f"{where}: is UTF-32; save it as UTF-8")
+        preamble: Preamble = find_table(head, where)
+        lines = head[preamble.start :].split(b"\n", _ALIGNED_LINES)[:_ALIGNED_LINES]
+        line = lines[0].removesuffix(b"\r")
+        _check_text(line, where)
+        delimiter = preamble.delimiter or detect_delimiter(line)
+        return cls(
+            head,
+            where,
+            is_whole,
+            preamble.start,
+            preamble.names,
+            delimiter,
+            is_aligned(lines, delimiter),
+            detect_encoding(head),
+        )
+
+    def first_record(self, start: int) -> tuple[list[str], int]:
+        """The fields of the record at `start`, without surrounding space, and the position of the next record."""
+        found = record_stop(self.head, start, len(self.head), ord(self.delimiter), is_final=self.is_whole)
+        stop = len(self.head) if found is None else found
+        try:
+            record = self.head[start:stop].removesuffix(b"\r")
+            fields = self._split(record)
+            if len(fields) == 1:
+                # No table, and perhaps no text: any bytes are Windows-1252.
+                fields = split_fields(record, self.delimiter, encoding="utf-8")
+        except BadRecord as error:
+            line = self.head.count(b"\n", 0, start) + 1
+            raise LayoutError(f"{self.where} line {line}: {error.detail}; this is not a CSV file of digits") from error
+        return [field.strip() for field in fields], min(stop + 1, len(self.head))
+
+    def records(self, start: int) -> list[list[str]]:
+        """Up to 100 records from `start` on, without blank lines and records that cannot be split into fields."""
+        records: list[list[str]] = []
+        dead_ends: DeadEnds = {}
+        for _ in range(_HEAD_RECORDS):
+            stop = record_stop(
+                self.head,
+                start,
+                len(self.head),
+                ord(self.delimiter),
+                is_final=self.is_whole,
+                dead_ends=dead_ends,
+            )
+            if stop is None or start >= len(self.head):
+                break
+            record = self.head[start:stop].removesuffix(b"\r")
+            with suppress(BadRecord):  # it will be rejected in its turn
+                records += [self._split(record)] if record else []
+            start = stop + 1
+        return records
+
+    def _split(self, record: bytes) -> list[str]:
+        return split_fields(record, self.delimiter, is_aligned=self.is_aligned, encoding=self.encoding)
 
 
 def _check_text(line: bytes, where: str) -> None:
@@ -93,52 +162,6 @@ def _check_text(line: bytes, where: str) -> None:
         raise LayoutError(f"{where}: its lines end with CR alone; save it with LF or CRLF")
 
 
-def _first_record(head: bytes, start: int, delimiter: str, where: str, *, is_whole: bool) -> tuple[list[str], int]:
-    """The fields of the first record, without surrounding space, and the position of the next record."""
-    found = record_stop(head, start, len(head), ord(delimiter), is_final=is_whole)
-    stop = len(head) if found is None else found
-    try:
-        fields = split_fields(head[start:stop].removesuffix(b"\r"), delimiter)
-    except BadRecord as error:
-        raise LayoutError(f"{where} line 1: {error.detail}; this is not a CSV file of digits") from error
-    return [field.strip() for field in fields], min(stop + 1, len(head))
-
-
-def _records(head: bytes, start: int, delimiter: str, *, is_whole: bool) -> list[list[str]]:
-    """Up to 100 records, without those that cannot be split into fields and without blank lines."""
-    records: list[list[str]] = []
-    dead_ends: DeadEnds = {}
-    for _ in range(_HEAD_RECORDS):
-        stop = record_stop(head, start, len(head), ord(delimiter), is_final=is_whole, dead_ends=dead_ends)
-        if stop is None or start >= len(head):
-            break
-        record = head[start:stop].removesuffix(b"\r")
-        with suppress(BadRecord):  # it will be rejected in its turn
-            records += [split_fields(record, delimiter)] if record else []
-        start = stop + 1
-    return records
-
-
-def _of_length(rows: Rows, count: int) -> list[list[str]]:
-    return [list(row) for row in rows if len(row) == count]
-
-
-# The header
-
-
-def _is_data(fields: list[str], delimiter: str) -> bool:
-    """Whether a first line is a record: all numbers, but not the 0, 1, 2, .. that pandas writes as names."""
-    decimal: DecimalMark = "." if delimiter == "," else ","
-    # pandas leaves the name of its index, the first column, empty.
-    texts = [unquoted(field) or "0" for field in (fields if fields[0] else fields[1:])]
-    try:
-        numbers = [float(text.replace(decimal, ".")) for text in texts]
-    except ValueError:
-        return False
-    steps = {after - before for before, after in itertools.pairwise(numbers)}
-    return steps != {1.0}
-
-
 def _check_header(fields: list[str], where: str) -> None:
     """Raise LayoutError for a first line that is a record with some text in it rather than a header."""
     words = [field for field in fields if parse_number(field) is None]
@@ -149,6 +172,80 @@ def _check_header(fields: list[str], where: str) -> None:
         )
 
 
+def _up_to_next_header(rows: Rows) -> list[list[str]]:
+    """The records of the first of several tables that were joined: those of the next one may mean something else."""
+    stray = (index for index, row in enumerate(rows) if len(row) >= PIXELS and len(set(row)) >= PIXELS)
+    stop = next((index for index in stray if not is_data(list(rows[index]))), len(rows))
+    return [list(row) for row in rows[:stop]]
+
+
+# The columns
+
+
+def _layout(
+    names: list[str] | None, first: list[str], rows: Rows, settings: ReadSettings, where: str
+) -> tuple[Layout, list[list[str]]]:
+    """The layout, and the records that have its number of fields, with a cell's numbers in its place.
+
+    first: the header or, without names, a record.
+    """
+    cell = _image_cell(rows) if len(first) < PIXELS else None
+    if cell is not None:
+        name = "image" if names is None else names[cell]
+        rows, [first] = _expanded(rows, cell, name), _expanded([first], cell, name) or [first]
+        names = None if names is None else _expanded_names(names, cell)
+    if names is None:
+        count = len(first) - _empty_at_end([first, *rows])
+        of_length = [row[:count] for row in rows if len(row) == len(first)]
+        layout = replace(without_names(count, settings, where, of_length), field_count=len(first), cell=cell)
+    else:
+        names = [*names, *[""] * _unnamed_at_end(names, rows)]
+        names = _with_row_number_name(names, rows)
+        layout = replace(from_names(names, settings, where, _of_length(rows, len(names))), cell=cell)
+    return layout, _of_length(rows, layout.field_count)
+
+
+def _of_length(rows: Rows, count: int) -> list[list[str]]:
+    return [list(row) for row in rows if len(row) == count]
+
+
+def _image_cell(rows: Rows) -> int | None:
+    """The only field that holds a whole image, by the first record that has one; None if there is none."""
+    for row in rows:
+        cells = [field for field, text in enumerate(row) if is_image_cell(text)] if len(row) < PIXELS else []
+        if len(cells) == 1:
+            return cells[0]
+    return None
+
+
+def _expanded(rows: Rows, cell: int, name: str) -> list[list[str]]:
+    """The records with the numbers of the field `cell` in its place, without those that will be rejected."""
+    expanded = []
+    for row in rows:
+        with suppress(BadRecord):  # it will be rejected in its turn
+            expanded.append(expand_cell(row, cell, name))
+    return expanded
+
+
+def _expanded_names(names: list[str], cell: int) -> list[str]:
+    return [*names[:cell], *(f"{names[cell]}[{pixel}]" for pixel in range(PIXELS)), *names[cell + 1 :]]
+
+
+def _unnamed_at_end(names: list[str], rows: Rows) -> int:
+    """How many empty fields the records have behind the last name: some programs end each line with a delimiter."""
+    extra = {len(row) - len(names) for row in rows if len(row) > len(names) and not any(row[len(names) :])}
+    return max(extra) if extra and len(extra) == 1 and not _of_length(rows, len(names)) else 0
+
+
+def _empty_at_end(rows: Rows) -> int:
+    """How many fields at the end are empty in all records, and are more than an image and its label need."""
+    spare = min(len(row) for row in rows) - PIXELS - 1
+    count = 0
+    while count < spare and not any(row[-1 - count].strip() for row in rows):
+        count += 1
+    return count
+
+
 def _with_row_number_name(names: list[str], rows: Rows) -> list[str]:
     """The names with an empty one in front, if the first column is R's row numbers: write.table does not name them."""
     longer = _of_length(rows, len(names) + 1)
@@ -156,43 +253,32 @@ def _with_row_number_name(names: list[str], rows: Rows) -> list[str]:
     return ["", *names] if is_unnamed else names
 
 
-# The dialect, and what the columns hold
+# What the columns hold
 
 
-def _detect_delimiter(line: bytes) -> str:
-    """The first delimiter that splits a line into an image's number of fields, or else into the most fields."""
-    counts = {delimiter: _field_count(line, delimiter) for delimiter in _DELIMITERS}
-    enough = [delimiter for delimiter, count in counts.items() if count >= PIXELS]
-    return enough[0] if enough else max((",", *_DELIMITERS[:3]), key=counts.__getitem__)
-
-
-def _field_count(line: bytes, delimiter: str) -> int:
-    try:
-        return len(split_fields(line, delimiter))
-    except BadRecord:
-        return 0
-
-
-def _detect_decimal(rows: Rows, layout: Layout, delimiter: str) -> DecimalMark:
-    if delimiter == ",":
-        return "."
-    pixels = (row[field] for row in rows for field in layout.pixel_fields)
-    return "," if any(_DECIMAL_COMMA.fullmatch(pixel) for pixel in pixels) else "."
-
-
-def _detect_scale(rows: Rows, layout: Layout) -> PixelScale:
-    """`1` if all pixels are within 0 and 1 and at least one is strictly between, else `255`."""
-    has_fraction = False
-    for row in rows:
-        for field in layout.pixel_fields:
-            value = parse_number(row[field], layout.decimal)
-            if value is not None and not 0 <= value <= 1:
-                return "255"
-            has_fraction |= value is not None and 0 < value < 1
-    return "1" if has_fraction else "255"
+def _scale(pixels: Rows, layout: Layout, settings: ReadSettings, where: str) -> PixelScale:
+    """The pixel scale: the user's, or else what the first records show. Raises LayoutError where it is in doubt."""
+    if settings.scale != "auto":
+        return settings.scale
+    numbers = ([parse_number(text, layout.decimal) for text in row] for row in pixels)
+    known = (np.array([value for value in row if value is not None], np.float64) for row in numbers)
+    scale = detect_scale(known, where)
+    if scale == "1":
+        _log.info("%s: pixels are fractions in the first records; using the scale 0-1 (%s 1)", where, Flag.SCALE)
+    return scale
 
 
 def _has_text(rows: Rows, layout: Layout) -> bool:
-    """Whether any column other than pixels and label holds something other than numbers, or only empty fields."""
-    columns = [[row[field].strip() for row in rows] for field in layout.other_fields]
+    """Whether quotes may hold line ends: a column that is neither pixels nor label holds something but numbers.
+
+    Columns without a name at the end of the lines are empty because of the delimiters there.
+    """
+    others = [field for field in layout.other_fields if not _is_unnamed_at_end(field, layout)]
+    columns = [[row[field].strip() for row in rows] for field in others]
     return any(not any(column) or any(each and parse_number(each) is None for each in column) for column in columns)
+
+
+def _is_unnamed_at_end(field: int, layout: Layout) -> bool:
+    if layout.names is None:
+        return field > max(*layout.pixel_fields, -1 if layout.label_field is None else layout.label_field)
+    return not any(layout.names[field:])

@@ -5,17 +5,20 @@ understand; the kernel may accept only what this parser accepts, with the same r
 """
 
 import csv
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from job.contract import Pixels, Reason
 from job.read.labels import BadRecord
-from job.read.layout.names import Layout
+from job.read.layout.cell import BadCell, cell_numbers
+from job.read.layout.names import Encoding, Layout
 from job.read.layout.values import parse_number
+from job.read.pixels import MAX_PIXEL, PIXEL_TOLERANCE, tolerance
 
 MAX_RECORD_BYTES: Final = 1 << 20
-_MAX_PIXEL: Final = 255
+_BYTE_ORDER_MARK: Final = "\ufeff"
 # Nearly every field is one of these; a look-up is several times faster than a checked conversion.
 _PIXEL_VALUES: Final = {str(value): value for value in range(256)}
 
@@ -23,23 +26,67 @@ _PIXEL_VALUES: Final = {str(value): value for value in range(256)}
 csv.field_size_limit(MAX_RECORD_BYTES)
 
 
-def split_fields(record: bytes, delimiter: str = ",") -> list[str]:
-    """The fields of one record (RFC 4180), which is given without its line end. Raises BadRecord."""
+def record_fields(record: bytes, layout: Layout) -> list[str]:
+    """The fields of one record, one for each of the layout's if the record is complete. Raises BadRecord.
+
+    Empty fields behind the last column, which some programs end their lines with, are dropped; columns without a name
+    at the end of the header may be missing. A field that holds a whole image becomes 784 fields.
+    """
+    fields = split_fields(record, layout.delimiter, is_aligned=layout.is_aligned, encoding=layout.encoding)
+    if layout.cell is not None:
+        fields = expand_cell(fields, layout.cell, layout.cell_name)
+    while len(fields) > layout.field_count and not fields[-1].strip():
+        fields.pop()
+    if layout.names and not any(layout.names[len(fields) :]):
+        fields += [""] * (layout.field_count - len(fields))
+    return fields
+
+
+def expand_cell(fields: Sequence[str], cell: int, name: str) -> list[str]:
+    """The fields with the 784 numbers of the field `cell` in its place. Raises BadRecord, naming the column."""
+    if cell >= len(fields):
+        return list(fields)
+    try:
+        numbers = cell_numbers(fields[cell], name)
+    except BadCell as error:
+        raise BadRecord(error.reason, str(error), name) from error
+    return [*fields[:cell], *map(repr, numbers.tolist()), *fields[cell + 1 :]]
+
+
+def split_fields(
+    record: bytes, delimiter: str = ",", *, is_aligned: bool = False, encoding: Encoding = "windows-1252"
+) -> list[str]:
+    """The fields of one record (RFC 4180), which is given without its line end. Raises BadRecord.
+
+    is_aligned: runs of the delimiter count as one, and those at both ends as none. encoding: see `Layout`. A byte order
+    mark is dropped: where files were joined, it stands before any of their first records.
+    """
     if len(record) > MAX_RECORD_BYTES:
         raise BadRecord(Reason.OVER_LONG_RECORD, f"more than {MAX_RECORD_BYTES} bytes without a line end")
-    try:
-        text = record.decode()
-    except UnicodeDecodeError as error:
-        raise BadRecord(Reason.UNDECODABLE_TEXT, f"byte {error.start + 1} of the record is not UTF-8") from error
+    text = _decode(record, encoding).removeprefix(_BYTE_ORDER_MARK)
     if '"' not in text:
-        return text.split(delimiter)
+        return text.split() if is_aligned else text.split(delimiter)
     try:
-        return next(csv.reader([text], delimiter=delimiter, strict=True))
+        fields = next(csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=is_aligned))
     except csv.Error as error:
         raise BadRecord(Reason.MALFORMED_QUOTES, f"quotes do not match: {error}") from error
+    return [field for field in fields if field] if is_aligned else fields
 
 
-def check_count(fields: list[str], layout: Layout) -> None:
+def _decode(record: bytes, encoding: Encoding) -> str:
+    try:
+        return record.decode()
+    except UnicodeDecodeError as error:
+        expected, place = "UTF-8", error.start + 1
+    if encoding == "windows-1252":
+        try:
+            return record.decode("cp1252")
+        except UnicodeDecodeError as error:
+            expected, place = "UTF-8 or Windows-1252", error.start + 1
+    raise BadRecord(Reason.UNDECODABLE_TEXT, f"byte {place} of the record is not {expected}")
+
+
+def check_count(fields: Sequence[str], layout: Layout) -> None:
     """Raise BadRecord unless there are as many fields as the layout has."""
     if len(fields) != layout.field_count:
         reason = Reason.TOO_FEW_FIELDS if len(fields) < layout.field_count else Reason.TOO_MANY_FIELDS
@@ -71,10 +118,14 @@ def _parse_together(texts: list[str], layout: Layout) -> Pixels | None:
         values = np.array(list(map(float, texts)))
     except ValueError:
         return None
+    with np.errstate(over="ignore"):
+        levels = values * MAX_PIXEL if layout.pixel_scale == "1" else values
+    nearest = np.clip(np.rint(levels), 0, MAX_PIXEL)
     if layout.pixel_scale == "1":
-        values = np.rint(np.where((values >= 0) & (values <= 1), values, np.nan) * _MAX_PIXEL)
-    is_pixel = (values >= 0) & (values <= _MAX_PIXEL) & (values == np.floor(values))
-    return values.astype(np.uint8) if is_pixel.all() else None
+        is_pixel = (levels >= -PIXEL_TOLERANCE) & (levels <= MAX_PIXEL + PIXEL_TOLERANCE)
+    else:
+        is_pixel = np.abs(levels - nearest) <= PIXEL_TOLERANCE
+    return nearest.astype(np.uint8) if is_pixel.all() else None
 
 
 def _pixel(text: str, layout: Layout, column: str) -> int:
@@ -85,10 +136,11 @@ def _pixel(text: str, layout: Layout, column: str) -> int:
     value = parse_number(text, layout.decimal)
     if value is None:
         raise BadRecord(Reason.NOT_A_NUMBER, f"{column} is {shown!r}, expected {expected}", column)
-    if not 0 <= value <= float(layout.pixel_scale):
+    allowed = tolerance(layout.pixel_scale)
+    if not -allowed <= value <= float(layout.pixel_scale) + allowed:
         raise BadRecord(Reason.OUT_OF_RANGE, f"{column} is {shown}, expected {expected}", column)
     if layout.pixel_scale == "1":
-        return round(value * _MAX_PIXEL)
-    if not value.is_integer():
+        return min(max(round(value * MAX_PIXEL), 0), MAX_PIXEL)
+    if abs(value - round(value)) > PIXEL_TOLERANCE:
         raise BadRecord(Reason.NOT_AN_INTEGER, f"{column} is {shown}, expected a whole number {expected}", column)
-    return int(value)
+    return round(value)

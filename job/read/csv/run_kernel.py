@@ -76,8 +76,9 @@ def parse_run_packed(address, end_address, delimiter, row_address, fields):
 def parse_run(address, end_address, delimiter, row_address, fields):
     """Parse `fields` numbers 0-255 of one to three digits at `address`, with a delimiter between them.
 
-    Writes one byte each at `row_address`, and up to 96 bytes of garbage after them. Returns the address of the byte
-    after the last number; or 0 if the text is anything else, or if fewer than 64 bytes are left to look at.
+    Reads up to SPARE_BYTES at `end_address`, whose content does not matter. Writes one byte each at `row_address`, and
+    up to 96 bytes of garbage after them. Returns the address of the byte after the last number; or 0 if the text is
+    anything else, or if fewer than 64 bytes are left to look at.
     """
     field = 0
     is_bad = False

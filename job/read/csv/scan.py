@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from job.compiled.machine_code import can_pack, kernel
 from job.contract import PIXELS
-from job.read.csv.block import Records, ScanResult, TextSlice
+from job.errors import InternalError
+from job.read.csv.block import SPARE_BYTES, Records, ScanResult, TextSlice
 from job.read.layout.names import Layout
 
 # The purpose of a field that is not a pixel; passthrough fields are numbered downwards from PASSTHROUGH.
@@ -19,7 +20,9 @@ _ABSENT: Final = -1
 
 
 def can_scan(layout: Layout) -> bool:
-    """Whether each field has only one purpose, as the kernel needs."""
+    """Whether each field has only one purpose, and a comma only one meaning, as the kernel needs."""
+    if layout.cell is not None or layout.decimal == layout.delimiter:
+        return False
     return not {*layout.passthrough_fields} & {*layout.pixel_fields, layout.label_field}
 
 
@@ -29,14 +32,19 @@ def prepare() -> None:
 
 
 def scan_records(text: TextSlice, layout: Layout, records: Records) -> ScanResult:
-    """A `block.Scanner` that parses plain records, for layouts that it `can_scan`."""
+    """A `block.Scanner` that parses plain records, for layouts that it `can_scan`.
+
+    Raises InternalError unless SPARE_BYTES follow the text in its memory.
+    """
+    if len(text.content) < text.end + SPARE_BYTES:
+        raise InternalError(f"a text of {text.end} bytes lies in {len(text.content)}, without {SPARE_BYTES} to spare")
     purposes, run = _purposes(layout)
     content = np.frombuffer(text.content, np.uint8)
     result = np.zeros(3, np.int64)
     kernel("job.read.csv.scan_kernel", "scan")(
         content.ctypes.data, text.begin, text.end, text.limit, text.is_final,
         purposes.ctypes.data, len(purposes), run, len(layout.passthrough_fields),
-        ord(layout.delimiter), ord(layout.decimal), layout.pixel_scale == "1", can_pack(),
+        ord(layout.delimiter), ord(layout.decimal), layout.pixel_scale == "1", layout.is_aligned, can_pack(),
         records.pixels.ctypes.data, records.labels.ctypes.data, records.passthrough.ctypes.data,
         records.starts.ctypes.data, records.stops.ctypes.data, records.lines.ctypes.data,
         records.needs_slow_parser.ctypes.data, len(records.starts), result.ctypes.data,

@@ -23,6 +23,7 @@ from job.contract import CLASSES, PIXELS
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.run_kernel import LOOK_BEHIND, parse_run, parse_run_packed
 from job.read.csv.scan import IGNORED, LABEL, PASSTHROUGH
+from job.read.pixels import PIXEL_TOLERANCE
 
 _LINE_FEED: Final = ord("\n")
 _CARRIAGE_RETURN: Final = ord("\r")
@@ -44,9 +45,11 @@ _POWERS: Final = 10.0 ** np.arange(23)
 
 # Fractions with more digits have at most this error, in pixels; closer than that to a half, the slow parser rounds.
 _UNSURE: Final = 1e-6
+# A little less than PIXEL_TOLERANCE: at that very distance, the slow parser decides.
+_SURELY_WHOLE: Final = PIXEL_TOLERANCE - _UNSURE
 _BYTES, _LONGS = types.CPointer(types.uint8), types.CPointer(types.int64)
 SIGNATURE: Final = types.void(
-    _BYTES, *[types.int64] * 4, _LONGS, *[types.int64] * 7,
+    _BYTES, *[types.int64] * 4, _LONGS, *[types.int64] * 8,
     _BYTES, types.CPointer(types.int8), _LONGS, _LONGS, _LONGS, _LONGS, types.CPointer(types.boolean),
     types.int64, _LONGS,
 )  # fmt: skip
@@ -55,15 +58,17 @@ SIGNATURE: Final = types.void(
 @numba.njit
 def scan(
     content, begin, end, limit, is_final, purposes, fields, run, passthrough_fields, delimiter, decimal, is_fraction,
-    can_pack, pixels, labels, passthrough, starts, stops, lines, needs_slow_parser, rows, result,
+    is_aligned, can_pack, pixels, labels, passthrough, starts, stops, lines, needs_slow_parser, rows, result,
 ):  # fmt: skip
     """Fill in `block.Records` of `rows` rows from a `block.TextSlice`, and `block.ScanResult` as int64 (3,).
+
+    content: at least SPARE_BYTES follow `end`; no byte before the first or after these is read.
 
     purposes: int64 (fields,), see `scan`. run: the first field of 784 pixels in order, or -1.
     """
     found, position, passed = _scan(
         carray(content, end), begin, end, limit, is_final != 0, carray(purposes, fields), run,
-        delimiter, decimal, is_fraction != 0, can_pack != 0,
+        delimiter, decimal, is_fraction != 0, is_aligned != 0, can_pack != 0,
         carray(pixels, (rows, PIXELS)), carray(labels, rows), carray(passthrough, (rows, passthrough_fields, 2)),
         carray(starts, rows), carray(stops, rows), carray(lines, rows), carray(needs_slow_parser, rows),
     )  # fmt: skip
@@ -74,7 +79,7 @@ def scan(
 
 @numba.njit
 def _scan(
-    buffer, begin, end, limit, is_final, purposes, run, delimiter, decimal, is_fraction, can_pack,
+    buffer, begin, end, limit, is_final, purposes, run, delimiter, decimal, is_fraction, is_aligned, can_pack,
     pixels, labels, passthrough, starts, stops, lines, needs_slow_parser,
 ):  # fmt: skip
     """Returns (records, position after the last of them, lines passed)."""
@@ -87,7 +92,7 @@ def _scan(
         # `run_kernel` may write garbage into the row after its own, so it must not parse the last row.
         understood, stop = _parse_record(
             buffer, position, end, purposes, run if rows < last_row else -1, delimiter, decimal, is_fraction,
-            can_pack, pixels[rows], labels, passthrough, rows,
+            is_aligned, can_pack, pixels[rows], labels, passthrough, rows,
         )  # fmt: skip
         if not understood:
             while stop < end and buffer[stop] != _LINE_FEED:
@@ -110,12 +115,15 @@ def _scan(
 
 @numba.njit
 def _parse_record(
-    buffer, cursor, end, purposes, run, delimiter, decimal, is_fraction, can_pack, pixels, labels, passthrough, row
+    buffer, cursor, end, purposes, run, delimiter, decimal, is_fraction, is_aligned, can_pack,
+    pixels, labels, passthrough, row,
 ):  # fmt: skip
     """Parse the record at `cursor`; returns (whether it is plain, a position at or before its line end)."""
     base = buffer.ctypes.data
     field = 0
     while True:
+        if is_aligned:
+            cursor = _skip(buffer, cursor, end, delimiter)
         stop = 0
         if field == run and not is_fraction:
             if can_pack and cursor >= LOOK_BEHIND:
@@ -137,10 +145,11 @@ def _parse_record(
                     passthrough[row, PASSTHROUGH - purpose, 0] = first
                     passthrough[row, PASSTHROUGH - purpose, 1] = cursor
             else:
-                value, cursor = _parse_number(buffer, cursor, end, decimal, is_fraction and purpose != LABEL)
-                if value < 0 or (purpose == LABEL and value >= CLASSES):
+                is_label = purpose == LABEL
+                value, cursor = _parse_number(buffer, cursor, end, decimal, is_fraction, is_label)
+                if value < 0 or (is_label and value >= CLASSES):
                     return False, cursor
-                if purpose == LABEL:
+                if is_label:
                     labels[row] = value
                 else:
                     pixels[purpose] = value
@@ -150,16 +159,27 @@ def _parse_record(
         if cursor == end or buffer[cursor] != delimiter:
             return False, cursor
         cursor += 1
+    if is_aligned:
+        cursor = _skip(buffer, cursor, end, delimiter)
     if cursor < end and buffer[cursor] == _CARRIAGE_RETURN:
         cursor += 1
     return cursor == end or buffer[cursor] == _LINE_FEED, cursor
 
 
 @numba.njit
-def _parse_number(buffer, cursor, end, decimal, is_fraction):
+def _skip(buffer, cursor, end, delimiter):
+    """The position of the first byte at or after `cursor` that is not the delimiter."""
+    while cursor < end and buffer[cursor] == delimiter:
+        cursor += 1
+    return cursor
+
+
+@numba.njit
+def _parse_number(buffer, cursor, end, decimal, is_fraction, is_label):
     """Parse the number at `cursor`; returns (0-255, the position after it), or (-1, ...) for the slow parser.
 
-    is_fraction: it is a share of 255, to be rounded; otherwise it must be a whole number.
+    is_fraction: a pixel is a share of 255, to be rounded; otherwise a whole number, but for rounding errors. is_label:
+    it is exactly a whole number.
     """
     mantissa = significant = exponent = 0
     has_digits = is_after_mark = False
@@ -186,7 +206,7 @@ def _parse_number(buffer, cursor, end, decimal, is_fraction):
         exponent += power
     if not has_digits:
         return -1, cursor
-    return _to_pixel(mantissa, exponent, is_exact, is_fraction), cursor
+    return _to_pixel(mantissa, exponent, is_exact, is_fraction, is_label), cursor
 
 
 @numba.njit
@@ -204,15 +224,18 @@ def _parse_exponent(buffer, cursor, end):
 
 
 @numba.njit
-def _to_pixel(mantissa, exponent, is_exact, is_fraction):
+def _to_pixel(mantissa, exponent, is_exact, is_fraction, is_label):
     """`mantissa * 10**exponent` as 0-255, or -1 for the slow parser; is_exact: all digits dropped were zeros."""
     if mantissa == 0:
         return 0
     if not -_POWERS.size < exponent < _POWERS.size:
         return -1
     value = mantissa / _POWERS[-exponent] if exponent < 0 else mantissa * _POWERS[exponent]
-    if not is_fraction:
+    if is_label:
         return np.int64(value) if is_exact and value <= _MAX_PIXEL and value == np.floor(value) else -1
+    if not is_fraction:
+        nearest = np.floor(value + 0.5)
+        return np.int64(nearest) if nearest <= _MAX_PIXEL and abs(value - nearest) < _SURELY_WHOLE else -1
     if value > 1 or (value == 1 and not is_exact):
         return -1
     value *= _MAX_PIXEL

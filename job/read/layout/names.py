@@ -9,8 +9,8 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 from job.contract import PIXELS, SIDE
 from job.errors import LayoutError
@@ -25,9 +25,19 @@ LABEL_NAMES: Final = ("label", "class", "target", "digit", "y")
 # The first records of a file, each with as many fields as a complete record.
 Rows = Sequence[Sequence[str]]
 
+# `windows-1252`: a record that is not UTF-8 is Windows-1252, which contains Latin-1's letters.
+Encoding = Literal["utf-8", "windows-1252"]
+
 # Numbers of bounded length: the expression would backtrack over a name of a million digits.
-_NUMBERED: Final = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,9})")
-_GRID: Final = re.compile(r"(?P<row>\d{1,9})[x_](?P<column>\d{1,9})")
+_NUMBERED: Final = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,9})(?P<suffix>[])}]?)")
+_GRID: Final = re.compile(
+    r"(?P<prefix>\D{0,32})(?P<row>\d{1,9})(?P<between>\D{1,32})(?P<column>\d{1,9})(?P<suffix>\D{0,32})"
+)
+# `x3y0` names the column first.
+_ROW_WORDS: Final = {"y", "r", "row"}
+_COLUMN_WORDS: Final = {"x", "c", "col", "column"}
+# The width of a sheet of .xls files, beyond which old spreadsheets drop columns.
+_OLD_SHEET_COLUMNS: Final = 256
 
 # Up to ten rows, a column 0, 1, 2, .. may as well hold labels: samples often have one digit of each class, in order.
 _MIN_ROW_NUMBERS: Final = 11
@@ -46,7 +56,11 @@ class Layout:
     passthrough_fields: the fields to copy to the predictions, in the user's order.
     pixel_scale: the stored value of a fully inked pixel.
     decimal: the decimal mark.
-    label_map: the digits of labels that are not digits.
+    is_aligned: runs of the delimiter, a space, separate two fields.
+    encoding: of text that is not ASCII.
+    cell: the field that holds a whole image as text; fields are counted with its 784 numbers in its place. None if
+        there is no such field.
+    settings: the user's choices, by which a header inside the file is understood in the same way.
     """
 
     field_count: int
@@ -57,7 +71,15 @@ class Layout:
     passthrough_fields: tuple[int, ...] = ()
     pixel_scale: PixelScale = "255"
     decimal: DecimalMark = "."
-    label_map: LabelMap | None = None
+    is_aligned: bool = False
+    encoding: Encoding = "windows-1252"
+    cell: int | None = None
+    settings: ReadSettings = field(default=ReadSettings(), compare=False)
+
+    @property
+    def label_map(self) -> LabelMap | None:
+        """The digits of labels that are not digits."""
+        return self.settings.label_map
 
     def column_name(self, field: int) -> str:
         """The name of a field in messages: its column's name, or its number from 1."""
@@ -67,6 +89,13 @@ class Layout:
     def passthrough_names(self) -> tuple[str, ...]:
         """The names of the passthrough columns, in the user's order."""
         return tuple(self.column_name(field) for field in self.passthrough_fields)
+
+    @property
+    def cell_name(self) -> str:
+        """The name of the column that holds whole images as text; `image` if the file has no header."""
+        if self.names is None or self.cell is None:
+            return "image"
+        return self.names[self.cell].removesuffix("[0]")
 
     @property
     def other_fields(self) -> tuple[int, ...]:
@@ -86,8 +115,8 @@ def from_names(names: Sequence[str], settings: ReadSettings, where: str, rows: R
     """The layout of a file with named columns, in any order.
 
     Pixels are 784 columns numbered without a gap under one prefix (`pixel0`..`pixel783`, `1`..`784`) or by row and
-    column (`1x1`..`28x28`). If 785 are numbered (`V1`..`V785` of R, `0`..`784` of pandas), the first or the last is the
-    label, as the first records show. `where` names the file in errors. Raises LayoutError.
+    column (`1x1`..`28x28`, `r0c0`, `x0y0`). If 785 are numbered (`V1`..`V785` of R, `0`..`784` of pandas), the first or
+    the last is the label, as the first records show. `where` names the file in errors. Raises LayoutError.
     """
     _check_unique(names, where)
     label = _label_by_name(names, settings, where)
@@ -95,12 +124,9 @@ def from_names(names: Sequence[str], settings: ReadSettings, where: str, rows: R
     if pixels is None and label is None:
         label, pixels = _numbered_with_label(names, settings, where, rows)
     if pixels is None:
-        raise LayoutError(
-            f"{where}: found {_summary(names)}; "
-            f"expected {PIXELS} numbered pixel columns such as pixel0..pixel783 or 1x1..28x28"
-        )
+        raise LayoutError(_without_pixels(names, where))
     passthrough = tuple(_field_named(name, names, where) for name in settings.keep)
-    layout = Layout(len(names), pixels, label, tuple(names), passthrough_fields=passthrough)
+    layout = Layout(len(names), pixels, label, tuple(names), passthrough_fields=passthrough, settings=settings)
     return _transposed(layout) if settings.is_transposed else layout
 
 
@@ -121,7 +147,8 @@ def without_names(field_count: int, settings: ReadSettings, where: str, rows: Ro
         fields.remove(label)
     if len(fields) != PIXELS:
         raise LayoutError(_unexpected_count(field_count, where))
-    layout = Layout(field_count, tuple(fields), None if settings.is_label_ignored else label)
+    label = None if settings.is_label_ignored else label
+    layout = Layout(field_count, tuple(fields), label, settings=settings)
     return _transposed(layout) if settings.is_transposed else layout
 
 
@@ -176,14 +203,29 @@ def _field_named(name: str, names: Sequence[str], where: str) -> int:
 
 def _grid_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | None:
     """The pixels' fields if they are named by row and column; None otherwise."""
-    matches = {index: _GRID.fullmatch(unquoted(name)) for index, name in enumerate(names) if index != label}
-    found = [((int(match["row"]), int(match["column"])), index) for index, match in matches.items() if match]
-    cells = dict(found)
-    if not len(found) == len(cells) == PIXELS:
-        return None
-    first = min(min(cell) for cell in cells)
-    wanted = [(row + first, column + first) for row in range(SIDE) for column in range(SIDE)]
-    return tuple(cells[cell] for cell in wanted) if set(wanted) == set(cells) else None
+    groups: dict[tuple[str, str, str], list[tuple[tuple[int, int], int]]] = {}
+    for index, name in enumerate(names):
+        match = None if index == label else _GRID.fullmatch(unquoted(name))
+        if match:
+            words = (match["prefix"], match["between"], match["suffix"])
+            groups.setdefault(words, []).append(((int(match["row"]), int(match["column"])), index))
+    for (prefix, between, _), found in groups.items():
+        cells = dict(found)
+        if not len(found) == len(cells) == PIXELS:
+            continue
+        if _last_word(prefix) in _COLUMN_WORDS and _last_word(between) in _ROW_WORDS:
+            cells = {(row, column): index for (column, row), index in found}
+        first = min(min(cell) for cell in cells)
+        wanted = [(row + first, column + first) for row in range(SIDE) for column in range(SIDE)]
+        if first <= 1 and set(wanted) == set(cells):
+            return tuple(cells[cell] for cell in wanted)
+    return None
+
+
+def _last_word(text: str) -> str:
+    """The last letters of a text, in lower case: `x` of `pixel_x`."""
+    words = re.findall(r"[a-z]+", text.lower())
+    return words[-1] if words else ""
 
 
 def _numbered_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | None:
@@ -219,11 +261,11 @@ def _numbered_with_label(
 
 def _numbered_groups(names: Sequence[str]) -> list[list[tuple[int, int]]]:
     """For each prefix, the (number, field index) pairs of its columns, ascending."""
-    groups: dict[str, list[tuple[int, int]]] = {}
+    groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for index, name in enumerate(names):
         match = _NUMBERED.fullmatch(unquoted(name))
         if match:
-            groups.setdefault(match["prefix"], []).append((int(match["number"]), index))
+            groups.setdefault((match["prefix"], match["suffix"]), []).append((int(match["number"]), index))
     return [sorted(group) for group in groups.values()]
 
 
@@ -234,6 +276,17 @@ def _is_without_gap(numbers: list[int], count: int) -> bool:
 def _summary(names: Sequence[str]) -> str:
     first, last = ", ".join(names[:_SHOWN]), f", .. {names[-1]}" if len(names) > _SHOWN else ""
     return f"{len(names)} columns ({first[:100]}{last[:50]})"
+
+
+def _without_pixels(names: Sequence[str], where: str) -> str:
+    """What to say of columns among which there are no 784 pixels."""
+    expected = f"expected {PIXELS} numbered pixel columns such as pixel0..pixel783 or 1x1..28x28"
+    message = f"{where}: found {_summary(names)}; {expected}"
+    if any("..." in name for name in names):
+        return f"{message}; the columns `...` stand for others that pandas left out; write the file with to_csv"
+    if len(names) == _OLD_SHEET_COLUMNS:
+        return f"{message}; a spreadsheet that holds only 256 columns has cut off the rest; export the data again"
+    return message
 
 
 # Columns without names
@@ -290,6 +343,8 @@ def _unexpected_count(field_count: int, where: str) -> str:
         f"{where}: has no header and {field_count} values in its first line; "
         "expected 784 (pixels) or 785 (label + 784 pixels)"
     )
+    if field_count == _OLD_SHEET_COLUMNS:
+        message += "; a spreadsheet that holds only 256 columns has cut off the rest; export the data again"
     if field_count == PIXELS + 2:
         message += ", or these after a column of row numbers 0, 1, 2, .. or 1, 2, 3, .."
     return message

@@ -4,6 +4,7 @@
 `label_side` judge the outer columns of the first records for `names`.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -38,6 +39,18 @@ def unquoted(text: str) -> str:
     """A field without surrounding space and single quotes, which ARFF, and so OpenML's CSV, puts around text."""
     text = text.strip()
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "'" else text
+
+
+def is_data(fields: Sequence[str]) -> bool:
+    """Whether a line is a record: all numbers or empty, but not the 0, 1, 2, .. that pandas writes as names."""
+    # pandas leaves the name of its index, the first column, empty.
+    texts = [unquoted(field).replace(",", ".") or "0" for field in (fields if fields and fields[0] else fields[1:])]
+    try:
+        numbers = [float(text) for text in texts]
+    except ValueError:
+        return False
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
+    return bool(numbers) and steps != {1.0}
 
 
 def counts_rows(values: Sequence[str]) -> bool:

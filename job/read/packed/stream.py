@@ -54,7 +54,7 @@ def opened(storage: Storage, file: FileInfo) -> Iterator[UnpackedFile]:
         if compression is Compression.NONE:
             yield UnpackedFile(cast("BinaryIO", raw), raw, compression)
             return
-        with closing(_PieceStream(lambda: _unpacked(raw, compression, file.path))) as stream:
+        with closing(PieceStream(lambda: _unpacked(raw, compression, file.path))) as stream:
             yield UnpackedFile(cast("BinaryIO", stream), raw, compression)
 
 
@@ -74,7 +74,7 @@ def _unpacked(raw: StoppableFile, compression: Compression, path: str) -> Iterat
         raise DataError(f"{path}: the {compression.value} data is damaged or truncated ({problem})") from error
 
 
-class _PieceStream(io.RawIOBase):
+class PieceStream(io.RawIOBase):
     """A seekable stream of pieces. `restart` returns the pieces from the start; seeking back calls it again."""
 
     def __init__(self, restart: Callable[[], Iterator[bytes]]) -> None:

@@ -1,10 +1,9 @@
 """A Parquet file's footer: where the columns of each row group are, and how they are stored.
 
-`footer_kernel` reads it into a table, `grid` asks for the columns that `page_kernel` may decode.
+`footer_kernel` reads it into a table, `plain_pages` asks for the columns that `page_kernel` may decode.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,7 @@ _TAIL_BYTES: Final = 8
 _MAX_CHUNK_BYTES: Final = 16 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnChunk:
+class ColumnChunk(NamedTuple):
     """Where a column of a row group is in the file, and how it is stored. has_levels: nulls are possible."""
 
     offset: int
@@ -52,19 +50,19 @@ class ChunkTable:
         }
         self._table = _read_table(file, self._file_bytes, footer)
 
-    def chunk(self, group: int, name: str) -> ColumnChunk | None:
-        """The chunk of a column in a row group; None if `page_kernel` cannot decode it."""
-        if self._table is None or name not in self._columns:
-            return None
-        index, has_levels = self._columns[name]
-        entry = self._table[group, index].tolist()
-        value_bytes, is_snappy = _VALUE_BYTES.get(entry[PHYSICAL_TYPE]), _IS_SNAPPY.get(entry[CODEC])
-        size, offset = entry[PACKED_BYTES], entry[DICTIONARY_PAGE] or entry[DATA_PAGE]
-        if value_bytes is None or is_snappy is None or entry[IS_ELSEWHERE]:
-            return None
-        if not (0 < size <= _MAX_CHUNK_BYTES and 0 < offset <= self._file_bytes - size):
-            return None
-        return ColumnChunk(offset, size, value_bytes, is_snappy, has_levels)
+    def chunks(self, group: int) -> dict[str, ColumnChunk]:
+        """The chunks of a row group that `page_kernel` may decode, by the names of their columns."""
+        if self._table is None:
+            return {}
+        entries, found = self._table[group].tolist(), {}
+        for name, (index, has_levels) in self._columns.items():
+            kind, codec, size, data_page, dictionary_page, is_elsewhere = entries[index]
+            offset = dictionary_page or data_page
+            if kind not in _VALUE_BYTES or codec not in _IS_SNAPPY or is_elsewhere:
+                continue
+            if 0 < size <= _MAX_CHUNK_BYTES and 0 < offset <= self._file_bytes - size:
+                found[name] = ColumnChunk(offset, size, _VALUE_BYTES[kind], _IS_SNAPPY[codec], has_levels)
+        return found
 
 
 def _read_table(file: pa.NativeFile, file_bytes: int, footer: pq.FileMetaData) -> npt.NDArray[np.int64] | None:

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from job.compiled.llvm import load_byte
-from job.read.parquet.grid import HEADER_NUMBERS
+from job.read.parquet.plain_pages import HEADER_NUMBERS
 from job.read.parquet.thrift_kernel import BINARY, DOUBLE, FALSE, I8, I64, STRUCT, TRUE, varint, zigzag
 
 # What each number of a header is. LEVEL_BYTES: of repetition and definition levels together, in a page of version 2.

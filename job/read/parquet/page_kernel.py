@@ -5,7 +5,7 @@ Snappy, without checksums. For anything else, damage included, it reports that t
 it and says what is wrong. No size that a file states is trusted. `page_header_kernel`, `snappy_kernel` and
 `encoding_kernel` hold the steps.
 
-Compiled by Numba; `machine_code` caches and loads it for `grid`.
+Compiled by Numba; `machine_code` caches and loads it for `plain_pages`.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -19,7 +19,6 @@ from numba import carray, types
 
 from job.compiled.llvm import load_word
 from job.read.parquet.encoding_kernel import are_all_present, dictionary_values, plain_dictionary, plain_values
-from job.read.parquet.grid import HEADER_NUMBERS, TABLE_BYTES
 from job.read.parquet.page_header_kernel import (
     DATA_PAGE,
     DATA_PAGE_V2,
@@ -40,6 +39,7 @@ from job.read.parquet.page_header_kernel import (
     VALUES,
     read_page_header,
 )
+from job.read.parquet.plain_pages import HEADER_NUMBERS, TABLE_BYTES
 from job.read.parquet.snappy_kernel import copy, unpack
 
 _MAX_ENTRIES: Final = TABLE_BYTES

@@ -19,7 +19,7 @@ from job.train.export.saved_model import GRAPH_NAME, SAVED_MODEL_NAME, SavedMode
 from job.train.export.saved_network import SampleImages, SavedNetwork, open_network, sample_images
 from job.train.export.tflite import to_int8, to_tflite
 from job.train.judge.parity import Parity, compare
-from job.train.place import staged_folder
+from job.train.place import recover, staged_folder
 from job.train.train_settings import ExportSettings
 
 _SUFFIXES: Final = {
@@ -45,6 +45,8 @@ def export(storage: Storage, settings: ExportSettings, *, mnist_dir: str | None)
     """
     format_name = _format_name(settings)
     target = _target(storage, settings, format_name)
+    if format_name == SAVED_MODEL_NAME:
+        recover(storage, target)
     _refuse_occupied(storage, target, settings, is_folder=format_name == SAVED_MODEL_NAME)
     network = open_network(storage, settings.model, allows_unblessed=settings.allows_unblessed)
     samples = sample_images(storage, network, settings, mnist_dir)

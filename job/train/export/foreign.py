@@ -7,6 +7,7 @@ import io
 import logging
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from job.errors import ModelInvalid
 from job.model.bundle import KERAS_NAME
 from job.train.backend import import_keras, predict
 from job.train.data.split import Split
+from job.train.export.claims import check_hdf5, check_layers, members_of
 from job.train.fit.network import INPUT_NAME, OUTPUT_NAME
 from job.train.scratch import scratch_folder
 
@@ -37,21 +39,33 @@ def load_foreign(content: bytes, path: str) -> "keras.Model":
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise ModelInvalid(f"{path}: is not a .keras file (a zip archive); save the model with Keras 3's model.save")
+    for name, member in members_of(content, path).items():
+        if name.endswith(".npz"):
+            raise ModelInvalid(f"{path}: has its weights in {name}, expected HDF5, as model.save of Keras 3 writes it")
+        if name.endswith(".h5"):
+            check_hdf5(member, path)
     keras = import_keras()
     with scratch_folder(len(content)) as folder:
         local = folder / KERAS_NAME
         local.write_bytes(content)
-        try:
-            model = keras.saving.load_model(local, compile=False, safe_mode=True)
-        except MemoryError:
-            raise
-        except Exception as error:  # a foreign file can make Keras raise anything
-            raise ModelInvalid(
-                f"{path}: Keras cannot load it safely ({_first_sentence(error)}); expected a .keras file of standard "
-                "layers, without Lambda layers or custom code"
-            ) from error
+        # Without initial values, variables take no memory before they are counted.
+        with keras.StatelessScope(initialize_variables=False):
+            check_layers(_load(local, path), path)
+        model = _load(local, path)
     _check_shapes(model, path)
     return model
+
+
+def _load(local: Path, path: str) -> "keras.Model":
+    try:
+        return import_keras().saving.load_model(local, compile=False, safe_mode=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a foreign file can make Keras raise anything
+        raise ModelInvalid(
+            f"{path}: Keras cannot load it safely ({_first_sentence(error)}); expected a .keras file of standard "
+            "layers, without Lambda layers or custom code"
+        ) from error
 
 
 def behind_pixels(model: "keras.Model", samples: Pixels, path: str) -> "keras.Model":

@@ -145,7 +145,7 @@ INTEGERS_ONLY = [
     ("job.read.csv.count_kernel", "count_lines"),
     ("job.read.parquet.footer_kernel", "chunks"),
     ("job.read.parquet.page_kernel", "decode"),
-    ("job.read.parquet.grid_kernel", "transpose"),
+    ("job.read.table.grid_kernel", "transpose"),
     ("job.report.pixel_kernel", "count_pixels"),
 ]
 

@@ -68,15 +68,15 @@ def test_a_card_has_all_sections(storage, folder):
     assert len(card["golden"]["probabilities"]) == 4
 
 
-def test_digest_changes_with_either_file(storage, folder):
-    """It is the same for the same files, and another if any of them changes."""
-    digests = [open_bundle(storage, str(folder)).digest for _ in range(2)]
+def test_the_digest_is_that_of_the_network(storage, folder):
+    """It changes with the file that the scorer runs, and with no other, nor with the card."""
+    digests = [open_bundle(storage, str(folder)).digest]
     for name in (KERAS_NAME, ONNX_NAME):
         (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-        write_card(storage, str(folder), {}, _golden())
+        written = write_card(storage, str(folder), {"created": name}, _golden())
         digests.append(open_bundle(storage, str(folder)).digest)
-    assert digests[0] == digests[1]
-    assert len(set(digests)) == 3
+        assert digests[-1] == written
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_digest_does_not_depend_on_the_folder(storage, model, folder):
@@ -106,6 +106,15 @@ def test_a_missing_file_is_named(storage, folder, name):
         open_bundle(storage, str(folder))
     assert str(error.value).startswith(f"{folder / name}: is missing, though model.json lists it; ")
     assert str(error.value).endswith("restore the model folder or train again")
+
+
+def test_a_file_beyond_the_limit_is_not_read(storage, folder):
+    """Whatever its digest is."""
+    with (folder / KERAS_NAME).open("ab") as file:
+        file.truncate((1 << 30) + 1)
+    with pytest.raises(ModelInvalid) as error:
+        open_bundle(storage, str(folder))
+    assert str(error.value) == f"{folder / KERAS_NAME}: has 1,073,741,825 bytes, expected at most 1,073,741,824"
 
 
 @pytest.mark.parametrize("name", [CARD_NAME, KERAS_NAME, ONNX_NAME])

@@ -1,5 +1,8 @@
+import copy
 import io
 import itertools
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -7,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 from support.files import make_digits
+from support.guarded_memory import SIDES, guarded_allocations, guarded_array
 
 from job.errors import ModelInvalid
-from job.model.dense import TILE_ROWS, DenseNetwork, DensePredictor
+from job.model.dense import TILE_ROWS, DenseNetwork, DensePredictor, _panels
 
 
 def _network(*hidden):
@@ -46,6 +50,22 @@ def predictor(network):
 def test_probabilities_are_numpys(network, predictor, pixels):
     """For any pixels."""
     np.testing.assert_allclose(predictor.predict(pixels), _expected(network, pixels), atol=2e-6)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_no_byte_around_pixels_weights_and_sums_is_touched(side, monkeypatch):
+    """For layers of any width and any number of rows."""
+    monkeypatch.setattr(
+        "job.model.dense._panels", lambda *layer: [guarded_array(each, side) for each in _panels(*layer)]
+    )
+    for hidden in ((1,), (128,), (129, 5)):
+        network = _network(*hidden)
+        for rows in (0, 1, TILE_ROWS, TILE_ROWS + 1):
+            pixels = guarded_array(make_digits(rows, seed=2).pixels, side)
+            predictor = DensePredictor(network.to_bytes(), "test")
+            with guarded_allocations(side):
+                found = predictor.predict(pixels)
+            np.testing.assert_allclose(found, _expected(network, pixels), atol=1e-5)
 
 
 def test_each_pixel_meets_its_own_weights(network, predictor):
@@ -124,3 +144,51 @@ def test_content_that_is_not_a_dense_network_is_refused(network):
     ):  # fmt: skip
         with pytest.raises(ModelInvalid, match=r"^m/model\.npz: is not a network of dense layers: "):
             DensePredictor(content, "m/model.npz")
+
+
+def _peak_of(content):
+    """The most memory that Python and NumPy hold while an archive is refused, in bytes, and the message."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r".+") as error:
+            DenseNetwork.from_bytes(content)
+        return tracemalloc.get_traced_memory()[1], str(error.value)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_small_archive_of_a_large_network_takes_no_memory():
+    """Zeros compress to a thousandth: 784 x 50,000 weights claim 157 MB."""
+    content = io.BytesIO()
+    sizes = {"weights0": (784, 50_000), "bias0": (50_000,), "weights1": (50_000, 10), "bias1": (10,)}
+    np.savez_compressed(content, **{name: np.zeros(shape, np.float32) for name, shape in sizes.items()})
+    peak, message = _peak_of(content.getvalue())
+    assert message == "its arrays are compressed, expected them as they are"
+    assert peak < 1 << 20
+
+
+def test_members_that_share_their_bytes_are_refused():
+    """A thousand names for the same megabyte."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("weights0.npy", bytes(1 << 20))
+        first = archive.infolist()[0]
+        for number in range(1, 1000):
+            other = copy.copy(first)
+            other.filename = f"weights{number}.npy"
+            archive.filelist.append(other)
+    peak, message = _peak_of(content.getvalue())
+    assert message.startswith("its arrays claim 1,048,576,000 bytes, the file has ")
+    assert peak < 4 << 20
+
+
+def test_a_shape_that_the_bytes_do_not_fill_is_refused():
+    """Also if the size in the archive is right."""
+    header, content = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (784, 300_000)})
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("weights0.npy", header.getvalue() + bytes(100))
+        archive.writestr("bias0.npy", b"")
+    peak, message = _peak_of(content.getvalue())
+    assert message.endswith("claims to have the shape (784, 300000) and the type float32")
+    assert peak < 1 << 20

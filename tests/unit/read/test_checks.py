@@ -39,6 +39,11 @@ ODD = {
     "inverted": (lambda pixels: 255 - pixels, "dark digits on white"),
     "transposed": (_transposed, "add --transpose"),
     "0 to 1": (lambda pixels: (pixels > 127).astype(np.uint8), "add --scale 1"),
+    "faint": (lambda pixels: pixels // 3, "no pixel of the first 64 images is above 85 of 255"),
+    "background of 0.01": (
+        lambda pixels: np.rint(pixels * 0.99 + 2.55).astype(np.uint8),
+        r"is 3 of 255 \(0.012 of 1\)",
+    ),
     "label last": (_with_label_last, "the last pixel of the first .* is always 0-9"),
     "label first": (_with_label_first, "the first pixel of the first .* is always 0-9"),
     "blank": (np.zeros_like, "images are blank"),
@@ -67,7 +72,7 @@ def test_ordinary_images_give_no_warning(make):
 def test_faint_noise_everywhere_is_not_taken_for_labels(high):
     """A scanner's noise in the corners has noisy neighbours."""
     noise = np.random.default_rng(0).integers(0, high, (256, 784), dtype=np.uint8)
-    assert input_warnings(np.maximum(_bars(256), noise), None) == []
+    assert not any("like a label" in each for each in input_warnings(np.maximum(_bars(256), noise), None))
 
 
 def test_few_images_are_not_judged_by_their_shape():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from job.contract import Reason
+from job.errors import LayoutError
 from job.read.pixels import detect_scale, pixel_reject, to_pixels
 
 DTYPES = [
@@ -34,26 +35,56 @@ def test_fractions_from_0_to_1_are_pixels_of_255_times_as_much(numbers):
     """On the scale 1, rounded, and nothing else is a pixel."""
     stored = np.array(numbers, np.float64)
     pixels, is_pixel = to_pixels(stored, "1")
-    assert is_pixel.tolist() == [0 <= value <= 1 for value in numbers]
-    assert pixels[is_pixel].tolist() == [round(value * 255) for value in stored[is_pixel].tolist()]
+    assert is_pixel.tolist() == [-0.001 <= value * 255 <= 255.001 for value in numbers]
+    assert pixels[is_pixel].tolist() == [min(max(round(value * 255), 0), 255) for value in stored[is_pixel].tolist()]
 
 
 @pytest.mark.parametrize(
     ("samples", "scale"),
     [
         ([], "255"),
-        ([[0, 1]], "255"),
+        ([[0, 0]], "255"),
+        ([[0, 2]], "255"),
+        ([[0.0, 0.9999, 255.00001]], "255"),
         ([[0, 0.5]], "1"),
         ([[math.nan, 0.5], [1.0]], "1"),
         ([[0.5], [2.0]], "255"),
-        ([[0.5, -0.1]], "255"),
+        ([[0.5, -0.1, *[0] * 10]], "255"),
         ([[0.5, math.inf]], "255"),
         ([[math.nan]], "255"),
     ],
 )
 def test_scale_by_the_numbers(samples, scale):
     """It is 1 if all numbers are within 0 and 1 and one lies between, over all samples; NaN does not count."""
-    assert detect_scale(np.array(each, np.float64) for each in samples) == scale
+    assert detect_scale((np.array(each, np.float64) for each in samples), "a") == scale
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([[0, 1], [0, 0]], "are 0 or 1, so their scale is in doubt"),
+        ([[0, 0.99999, 1.0001]], "are 0 or 1, so their scale is in doubt"),
+        ([[0, 7, 15] * 20 * 784], "above 15, so they may not be on the scale 0-255"),
+        ([[-0.42, 0.5, 2.8]], "go from -0.42 to 2.8; expected 0-255 or 0-1"),
+        ([[-1, 1, 0]], "go from -1 to 1; expected 0-255 or 0-1"),
+    ],
+)
+def test_a_scale_in_doubt_is_refused(samples, message):
+    """The error says what was seen, and which flag settles it."""
+    with pytest.raises(LayoutError, match=message):
+        detect_scale((np.array(each, np.float64) for each in samples), "a.parquet")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_numbers_but_for_rounding(dtype):
+    """Up to 1e-3 from a whole number is rounding, beyond it is another number; also at both ends of the scale."""
+    levels = np.arange(256)
+    noisy = (levels / 255).astype(np.float32) * dtype(255)
+    pixels, is_pixel = to_pixels(noisy.astype(dtype) + dtype(5e-4), "255")
+    assert is_pixel.all()
+    assert pixels.tolist() == levels.tolist()
+    assert not to_pixels(np.array([1.01, 84.002, 255.01, -0.01], dtype), "255")[1].any()
+    assert to_pixels(np.array([-1e-7, 1.0000001], np.float64), "1")[0].tolist() == [0, 255]
 
 
 @pytest.mark.parametrize(

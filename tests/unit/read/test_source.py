@@ -68,6 +68,19 @@ def test_each_file_is_taken_once_in_order_of_paths(storage, tmp_path):
     assert _names(storage, *locations) == ["1.csv", "2.csv", "c.csv"]
 
 
+def test_a_file_with_two_names_is_one_input(storage, tmp_path, caplog):
+    """Links to it count as the file itself, under its own name."""
+    caplog.set_level("INFO")
+    _touch(tmp_path, "b.csv")
+    for name in ("a.csv", "c.csv"):
+        (tmp_path / name).symlink_to("b.csv")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    assert _names(storage, str(tmp_path)) == ["b.csv"]
+    assert _names(storage, str(tmp_path), f"{tmp_path}/folder/*.csv") == ["b.csv"]
+    assert _names(storage, f"{tmp_path}/a.csv") == ["a.csv"]
+    assert "a.csv: is the same file as" in caplog.text
+
+
 def test_file_uris(storage, tmp_path):
     """A file:// URI is the same file as its path."""
     _touch(tmp_path, "a b.csv")

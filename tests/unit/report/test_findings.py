@@ -29,7 +29,7 @@ def test_findings_that_need_attention_come_first_and_are_counted():
         rows=3000, has_labels=False, shift=0.5, bad_labels=2, first_bad_label="cat",
         warnings=[{"path": "a", "message": "b"}], model={**MODEL, "warning": "stand-in", "test_accuracy": 0.8},
     )  # fmt: skip
-    report["rows"] = {"read": 3000, "scored": 2988, "rejected": 12}
+    report["rows"] = {"read": 3000, "scored": 2988, "rejected": 12, "skipped": 0}
     found = findings(report)
     assert [each.text for each in found] == [
         "2 of 2 labels unreadable: first 'cat'", "The model has a warning", "12 records rejected (0.40 %)",
@@ -53,7 +53,7 @@ def test_verdict_without_scored_rows():
     """The input has no rows, or none could be scored."""
     report = make_report(rows=0)
     assert verdict(report, findings(report)) == "Nothing to score: the input has no rows."
-    report["rows"] = {"read": 5, "scored": 0, "rejected": 5}
+    report["rows"] = {"read": 5, "scored": 0, "rejected": 5, "skipped": 0}
     assert verdict(report, findings(report)) == "None of 5 rows could be scored."
 
 

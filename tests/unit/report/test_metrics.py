@@ -199,7 +199,7 @@ def test_figures_that_need_labels_are_none_without():
 def test_no_rows_at_all():
     """All counts are 0 and all ratios None."""
     found = figures(Tally.zero())
-    assert found["rows"] == {"read": 0, "scored": 0, "rejected": 0}
+    assert found["rows"] == {"read": 0, "scored": 0, "rejected": 0, "skipped": 0}
     assert found["estimated_accuracy"] is None
     assert found["predicted_counts"] == [0] * 10
     assert (accuracy(Tally.zero()), macro_f1(Tally.zero())) == (None, None)
@@ -208,13 +208,15 @@ def test_no_rows_at_all():
 
 
 def test_rejects_by_reason():
-    """Rejected records are counted by reason; bad labels, whose records are scored, separately."""
-    rejects = (Reject(0, Reason.NOT_A_NUMBER, ""), Reject(1, Reason.BAD_LABEL, ""), Reject(2, Reason.NOT_A_NUMBER, ""))
-    predictions, labels = np.array([-1, 3, -1], np.int8), np.array([-1, -1, -1], np.int8)
-    probabilities = np.zeros((3, 10), np.float32)
+    """Rejected records are counted by reason; bad labels, whose records are scored, and skipped lines separately."""
+    reasons = [Reason.NOT_A_NUMBER, Reason.BAD_LABEL, Reason.NOT_A_NUMBER, Reason.REPEATED_HEADER]
+    rejects = tuple(Reject(row, reason, "") for row, reason in enumerate(reasons))
+    predictions, labels = np.array([-1, 3, -1, -1], np.int8), np.full(4, -1, np.int8)
+    probabilities = np.zeros((4, 10), np.float32)
     probabilities[1, 3] = 1
     found = figures(Tally.of(ScoredBatch(predictions, probabilities, labels, rejects)))
-    assert found["rows"] == {"read": 3, "scored": 1, "rejected": 2}
+    assert found["rows"] == {"read": 4, "scored": 1, "rejected": 2, "skipped": 1}
+    assert found["skipped_by_reason"] == {"repeated_header": 1}
     assert found["rejected_by_reason"] == {"not_a_number": 2}
     assert found["bad_labels"] == 1
     assert found["accuracy"] is None

@@ -262,7 +262,7 @@ def test_how_to_reproduce_the_run(text):
 
 def test_numbers_are_readable():
     """Large counts have thousands separators."""
-    rows = {"read": 1_234_567, "scored": 1_234_567, "rejected": 0}
+    rows = {"read": 1_234_567, "scored": 1_234_567, "rejected": 0, "skipped": 0}
     assert "1,234,567" in _text(make_report(rows=10) | {"rows": rows})
 
 

@@ -55,7 +55,8 @@ def test_every_reason_has_its_count():
     rejects = [Reject(row, reason, "") for row, reason in enumerate(Reason)]
     tally = Tally.of(_batch(len(rejects), rejects=rejects))
     assert tally.by_reason == dict.fromkeys(Reason, 1)
-    assert tally.rejected == sum(reason.is_fatal for reason in Reason)
+    assert tally.skipped == sum(reason.is_skipped for reason in Reason) == 2
+    assert tally.rejected + tally.skipped == sum(reason.is_fatal for reason in Reason)
 
 
 def test_counts_are_those_of_the_rows():

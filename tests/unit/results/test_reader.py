@@ -68,7 +68,7 @@ def test_documents_are_those_of_the_files(tmp_path, model):
     score(write_parquet(tmp_path / "a.parquet", DIGITS), tmp_path / "out", model)
     results = job.open_results(tmp_path / "out")
     assert results.folder == str(tmp_path / "out")
-    assert results.report["rows"] == {"read": 40, "scored": 40, "rejected": 0}
+    assert results.report["rows"] == {"read": 40, "scored": 40, "rejected": 0, "skipped": 0}
     assert results.manifest["fingerprint"] == (tmp_path / "out/_SUCCESS").read_text().strip()
 
 

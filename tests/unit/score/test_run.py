@@ -50,6 +50,18 @@ def test_input_and_output_may_share_a_folder(tmp_path, model, digits):
     assert score(tmp_path, tmp_path, model, is_overwriting=True).was_done
 
 
+def test_output_below_the_input_through_a_link(tmp_path, model, digits):
+    """The second run does not read the predictions of the first, whichever of the two paths has the link."""
+    (tmp_path / "real").mkdir()
+    write_csv(tmp_path / "real/a.csv", digits)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    score(tmp_path / "link", tmp_path / "real/out", model)
+    assert score(tmp_path / "link", tmp_path / "real/out", model).was_done
+    assert score(tmp_path / "real", tmp_path / "link/out", model).was_done
+    (tmp_path / "real/b.csv").symlink_to(tmp_path / "real/out/predictions/a.csv")
+    assert score(tmp_path / "real", tmp_path / "real/out", model).was_done
+
+
 def test_a_run_over_its_own_output_has_no_input(tmp_path, model, digits):
     """Predictions are CSV files, too."""
     score(write_csv(tmp_path / "a.csv", digits), tmp_path / "out", model)

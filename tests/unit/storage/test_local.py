@@ -4,15 +4,12 @@ import os
 import shutil
 import stat
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from support.faulty_file_system import FaultyFileSystem
 
 from job.errors import ResourceExhausted, StorageError, UsageError
 from job.storage import local as module
-from job.storage.filesystem import LocalFileSystem
 
 
 def _names(folder):
@@ -233,25 +230,6 @@ def test_commit_of_the_longest_name_that_a_file_can_have(storage, tmp_path, name
     assert _names(tmp_path) == [name]
 
 
-def test_staging_and_retired_folders_are_removed_after_a_day(storage, tmp_path):
-    """Not those of today, of another folder, files, or other names."""
-    day, code = 24 * 60 * 60, "0123456789abcdef" * 2
-    old = [f".mine.{code}.tmp", f".mine.{code}.old", f".other.{code}.tmp", f".mine.too.{code}.tmp", ".mine.mine.tmp"]
-    for name in old:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "model.json").write_bytes(b"{}")
-        os.utime(tmp_path / name, (0, time.time() - day - 60))
-    new = f".mine.{code[::-1]}.tmp"
-    (tmp_path / new).mkdir()
-    os.utime(tmp_path / new, (0, time.time() - day + 600))
-    file = f".mine.{code[1:]}0.tmp"
-    (tmp_path / file).write_bytes(b"")
-    os.utime(tmp_path / file, (0, 0))
-    storage.remove_abandoned(str(tmp_path), "mine")
-    assert {path.name for path in tmp_path.iterdir()} == {*old[2:], new, file}
-    storage.remove_abandoned(str(tmp_path / "nowhere"), "mine")
-
-
 def test_a_commit_syncs_the_content_then_renames_then_syncs_the_folder(storage, tmp_path, monkeypatch):
     """So that a name never stands for content that a power failure can lose."""
     steps = []
@@ -346,27 +324,6 @@ def test_commit_folder_renames_the_staging_folder(storage, tmp_path):
     assert _names(tmp_path) == ["model", "model/a", "model/sub", "model/sub/b"]
 
 
-def test_commit_files_moves_files_into_an_existing_folder(storage, tmp_path):
-    """Files of the same names are replaced, others stay."""
-    _write(tmp_path / "volume/.staging/a", b"new")
-    _write(tmp_path / "volume/a", b"old")
-    _write(tmp_path / "volume/b", b"old")
-    storage.commit_files(str(tmp_path / "volume/.staging"), str(tmp_path / "volume"), last="a")
-    assert _names(tmp_path) == ["volume", "volume/a", "volume/b"]
-    assert (tmp_path / "volume/a").read_bytes() == b"new"
-
-
-def test_commit_files_moves_the_last_file_last(tmp_path):
-    """All are synced before the first is moved."""
-    system = FaultyFileSystem()
-    for name in ("card", "a", "z"):
-        _write(tmp_path / f"volume/.staging/{name}", b"")
-    module.LocalStorage(system).commit_files(str(tmp_path / "volume/.staging"), str(tmp_path / "volume"), last="card")
-    renamed = [os.path.basename(path) for operation, path in system.log if operation == "rename"]
-    assert renamed == ["a", "z", "card"]
-    assert [operation for operation, _ in system.log[1:4]] == ["sync_path"] * 3
-
-
 def test_a_mount_point_is_on_another_device_than_its_parent(storage, tmp_path):
     """As /proc is on Linux; an ordinary or missing folder is not."""
     assert storage.is_mount("/proc") == Path("/proc").exists()
@@ -389,38 +346,6 @@ def test_commit_folder_exchanges_two_folders_in_one_step(storage, tmp_path, monk
     _write(tmp_path / "model/old", b"old")
     storage.commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
     assert _names(tmp_path) == ["model", "model/a"]
-
-
-class _WithoutExchange(LocalFileSystem):
-    """A file system that cannot exchange two names, like many."""
-
-    def exchange(self, _one, _other):
-        return False
-
-
-def test_commit_folder_replaces_a_folder_in_two_steps_without_exchange(tmp_path):
-    """With the same result."""
-    _write(tmp_path / "staging/a", b"new")
-    _write(tmp_path / "model/old", b"old")
-    module.LocalStorage(_WithoutExchange()).commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
-    assert _names(tmp_path) == ["model", "model/a"]
-
-
-def test_a_failing_commit_folder_restores_the_old_one(tmp_path, monkeypatch):
-    """If the new folder cannot be renamed."""
-    _write(tmp_path / "staging/a", b"new")
-    _write(tmp_path / "model/old", b"old")
-    replace = os.replace
-
-    def fail(source, target):
-        if source.endswith("staging"):
-            raise OSError(errno.EIO, "broken")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(StorageError, match="model: Input/output error"):
-        module.LocalStorage(_WithoutExchange()).commit_folder(str(tmp_path / "staging"), str(tmp_path / "model"))
-    assert _names(tmp_path) == ["model", "model/old", "staging", "staging/a"]
 
 
 # Removing

@@ -59,7 +59,7 @@ def test_a_compressed_file_of_empty_members_can_be_stopped(storage, tmp_path):
 
 def test_a_slow_row_group_can_be_stopped(storage, tmp_path, monkeypatch):
     """Between stripes of columns, before the first image is whole."""
-    monkeypatch.setattr("job.read.parquet.window._STRIPE_BYTES", 1)
+    monkeypatch.setattr("job.read.table.window._STRIPE_BYTES", 1)
     source = source_at(storage, write_parquet(tmp_path / "a.parquet", DIGITS))
     assert read_until_stopped(storage, source, 700) == []
 

@@ -173,6 +173,33 @@ def _check_whole_or_refused(volume):
     assert name in {"linear-0", "dense-accurate"}
 
 
+def test_a_volume_keeps_its_model_if_the_swap_fails(volume, trained):
+    """At whichever file, and without strays such as the new model's NOT_BLESSED."""
+    before = {path.name: path.read_bytes() for path in volume.iterdir()}
+    for at in range(1, 30):
+        try:
+            _commit(Mounted(volume, at), trained.result.path, volume)
+        except StorageError:
+            assert {path.name: path.read_bytes() for path in volume.iterdir()} == before
+        else:
+            break
+    assert 5 < at < 29
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_a_model_set_aside_by_an_interrupted_training_is_restored_first(storage, volume, balanced, tmp_path, caplog):
+    """Before the gate asks what is in its place: a new model that falls short does not take it."""
+    os.rename(volume, volume.with_name(f".mine.{'0' * 32}.old"))
+    with pytest.raises(ModelInvalid, match=r"has no model\.json; a training that was interrupted left it as .*\.old; "):
+        open_bundle(storage, str(volume))
+    source = str(write_csv(tmp_path / "train.csv", balanced))
+    settings = TrainSettings(source, str(volume), epochs=1, min_accuracy=1.0)
+    result = train(settings, storage, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
+    assert result.path == f"{volume}.not_blessed"
+    assert open_bundle(storage, str(volume)).name == "linear-0"
+    assert "restored; a run that was replacing it had been interrupted" in caplog.text
+
+
 def test_a_volume_that_holds_something_else_is_refused(volume):
     """As any folder."""
     (volume / "thesis.tex").write_text("")

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.files import Digits, write_csv
+from support.files import Digits, make_digits, write_csv
 from support.models import write_model
+from support.runs import score
 
 from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied, StorageError
 from job.model.bundle import open_bundle, predictor_of
@@ -167,6 +168,22 @@ def test_a_failing_disk_leaves_the_old_model(settings, assert_untouched, step):
     with pytest.raises(StorageError):
         _train(settings, Failing())
     assert_untouched()
+
+
+def test_the_same_training_gives_the_same_model(storage, settings, tmp_path):
+    """Later, with other times in its history and Keras file: output that it has finished is still finished."""
+    source = write_csv(tmp_path / "digits.csv", make_digits(5))
+    settings = replace(settings, epochs=1, hidden=(16,), is_augmented=False)
+    digests, seconds = [], []
+    for name in ("one", "two"):
+        folder = _train(replace(settings, model=str(tmp_path / name)), storage).path
+        bundle = open_bundle(storage, folder)
+        digests.append(bundle.digest)
+        seconds.append(bundle.about["history"][0]["seconds"])
+        result = score(source, tmp_path / "out", folder)
+        assert result.was_done == (name == "two")
+    assert digests[0] == digests[1]
+    assert seconds[0] != seconds[1]
 
 
 def test_an_interruption_leaves_the_old_model(storage, settings, assert_untouched):

@@ -9,7 +9,15 @@ from support.files import PIXEL_NAMES, csv_lines
 from support.foreign_csv import csv_of, table
 
 from job.contract import Reason
-from job.read.csv.block import MAX_RAW_CHARACTERS, Records, TextSlice, find_records, parse_block, record_reject
+from job.read.csv.block import (
+    MAX_RAW_CHARACTERS,
+    SPARE_BYTES,
+    Records,
+    TextSlice,
+    find_records,
+    parse_block,
+    record_reject,
+)
 from job.read.csv.scan import scan_records
 from job.read.labels import BadRecord
 from job.read.layout.names import without_names
@@ -24,7 +32,7 @@ def scan(request):
 
 
 def _text(content, *, begin=0, limit=10**9, is_final=True):
-    return TextSlice(bytearray(content), begin, len(content), limit, is_final)
+    return TextSlice(bytearray(content) + bytes(SPARE_BYTES), begin, len(content), limit, is_final)
 
 
 def _lines(content):

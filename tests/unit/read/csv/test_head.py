@@ -177,11 +177,16 @@ def test_a_detected_scale_is_logged(open_csv, caplog):
     assert "using the scale 0-1 (--scale 1)" in record.getMessage()
 
 
-def test_zeros_and_ones_are_not_fractions(open_csv, storage):
-    """Images of 0 and 1 stay what they are, unless the user says --scale 1."""
+@pytest.mark.parametrize("change", [lambda text: text, lambda text: text.replace("1", "1.0")], ids=["1", "1.0"])
+def test_zeros_and_ones_need_the_users_word(open_csv, storage, change):
+    """Binary images and fractions cut to whole numbers look alike: a guess is never scored."""
+    content = change(numbers(beside(np.zeros(10, int), DIGITS.pixels[:10] > 0).astype(int)))
+    with pytest.raises(
+        LayoutError, match=r"are 0 or 1, so their scale is in doubt; add --scale 1 if .* or --scale 255"
+    ):
+        open_csv(content)
     content = numbers(beside(DIGITS.labels, DIGITS.pixels > 0).astype(int))
-    assert open_csv(content).pixel_scale == "255"
-    assert_reads(read_all(open_csv(content), storage), pixels=DIGITS.pixels > 0)
+    assert_reads(read_all(open_csv(content, scale="255"), storage), pixels=DIGITS.pixels > 0)
     assert_reads(read_all(open_csv(content, scale="1"), storage), pixels=(DIGITS.pixels > 0) * 255)
 
 
@@ -250,7 +255,7 @@ def test_label_by_value(open_csv, caplog, labels, corner, side):
     assert caplog.records == []
 
 
-@pytest.mark.parametrize(("first", "last"), [([3, 4], [5, 6]), ([0, 0], [0, 0]), ([0, 0, 0], [0, 0, 1])])
+@pytest.mark.parametrize(("first", "last"), [([3, 4], [5, 6]), ([0, 0], [0, 0]), ([0, 0, 0], [0, 0, 2])])
 def test_a_label_that_could_be_on_either_side(open_csv, caplog, first, last):
     """The first column is taken, as is usual, with a warning; --label-column or --no-label settles it."""
     content = "\n".join(f"{left}{',0' * 783},{right}" for left, right in zip(first, last, strict=True))
@@ -306,7 +311,7 @@ NO_TEXT = ": is empty, or its first line is; expected a header or 784 or 785 num
             "label,pixel0\n".encode("utf-16-le"),
             ": contains zero bytes, so it is not text, or UTF-16; expected CSV, saved as UTF-8",
         ),
-        (b"\xff\xfel\x00", ": is UTF-16; save it as UTF-8 (in Excel: `CSV UTF-8`)"),
+        ("\ufefflabel".encode("utf-32-le"), ": is UTF-32; save it as UTF-8"),
         (b'"label","pixel0"\r"1","2"\r', ": its lines end with CR alone; save it with LF or CRLF"),
         (b"label,a\r1,2\r3,4\r", ": its lines end with CR alone; save it with LF or CRLF"),
         (b"\x89PNG\xff", " line 1: byte 1 of the record is not UTF-8; this is not a CSV file of digits"),
@@ -332,7 +337,7 @@ NO_TEXT = ": is empty, or its first line is; expected a header or 784 or 785 num
         ),
     ],
     ids=[
-        *("empty", "mark alone", "blank lines", "spaces", "UTF-16 without a mark", "UTF-16", "CR and quotes", "CR"),
+        *("empty", "mark alone", "blank lines", "spaces", "UTF-16 without a mark", "UTF-32", "CR and quotes", "CR"),
         *("picture", "names of files", "quotes", "endless", "few numbers", "other table"),
     ],
 )
@@ -414,7 +419,7 @@ def test_a_head_of_bad_records(open_csv, monkeypatch):
     """No more records that cannot be split into fields are tried than good ones."""
     tried = []
     monkeypatch.setattr(
-        head, "split_fields", lambda record, delimiter: tried.append(0) or split_fields(record, delimiter)
+        head, "split_fields", lambda record, *rest, **how: tried.append(0) or split_fields(record, *rest, **how)
     )
     open_csv(csv_of(table(DIGITS[:3])) + '"a" b\n' * 1000)
     assert len(tried) <= 200

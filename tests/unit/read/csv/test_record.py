@@ -54,11 +54,19 @@ def test_quotes_that_do_not_match(record):
 
 @pytest.mark.parametrize(("record", "position"), [(b"\xff,1", 1), (b"1,\xe9", 3), ("1,é".encode()[:-1], 3)])
 def test_bytes_that_are_not_text(record, position):
-    """The error has the position of the byte that is not UTF-8, counted from 1."""
+    """In a file of UTF-8, the error has the position of the byte that is not UTF-8, counted from 1."""
     with pytest.raises(BadRecord) as error:
-        split_fields(record)
+        split_fields(record, encoding="utf-8")
     assert error.value.reason is Reason.UNDECODABLE_TEXT
     assert error.value.detail == f"byte {position} of the record is not UTF-8"
+
+
+def test_a_record_of_windows_1252():
+    """In a file that is not known to be UTF-8, only bytes without a character make a record bad."""
+    assert split_fields("Größe,€".encode("cp1252")) == ["Größe", "€"]
+    assert split_fields("Größe,€".encode()) == ["Größe", "€"]
+    with pytest.raises(BadRecord, match="byte 3 of the record is not UTF-8 or Windows-1252"):
+        split_fields(b"a,\x81")
 
 
 @pytest.mark.parametrize("quote", [b"", b'"'], ids=["plain", "quoted"])

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from support.batches import read_all
 from support.files import csv_text, make_digits
+from support.guarded_memory import SIDES, guarded_bytes
 
 from job.contract import PixelBatch
 from job.errors import InternalError
@@ -38,6 +39,17 @@ def test_what_a_scanner_finds_is_confirmed(content, has_text):
     scanned = (find_quoted_records if has_text else find_records)(text, LAYOUT, records)
     for is_compiled in (False, True):
         check_block(text, scanned.position, _batch(scanned.rows, scanned.lines), ",", is_compiled=is_compiled)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(some.lists(some.sampled_from(PIECES[:5] + PIECES[9:]), max_size=12).map(b"".join))
+def test_no_byte_around_a_text_is_read(content):
+    """Not even where counting 64 bytes at a time ends in the middle."""
+    records = Records.allocate(1000)
+    for side in SIDES:
+        text = TextSlice(guarded_bytes(content, side), 0, len(content), 10**9, is_final=True)
+        scanned = find_records(text, LAYOUT, records)
+        check_block(text, scanned.position, _batch(scanned.rows, scanned.lines), ",", is_compiled=True)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

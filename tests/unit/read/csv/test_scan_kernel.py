@@ -1,5 +1,6 @@
 """The compiled scanner, with `run_kernel` and `vector`: it must agree with the slow parser on every text."""
 
+import itertools
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from support.batches import assert_same
 from support.files import PIXEL_NAMES, csv_lines, make_digits
+from support.guarded_memory import SIDES, guarded_allocations, guarded_bytes
 
-from job.read.csv.block import Records, TextSlice, find_records, parse_block
+from job.errors import InternalError
+from job.read.csv.block import SPARE_BYTES, Records, TextSlice, find_records, parse_block
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import scan_records
 from job.read.layout.names import from_names, without_names
@@ -58,12 +61,23 @@ def _walking(text, layout, records):
         return scan_records(text, layout, records)
 
 
+def _text(content, side="end", *, limit=10**9, is_final=True):
+    """A text in guarded memory, of which no byte but SPARE_BYTES behind it may be read."""
+    return TextSlice(guarded_bytes(content, side, SPARE_BYTES), 0, len(content), limit, is_final)
+
+
 def _assert_agreement(content, layout, *, is_final=True, limit=10**9, rows=10, what=None):
-    """Fail unless all scanners give the same batch; `what` is shown with the failure."""
+    """Fail unless all scanners give the same batch; `what` is shown with the failure.
+
+    No compiled scanner may touch a byte around the text or around its results.
+    """
     text = TextSlice(bytearray(content), 0, len(content), limit, is_final)
     plain, plain_position = parse_block(text, 0, layout, find_records, rows)
+    side = SIDES[len(content) % 2]
     for scan in (_packing, _walking):
-        compiled, compiled_position = parse_block(text, 0, layout, scan, rows)
+        guarded = _text(content, side, limit=limit, is_final=is_final)
+        with guarded_allocations(side):
+            compiled, compiled_position = parse_block(guarded, 0, layout, scan, rows)
         assert compiled_position == plain_position, what
         assert_same(compiled, plain, what)
 
@@ -74,7 +88,7 @@ def test_plain_records_do_without_the_slow_parser(layout, scan):
     """Records of small numbers are parsed to their pixels and labels by the kernel alone."""
     content = CONTENTS[layout]
     records = Records.allocate(10, len(layout.passthrough_fields))
-    scanned = scan(TextSlice(bytearray(content), 0, len(content), 10**9, is_final=True), layout, records)
+    scanned = scan(_text(content), layout, records)
     assert scanned.rows == 4
     assert not records.needs_slow_parser.any()
     np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
@@ -142,9 +156,8 @@ def test_common_forms_of_numbers_do_without_the_slow_parser(layout, form):
         layout.delimiter.join(["3", *(form.format(value).replace(".", layout.decimal) for value in row.tolist())])
         for row in values
     ]
-    content = bytearray("\n".join(lines).encode())
     records = Records.allocate(10)
-    assert scan_records(TextSlice(content, 0, len(content), len(content), is_final=True), layout, records).rows == 4
+    assert scan_records(_text("\n".join(lines).encode()), layout, records).rows == 4
     assert not records.needs_slow_parser[:4].any()
     np.testing.assert_array_equal(records.pixels[:4], DIGITS.pixels)
     assert records.labels[:4].tolist() == [3] * 4
@@ -205,10 +218,30 @@ def test_any_delimiter_means_the_same(delimiter, has_labels):
     digits = make_digits(40, seed=11)
     lines = [line.replace(",", delimiter) for line in csv_lines(digits, has_labels=has_labels)]
     lines[7] = lines[7].replace(delimiter, ",", 1)
-    content = bytearray("\r\n".join(lines).encode())
-    text = TextSlice(content, 0, len(content), len(content), is_final=True)
     records = Records.allocate(50)
-    assert scan_records(text, layout, records).rows == 40
+    assert scan_records(_text("\r\n".join(lines).encode()), layout, records).rows == 40
     assert np.flatnonzero(records.needs_slow_parser[:40]).tolist() == [7]
     good = np.arange(40) != 7
     np.testing.assert_array_equal(records.pixels[:40][good], digits.pixels[good])
+
+
+@pytest.mark.parametrize("scan", [_packing, _walking])
+@pytest.mark.parametrize("tail", [b"7,7,", b"7,17,", b"7,,7,", b"7,7,,", b"7,7,255", b"7,7,7"])
+def test_no_byte_around_a_text_is_read(scan, tail):
+    """Nor one around its results is written, wherever the text ends in the 64 bytes that are looked at together."""
+    layout = without_names(784, ReadSettings(), "")
+    # A record before it, because bytes before the pixels decide which kernel parses them.
+    for before, head, fields, side in itertools.product((b"", b"1,2\n"), (b"", b"17,"), range(26, 36), SIDES):
+        content = before + head + b"7," * fields + tail
+        with guarded_allocations(side):
+            records = Records.allocate(4)
+            rows = scan(_text(content, side), layout, records).rows
+            assert rows == content.count(b"\n") + 1
+            assert records.needs_slow_parser[:rows].all()
+
+
+def test_a_text_without_bytes_to_spare_is_refused():
+    """Before any of it is read."""
+    content = bytearray(CONTENTS[LABELLED])
+    with pytest.raises(InternalError, match="without 3 to spare"):
+        scan_records(TextSlice(content, 0, len(content), len(content), is_final=True), LABELLED, Records.allocate(5))

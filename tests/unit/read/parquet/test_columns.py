@@ -149,7 +149,7 @@ def test_bad_fractions(open_parquet, storage, tmp_path, value, reason, detail):
 @pytest.mark.parametrize(
     ("values", "scale", "pixels"),
     [
-        ([0.0, 1.0], "auto", [0, 1]),
+        ([0.0, 1.0], "255", [0, 1]),
         ([0.0, 1.0], "1", [0, 255]),
         ([0, 1], "1", [0, 255]),
         ([0.0, 0.5], "auto", [0, 128]),

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.guarded_memory import SIDES, GuardedFile
 
 from job.read.parquet.footer import ChunkTable
 
@@ -30,8 +31,9 @@ def _written(**options):
     return file.getvalue()
 
 
-def _table(content, footer=None):
-    return ChunkTable(pa.BufferReader(content), footer or pq.read_metadata(io.BytesIO(content)))
+def _table(content, footer=None, side="end"):
+    """The table of a file, no byte around whose footer may be read."""
+    return ChunkTable(GuardedFile(content, side), footer or pq.read_metadata(io.BytesIO(content)))
 
 
 FILES = {
@@ -52,7 +54,7 @@ def test_chunks_are_where_pyarrow_says(options):
     footer, table = pq.read_metadata(io.BytesIO(content)), _table(content)
     for group in range(footer.num_row_groups):
         for index, name in enumerate([*PIXELS, "wide"]):
-            expected, found = footer.row_group(group).column(index), table.chunk(group, name)
+            expected, found = footer.row_group(group).column(index), table.chunks(group).get(name)
             assert found.offset == (expected.dictionary_page_offset or expected.data_page_offset)
             assert found.size_bytes == expected.total_compressed_size
             assert found.value_bytes == {"INT32": 4, "INT64": 8}[expected.physical_type]
@@ -63,12 +65,12 @@ def test_chunks_are_where_pyarrow_says(options):
 @pytest.mark.parametrize("name", ["text", "list", "list.list.element", "struct.a", "map", "nothing"])
 def test_other_columns_are_left_out(name):
     """Text, lists, maps, fields of a struct that may be null on two levels, and unknown names."""
-    assert _table(_written()).chunk(0, name) is None
+    assert _table(_written()).chunks(0).get(name) is None
 
 
 def test_other_codecs_are_left_out():
     """They are left to Arrow."""
-    assert _table(_written(compression="zstd")).chunk(0, "pixel0") is None
+    assert _table(_written(compression="zstd")).chunks(0).get("pixel0") is None
 
 
 def test_columns_in_another_file_are_left_out():
@@ -79,8 +81,8 @@ def test_columns_in_another_file_are_left_out():
     file = io.BytesIO()
     footer.write_metadata_file(file)
     table = _table(file.getvalue())
-    assert table.chunk(0, "pixel0") is None
-    assert _table(content).chunk(0, "pixel0") is not None
+    assert table.chunks(0).get("pixel0") is None
+    assert _table(content).chunks(0).get("pixel0") is not None
 
 
 def test_no_damage_ends_the_process():
@@ -92,7 +94,7 @@ def test_no_damage_ends_the_process():
     for place in range(start, len(content) - 8):
         for change in (1, 16, 128, 255):
             content[place] ^= change
-            chunk = _table(bytes(content), footer).chunk(0, "pixel2")
+            chunk = _table(bytes(content), footer).chunks(0).get("pixel2")
             content[place] ^= change
             refused += chunk is None
             assert chunk is None or 0 < chunk.offset <= len(content) - chunk.size_bytes
@@ -107,4 +109,5 @@ def test_a_truncated_footer_has_no_chunks():
     start = len(content) - 8 - size
     for length in range(0, 400, 7):
         cut = content[: start + length] + length.to_bytes(4, "little") + content[-4:]
-        assert _table(cut, footer).chunk(0, "pixel0") is None, length
+        for side in SIDES:
+            assert _table(cut, footer, side).chunks(0).get("pixel0") is None, length

@@ -4,9 +4,11 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from support.guarded_memory import SIDES, guarded_allocations, guarded_array
 
+from job.compiled.machine_code import kernel
 from job.contract import Reason
-from job.read.parquet.grid import Grid
+from job.read.table.grid import Grid
 
 NAMES = [f"pixel{index}" for index in range(784)]
 
@@ -20,13 +22,24 @@ NAMES = [f"pixel{index}" for index in range(784)]
 def test_columns_become_rows(rows, bounds, types):
     """Any range of rows is the transpose of the columns, whatever their types."""
     pixels = np.random.default_rng(rows).integers(0, 256, (rows, 784), np.uint8)
-    grid = Grid(rows, NAMES, "255")
-    for pixel in range(784):
-        grid.put(pixel, pa.array(pixels[:, pixel]).cast(types[pixel % 3]), 0)
-    start, stop = sorted(min(bound, rows) for bound in bounds)
-    found, rejects = grid.rows(start, stop)
+    with guarded_allocations(SIDES[rows % 2]):
+        grid = Grid(rows, NAMES, "255")
+        for pixel in range(784):
+            grid.put(pixel, pa.array(pixels[:, pixel]).cast(types[pixel % 3]), 0)
+        start, stop = sorted(min(bound, rows) for bound in bounds)
+        found, rejects = grid.rows(start, stop)
     np.testing.assert_array_equal(found, pixels[start:stop])
     assert rejects == {}
+
+
+def test_no_byte_around_columns_and_rows_is_touched():
+    """For any number of rows that a block of eight leaves over."""
+    for rows in (1, 7, 8, 9, 63, 64, 65, 71, 72):
+        for side in SIDES:
+            columns = guarded_array(np.random.default_rng(rows).integers(0, 256, (784, rows), np.uint8), side)
+            target = guarded_array(np.zeros((rows, 784), np.uint8), side)
+            kernel("job.read.table.grid_kernel", "transpose")(columns.ctypes.data, rows, rows, target.ctypes.data)
+            np.testing.assert_array_equal(target, columns.T)
 
 
 def test_a_column_written_directly():

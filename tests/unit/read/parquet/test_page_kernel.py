@@ -1,15 +1,19 @@
 """The page kernel: plain columns are decoded as Arrow decodes them, and all others are left to Arrow."""
 
+import bisect
 import io
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from support.guarded_memory import SIDES, GuardedFile, guarded_allocations, guarded_array, guarded_bytes
 
 from job.compiled.machine_code import kernel
 from job.read.parquet.footer import ChunkTable
-from job.read.parquet.grid import HEADER_NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
+from job.read.parquet.plain_pages import HEADER_NUMBERS, SLACK_BYTES, TABLE_BYTES, PlainPages
 
 ROWS = 1000
 RANDOM = np.random.default_rng(3)
@@ -31,20 +35,20 @@ def _written(columns, *, is_nullable=True, type_=None, **options):
     return file.getvalue()
 
 
-def _pages(content):
+def _pages(content, side="end"):
+    """The pages of a file, which is read into guarded memory."""
     footer = pq.read_metadata(io.BytesIO(content))
     assert footer.num_row_groups == 1
-    file = pa.BufferReader(content)
-    return PlainPages(file, ChunkTable(file, footer), 0, footer.num_rows)
+    file = GuardedFile(content, side)
+    with guarded_allocations(side):
+        return PlainPages(file, ChunkTable(file, footer), 0, footer.num_rows)
 
 
 def _decoded(content, name, start=0, stop=ROWS):
-    """A column's rows as the kernel decodes them; None if it is not plain. No byte around them is written."""
-    room = np.full(stop - start + 200, 170, np.uint8)
-    is_plain = _pages(content).put(name, start, room[100:-100])
-    assert (room[:100] == 170).all()
-    assert (room[-100:] == 170).all()
-    return room[100:-100] if is_plain else None
+    """A column's rows as the kernel decodes them; None if it is not plain. No byte around them is touched."""
+    side = SIDES[(len(name) + start) % 2]
+    target = guarded_array(np.empty(stop - start, np.uint8), side)
+    return target if _pages(content, side).put(name, start, target) else None
 
 
 PLAIN = {
@@ -103,10 +107,20 @@ def test_a_page_larger_than_its_buffer_is_left_to_arrow(monkeypatch):
     """Whatever size its header announces."""
     content = _written(INK, use_dictionary=False)
     page_bytes = 4 + 2 + len(COLUMNS["ink"]) * 4  # the length of its levels, the levels, and values
-    monkeypatch.setattr("job.read.parquet.grid._PAGE_BYTES", page_bytes - 1)
+    monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", page_bytes - 1)
     assert _decoded(content, "pixel") is None
-    monkeypatch.setattr("job.read.parquet.grid._PAGE_BYTES", page_bytes + 1)
+    monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", page_bytes + 1)
     assert _decoded(content, "pixel") is not None
+
+
+def _largest_page(content, monkeypatch):
+    """The size of the smallest buffer that all pages of a column fit into."""
+
+    def fits(page_bytes):
+        monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", page_bytes)
+        return _decoded(bytes(content), "pixel", 0, 100) is not None
+
+    return bisect.bisect_left(range(1000), True, key=fits)
 
 
 CUTS = [{}, {"compression": "none"}, {"data_page_version": "2.0"}, {"use_dictionary": False}]
@@ -120,13 +134,14 @@ def _by_arrow(content, otherwise):
 
 
 @pytest.mark.parametrize("options", CUTS)
-def test_damage_is_noticed_or_read_as_arrow_reads_it(options):
+def test_damage_is_noticed_or_read_as_arrow_reads_it(options, monkeypatch):
     """Whichever byte of a column is changed, it is left to Arrow, or its pixels are those that Arrow reads.
 
     Arrow refuses some changes to header fields that do not concern the pixels; then they are unchanged.
     """
     values = np.concatenate([COLUMNS["few"][:60], COLUMNS["runs"][:40]])
     content = bytearray(_written({"pixel": values}, write_statistics=False, **options))
+    monkeypatch.setattr("job.read.parquet.plain_pages._PAGE_BYTES", _largest_page(content, monkeypatch))
     chunk = pq.read_metadata(io.BytesIO(content)).row_group(0).column(0)
     start = chunk.dictionary_page_offset or chunk.data_page_offset
     agreed = left = 0
@@ -154,27 +169,71 @@ def _thrift(*numbers):
     )
 
 
-def _page(kind, content, values, encoding):
-    """An uncompressed page of version 1 with its header: type, sizes, and the number of values in the inner header."""
+def _page(kind, plain, values, encoding, *, is_snappy=False):
+    """A page of version 1 with its header: type, sizes, and the number of values in the inner header."""
     own = {0: 5, 2: 7}[kind]
-    sizes = [b"\x15" + _thrift(2 * number) for number in (kind, len(content), len(content))]
+    content = pa.compress(plain, "snappy", asbytes=True) if is_snappy else plain
+    sizes = [b"\x15" + _thrift(2 * number) for number in (kind, len(plain), len(content))]
     inner = b"\x15" + _thrift(2 * values) + b"\x15" + _thrift(2 * encoding) + b"\x00"
     return b"".join(sizes) + bytes([(own - 3) << 4 | 12]) + inner + b"\x00" + content
 
 
-def _decoded_chunk(content, rows):
-    """A column chunk as the kernel decodes it; None if it is not plain. The page buffer is followed by more indices."""
-    source, target = np.frombuffer(content, np.uint8), np.zeros(rows, np.uint8)
-    scratch = np.ones(TABLE_BYTES + 1000 + SLACK_BYTES + 2 * rows, np.uint8)
-    numbers, result = np.zeros(HEADER_NUMBERS, np.int64), np.zeros(1, np.int64)
-    kernel("job.read.parquet.page_kernel", "decode")(
-        source.ctypes.data, len(content), 4, False, False, rows, 0, rows, target.ctypes.data,
-        scratch.ctypes.data, 1000, numbers.ctypes.data, result.ctypes.data,
-    )  # fmt: skip
+def _decoded_chunk(content, rows, *, page_bytes=16, is_snappy=False, has_levels=False):
+    """A column chunk as the kernel decodes it; None if it is not plain.
+
+    No byte around the chunk, its rows and a page of `page_bytes` is touched, but for the page's slack.
+    """
+    for side in SIDES:
+        with guarded_allocations(side):
+            target, scratch = np.zeros(rows, np.uint8), np.ones(TABLE_BYTES + page_bytes + SLACK_BYTES, np.uint8)
+            numbers, result = np.zeros(HEADER_NUMBERS, np.int64), np.zeros(1, np.int64)
+        source = np.frombuffer(guarded_bytes(content, side), np.uint8)
+        kernel("job.read.parquet.page_kernel", "decode")(
+            source.ctypes.data, len(content), 4, is_snappy, has_levels, rows, 0, rows, target.ctypes.data,
+            scratch.ctypes.data, page_bytes, numbers.ctypes.data, result.ctypes.data,
+        )  # fmt: skip
     return target if result[0] else None
 
 
 DICTIONARY = _page(2, np.arange(4, dtype=np.int32).tobytes(), 4, 0)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    bits=some.integers(1, 8),
+    pieces=some.lists(some.tuples(some.booleans(), some.integers(1, 40)), min_size=1, max_size=6),
+    indices=some.randoms(use_true_random=False),
+    dropped=some.integers(0, 7),
+    is_snappy=some.booleans(),
+    has_levels=some.booleans(),
+)
+def test_indices_are_decoded_within_their_page(bits, pieces, indices, dropped, is_snappy, has_levels):
+    """Runs and packed groups of any width, up to the last byte of a page and of its buffer."""
+    content, expected = bytes([bits]), []
+    for is_packed, count in pieces:
+        if is_packed:
+            values = [indices.randrange(1 << bits) for _ in range(8 * count)]
+            number = sum(value << (bits * place) for place, value in enumerate(values))
+            content += _thrift(count << 1 | 1) + number.to_bytes(bits * count, "little")
+        else:
+            values = [indices.randrange(1 << bits)] * count
+            content += _thrift(count << 1) + bytes(values[:1])
+        expected += values
+    if pieces[-1][0]:
+        # The last of eight packed indices may be padding.
+        expected = expected[: len(expected) - dropped]
+    if has_levels:
+        levels = _thrift(len(expected) << 1) + b"\x01"
+        content = len(levels).to_bytes(4, "little") + levels + content
+    dictionary = np.arange(1 << bits, dtype=np.int32)[::-1].tobytes()
+    chunk = _page(2, dictionary, 1 << bits, 0, is_snappy=is_snappy)
+    chunk += _page(0, content, len(expected), 8, is_snappy=is_snappy)
+    options = {"is_snappy": is_snappy, "has_levels": has_levels}
+    for page_bytes in (max(len(content), len(dictionary)), 3000):
+        found = _decoded_chunk(chunk, len(expected), page_bytes=page_bytes, **options)
+        assert found.tolist() == [(1 << bits) - 1 - index for index in expected]
+    for lost in range(1, 12):
+        _decoded_chunk(chunk[:-lost], len(expected), page_bytes=3000, **options)
 
 
 def test_a_run_of_indices_ends_with_its_page():

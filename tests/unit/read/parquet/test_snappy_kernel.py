@@ -5,8 +5,22 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from support.guarded_memory import SIDES, guarded_array
 
 from job.read.parquet.snappy_kernel import unpack
+from job.read.parquet.plain_pages import SLACK_BYTES
+
+
+def _unpacked(packed, expected):
+    """The plain content of `expected` bytes; None if it is refused. No byte around both is touched, but for slack."""
+    found = set()
+    for side in SIDES:
+        source = guarded_array(np.frombuffer(packed, np.uint8), side)
+        target = guarded_array(np.zeros(expected + SLACK_BYTES, np.uint8), side)
+        is_good = unpack(source.ctypes.data, len(packed), target.ctypes.data, expected)
+        found.add(target[:expected].tobytes() if is_good else None)
+    [plain] = found
+    return plain
 
 
 @pytest.mark.slow
@@ -19,12 +33,10 @@ from job.read.parquet.snappy_kernel import unpack
 def test_snappy_is_unpacked(plain):
     """Whatever the compressor writes: literals, copies near and far, and overlapping copies."""
     packed = pa.compress(plain, "snappy", asbytes=True)
-    source, target = np.frombuffer(packed, np.uint8), np.zeros(len(plain) + 16, np.uint8)
-    assert unpack(source.ctypes.data, len(packed), target.ctypes.data, len(plain))
-    assert target[: len(plain)].tobytes() == plain
-    assert not unpack(source.ctypes.data, len(packed), target.ctypes.data, len(plain) + 1)
+    assert _unpacked(packed, len(plain)) == plain
+    assert _unpacked(packed, len(plain) + 1) is None
     if len(packed) > 1:
-        assert not unpack(source.ctypes.data, len(packed) - 1, target.ctypes.data, len(plain))
+        assert _unpacked(packed[:-1], len(plain)) is None
 
 
 BAD_SNAPPY = {
@@ -45,7 +57,19 @@ BAD_SNAPPY = {
 
 @pytest.mark.parametrize(("packed", "size"), BAD_SNAPPY.values(), ids=BAD_SNAPPY.keys())
 def test_invalid_data_is_refused(packed, size):
-    """Nothing is written beyond the target and its slack."""
-    source, target = np.frombuffer(packed + bytes(8), np.uint8), np.full(size + 32, 170, np.uint8)
-    assert not unpack(source.ctypes.data, len(packed), target.ctypes.data, size)
-    assert (target[size + 16 :] == 170).all()
+    """Whatever it says about lengths and offsets."""
+    assert _unpacked(packed, size) is None
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(some.binary(max_size=200), some.lists(some.tuples(some.floats(0, 1), some.binary(max_size=3)), max_size=4))
+def test_damaged_data_is_unpacked_as_arrow_unpacks_it(plain, changes):
+    """Or refused, as by Arrow."""
+    packed = bytearray(pa.compress(plain * 3, "snappy", asbytes=True))
+    for place, piece in changes:
+        start = int(place * len(packed))
+        packed[start : start + len(piece)] = piece
+    found = _unpacked(bytes(packed), len(plain) * 3)
+    if found is not None:
+        assert found == pa.decompress(bytes(packed), len(plain) * 3, "snappy", asbytes=True)

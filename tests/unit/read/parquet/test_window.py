@@ -14,7 +14,7 @@ from support.files import PIXEL_NAMES, make_digits, read_mnist
 from support.pictures import as_bytes, as_lists, as_pictures
 
 from job.contract import PixelBatch, Reason
-from job.read.parquet.window import window_rows
+from job.read.table.window import window_rows
 
 DIGITS = make_digits(12)
 
@@ -48,11 +48,11 @@ def test_rows_are_the_same_however_they_are_cut(open_parquet, storage, tmp_path,
     source = open_parquet(path)
     part_bytes, block_rows = data.draw(st.integers(1, 10**6)), data.draw(st.integers(1, 20))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("job.read.parquet.window._WINDOW_BYTES", data.draw(st.integers(1, 10**4)))
-        patch.setattr("job.read.parquet.window._STRIPE_BYTES", data.draw(st.sampled_from([5000, 10**5, 10**7])))
-        patch.setattr("job.read.parquet.window._RUN_ROWS", data.draw(st.integers(1, 13)))
-        patch.setattr("job.read.parquet.parquet_source._GRID_ROWS", data.draw(st.integers(1, 13)))
-        patch.setattr("job.read.parquet.parquet_source._SLICE_BYTES", data.draw(st.integers(1, 10**5)))
+        patch.setattr("job.read.table.window._WINDOW_BYTES", data.draw(st.integers(1, 10**4)))
+        patch.setattr("job.read.table.window._STRIPE_BYTES", data.draw(st.sampled_from([5000, 10**5, 10**7])))
+        patch.setattr("job.read.table.window._RUN_ROWS", data.draw(st.integers(1, 13)))
+        patch.setattr("job.read.table.table_source._GRID_ROWS", data.draw(st.integers(1, 13)))
+        patch.setattr("job.read.table.table_source._SLICE_BYTES", data.draw(st.integers(1, 10**5)))
         batches = [batch for each in source.split(part_bytes) for batch in source.read(storage, each, block_rows)]
     assert max(len(batch.pixels) for batch in batches) <= block_rows
     assert_same(joined(batches), PixelBatch(DIGITS.pixels, DIGITS.labels))
@@ -60,8 +60,8 @@ def test_rows_are_the_same_however_they_are_cut(open_parquet, storage, tmp_path,
 
 def test_bad_values_in_windows(open_parquet, storage, tmp_path, digits, monkeypatch):
     """Each bad row of a row group that is read in windows has one reject, for its first bad column."""
-    monkeypatch.setattr("job.read.parquet.window._WINDOW_BYTES", 784 * 10)
-    monkeypatch.setattr("job.read.parquet.parquet_source._GRID_ROWS", 5)
+    monkeypatch.setattr("job.read.table.window._WINDOW_BYTES", 784 * 10)
+    monkeypatch.setattr("job.read.table.table_source._GRID_ROWS", 5)
     bad = pa.array([None if row % 7 == 0 else 256 if row % 7 == 1 else 1 for row in range(100)])
     path = tmp_path / "a.parquet"
     pq.write_table(_table(digits=digits, pixel3=bad, pixel700=bad), path)

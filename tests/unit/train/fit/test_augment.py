@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.guarded_memory import SIDES, guarded_allocations, guarded_array
 
 from job.train.fit.augment import (
     _SPLINES,
@@ -36,12 +37,16 @@ def noise():
 
 
 def _deform_all(pixels, matrix, coefficients=None):
-    """All images, deformed alike."""
+    """All images, deformed alike; no byte around them is touched."""
     rows = len(pixels)
     if coefficients is None:
         coefficients = np.zeros((2, 6, 6), np.float32)
     every = [np.broadcast_to(np.array(array, np.float32), (rows, *np.shape(array))) for array in (matrix, coefficients)]
-    return deform_images(pixels, np.arange(rows), *every)
+    for side in SIDES:
+        arrays = [guarded_array(array, side) for array in (pixels, np.arange(rows), *every)]
+        with guarded_allocations(side):
+            found = deform_images(*arrays)
+    return found
 
 
 def _draw(deformations, rows=20_000):

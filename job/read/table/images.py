@@ -1,6 +1,7 @@
 """One column of images -> uint8 (n, 784), in any form: lists of 784 or of 28 by 28 numbers, raw bytes, or PNG pictures.
 
 If every row is whole, the column's memory is the matrix: numbers are converted at most, raw bytes not even copied.
+`written_images` reads the forms that hold an image in another way: text cells and Spark's vectors.
 """
 
 from typing import Any, ClassVar
@@ -10,9 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from job.contract import PIXELS, SIDE, Pixels, Reason, Reject
-from job.read.arrow import BYTES_FIELD, is_list, item_bounds, validity, values
+from job.read.arrow import BYTES_FIELD, is_list, is_vector, item_bounds, validity, values
 from job.read.pictures import SIGNATURE, BadPicture, decode_png
-from job.read.pixels import pixel_reject, to_pixels
+from job.read.pixels import to_pixels
+from job.read.table.numbers import as_numbers, is_number_column, is_text_column, number_reject
+from job.read.table.written_images import from_cells, from_vectors, numbers_in_cells
 from job.settings import PixelScale
 
 Rejects = dict[int, Reject]
@@ -36,16 +39,30 @@ class Images:
         column = self._column.slice(start, stop - start)
         if is_list(column.type):
             pixels, rejects = _from_lists(column, self._name, self._scale)
+        elif is_text_column(column.type):
+            pixels, rejects = from_cells(column, self._name, self._scale)
+        elif is_vector(column.type):
+            pixels, rejects = from_vectors(column, self._name, self._scale)
         else:
-            pixels, rejects = _from_bytes(*_byte_column(column, self._name))
+            pixels, rejects = _from_bytes(*_byte_column(column, self._name), self._scale)
         if self._is_transposed:
             pixels = pixels.reshape(-1, SIDE, SIDE).transpose(0, 2, 1).reshape(-1, PIXELS)
         return pixels, rejects
 
 
-def numbers_in(column: pa.Array) -> npt.NDArray[Any]:
-    """The numbers in a column of numbers or of lists of them, (n,), without nulls."""
-    leaves = _leaves(column.storage if isinstance(column, pa.ExtensionArray) else column)
+def numbers_in(column: pa.Array, *, is_image: bool) -> npt.NDArray[Any]:
+    """The numbers in a column of pixels or of images, (n,), without nulls; none for pictures.
+
+    Of vectors, the zeros that are not stored are left out.
+    """
+    column = column.storage if isinstance(column, pa.ExtensionArray) else column
+    if is_image and is_text_column(column.type):
+        return numbers_in_cells(column)
+    if is_vector(column.type):
+        column = column.field("values")
+    if pa.types.is_struct(column.type) or not (is_list(column.type) or is_number_column(column.type)):
+        return _raw_numbers(column)
+    leaves = as_numbers(_leaves(column))
     return values(leaves)[validity(leaves)]
 
 
@@ -55,15 +72,15 @@ def numbers_in(column: pa.Array) -> npt.NDArray[Any]:
 def _from_lists(column: pa.Array, name: str, scale: PixelScale) -> tuple[Pixels, Rejects]:
     rejects = _missing(column, name)
     starts, whole = _whole_images(column, name, rejects)
-    leaves = _leaves(column)
-    selection = _selection(starts)
-    pixels, is_pixel = to_pixels(values(leaves)[selection].reshape(len(starts), PIXELS), scale)
-    if leaves.null_count:
-        is_pixel &= validity(leaves)[selection].reshape(is_pixel.shape)
+    leaves, starts = _cut(_leaves(column), starts, PIXELS)
+    numbers, selection = as_numbers(leaves), _selection(starts)
+    pixels, is_pixel = to_pixels(values(numbers)[selection].reshape(len(starts), PIXELS), scale)
+    if numbers.null_count:
+        is_pixel &= validity(numbers)[selection].reshape(is_pixel.shape)
     for image in [] if is_pixel.all() else np.flatnonzero(~is_pixel.all(axis=1)).tolist():
         pixel, row = int(is_pixel[image].argmin()), int(whole[image])
         value = leaves[int(starts[image]) + pixel].as_py()
-        rejects[row] = pixel_reject(row, name, f"{name}[{pixel}]", value, scale)
+        rejects[row] = number_reject(row, name, f"{name}[{pixel}]", value, scale)
     if len(whole) < len(column):
         all_pixels = np.zeros((len(column), PIXELS), np.uint8)
         all_pixels[whole] = pixels
@@ -89,7 +106,7 @@ def _whole_squares(
     column: pa.Array, name: str, starts: _Starts, whole: npt.NDArray[np.intp], rejects: Rejects
 ) -> tuple[_Starts, npt.NDArray[np.intp]]:
     """What `_whole_images` returns, for rows that are lists of 28 lists; these may still have the wrong length."""
-    lines = column.values
+    lines, starts = _cut(column.values, starts, SIDE)
     line_starts, line_stops = item_bounds(lines)
     indices = starts[:, None] + np.arange(SIDE)
     lengths = np.where(validity(lines), line_stops - line_starts, -1)[indices].reshape(len(starts), SIDE)
@@ -112,6 +129,17 @@ def _leaves(column: pa.Array) -> pa.Array:
     while is_list(column.type):
         column = column.values
     return column
+
+
+def _cut(values_: pa.Array, starts: _Starts, size: int) -> tuple[pa.Array, _Starts]:
+    """The values between the first and the last item of `size`, and where the items start in them.
+
+    The column may be a slice of a far longer one, whose values would be converted again for each slice.
+    """
+    if not len(starts):
+        return values_.slice(0, 0), starts
+    first = int(starts.min())
+    return values_.slice(first, int(starts.max()) + size - first), starts - first
 
 
 def _selection(starts: _Starts) -> slice | npt.NDArray[np.int64]:
@@ -144,33 +172,51 @@ def _byte_column(column: pa.Array, name: str) -> tuple[pa.Array, str, Rejects]:
     return column, name, rejects
 
 
-def _from_bytes(column: pa.Array, name: str, rejects: Rejects) -> tuple[Pixels, Rejects]:
+def _from_bytes(column: pa.Array, name: str, rejects: Rejects, scale: PixelScale) -> tuple[Pixels, Rejects]:
     starts, stops = item_bounds(column)
-    buffer = column.buffers()[-1]
-    data = np.frombuffer(buffer or b"", np.uint8)
+    data = np.frombuffer(column.buffers()[-1] or b"", np.uint8)
     is_raw = stops - starts == PIXELS
-    if not rejects and is_raw.all() and len(column) and (np.diff(starts) == PIXELS).all():
+    if scale == "255" and not rejects and is_raw.all() and len(column) and (np.diff(starts) == PIXELS).all():
         pixels = data[starts[0] : stops[-1]].reshape(len(column), PIXELS)
         if not (pixels[:, : len(SIGNATURE)] == np.frombuffer(SIGNATURE, np.uint8)).all(axis=1).any():
             return pixels, rejects
     pixels = np.zeros((len(column), PIXELS), np.uint8)
     for row in range(len(column)):
-        if row not in rejects:
-            try:
-                pixels[row] = _image(data[starts[row] : stops[row]])
-            except BadPicture as problem:
-                rejects[row] = Reject(row, Reason.BAD_IMAGE, f"{name} {problem}", name)
+        if row in rejects:
+            continue
+        content = data[starts[row] : stops[row]]
+        try:
+            pixels[row] = decode_png(content.tobytes()) if _is_png(content) else _raw_image(content)
+        except BadPicture as problem:
+            rejects[row] = Reject(row, Reason.BAD_IMAGE, f"{name} {problem}", name)
+            continue
+        if scale == "1" and not _is_png(content):
+            pixels[row], is_pixel = to_pixels(content, scale)
+            if not is_pixel.all():
+                pixel = int(is_pixel.argmin())
+                rejects[row] = number_reject(row, name, f"{name}[{pixel}]", int(content[pixel]), scale)
+                pixels[row] = 0
     return pixels, rejects
 
 
-def _image(content: Pixels) -> Pixels:
-    """784 raw pixels as they are, or a PNG decoded. Raises BadPicture."""
-    head = content[: len(SIGNATURE)].tobytes()
-    if head != SIGNATURE and len(content) == PIXELS:
-        return content
-    if head != SIGNATURE:
+def _is_png(content: Pixels) -> bool:
+    return content[: len(SIGNATURE)].tobytes() == SIGNATURE
+
+
+def _raw_image(content: Pixels) -> Pixels:
+    """784 raw pixels as they are. Raises BadPicture."""
+    if len(content) != PIXELS:
         raise BadPicture(f"holds {len(content)} bytes, expected {PIXELS} pixels or a PNG")
-    return decode_png(content.tobytes())
+    return content
+
+
+def _raw_numbers(column: pa.Array) -> npt.NDArray[np.uint8]:
+    """The bytes of the images that are raw, (n,)."""
+    column, _, _ = _byte_column(column, "")
+    starts, stops = item_bounds(column)
+    data = np.frombuffer(column.buffers()[-1] or b"", np.uint8)
+    images = [data[start:stop] for start, stop in zip(starts, stops, strict=True) if stop - start == PIXELS]
+    return np.concatenate([np.empty(0, np.uint8), *(each for each in images if not _is_png(each))])
 
 
 def _missing(column: pa.Array, place: str, name: str | None = None) -> Rejects:

@@ -1,22 +1,22 @@
-"""A row group of 784 columns -> images, with a window of its rows in memory at a time.
+"""A group of rows with 784 columns -> images, with a window of its rows in memory at a time.
 
-Plain columns are decoded one by one (`grid.PlainPages`), the others by Arrow. Arrow decodes a column page by page and
-keeps the page, so that 784 columns read side by side keep 784 pages, up to a gigabyte however few rows are asked for.
-So columns are read a few at a time, from end to end of the window, which is also faster. A row group with more rows
-than a window is decoded from its start once for each window: its time grows with their number, its memory does not.
+Plain columns of Parquet are decoded one by one (`parquet.plain_pages`), the others by Arrow. Arrow decodes a column
+page by page and keeps the page, so that 784 columns read side by side keep 784 pages, up to a gigabyte however few rows
+are asked for. So columns are read a few at a time, from end to end of the window, which is also faster. A group with
+more rows than a window is decoded from its start once for each window: its time grows with their number, its memory
+does not.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from job.contract import PIXELS, Pixels, Reject
-from job.read.parquet.columns import Columns
-from job.read.parquet.footer import ChunkTable
-from job.read.parquet.grid import Grid, PlainPages
+from job.read.table.columns import Columns
+from job.read.table.grid import Grid
 from job.settings import MIB, PixelScale
 from job.storage import CheckStop
 
@@ -31,35 +31,53 @@ _STRIPE_BYTES: Final = 2 * MIB
 _DECODED_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class OpenParquet:
-    """An open Parquet file. raw: its bytes, for reads at any offset. table: parses where its columns are.
+class Decoder(Protocol):
+    """Decodes columns of one group without Arrow."""
 
-    check_stop: called with every piece that is decoded.
-    """
+    def put(self, name: str, start: int, target: npt.NDArray[np.uint8]) -> bool:
+        """Write the pixels of column `name` from row `start` on to `target`, (n,); False if Arrow has to read it."""
+        ...
 
-    parquet: pq.ParquetFile
-    raw: pa.NativeFile
-    table: Callable[[], ChunkTable]
-    check_stop: CheckStop
+
+class OpenTable(Protocol):
+    """An open file whose rows are in groups. Not for use by several threads."""
+
+    @property
+    def group_count(self) -> int:
+        """The number of groups."""
+        ...
+
+    @property
+    def check_stop(self) -> CheckStop:
+        """Called with every piece that is decoded."""
+        ...
+
+    def rows(self, group: int) -> int:
+        """The number of rows that the file announces for a group."""
+        ...
+
+    def batches(self, group: int, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Some columns of a group, in batches of `rows` and perhaps a smaller last one; of no columns, too."""
+        ...
+
+    def decoder(self, group: int) -> Decoder | None:
+        """What decodes a group's columns of integers 0-255 faster than Arrow, if anything does."""
+        ...
 
 
 class Windows:
-    """The images of a row group, which are asked for in order."""
+    """The images of a group, which are asked for in order."""
 
-    def __init__(self, file: OpenParquet, group: int, columns: Columns, scale: PixelScale, step: int) -> None:
+    def __init__(self, table: OpenTable, group: int, columns: Columns, scale: PixelScale, step: int) -> None:
         """step: how many rows are asked for at once; only the last time it may be fewer."""
-        parquet = file.parquet
-        self._check_stop = file.check_stop
-        self._parquet = parquet
+        self._table = table
         self._group = group
-        self._rows: int = parquet.metadata.row_group(group).num_rows
+        self._rows = table.rows(group)
         self._columns = columns
         self._window_rows = min(self._rows, window_rows(self._rows, step))
         self._grid = Grid(self._window_rows, columns.pixels, scale)
         self._start = self._stop = 0
-        # The kernel decodes integers 0-255 only.
-        self._pages = PlainPages(file.raw, file.table(), group, self._rows) if scale == "255" else None
+        self._decoder = table.decoder(group) if scale == "255" and columns.are_integers else None
 
     def rows(self, start: int, stop: int) -> tuple[Pixels, dict[int, Reject]]:
         """The images [start, stop), uint8 (n, 784), 0 where rejected; and rejects by row, counted from `start`.
@@ -69,7 +87,9 @@ class Windows:
         if stop > self._stop:
             self._load(start)
         if stop > self._stop:
-            raise pa.ArrowInvalid(f"row group {self._group}: has more than the {self._rows} rows of the footer")
+            raise pa.ArrowInvalid(
+                f"row group {self._group}: has more than the {self._rows} rows that the file announces"
+            )
         return self._grid.rows(start - self._start, stop - self._start)
 
     def _load(self, start: int) -> None:
@@ -85,26 +105,24 @@ class Windows:
                 row += len(records)
             if row != self._stop - start:
                 raise pa.ArrowInvalid(
-                    f"row group {self._group}, column {names[0]}: has {start + row} rows, but the footer says "
+                    f"row group {self._group}, column {names[0]}: has {start + row} rows, but the file announces "
                     f"{self._rows}"
                 )
 
     def _put_plain(self, pixel: int) -> bool:
         """Decode a column into the grid without Arrow; returns whether it is plain."""
-        if self._pages is None:
+        if self._decoder is None:
             return False
-        self._check_stop()
-        return self._pages.put(
+        self._table.check_stop()
+        return self._decoder.put(
             self._columns.pixels[pixel], self._start, self._grid.column(pixel, 0, self._stop - self._start)
         )
 
     def _records(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Some columns of the window, in runs of rows, decoded from the start of the row group."""
         row = 0
-        for records in self._parquet.iter_batches(
-            _RUN_ROWS, row_groups=[self._group], columns=names, use_threads=False
-        ):
-            self._check_stop()
+        for records in self._table.batches(self._group, names, _RUN_ROWS):
+            self._table.check_stop()
             first, row = row, row + len(records)
             if row > self._start:
                 skipped = max(0, self._start - first)

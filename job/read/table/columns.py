@@ -1,10 +1,12 @@
-"""Which columns of a Parquet file are the pixels, the label and passthrough columns, decided by its schema alone.
+"""Which columns of a table are the pixels, the label and passthrough columns, decided by its schema.
 
-Pixels are 784 columns of numbers, which `layout.names` finds by name, or one column of images, found here by its type.
+Pixels are 784 columns of numbers, which `layout.names` finds by name, or one column of images, found here by its type;
+only a column of text has to be looked into.
 """
 
 import difflib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +15,19 @@ import pyarrow as pa
 from job.contract import PIXELS
 from job.errors import LayoutError
 from job.flag_names import Flag
-from job.read.arrow import BYTES_FIELD, can_be_image, is_number, is_text, leaf_type, storage_type, width_bytes
+from job.read.arrow import (
+    BYTES_FIELD,
+    can_be_image,
+    holds_numbers,
+    is_list,
+    is_text,
+    is_vector,
+    leaf_type,
+    storage_type,
+    width_bytes,
+)
 from job.read.layout.names import LABEL_NAMES, from_names
+from job.read.table.numbers import is_number_column, is_text_column
 from job.settings import ReadSettings
 
 IMAGE_NAMES: Final = ("image", "pixels", "features", "img")
@@ -25,17 +38,18 @@ class Columns:
     """The columns to read, by name.
 
     pixels: 784 columns, row-major; or one column of images. file_order: indices into `pixels`, in the file's order of
-    columns. label: the label's column, or None. passthrough: in the user's order; empty if there are none. is_float:
-    any pixel column is floating-point. is_transposed: images are stored column by column. row_bytes: about how much
-    memory a row takes, apart from text and byte strings. reader_names: what to ask Arrow's reader for. others: the
-    columns that are skipped.
+    columns. label: the label's column, or None. passthrough: in the user's order; empty if there are none. is_boolean:
+    the pixels are booleans, of which true is full ink. are_integers: all pixel columns are. is_transposed: images are
+    stored column by column. row_bytes: about how much memory a row takes, apart from text and byte strings.
+    reader_names: what to ask Arrow's reader for. others: the columns that are skipped.
     """
 
     pixels: tuple[str, ...]
     file_order: tuple[int, ...]
     label: str | None
     passthrough: pa.Schema
-    is_float: bool
+    is_boolean: bool
+    are_integers: bool
     is_transposed: bool
     row_bytes: int
     reader_names: tuple[str, ...]
@@ -60,11 +74,17 @@ class Columns:
         return pa.RecordBatch.from_arrays(plain, schema=self.passthrough)
 
 
-def choose_columns(schema: pa.Schema, settings: ReadSettings, where: str) -> Columns:
-    """Settle which column is which. `where` names the file in errors. Raises LayoutError."""
+def choose_columns(
+    schema: pa.Schema, settings: ReadSettings, where: str, looks_like_images: Callable[[str], bool]
+) -> Columns:
+    """Settle which column is which. `where` names the file in errors. Raises LayoutError.
+
+    looks_like_images: whether the first values of a column of text, or of lists of text, look like images.
+    """
     # Once: Arrow makes a new list for each `schema.names`, and searches all columns for each `schema.field(name)`.
-    all_names, fields = schema.names, {field.name: field for field in schema}
-    image = _image_column(schema, settings, where) if len(schema) < PIXELS else None
+    all_names, fields = schema.names, list(schema)
+    places = {name: index for index, name in enumerate(all_names)}
+    image = _image_column(fields, settings, where, looks_like_images) if len(fields) < PIXELS else None
     if image is not None:
         _check_unique(all_names, where)
         label = _label_beside(image, all_names, settings, where)
@@ -73,36 +93,49 @@ def choose_columns(schema: pa.Schema, settings: ReadSettings, where: str) -> Col
         layout = from_names(all_names, settings, where)
         label = None if layout.label_field is None else all_names[layout.label_field]
         pixels = tuple(all_names[field] for field in layout.pixel_fields)
-        for name in pixels:
-            _check_number(fields[name], where)
+    types = [fields[places[name]].type for name in pixels]
+    if image is None:
+        _check_numbers(pixels, types, where)
     if label is not None:
-        _check_label(fields[label], where)
-    passthrough = pa.schema([_passthrough_field(schema, name, where) for name in dict.fromkeys(settings.keep)])
-    types = [fields[name].type for name in (*pixels, *passthrough.names)]
+        _check_label(fields[places[label]], where)
+    passthrough = pa.schema([_passthrough_field(fields, places, name, where) for name in dict.fromkeys(settings.keep)])
     used = dict.fromkeys([*pixels, *([] if label is None else [label]), *passthrough.names])
-    places = {name: index for index, name in enumerate(all_names)}
+    # A handful of types for hundreds of columns.
+    kinds = Counter([*types, *passthrough.types])
+    leaves = {leaf_type(type_) for type_ in set(types)}
+    is_boolean = any(map(pa.types.is_boolean, leaves))
+    if is_boolean and len(leaves) > 1:
+        odd = next(name for name, type_ in zip(pixels, types, strict=True) if pa.types.is_boolean(type_))
+        raise LayoutError(f"{where}: pixel column {odd!r} is of type bool, but others are not; expected one kind")
     return Columns(
         pixels,
         tuple(sorted(range(len(pixels)), key=lambda pixel: places[pixels[pixel]])),
         label,
         passthrough,
-        is_float=any(pa.types.is_floating(leaf_type(type_)) for type_ in types[: len(pixels)]),
+        is_boolean=is_boolean,
+        are_integers=all(map(pa.types.is_integer, leaves)),
         is_transposed=settings.is_transposed,
-        row_bytes=sum(map(width_bytes, types)),
-        reader_names=tuple(dict.fromkeys(_reader_name(fields[name]) for name in used)),
+        row_bytes=sum(width_bytes(type_) * times for type_, times in kinds.items()),
+        reader_names=tuple(dict.fromkeys(_reader_name(fields[places[name]]) for name in used)),
         others=tuple(name for name in all_names if name not in used),
     )
 
 
 def _reader_name(field: pa.Field) -> str:
-    """What to ask Arrow's reader for: of a struct, only its bytes."""
-    return f"{field.name}.{BYTES_FIELD}" if pa.types.is_struct(field.type) else field.name
+    """What to ask Arrow's reader for: of a picture's struct, only its bytes."""
+    is_picture = pa.types.is_struct(field.type) and not is_vector(field.type)
+    return f"{field.name}.{BYTES_FIELD}" if is_picture else field.name
 
 
-def _image_column(schema: pa.Schema, settings: ReadSettings, where: str) -> str | None:
+def _image_column(
+    fields: list[pa.Field], settings: ReadSettings, where: str, looks_like_images: Callable[[str], bool]
+) -> str | None:
     """The only column whose type can hold images, or the one of several with a usual name; None if there is none."""
     taken = {settings.label_column, *settings.keep}
-    found = [field.name for field in schema if field.name not in taken and can_be_image(field.type)]
+    free = [field for field in fields if field.name not in taken]
+    found = [field.name for field in free if can_be_image(field.type)]
+    if not found:
+        found = [field.name for field in free if _can_be_written(field.type) and looks_like_images(field.name)]
     named = [name for name in found if name.strip().lower() in IMAGE_NAMES]
     if len(found) > 1 and len(named) != 1:
         raise LayoutError(
@@ -110,6 +143,11 @@ def _image_column(schema: pa.Schema, settings: ReadSettings, where: str) -> str 
             f"expected one such column, or one named {', '.join(IMAGE_NAMES[:-1])} or {IMAGE_NAMES[-1]}"
         )
     return next(iter(named or found), None)
+
+
+def _can_be_written(type_: pa.DataType) -> bool:
+    """Whether a column of a type may hold images as text, or as lists of text."""
+    return is_text_column(type_) or (is_list(storage_type(type_)) and is_text(leaf_type(type_)))
 
 
 def _label_beside(image: str, names: list[str], settings: ReadSettings, where: str) -> str | None:
@@ -128,9 +166,9 @@ def _label_beside(image: str, names: list[str], settings: ReadSettings, where: s
     return found[0] if found else None
 
 
-def _passthrough_field(schema: pa.Schema, name: str, where: str) -> pa.Field:
-    _check_known(name, schema.names, where)
-    type_ = schema.field(name).type
+def _passthrough_field(fields: list[pa.Field], places: dict[str, int], name: str, where: str) -> pa.Field:
+    _check_known(name, list(places), where)
+    type_ = fields[places[name]].type
     if pa.types.is_dictionary(type_):  # an encoding, which may differ between row groups
         type_ = type_.value_type
     if pa.types.is_nested(storage_type(type_)):
@@ -151,12 +189,14 @@ def _check_unique(names: list[str], where: str) -> None:
         raise LayoutError(f"{where}: column {name!r} appears {times} times; names must be unique")
 
 
-def _check_number(field: pa.Field, where: str) -> None:
-    if not is_number(field.type):
-        raise LayoutError(f"{where}: pixel column {field.name!r} is of type {field.type}, expected a number")
+def _check_numbers(names: tuple[str, ...], types: list[pa.DataType], where: str) -> None:
+    are_numbers = {type_: is_number_column(type_) for type_ in set(types)}
+    for name, type_ in zip(names, types, strict=True):
+        if not are_numbers[type_]:
+            raise LayoutError(f"{where}: pixel column {name!r} is of type {type_}, expected a number")
 
 
 def _check_label(field: pa.Field, where: str) -> None:
     type_ = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if not (is_number(type_) or is_text(type_)):
+    if pa.types.is_boolean(type_) or not (holds_numbers(type_) or is_text(type_)):
         raise LayoutError(f"{where}: label column {field.name!r} is of type {field.type}, expected a number or text")
