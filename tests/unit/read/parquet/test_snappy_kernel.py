@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from support.guarded_memory import SIDES, guarded_array
 
-from job.read.parquet.snappy_kernel import unpack
 from job.read.parquet.plain_pages import SLACK_BYTES
+from job.read.parquet.snappy_kernel import unpack
 
 
 def _unpacked(packed, expected):
