@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import Counter
 from enum import StrEnum
 from typing import Any, Final, Literal, TextIO
 
@@ -40,6 +41,7 @@ class Event(StrEnum):
 _NOT_IN_TEXT: Final = frozenset({Event.STARTED, Event.PLANNED})
 _LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
 _PACKAGE: Final = "job"
+_SAME_WARNINGS: Final = 5
 # The control characters of ASCII and Latin-1. A file name may hold any of them but NUL.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
@@ -64,6 +66,7 @@ def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
         is_terminal = sys.stderr.isatty() and sys.stdout.isatty()
         omitted = {*_NOT_IN_TEXT, Event.FINISHED} if is_terminal else _NOT_IN_TEXT
         handler.addFilter(lambda record: _event_of(record) not in omitted)
+    handler.addFilter(_BoundedWarnings())
     package_log = logging.getLogger(_PACKAGE)
     package_log.handlers[:] = [handler]
     package_log.setLevel(_LEVELS[verbosity])
@@ -97,6 +100,26 @@ def _event_of(record: logging.LogRecord) -> Event:
 
 def _is_of_package(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == _PACKAGE
+
+
+class _BoundedWarnings(logging.Filter):
+    """Lets a few warnings of the package with the same wording pass: thousands of files may have the same flaw.
+
+    Warnings that are events are bounded where they are logged, and counted in the report.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING or not _is_of_package(record) or _event_of(record) is not Event.MESSAGE:
+            return True
+        kind = record.name, str(record.msg)
+        self._counts[kind] += 1
+        if self._counts[kind] == _SAME_WARNINGS:
+            record.msg = f"{record.msg}; more warnings like this one are not logged"
+        return self._counts[kind] <= _SAME_WARNINGS
 
 
 class _StandardErrorHandler(logging.StreamHandler[TextIO]):

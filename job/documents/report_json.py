@@ -60,6 +60,7 @@ class InputFigures(TypedDict):
     path: Annotated[str, "relative to the deepest folder that holds all inputs"]
     rows: int
     rejected: int
+    labelled: Annotated[int, "scored rows with a label"]
     accuracy: Share | None
 
 

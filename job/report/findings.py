@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from job.report.drift import describe_shift, is_shift
+from job.report.metrics import wilson_interval
 from job.report.words import many, percent
 
 # The histograms compared with those of the training images, by their key under `drift`.
@@ -19,6 +20,9 @@ DRIFTS: Final = {"predicted": "predicted digits", "ink": "ink", "intensity": "in
 _LESS_SURE_BY: Final = 0.05
 _SPREAD: Final = 0.5
 _MIN_ROWS: Final = 20
+# Of inputs like the model's test images, fewer than one in ten thousand is below the interval of this quantile.
+_Z_INPUT: Final = 4.0
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,26 @@ def _about_accuracy(report: Mapping[str, Any]) -> list[Finding]:
         found = percent(report["accuracy"])
         usual = percent(expected)
         return [Finding("accuracy", f"Less accurate ({found}) than on the model's own test images ({usual})")]
+    if worse := _worse_inputs(report, expected):
+        shown = ", ".join(f"{each['path']} ({percent(each['accuracy'])})" for each in worse[:_SHOWN])
+        more = f" and {len(worse) - _SHOWN} more" if len(worse) > _SHOWN else ""
+        files = many(len(worse), "file")
+        return [Finding("accuracy", f"{files} less accurate than the model's own test images: {shown}{more}")]
     comparison = "More accurate than" if low > expected else "As accurate as"
     return [Finding("accuracy", f"{comparison} on the model's own test images ({percent(expected)})", is_fine=True)]
+
+
+def _worse_inputs(report: Mapping[str, Any], expected: float) -> list[Mapping[str, Any]]:
+    """Inputs that chance does not make so much less accurate; none of many does if they are like the test images."""
+    worse = []
+    for each in report["inputs"]:
+        # Reports of earlier versions do not count an input's labels.
+        labelled = each.get("labelled", each["rows"] - each["rejected"])
+        correct = round((each["accuracy"] or 0.0) * labelled)
+        interval = wilson_interval(correct, labelled, _Z_INPUT)
+        if each["accuracy"] is not None and interval and interval[1] < expected:
+            worse.append(each)
+    return worse
 
 
 def _about_confidence(report: Mapping[str, Any], expected: float) -> list[Finding]:
@@ -187,7 +209,13 @@ def _about_drift(report: Mapping[str, Any]) -> list[Finding]:
     ]
     if shifted:
         return [Finding("drift", f"Unlike the training images: {', '.join(shifted)}")]
-    files = sum(each.needs_attention for each in drift_by_input(report))
+    # Where labels tell a file's accuracy, another share of digits is no flaw: files may be sorted by their labels.
+    labelled = {each["path"] for each in report["inputs"] if each["accuracy"] is not None}
+    names = {path: DRIFTS.keys() - {"predicted"} for path in labelled}
+    files = sum(
+        any(each.shifts[name].needs_attention for name in names.get(each.path, DRIFTS))
+        for each in drift_by_input(report)
+    )
     if files:
         return [Finding("drift", f"{many(files, 'file')} unlike the training images")]
     return [Finding("drift", "Like the training images, by ink and predicted digits", is_fine=True)]

@@ -63,16 +63,16 @@ def accuracy(tally: Tally) -> float | None:
     return _ratio(tally.correct, tally.labelled)
 
 
-def wilson_interval(successes: int, trials: int) -> list[float] | None:
-    """The 95 % confidence interval of a proportion; None without trials.
+def wilson_interval(successes: int, trials: int, z: float = _Z95) -> list[float] | None:
+    """The confidence interval of a proportion; None without trials. z: its normal quantile, by default for 95 %.
 
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212.
     """
     if not trials:
         return None
     share = successes / trials
-    spread = _Z95 * (share * (1 - share) / trials + _Z95**2 / (4 * trials**2)) ** 0.5
-    centre, scale = share + _Z95**2 / (2 * trials), 1 + _Z95**2 / trials
+    spread = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
+    centre, scale = share + z**2 / (2 * trials), 1 + z**2 / trials
     return [max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)]
 
 

@@ -146,7 +146,13 @@ def model_identity(bundle: Bundle) -> ModelIdentity:
 
 def _input_figures(path: str, tally: Tally, is_withheld: bool) -> InputFigures:  # noqa: FBT001  # mapped over inputs
     shown = None if is_withheld else accuracy(tally)
-    return {"path": path, "rows": tally.read, "rejected": tally.rejected, "accuracy": shown}
+    return {
+        "path": path,
+        "rows": tally.read,
+        "rejected": tally.rejected,
+        "labelled": tally.labelled,
+        "accuracy": shown,
+    }
 
 
 def _manifest_input(each: Input, parts: int, tally: Tally) -> ManifestInput:

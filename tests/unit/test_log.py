@@ -36,6 +36,19 @@ def test_text_omits_what_the_summary_shows(logger, capsys):
     assert capsys.readouterr().err == "started again\n"
 
 
+def test_the_same_warning_about_many_files_is_bounded(logger, capsys):
+    """The last one that is logged says so; other warnings and events are logged all the same."""
+    log.set_up("text")
+    for number in range(100):
+        logger.warning("%d.csv: odd", number)
+    logger.warning("%s: another", "a")
+    for _ in range(10):
+        logger.warning("bounded elsewhere", extra=event(Event.TELEMETRY_FAILED))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[4:6] == ["warning: 4.csv: odd; more warnings like this one are not logged", "warning: a: another"]
+    assert len(lines) == 16
+
+
 def test_verbosity_is_the_lowest_level(logger, capsys):
     """--quiet: from warnings on. --verbose: everything."""
     for verbosity, logged in (

@@ -49,6 +49,26 @@ def test_one_file_that_drifted_among_many_is_found():
     assert _texts(report)["1 file unlike the training images"] is False
 
 
+def test_files_sorted_by_label_are_not_unlike_the_training_images():
+    """Their accuracy says more than their share of digits; without labels, the share is all there is."""
+    report = make_report(rows=3000)
+    report["drift"]["inputs"][1]["predicted"] = 3.0
+    assert "1 file unlike the training images" not in _texts(report)
+    unlabelled = make_report(rows=3000, has_labels=False)
+    unlabelled["drift"]["inputs"][1]["predicted"] = 3.0
+    assert _texts(unlabelled)["1 file unlike the training images"] is False
+
+
+def test_one_file_of_poor_accuracy_among_many_is_found():
+    """Although the run as a whole is as accurate as the model's own test; chance alone never makes one."""
+    report = make_report(rows=3000)
+    report["model"] = {**MODEL, "test_accuracy": report["accuracy"]}
+    assert not any("less accurate than" in text for text in _texts(report))
+    report["inputs"][1]["accuracy"] = 0.4
+    text = "1 file less accurate than the model's own test images: in/2025/scans.csv (40.00 %)"
+    assert _texts(report)[text] is False
+
+
 def test_verdict_without_scored_rows():
     """The input has no rows, or none could be scored."""
     report = make_report(rows=0)
