@@ -13,6 +13,7 @@ from job.flag_names import Flag
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.csv.csv_source import CsvSource
 from job.read.idx import IdxSource
+from job.read.numpy_files.numpy_source import NumpySource
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
 from job.read.parquet.parquet_source import ParquetSource, read_schema
@@ -20,7 +21,7 @@ from job.read.source import Source, files_at, look
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
 from job.storage import Storage
 
-_FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "idx": "IDX"}
+_FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "arrow": "Arrow", "idx": "IDX", "numpy": "NumPy"}
 _SAMPLE_BYTES: Final = 8 * MIB
 
 
@@ -75,6 +76,8 @@ def _format(source: Source) -> str:
 def _pixel_types(source: Source, storage: Storage) -> str:
     if isinstance(source, CsvSource):
         return "text"
+    if isinstance(source, NumpySource):
+        return str(source.images.dtype)
     if not isinstance(source, ParquetSource):
         return "uint8"
     schema = read_schema(storage, source.file)
@@ -98,7 +101,7 @@ def _labels(source: Source, head: FirstRows) -> str:
     counts = np.bincount(head.labels[head.labels != NO_LABEL], minlength=CLASSES).tolist()
     by_digit = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
     missing = int((head.labels == NO_LABEL).sum())
-    origin = f" from {source.labels.name}" if isinstance(source, IdxSource) and source.labels else ""
+    origin = "".join(f" from {file.name}" for file in source.files if file != source.file)
     return f"of the first {len(head.labels)} records{origin}: {by_digit}" + (f", without: {missing}" if missing else "")
 
 
