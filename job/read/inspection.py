@@ -16,8 +16,9 @@ from job.read.idx import IdxSource
 from job.read.numpy_files.numpy_source import NumpySource
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
-from job.read.parquet.parquet_source import ParquetSource, read_schema
+from job.read.partition import PartitionedSource
 from job.read.source import Source, files_at, look
+from job.read.table.table_source import TableSource
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
 from job.storage import Storage
 
@@ -50,15 +51,16 @@ def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Ins
 
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:
     head = read_first_rows(source, storage)
+    stored = source.inner if isinstance(source, PartitionedSource) else source
     warnings = input_warnings(head.pixels, head.labels)
     if head.rejected:
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
     facts = {
-        "format": _format(source),
+        "format": _format(stored),
         "columns": source.describe_columns(),
-        "pixels": f"{_pixel_types(source, storage)}, {_scale(source, head, settings)}",
+        "pixels": f"{_pixel_types(stored)}, {_scale(stored, head, settings)}",
         "labels": _labels(source, head),
-        "records": _records(source, storage, head),
+        "records": _records(stored, storage, head),
         "parts": f"{len(source.split(DEFAULT_PART_BYTES))} of up to {DEFAULT_PART_BYTES // MIB} MiB",
     }
     return Inspection(source.file.path, facts, warnings, head)
@@ -73,15 +75,12 @@ def _format(source: Source) -> str:
     return f"{text}, {source.file.size:,} bytes"
 
 
-def _pixel_types(source: Source, storage: Storage) -> str:
+def _pixel_types(source: Source) -> str:
     if isinstance(source, CsvSource):
         return "text"
     if isinstance(source, NumpySource):
         return str(source.images.dtype)
-    if not isinstance(source, ParquetSource):
-        return "uint8"
-    schema = read_schema(storage, source.file)
-    return ", ".join(sorted({str(schema.field(name).type) for name in source.columns.pixels}))
+    return source.columns.pixel_types if isinstance(source, TableSource) else "uint8"
 
 
 def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:

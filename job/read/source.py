@@ -6,6 +6,7 @@
 and `numpy_files.numpy_source` implement it. `recognise` tells formats apart, `partition` adds labels of folders.
 """
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from job.contract import PixelBatch
 from job.errors import DataError, LayoutError, NoInput
+from job.read.arrow_files.arrow_source import arrow_source
 from job.read.csv.csv_source import csv_source
 from job.read.idx import idx_source
 from job.read.numpy_files.numpy_source import is_label_file, numpy_source
@@ -24,6 +26,7 @@ from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
 from job.read.packed.zip_archive import member_names
 from job.read.parquet.parquet_source import parquet_source
+from job.read.partition import with_folder_label
 from job.read.recognise import HEAD_BYTES, FileKind, file_kind
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged
@@ -159,7 +162,8 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
                     f"{file.path}: is a compressed {_UNPACKED_ONLY[kind]} file; only CSV, IDX and NumPy's files may be "
                     "compressed; unpack it"
                 )
-            sources.append(_source(storage, file, kind, settings, is_compiled=is_compiled))
+            open_source = functools.partial(_open_source, storage, file, kind, is_compiled=is_compiled)
+            sources.append(with_folder_label(open_source, file, settings))
     if not sources:
         raise DataError(f"{files[0].path}: holds labels only; name the file of images, and keep the labels beside it")
     taken = {each.path for source in sources for each in source.files}
@@ -172,10 +176,14 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
 _UNPACKED_ONLY: Final = {FileKind.PARQUET: "Parquet", FileKind.ARROW_FILE: "Arrow", FileKind.ARROW_STREAM: "Arrow"}
 
 
-def _source(storage: Storage, file: FileInfo, kind: FileKind, settings: ReadSettings, *, is_compiled: bool) -> Source:
+def _open_source(
+    storage: Storage, file: FileInfo, kind: FileKind, settings: ReadSettings, *, is_compiled: bool
+) -> Source:
     match kind:
         case FileKind.PARQUET:
             return parquet_source(storage, file, settings)
+        case FileKind.ARROW_FILE | FileKind.ARROW_STREAM:
+            return arrow_source(storage, file, settings)
         case FileKind.IDX_IMAGES:
             return idx_source(storage, file, settings)
         case FileKind.NPY | FileKind.NPZ:
