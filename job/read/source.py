@@ -8,7 +8,7 @@ and `numpy_files.numpy_source` implement it. `recognise` tells formats apart, `p
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Final, Protocol
@@ -20,6 +20,7 @@ from job.errors import DataError, LayoutError, NoInput
 from job.read.arrow_files.arrow_source import arrow_source
 from job.read.csv.csv_source import csv_source
 from job.read.idx import idx_source
+from job.read.numpy_files.arrays import Subset
 from job.read.numpy_files.numpy_source import is_label_file, numpy_source
 from job.read.numpy_files.stored_array import is_array_archive
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
@@ -139,11 +140,11 @@ def _no_data(location: str, names: Sequence[str]) -> NoInput | LayoutError:
     )
 
 
-def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) -> list[Source]:
+def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings, subset: Subset = "test") -> list[Source]:
     """Recognise each file's format by its content and settle its layout, before any work; in the order of `files`.
 
-    Files of labels become no source of their own, but belong to their images. Raises LayoutError, DataError,
-    StorageError.
+    Files of labels become no source of their own, but belong to their images. subset: what to read of an archive that
+    holds several. Raises LayoutError, DataError, StorageError.
     """
     kinds = {file.path: _kind(storage, file) for file in files}
     expected_bytes = sum(file.size * (_COMPRESSION_RATIO if kinds[file.path][1] else 1) for file in files)
@@ -162,8 +163,8 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
                     f"{file.path}: is a compressed {_UNPACKED_ONLY[kind]} file; only CSV, IDX and NumPy's files may be "
                     "compressed; unpack it"
                 )
-            open_source = functools.partial(_open_source, storage, file, kind, is_compiled=is_compiled)
-            sources.append(with_folder_label(open_source, file, settings))
+            opener = _opener(storage, file, kind, subset, is_compiled=is_compiled)
+            sources.append(with_folder_label(opener, file, settings))
     if not sources:
         raise DataError(f"{files[0].path}: holds labels only; name the file of images, and keep the labels beside it")
     taken = {each.path for source in sources for each in source.files}
@@ -176,20 +177,21 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) ->
 _UNPACKED_ONLY: Final = {FileKind.PARQUET: "Parquet", FileKind.ARROW_FILE: "Arrow", FileKind.ARROW_STREAM: "Arrow"}
 
 
-def _open_source(
-    storage: Storage, file: FileInfo, kind: FileKind, settings: ReadSettings, *, is_compiled: bool
-) -> Source:
+def _opener(
+    storage: Storage, file: FileInfo, kind: FileKind, subset: Subset, *, is_compiled: bool
+) -> Callable[[ReadSettings], Source]:
+    """What makes a source of a file."""
     match kind:
         case FileKind.PARQUET:
-            return parquet_source(storage, file, settings)
+            return functools.partial(parquet_source, storage, file)
         case FileKind.ARROW_FILE | FileKind.ARROW_STREAM:
-            return arrow_source(storage, file, settings)
+            return functools.partial(arrow_source, storage, file)
         case FileKind.IDX_IMAGES:
-            return idx_source(storage, file, settings)
+            return functools.partial(idx_source, storage, file)
         case FileKind.NPY | FileKind.NPZ:
-            return numpy_source(storage, file, settings)
+            return functools.partial(numpy_source, storage, file, wanted=subset)
         case _:
-            return csv_source(storage, file, settings, is_compiled=is_compiled)
+            return functools.partial(csv_source, storage, file, is_compiled=is_compiled)
 
 
 def _holds_labels(storage: Storage, file: FileInfo, kind: FileKind) -> bool:

@@ -48,7 +48,7 @@ def choose_arrays(arrays: Sequence[StoredArray], settings: ReadSettings, where: 
 
 def has_both_subsets(arrays: Sequence[StoredArray]) -> bool:
     """Whether an archive holds images to train on, and others to test with."""
-    return {"train", "test"} <= {_split_name(array.name)[0] for array in arrays if array.is_image}
+    return {"train", "test"} <= {split_name(array.name)[0] for array in arrays if array.is_image}
 
 
 def check_labels(labels: StoredArray, images: StoredArray) -> StoredArray:
@@ -70,7 +70,7 @@ def check_labels(labels: StoredArray, images: StoredArray) -> StoredArray:
 
 def _subset(found: Sequence[StoredArray], wanted: Subset, where: str) -> str | None:
     """The subset to read, in the names of arrays of images; None if they name none."""
-    subsets = list(dict.fromkeys(_split_name(array.name)[0] for array in found))
+    subsets = list(dict.fromkeys(split_name(array.name)[0] for array in found))
     for each in (wanted, None):
         if each in subsets:
             return each
@@ -94,8 +94,8 @@ def _labels(
                 f"{where}: has no array {settings.label_column!r}; found {', '.join(array.name for array in arrays)}"
             )
         return check_labels(named[0], images)
-    of_subset = [array for array in others if _split_name(array.name)[0] == subset and not array.is_image]
-    found = [array for array in of_subset if _split_name(array.name)[1] in _LABEL_NAMES]
+    of_subset = [array for array in others if split_name(array.name)[0] == subset and not array.is_image]
+    found = [array for array in of_subset if split_name(array.name)[1] in _LABEL_NAMES]
     if len(found) > 1:
         raise LayoutError(
             f"{where}: {', '.join(array.name for array in found)} could each be the labels; say which with "
@@ -106,8 +106,8 @@ def _labels(
 
 def _one(found: Sequence[StoredArray], subset: str | None, names: Sequence[str], where: str, what: str) -> StoredArray:
     """The only array of a subset, or the one of several with a usual name."""
-    of_subset = [array for array in found if _split_name(array.name)[0] == subset]
-    named = [array for array in of_subset if _split_name(array.name)[1] in names]
+    of_subset = [array for array in found if split_name(array.name)[0] == subset]
+    named = [array for array in of_subset if split_name(array.name)[1] in names]
     if len(of_subset) > 1 and len(named) != 1:
         raise LayoutError(
             f"{where}: {', '.join(array.name for array in named or of_subset)} could each be the {what}; "
@@ -116,8 +116,11 @@ def _one(found: Sequence[StoredArray], subset: str | None, names: Sequence[str],
     return (named or of_subset)[0]
 
 
-def _split_name(name: str) -> tuple[str | None, str]:
-    """The subset that a name tells, and the rest of it: (train, x) for `x_train`, `train_x` or `X-train`."""
+def split_name(name: str) -> tuple[str | None, str]:
+    """The subset that a name tells, and the rest of it: (train, x) for `x_train`, `train_x` or `X-train`.
+
+    Subsets are `train`, `test` and `val`, also for training, testing and validation; None: the name tells none.
+    """
     name = name.lower()
     match = _SUBSET.search(re.sub(r"[_.\-\s]", " ", name))
     if match is None:
