@@ -172,6 +172,7 @@ FILES = {
     # Lines that are no records, and delimiters too many
     "a delimiter at the end of records": lambda: csv_of(table()).replace("\n", ",\n").replace(",\n", "\n", 1),
     "a delimiter at the end of records, headerless": lambda: numbers(FIRST).replace("\n", ",\n"),
+    "a delimiter at the end of the header": lambda: csv_of(table()).replace("\n", ",,\n", 1),
     "two tabs at the end of records": lambda: csv_of(table(), sep="\t").replace("\n", "\t\t\n").replace("\t\t", "", 1),
     "comments above": lambda: "# made by a program\n#\n  # 2024\n" + csv_of(table()),
     "comments above, headerless": lambda: "# made by a program\n\n" + numbers(FIRST),
@@ -203,7 +204,13 @@ FILES = {
     **{f"{form} from 1": lambda form=form: named(form, 1) for form in ("p_{row}_{column}", "row{row}_col{column}")},
     **{
         form: lambda form=form: named(form)
-        for form in ("x{column}y{row}", "pixel_x{column}_y{row}", "({row}, {column})")
+        for form in (
+            "x{column}y{row}",
+            "w{column}_h{row}",
+            "h{row}w{column}",
+            "pixel_x{column}_y{row}",
+            "({row}, {column})",
+        )
     },
     "pixel_0": lambda: csv_of(table(names=[f"pixel_{number}" for number in range(784)])),
     "pixel[0]": lambda: csv_of(table(names=[f"pixel[{number}]" for number in range(784)])),

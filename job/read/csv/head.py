@@ -199,7 +199,7 @@ def _layout(
         of_length = [row[:count] for row in rows if len(row) == len(first)]
         layout = replace(without_names(count, settings, where, of_length), field_count=len(first), cell=cell)
     else:
-        names = [*names, *[""] * _unnamed_at_end(names, rows)]
+        names = _with_empty_names_at_end(names, rows)
         names = _with_row_number_name(names, rows)
         layout = replace(from_names(names, settings, where, _of_length(rows, len(names))), cell=cell)
     return layout, _of_length(rows, layout.field_count)
@@ -231,10 +231,19 @@ def _expanded_names(names: list[str], cell: int) -> list[str]:
     return [*names[:cell], *(f"{names[cell]}[{pixel}]" for pixel in range(PIXELS)), *names[cell + 1 :]]
 
 
-def _unnamed_at_end(names: list[str], rows: Rows) -> int:
-    """How many empty fields the records have behind the last name: some programs end each line with a delimiter."""
-    extra = {len(row) - len(names) for row in rows if len(row) > len(names) and not any(row[len(names) :])}
-    return max(extra) if extra and len(extra) == 1 and not _of_length(rows, len(names)) else 0
+def _with_empty_names_at_end(names: list[str], rows: Rows) -> list[str]:
+    """The names, with as many empty ones at the end as the records have empty fields there.
+
+    Some programs end each record, or only the header, with a delimiter.
+    """
+    counts = {len(row) for row in rows}
+    if len(counts) != 1:
+        return names
+    [count] = counts
+    if count < len(names):
+        return names if any(names[count:]) else names[:count]
+    is_empty = not any(field.strip() for row in rows for field in row[len(names) :])
+    return [*names, *[""] * (count - len(names))] if is_empty else names
 
 
 def _empty_at_end(rows: Rows) -> int:

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # Excel's declaration of the delimiter.
-_DECLARED: Final = re.compile(rb"sep=(?P<delimiter>[\t;|, ])\r?\n", re.IGNORECASE)
+DECLARED: Final = re.compile(rb"sep=(?P<delimiter>[\t;|, ])(?:\r?\n|$)", re.IGNORECASE)
 # Of NumPy, R and PowerShell (`#TYPE`), and of ARFF and MATLAB.
 COMMENT_MARKS: Final = (b"#", b"%")
 # How many lines below a title are searched for the header, and how many names at most a title may look like.
@@ -34,7 +34,7 @@ _ARFF: Final = re.compile(rb"@(?:relation|attribute)\s", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"@attribute\s+(?P<name>'[^']*'|\"[^\"]*\"|\S+)\s", re.IGNORECASE)
 _ARFF_DATA: Final = b"@data"
 
-_LIBSVM: Final = re.compile(rb"\s*[-+\d.eE]+(?:\s+\d+:[-+\d.eE]+)+\s*")
+_LIBSVM: Final = re.compile(rb"\s*[-+\d.eE]+(?:\s+qid:\d+)?(?:\s+\d+:[-+\d.eE]+)+\s*(?:#.*)?")
 _JSON: Final = re.compile(rb'\s*(?:\{\s*"|\[\s*\{|[\[{]\s*$)')
 
 
@@ -67,7 +67,7 @@ def find_table(head: bytes, where: str) -> Preamble:
     Raises LayoutError for text that is no table of digits, such as JSON.
     """
     start = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
-    declared = _DECLARED.match(head, start)
+    declared = DECLARED.match(head, start)
     delimiter = declared["delimiter"].decode() if declared else None
     comments: list[_Line] = []
     rest = _lines(head, declared.end() if declared else start)

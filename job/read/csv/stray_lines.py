@@ -11,7 +11,7 @@ from typing import Final
 from job.contract import PIXELS, Reason
 from job.errors import LayoutError
 from job.read.csv.dialect import try_split
-from job.read.csv.preamble import COMMENT_MARKS
+from job.read.csv.preamble import COMMENT_MARKS, DECLARED
 from job.read.labels import BadRecord
 from job.read.layout.names import Layout, from_names
 from job.read.layout.values import parse_number
@@ -33,11 +33,19 @@ class OtherColumns(Exception):
 def stray_line(record: bytes, layout: Layout) -> BadRecord | None:
     """What a line is that is no record; None if it is a record, though perhaps a bad one. Raises OtherColumns."""
     fields = try_split(record, layout.delimiter, is_aligned=layout.is_aligned)
-    if _is_comment(record, fields, layout):
+    if _is_comment(record, fields, layout) or DECLARED.fullmatch(record):
         return BadRecord(Reason.COMMENT_LINE, "a comment, which is not a record")
     names = [field.strip() for field in fields]
     if layout.cell is not None:
         return _repeated_names(names, layout)
+    if len(names) >= layout.field_count + PIXELS - 1:
+        _check_behind_record(names[layout.field_count - 1 :], layout)
+        return None
+    return _header(names, layout)
+
+
+def _header(names: list[str], layout: Layout) -> BadRecord | None:
+    """What a line is that names columns; None if it does not. Raises OtherColumns."""
     # Records have many equal pixels; so a look at the names costs bad records nothing.
     if len(names) < PIXELS or len(set(names)) < PIXELS:
         return None
@@ -50,6 +58,14 @@ def stray_line(record: bytes, layout: Layout) -> BadRecord | None:
     if _means_the_same(found, names, layout):
         return BadRecord(Reason.REPEATED_HEADER, "the header again, which is not a record")
     raise OtherColumns(_orders("column names in another order", names, layout))
+
+
+def _check_behind_record(names: list[str], layout: Layout) -> None:
+    """Raise OtherColumns for another header behind a record on its line: the first file had no line end at its end.
+
+    names: from the record's last field on, which ends with the first name.
+    """
+    _header([names[0].lstrip("0123456789.").strip('"'), *names[1:]], layout)
 
 
 def _is_comment(record: bytes, fields: Sequence[str], layout: Layout) -> bool:

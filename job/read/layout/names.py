@@ -34,8 +34,8 @@ _GRID: Final = re.compile(
     r"(?P<prefix>\D{0,32})(?P<row>\d{1,9})(?P<between>\D{1,32})(?P<column>\d{1,9})(?P<suffix>\D{0,32})"
 )
 # `x3y0` names the column first.
-_ROW_WORDS: Final = {"y", "r", "row"}
-_COLUMN_WORDS: Final = {"x", "c", "col", "column"}
+_ROW_WORDS: Final = {"y", "r", "row", "h", "height"}
+_COLUMN_WORDS: Final = {"x", "c", "col", "column", "w", "width"}
 # The width of a sheet of .xls files, beyond which old spreadsheets drop columns.
 _OLD_SHEET_COLUMNS: Final = 256
 

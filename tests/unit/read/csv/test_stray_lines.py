@@ -111,7 +111,30 @@ def test_other_kept_columns_are_another_order(open_csv, storage):
 
 
 @pytest.mark.parametrize(
-    "comment", ["# half of them", "#", "  # indented", "% of MATLAB", "#7" + ",0" * 783, "#7" + ",0" * 784]
+    ("second", "is_same"),
+    [
+        (KAGGLE, True),
+        (csv_of(table(), quoting=1), True),
+        (csv_of(table(is_last=True)), False),
+        (csv_of(table(label=None)), False),
+    ],
+    ids=["same", "quoted", "label last", "no label"],
+)
+def test_a_header_behind_a_record(open_csv, storage, second, is_same):
+    """Where the first of two joined files has no line end at its end, its last record is lost, and so rejected."""
+    source = open_csv(KAGGLE.rstrip("\n") + second)
+    if not is_same:
+        with pytest.raises(DataError, match=r"a\.csv line 41: column names in another order"):
+            read_all(source, storage)
+        return
+    batch = read_all(source, storage)
+    assert [each.row for each in batch.rejects] == [39]
+    assert not batch.rejects[0].reason.is_skipped
+    np.testing.assert_array_equal(batch.pixels[40:], DIGITS.pixels)
+
+
+@pytest.mark.parametrize(
+    "comment", ["# half of them", "#", "  # indented", "% of MATLAB", "#7" + ",0" * 783, "#7" + ",0" * 784, "sep=,"]
 )
 def test_comments_between_records(open_csv, storage, comment):
     """They keep their row, and are counted apart from rejects; also a record that is commented out."""
