@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from job import log
-from job.cli.flags import Group, LabelColumnFlag, LogFormatFlag, ScaleFlag, TransposeFlag, option
+from job.cli.flags import Group, LabelColumnFlag, LogFormatFlag, ModelScaleFlag, ScaleFlag, TransposeFlag, option
 from job.cli.terminal import StopOnSignals, say
 from job.errors import requires_extra
 from job.settings import ReadSettings
@@ -18,7 +18,7 @@ def export(
     *,
     model: Annotated[
         str,
-        typer.Argument(help="A model folder, or a `.keras` file.", envvar="DIGIT_JOB_MODEL", metavar="MODEL"),
+        typer.Argument(help="A model folder, a Keras file or a SavedModel.", envvar="DIGIT_JOB_MODEL", metavar="MODEL"),
     ],
     to: Annotated[
         ExportFormat,
@@ -41,6 +41,7 @@ def export(
     allow_unblessed: Annotated[
         bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
     ] = False,
+    model_scale: ModelScaleFlag = "auto",
     data: Annotated[
         str | None,
         option(
@@ -74,6 +75,7 @@ def export(
         read=read,
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
+        model_scale=model_scale,
     )
     stop = StopOnSignals(at_once=True)
     with requires_extra("train"):

@@ -13,6 +13,7 @@ from job.cli.flags import (
     Group,
     LabelColumnFlag,
     LogFormatFlag,
+    ModelScaleFlag,
     NoLabelFlag,
     QuietFlag,
     ScaleFlag,
@@ -62,9 +63,9 @@ def score(
         str,
         option(
             "--model",
-            "A model folder, or a `.keras` file, which needs the train extra.",
+            "A model folder; or a Keras file, a SavedModel, an MLflow folder (with the train extra) or an ONNX file.",
             group=Group.MAIN,
-            metavar="DIR",
+            metavar="MODEL",
         ),
     ] = "model",
     keep: Annotated[
@@ -106,6 +107,7 @@ def score(
     allow_unblessed: Annotated[
         bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
     ] = False,
+    model_scale: ModelScaleFlag = "auto",
     threads: Annotated[
         int | None,
         option(
@@ -212,6 +214,7 @@ def score(
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
         shard=_shard(shard_index, shard_count),
+        model_scale=model_scale,
     )
     telemetry = TelemetrySettings(metrics_file, pushgateway, openlineage, log.is_for_machines(log_format), quiet)
     recorder = Recorder()

@@ -69,6 +69,7 @@ class ManifestSettings(TypedDict):
     allows_unblessed: bool
     shard: ShardSettings | None
     model_name: str | None
+    model_scale: str
 
 
 class Timings(TypedDict):
