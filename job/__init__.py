@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import LabelMap, OutputFormat, ScaleChoice
+    from job.settings import LabelMap, ModelScale, OutputFormat, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -63,6 +63,7 @@ def score(
     format: OutputFormat = "auto",
     probabilities: bool = False,
     allow_unblessed: bool = False,
+    model_scale: ModelScale = "auto",
     threads: int | None = None,
     part_bytes: int | None = None,
     verify: bool = False,
@@ -77,7 +78,7 @@ def score(
     Arguments are
         inputs: CSV, Parquet, Arrow, IDX or NumPy files, folders, or patterns such as "in/*.csv"; one, or several.
         output: the folder for the results.
-        model: a model folder, or a `.keras` file, which needs the train extra.
+        model: a model folder; or a Keras file, a SavedModel, an MLflow folder (with the train extra) or an ONNX file.
         keep: names of passthrough columns, copied to the predictions.
         overwrite: replace the results of another run in `output`.
         label_column: the label's name, or its number from 1 if there is no header; None: found by its name.
@@ -92,6 +93,7 @@ def score(
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
         probabilities: add a column for each digit's probability, p0 to p9.
         allow_unblessed: accept a model that failed its quality gate.
+        model_scale: what a model from elsewhere takes: `255`, `1`, `-1..1`, `standard`; `auto`: found out.
         threads: default one per available core, fewer in a container with little memory.
         part_bytes: size of a part, the unit of scoring and resuming; default 32 MiB.
         verify: if the output is complete, compare its files with their SHA-256, not only their sizes.
@@ -135,6 +137,7 @@ def score(
         part_bytes=DEFAULT_PART_BYTES if part_bytes is None else part_bytes,
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
+        model_scale=model_scale,
         shard=None if shard is None else Shard(*shard),
         gates=Gates(min_accuracy, max_drift, max_warnings),
         is_verifying=verify,

@@ -27,6 +27,7 @@ def score_flags(settings: ScoreSettings) -> dict[str, Any]:
     return {
         "input": list(settings.inputs),
         "model": settings.model_name or settings.model,
+        "model-scale": settings.model_scale,
         "format": settings.format,
         **read_flags(settings.read),
         "probabilities": settings.has_probabilities,

@@ -29,6 +29,7 @@ class Flag(StrEnum):
     METRICS_FILE = "--metrics-file"
     MIN_ACCURACY = "--min-accuracy"
     MODEL = "--model"
+    MODEL_SCALE = "--model-scale"
     NO_AUGMENT = "--no-augment"
     NO_LABEL = "--no-label"
     OPENLINEAGE = "--openlineage"

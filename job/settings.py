@@ -20,6 +20,8 @@ OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
 # The stored value of a fully inked pixel: 255, or 1 if pixels are fractions. Text, as in flags and documents.
 PixelScale = Literal["255", "1"]
 ScaleChoice = Literal["auto", PixelScale]
+# The names of `job.model.input_range.InputRange`.
+ModelScale = Literal["auto", "255", "1", "-1..1", "standard"]
 Order = Literal["first", "surest"]
 
 
@@ -145,7 +147,7 @@ class ScoreSettings:
     is_overwriting: replace another run's output. allows_unblessed: accept a model that failed its quality gate. shard:
     the share of the parts to score; None: all of them. model_name: the location that the user gave, if `model` is a
     temporary conversion of it. gates: what the run must reach. is_verifying: compare the digests of a finished run's
-    files.
+    files. model_scale: the range that a network from elsewhere expects its pixels in.
     """
 
     inputs: tuple[str, ...]
@@ -164,10 +166,12 @@ class ScoreSettings:
     model_name: str | None = None
     gates: Gates = Gates()
     is_verifying: bool = False
+    model_scale: ModelScale = "auto"
 
     def __post_init__(self) -> None:
         """Raises UsageError for values out of range, and for settings that contradict each other."""
         _check_choice(Flag.FORMAT, self.format, OutputFormat)
+        _check_choice(Flag.MODEL_SCALE, self.model_scale, ModelScale)
         for flag, value in ((Flag.THREADS, self.threads), (Flag.PART_BYTES, self.part_bytes)):
             if value < 1:
                 raise UsageError(f"{flag} {value}: expected at least 1")

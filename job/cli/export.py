@@ -11,6 +11,7 @@ from job.cli.flags import (
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
+    ModelScaleFlag,
     ScaleFlag,
     TransposeFlag,
     label_map_in,
@@ -27,7 +28,7 @@ def export(
     *,
     model: Annotated[
         str,
-        typer.Argument(help="A model folder, or a `.keras` file.", envvar="DIGIT_JOB_MODEL", metavar="MODEL"),
+        typer.Argument(help="A model folder, a Keras file or a SavedModel.", envvar="DIGIT_JOB_MODEL", metavar="MODEL"),
     ],
     to: Annotated[
         ExportFormat,
@@ -50,6 +51,7 @@ def export(
     allow_unblessed: Annotated[
         bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
     ] = False,
+    model_scale: ModelScaleFlag = "auto",
     data: Annotated[
         str | None,
         option(
@@ -84,6 +86,7 @@ def export(
         read=read,
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
+        model_scale=model_scale,
     )
     stop = StopOnSignals(at_once=True)
     with requires_extra("train"):

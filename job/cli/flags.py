@@ -8,7 +8,7 @@ import typer
 
 from job import log
 from job.errors import UsageError
-from job.settings import LabelMap, ScaleChoice
+from job.settings import LabelMap, ModelScale, ScaleChoice
 from job.storage import storage_at
 
 
@@ -83,6 +83,15 @@ ScaleFlag = Annotated[
         "--scale",
         "The highest pixel value: 255, or 1 for fractions; `auto`: taken from the first records.",
         group=Group.INPUT,
+    ),
+]
+ModelScaleFlag = Annotated[
+    ModelScale,
+    option(
+        "--model-scale",
+        "What a model from elsewhere takes: pixels of 0-`255`, 0-`1`, `-1..1`, or `standard`: with MNIST's mean and "
+        "deviation; `auto`: found out with reference digits.",
+        group=Group.MODEL,
     ),
 ]
 TransposeFlag = Annotated[

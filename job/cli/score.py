@@ -14,6 +14,7 @@ from job.cli.flags import (
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
+    ModelScaleFlag,
     NoLabelFlag,
     QuietFlag,
     ScaleFlag,
@@ -65,9 +66,9 @@ def score(
         str,
         option(
             "--model",
-            "A model folder, or a `.keras` file, which needs the train extra.",
+            "A model folder; or a Keras file, a SavedModel, an MLflow folder (with the train extra) or an ONNX file.",
             group=Group.MAIN,
-            metavar="DIR",
+            metavar="MODEL",
         ),
     ] = "model",
     keep: Annotated[
@@ -145,6 +146,7 @@ def score(
     allow_unblessed: Annotated[
         bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
     ] = False,
+    model_scale: ModelScaleFlag = "auto",
     threads: Annotated[
         int | None,
         option(
@@ -270,6 +272,7 @@ def score(
         shard=_shard(shard_index, shard_count),
         gates=Gates(min_accuracy, max_drift, max_warnings),
         is_verifying=verify,
+        model_scale=model_scale,
     )
     telemetry = TelemetrySettings(
         metrics_file,

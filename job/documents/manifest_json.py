@@ -87,6 +87,7 @@ class ManifestSettings(TypedDict):
     model_name: str | None
     gates: GateSettings
     is_verifying: bool
+    model_scale: str
 
 
 class Timings(TypedDict):

@@ -163,6 +163,16 @@ class GoldenSection(TypedDict):
     probabilities: Annotated[list[list[float]], "float32 (n, 10)"]
 
 
+class AdapterSection(TypedDict):
+    """How the ONNX file of a network from elsewhere is fed, and its output read."""
+
+    shape: Annotated[list[int], "of one image"]
+    dtype: str
+    range: Annotated[str, "of its input: 255, 1, -1..1 or standard"]
+    rows: Annotated[int | None, "the number of images that it is fixed to"]
+    output: Annotated[str, "probabilities, logits or sigmoids"]
+
+
 class CardIdentity(TypedDict):
     """What every card has, also that of a network trained elsewhere."""
 
@@ -187,6 +197,7 @@ class CardContent(CardIdentity):
     history: NotRequired[list[EpochFigures]]
     calibration: NotRequired[CalibrationSection]
     gate: NotRequired[GateSection]
+    adapter: NotRequired[AdapterSection]
 
 
 class TrainedCard(CardIdentity):

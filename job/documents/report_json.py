@@ -165,6 +165,7 @@ RunSettings = TypedDict(
         "probabilities": bool,
         "max-rejects": str,
         "allow-unblessed": bool,
+        "model-scale": str,
     },
 )
 RunSettings.__doc__ = "The settings that determine the output, by flag name."

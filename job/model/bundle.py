@@ -28,6 +28,7 @@ from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
 from job.model.dense import ARITHMETIC, DensePredictor
+from job.model.onnx_adapter import OnnxAdapter, identity_of
 from job.storage import Storage, join
 
 CARD_NAME: Final = "model.json"
@@ -107,6 +108,12 @@ class Bundle:
         return self.files.get(DENSE_NAME)
 
     @property
+    def adapter(self) -> OnnxAdapter | None:
+        """How model.onnx is fed if it is from elsewhere."""
+        found = self.about.get("adapter")
+        return None if found is None else OnnxAdapter.from_json(found)
+
+    @property
     def name(self) -> str:
         """The model's name, from the card."""
         return str(self.about.get("name", ""))
@@ -140,7 +147,7 @@ def write_card(storage: Storage, folder: str, about: CardContent | TrainedCard, 
     card = {"format": FORMAT, **about, "files": files, "golden": golden.to_json()}
     content = json.dumps({**card, _DIGEST: card_digest(card)}, indent=2).encode() + b"\n"
     storage.write(join(folder, CARD_NAME), content)
-    return _identity(files)
+    return _identity(files, card)
 
 
 def card_digest(card: dict[str, Any]) -> str:
@@ -174,7 +181,7 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
             f"{folder}: the model is not blessed: {reasons}; train a better one, or add {Flag.ALLOW_UNBLESSED}"
         )
     contents = {name: _verified(storage, folder, name, digest) for name, digest in files.items()}
-    return Bundle(folder, _identity(files), about, golden, contents)
+    return Bundle(folder, _identity(files, about), about, golden, contents)
 
 
 def predictor_of(bundle: Bundle) -> Predictor:
@@ -183,7 +190,7 @@ def predictor_of(bundle: Bundle) -> Predictor:
         return DensePredictor(bundle.dense, join(bundle.path, DENSE_NAME))
     from job.model.onnx_predictor import OnnxPredictor
 
-    return OnnxPredictor(bundle.onnx, join(bundle.path, ONNX_NAME))
+    return OnnxPredictor(bundle.onnx, join(bundle.path, ONNX_NAME), bundle.adapter)
 
 
 def arithmetic_of(bundle: Bundle) -> str:
@@ -214,6 +221,8 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
         _check_sections(about)
         files = dict(about["files"])
         golden = Golden.from_json(about["golden"])
+        if about.get("adapter") is not None:
+            OnnxAdapter.from_json(about["adapter"])
     # Golden probabilities may overflow a float, and sections may be nested more deeply than Python allows.
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelInvalid(f"{path}: is not a model card: {error!r:.200}; train the model again") from error
@@ -270,14 +279,16 @@ def _network_name(files: Mapping[str, Any]) -> str:
     return DENSE_NAME if DENSE_NAME in files else ONNX_NAME
 
 
-def _identity(files: Mapping[str, str]) -> str:
-    """The model's digest: SHA-256 over the name and digest of the file that the scorer runs. files: digests by name.
+def _identity(files: Mapping[str, str], about: Mapping[str, Any]) -> str:
+    """The model's digest: SHA-256 over the name and digest of the file that the scorer runs, and how it is fed.
+
+    files: digests by name. about: the card.
 
     The same weights, trained again, are the same model. Their history and Keras file hold the time of the training, so
     they, and all that the card says, are covered by the card's own digest instead.
     """
     name = _network_name(files)
-    return _sha256(f"{name} {files[name]}\n".encode())
+    return _sha256(f"{name} {files[name]}\n{identity_of(about.get('adapter'))}".encode())
 
 
 def _sha256(content: bytes) -> str:

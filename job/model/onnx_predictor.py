@@ -7,15 +7,17 @@ So the result of a row does not depend on the rows around it, nor the output on 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from job.compiled.machine_code import processor
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import OUT_OF_MEMORY, ModelInvalid, ResourceExhausted
+from job.model.onnx_adapter import OnnxAdapter
 from job.model.onnx_file import check_onnx
 
 # Measured: 512 to 1024 rows are fastest; 2048 no longer fit into the processor's cache.
@@ -39,15 +41,12 @@ def arithmetic() -> str:
     return f"ONNX Runtime {ort.__version__} on {processor()}"
 
 
-class OnnxPredictor:
-    """Runs an ONNX model. Threads may share it; each call computes on the calling thread only."""
+class OnnxSession:
+    """An ONNX file loaded into ONNX Runtime, with one thread, without telemetry and without other files."""
 
     def __init__(self, onnx: bytes, where: str) -> None:
-        """onnx: the file's content; where: its path, for errors.
-
-        Raises ModelInvalid unless it takes uint8 (n, 784) and returns float32 (n, 10).
-        """
-        check_onnx(onnx, where)
+        """onnx: the file's content; where: its path, for errors. Raises ModelInvalid if it cannot be loaded."""
+        self.parameters = check_onnx(onnx, where)
         ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -60,28 +59,63 @@ class OnnxPredictor:
             self._session = ort.InferenceSession(
                 onnx, options, providers=["CPUExecutionProvider"], enable_fallback=False
             )
-            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-            found = [(each.type, [_rows(each.shape), *each.shape[1:]]) for each in (*inputs, *outputs)]
-            self._input = inputs[0].name
+            self.inputs: list[Any] = self._session.get_inputs()
+            self.outputs: list[Any] = self._session.get_outputs()
+
+    def run(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The first output for the first input. Raises ModelInvalid if the network cannot be run."""
+        with _translated(self._where, "run"):
+            output: npt.NDArray[Any] = self._session.run(None, {self.inputs[0].name: values})[0]
+        return output
+
+    def run_rows(self, pixels: Pixels, adapter: OnnxAdapter) -> npt.NDArray[Any]:
+        """The outputs (n, 10) for uint8 (n, 784), in batches of the size that the network is fixed to or BATCH_ROWS."""
+        size = adapter.rows or BATCH_ROWS
+        results = []
+        for start in range(0, len(pixels), size):
+            batch = _padded(pixels[start : start + size], size)
+            output = self.run(adapter.inputs(batch))
+            if output.shape != (size, CLASSES):
+                raise ModelInvalid(
+                    f"{self._where}: gives outputs of the shape {output.shape} for {size} images, expected "
+                    f"{(size, CLASSES)}"
+                )
+            results.append(output[: len(pixels) - start])
+        return np.concatenate(results) if results else np.empty((0, CLASSES), np.float32)
+
+
+class OnnxPredictor:
+    """Runs an ONNX model. Threads may share it; each call computes on the calling thread only."""
+
+    def __init__(self, onnx: bytes, where: str, adapter: OnnxAdapter | None = None) -> None:
+        """onnx: the file's content; where: its path, for errors. adapter: for a network from elsewhere.
+
+        Raises ModelInvalid unless it takes uint8 (n, 784) and returns float32 (n, 10), or the adapter says otherwise.
+        """
+        self._session = OnnxSession(onnx, where)
+        self._adapter = adapter
+        inputs, outputs = self._session.inputs, self._session.outputs
+        found = [(each.type, [_rows(each.shape), *each.shape[1:]]) for each in (*inputs, *outputs)]
         expected = [("tensor(uint8)", ["n", PIXELS]), ("tensor(float)", ["n", CLASSES])]
-        if found != expected:
+        if adapter is None and found != expected:
             raise ModelInvalid(f"{where}: has inputs and outputs {found}, expected {expected}")
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """uint8 (n, 784) -> float32 (n, 10)."""
+        if self._adapter is not None:
+            return self._adapter.probabilities(self._session.run_rows(pixels, self._adapter))
         results = np.empty((len(pixels), CLASSES), np.float32)
         for start in range(0, len(pixels), BATCH_ROWS):
-            results[start : start + BATCH_ROWS] = self._run(pixels[start : start + BATCH_ROWS])
+            batch = pixels[start : start + BATCH_ROWS]
+            results[start : start + BATCH_ROWS] = self._session.run(_padded(batch, BATCH_ROWS))[: len(batch)]
         return results
 
-    def _run(self, pixels: Pixels) -> Probabilities:
-        """Up to BATCH_ROWS rows, padded to BATCH_ROWS."""
-        count = len(pixels)
-        if count < BATCH_ROWS:
-            pixels = np.concatenate([pixels, np.zeros((BATCH_ROWS - count, PIXELS), np.uint8)])
-        with _translated(self._where, "run"):
-            probabilities: Probabilities = self._session.run(None, {self._input: pixels})[0]
-        return probabilities[:count]
+
+def _padded(pixels: Pixels, rows: int) -> Pixels:
+    """Up to `rows` rows, padded to as many."""
+    if len(pixels) == rows:
+        return pixels
+    return np.concatenate([pixels, np.zeros((rows - len(pixels), PIXELS), np.uint8)])
 
 
 @contextmanager

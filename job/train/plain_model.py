@@ -1,6 +1,6 @@
-"""A plain `.keras` file in place of a model folder: converted for the length of one scoring run.
+"""A model from elsewhere in place of a model folder: converted for the length of one scoring run.
 
-Imports Keras only if there is such a file; `foreign` does the conversion.
+`model.model_kind` says what it is. Keras and SavedModels need the train extra, which is imported only then.
 """
 
 from collections.abc import Iterator
@@ -14,18 +14,30 @@ from job.storage import storage_at
 
 @contextmanager
 def with_model_folder(settings: ScoreSettings) -> Iterator[ScoreSettings]:
-    """The same settings with a model folder, which is temporary if the user named a `.keras` file, and its given name.
+    """The same settings with a model folder, which is temporary if the user named another model, and its given name.
 
-    Raises UsageError if the train extra is needed and not installed, ModelInvalid if the file cannot be converted.
+    Raises UsageError if the train extra is needed and not installed, ModelInvalid if the model cannot be converted.
     """
+    from job.model.input_range import check_no_scale, named_range
+    from job.model.model_kind import ModelKind, find_model
+    from job.train.scratch import scratch_folder
+
     settings = replace(settings, model_name=settings.model)
-    if not settings.model.endswith(".keras"):
+    storage = storage_at(settings.model)
+    found = find_model(storage, settings.model)
+    if found.kind is ModelKind.FOLDER:
+        check_no_scale(settings.model, settings.model_scale)
         yield settings
         return
-    with requires_extra("train"):
-        from job.train.card.foreign_model import convert
-        from job.train.scratch import scratch_folder
+    input_range = named_range(settings.model_scale)
     with scratch_folder() as folder:
-        with requires_extra("train"):
-            convert(storage_at(settings.model), settings.model, str(folder))
+        if found.kind is ModelKind.ONNX:
+            from job.model.foreign_onnx import convert_onnx
+
+            convert_onnx(storage, found.content, found.path, str(folder), input_range=input_range)
+        else:
+            with requires_extra("train"):
+                from job.train.card.foreign_model import convert
+
+                convert(storage, found, str(folder), input_range=input_range)
         yield replace(settings, model=str(folder))

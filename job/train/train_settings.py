@@ -8,7 +8,7 @@ from typing import Literal
 
 from job.errors import UsageError
 from job.flag_names import Flag
-from job.settings import ReadSettings
+from job.settings import ModelScale, ReadSettings
 
 RecipeName = Literal["accurate", "baseline"]
 Architecture = Literal["dense", "cnn"]
@@ -97,9 +97,10 @@ class TuneSettings:
 class ExportSettings:
     """One export of a saved network.
 
-    model: a model folder or a `.keras` file. output: where to write; None: beside the model. quantize: number format,
-    or None for floats. data: images to compare on and to quantize by; None: those that come with the model. read: how
-    the files of `data` are read. allows_unblessed: also export a model that failed its gate.
+    model: a model folder, a Keras file or a SavedModel. output: where to write; None: beside the model. quantize: the
+    number format, or None for floats. data: images to compare on and to quantize by; None: those that come with the
+    model. read: how the files of `data` are read. allows_unblessed: also export a model that failed its gate.
+    model_scale: the range that a network from elsewhere expects its pixels in.
     """
 
     model: str
@@ -110,6 +111,7 @@ class ExportSettings:
     read: ReadSettings = ReadSettings()
     is_overwriting: bool = False
     allows_unblessed: bool = False
+    model_scale: ModelScale = "auto"
 
     def __post_init__(self) -> None:
         """Raises UsageError for settings that contradict each other."""
@@ -119,9 +121,14 @@ class ExportSettings:
             )
         if self.read != ReadSettings() and self.data is None:
             raise UsageError(f"{Flag.LABEL_COLUMN}, {Flag.SCALE} and {Flag.TRANSPOSE} need files named by {Flag.DATA}")
-        if self.quantize and self.data is None and self.model.endswith(".keras"):
+        if self.model.endswith((".keras", ".h5", ".hdf5")):
+            self.check_data_to_quantize_by()
+
+    def check_data_to_quantize_by(self) -> None:
+        """Raise UsageError where a network from elsewhere is to be quantized without images."""
+        if self.quantize and self.data is None:
             raise UsageError(
-                f"{Flag.QUANTIZE} {self.quantize}: a .keras file comes without images to measure its value ranges on; "
+                f"{Flag.QUANTIZE} {self.quantize}: {self.model} comes without images to measure its value ranges on; "
                 f"give some like its training images with {Flag.DATA}"
             )
 

@@ -9,6 +9,7 @@ import pytest
 from support.command import digit_job, invoke
 from support.files import csv_text, make_digits, write_csv, write_idx, write_parquet
 from support.models import write_model
+from support.networks import foreign_onnx
 from support.runs import files_below, stable_files
 
 
@@ -51,6 +52,27 @@ def test_the_output_folder_has_the_documented_files(folder, model):
     }
     assert "Scored 100 of 100 records in 2 files, 0 rejected" in result.stdout
     assert str(folder / "out/report.html") in result.stdout
+
+
+def test_an_onnx_file_is_scored_with_as_it_is(folder, tmp_path):
+    """Converted on the fly; the same file is the same model, and in another range another one."""
+    (tmp_path / "mine.onnx").write_bytes(foreign_onnx(shape=(1, 28, 28), rows=1, output=None))
+    first = digit_job(*command(folder, tmp_path / "mine.onnx"), "--log-format", "text", "--verbose")
+    assert first.returncode == 0, first.stderr
+    assert "mine.onnx: gets pixels / 255, and its outputs are logits; classifies " in first.stderr
+    assert "nothing to do" in score(folder, tmp_path / "mine.onnx").stdout
+    report = json.loads((folder / "out/report.json").read_text())
+    assert (report["model"]["name"], report["model"]["recipe"]) == ("mine", "converted")
+    again = score(folder, tmp_path / "mine.onnx", "--model-scale", "-1..1", "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert "--model-scale -1..1" in (folder / "out/report.html").read_text()
+
+
+def test_a_range_is_for_models_from_elsewhere(folder, model):
+    """A model folder says for itself how it is fed."""
+    result = score(folder, model, "--model-scale", "1")
+    assert result.returncode == 2
+    assert "is a model folder, which needs none" in result.stderr
 
 
 def test_the_report_agrees_with_the_prediction_files(folder, model):

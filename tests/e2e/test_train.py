@@ -6,10 +6,11 @@ import signal
 import pytest
 from support.command import digit_job, start
 from support.files import make_digits, write_csv
+from support.networks import trained_layers
 from support.outcome import call
 from support.runs import files_below
 
-from job.train.backend import fix_seed, import_keras
+from job.train.backend import import_keras
 
 # Keras reads TensorFlow's variables in a way that NumPy 2 deprecates; only Keras can fix that.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -72,10 +73,11 @@ def test_a_sample_of_the_model_s_own_data_has_the_accuracy_of_the_card(trained, 
 
 def test_a_plain_keras_file_can_be_scored_with(tmp_path, capfd):
     """It is converted on the fly; another process converts it to the same digest, and so recognises the output."""
-    fix_seed(3)
     keras = import_keras()
-    stack = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
-    keras.Sequential(stack).save(tmp_path / "mine.keras")
+    stack = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(32, "relu")]
+    model = keras.Sequential([*stack, keras.layers.Dense(10, "softmax")])
+    model.set_weights(trained_layers())
+    model.save(tmp_path / "mine.keras")
     write_csv(tmp_path / "in.csv", make_digits(20))
     arguments = ["score", "--input", tmp_path / "in.csv", "--output", tmp_path / "out", "--model"]
     first = call(capfd, *arguments, tmp_path / "mine.keras")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,6 @@ import pytest
 import typer
 from support.command import invoke
 from support.files import make_digits, write_csv
-from support.models import write_model
 from support.runs import SilentObserver, stable_files
 
 import job
@@ -281,6 +281,9 @@ def test_train_raises_if_the_model_fails_its_gate(monkeypatch):
 
 def test_a_keras_file_without_the_train_extra_is_a_usage_error(source, tmp_path, monkeypatch):
     """The message names the extra."""
+    path = tmp_path / "mine.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
     monkeypatch.setitem(sys.modules, "job.train.card.foreign_model", None)
     with pytest.raises(UsageError, match=r"needs the train extra .*digit-job\[train\]"):
-        job.score(source, tmp_path / "out", write_model(tmp_path / "model") / "model.keras")
+        job.score(source, tmp_path / "out", path)

@@ -198,7 +198,7 @@ def test_errors_of_onnx_runtime(monkeypatch, verb, error, expected):
     """The network is invalid, unless memory ran out; its file is named on one line."""
     predictor = OnnxPredictor(linear_onnx(), "m/model.onnx")
     monkeypatch.setattr(ort, "InferenceSession", raises(error))
-    monkeypatch.setattr(predictor._session, "run", raises(error))
+    monkeypatch.setattr(predictor._session._session, "run", raises(error))
     with pytest.raises(DigitJobError) as found:
         OnnxPredictor(b"", "m/model.onnx") if verb == "load" else predictor.predict(make_digits(1).pixels)
     assert type(found.value) is expected

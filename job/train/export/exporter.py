@@ -18,7 +18,7 @@ from job.train.export.formats import Exported, for_scoring, write_files
 from job.train.export.saved_model import GRAPH_NAME, SAVED_MODEL_NAME, SavedModelPredictor, to_saved_model
 from job.train.export.saved_network import SampleImages, SavedNetwork, open_network, sample_images
 from job.train.export.tflite import to_int8, to_tflite
-from job.train.judge.parity import Parity, compare
+from job.train.judge.parity import EXACT, FOREIGN, Parity, compare
 from job.train.place import recover, staged_folder
 from job.train.train_settings import ExportSettings
 
@@ -48,10 +48,11 @@ def export(storage: Storage, settings: ExportSettings, *, mnist_dir: str | None)
     if format_name == SAVED_MODEL_NAME:
         recover(storage, target)
     _refuse_occupied(storage, target, settings, is_folder=format_name == SAVED_MODEL_NAME)
-    network = open_network(storage, settings.model, allows_unblessed=settings.allows_unblessed)
+    network = open_network(storage, settings)
     samples = sample_images(storage, network, settings, mnist_dir)
     files, predictor = _converted(network, format_name, samples)
-    parity = compare(network.model, {format_name: predictor}, samples.to_compare).parity[format_name]
+    tolerance = EXACT if network.bundle else FOREIGN
+    parity = compare(network.model, {format_name: predictor}, samples.to_compare, tolerance).parity[format_name]
     if format_name == SAVED_MODEL_NAME:
         _write_folder(storage, target, files)
     else:
@@ -70,7 +71,12 @@ def _target(storage: Storage, settings: ExportSettings, format_name: str) -> str
     if settings.output is not None:
         return storage.resolve(settings.output)
     model = PurePosixPath(storage.resolve(settings.model))
-    return str(model.with_name(model.name.removesuffix(".keras") + _SUFFIXES[format_name]))
+    return str(model.with_name(_stem(model.name) + _SUFFIXES[format_name]))
+
+
+def _stem(name: str) -> str:
+    """A model's name without the suffix of a Keras file."""
+    return next((name.removesuffix(each) for each in (".keras", ".h5", ".hdf5") if name.endswith(each)), name)
 
 
 def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *, is_folder: bool) -> None:

@@ -1,59 +1,114 @@
-"""Plain `.keras` files saved elsewhere: loaded in safe mode, and put behind raw pixels.
+"""Keras files saved elsewhere, `.keras` and HDF5: loaded without running code of theirs, and only if they are small.
 
-`card.foreign_model` converts them for `score`, and `saved_network` opens them for `export`.
+`foreign_saved_model` does the same for SavedModels, `pixel_input` puts the networks behind raw pixels.
 """
 
-import io
-import logging
-import zipfile
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from job.contract import CLASSES, PIXELS, SIDE, Pixels, Probabilities
+from job.contract import CLASSES, PIXELS, SIDE
 from job.errors import ModelInvalid
 from job.model.bundle import KERAS_NAME
-from job.train.backend import import_keras, predict
-from job.train.data.split import Split
+from job.model.model_kind import CONFIG_NAME, ModelKind
+from job.train.backend import import_keras
 from job.train.export.claims import check_hdf5, check_layers, members_of
-from job.train.fit.network import INPUT_NAME, OUTPUT_NAME
 from job.train.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import keras
 
 
-_INPUT_SHAPES: Final = ((PIXELS,), (SIDE, SIDE), (SIDE, SIDE, 1))
-_SUM_TOLERANCE: Final = 1e-3
-_NOISE_IMAGES: Final = 256
+INPUT_SHAPES: Final = ((PIXELS,), (SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE))
+_HDF5_NAME: Final = "model.h5"
+# Layers that are code of the model's author: Python's bytecode, and calls of any function of TensorFlow.
+_CODE: Final = frozenset({"Lambda", "TFOpLambda", "SlicingOpLambda"})
+_MAX_NAMES: Final = 3
 
-_log = logging.getLogger(__name__)
 
+def load_foreign(content: bytes, path: str, kind: ModelKind = ModelKind.KERAS) -> "keras.Model":
+    """The network in a Keras file's bytes, computing in float32; `path` names the file in errors.
 
-def load_foreign(content: bytes, path: str) -> "keras.Model":
-    """The network in a `.keras` file's bytes; `path` names the file in errors.
-
-    Raises ModelInvalid if it cannot be loaded without running code of its own, or does not map 784 to 10 numbers.
+    Losses, metrics and optimizers are left out, because a prediction needs none. Raises ModelInvalid if the network
+    cannot be loaded without running code of its own, is too large, or does not map 784 to 10 numbers.
     """
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        raise ModelInvalid(f"{path}: is not a .keras file (a zip archive); save the model with Keras 3's model.save")
-    for name, member in members_of(content, path).items():
-        if name.endswith(".npz"):
-            raise ModelInvalid(f"{path}: has its weights in {name}, expected HDF5, as model.save of Keras 3 writes it")
-        if name.endswith(".h5"):
-            check_hdf5(member, path)
+    if kind is ModelKind.HDF5:
+        _check_hdf5_file(content, path)
+    else:
+        _check_archive(content, path)
     keras = import_keras()
     with scratch_folder(len(content)) as folder:
-        local = folder / KERAS_NAME
+        local = folder / (_HDF5_NAME if kind is ModelKind.HDF5 else KERAS_NAME)
         local.write_bytes(content)
         # Without initial values, variables take no memory before they are counted.
         with keras.StatelessScope(initialize_variables=False):
             check_layers(_load(local, path), path)
         model = _load(local, path)
-    _check_shapes(model, path)
-    return model
+    check_shapes(model, path)
+    return _in_float32(model, path)
+
+
+def check_shapes(model: "keras.Model", path: str) -> None:
+    """Raise ModelInvalid unless a network maps one image to ten numbers."""
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
+    input_shapes, output_shapes = ([tuple(each.shape[1:]) for each in tensors] for tensors in (inputs, outputs))
+    if len(input_shapes) != 1 or input_shapes[0] not in INPUT_SHAPES or output_shapes != [(CLASSES,)]:
+        raise ModelInvalid(
+            f"{path}: has inputs of shape {input_shapes or 'unknown'} and outputs of shape "
+            f"{output_shapes or 'unknown'}; expected one input of 784, 28x28 or 28x28x1 and one output of {CLASSES}"
+        )
+
+
+def _check_archive(content: bytes, path: str) -> None:
+    members = members_of(content, path)
+    for name, member in members.items():
+        if name.endswith(".npz"):
+            raise ModelInvalid(f"{path}: has its weights in {name}, expected HDF5, as model.save of Keras 3 writes it")
+        if name.endswith(".h5"):
+            check_hdf5(member, path)
+    _refuse_code(members.get(CONFIG_NAME, b""), path)
+
+
+def _check_hdf5_file(content: bytes, path: str) -> None:
+    import io
+
+    import h5py
+
+    check_hdf5(content, path)
+    with h5py.File(io.BytesIO(content)) as file:
+        config = file.attrs.get("model_config")
+    if config is None:
+        raise ModelInvalid(
+            f"{path}: holds weights without an architecture; save the whole model with model.save('model.keras')"
+        )
+    _refuse_code(config if isinstance(config, bytes) else str(config).encode(), path)
+
+
+def _refuse_code(config: bytes, path: str) -> None:
+    """Raise ModelInvalid for an architecture with layers that are code; Keras refuses some of them less clearly."""
+    try:
+        found = sorted(set(_class_names(json.loads(config))) & _CODE)
+    except (ValueError, RecursionError) as error:
+        raise ModelInvalid(f"{path}: its architecture is damaged: {error!s:.100}; save the model again") from error
+    if found:
+        raise ModelInvalid(
+            f"{path}: Keras cannot load it safely: it has {found[0]} layers, which are code of their own; build it of "
+            "standard layers, such as Rescaling, or export it to ONNX"
+        )
+
+
+def _class_names(config: Any) -> Iterator[str]:
+    """All class names in an architecture."""
+    if isinstance(config, dict):
+        if isinstance(name := config.get("class_name"), str):
+            yield name
+        config = list(config.values())
+    if isinstance(config, list):
+        for each in config:
+            yield from _class_names(each)
 
 
 def _load(local: Path, path: str) -> "keras.Model":
@@ -63,44 +118,9 @@ def _load(local: Path, path: str) -> "keras.Model":
         raise
     except Exception as error:  # a foreign file can make Keras raise anything
         raise ModelInvalid(
-            f"{path}: Keras cannot load it safely ({_first_sentence(error)}); expected a .keras file of standard "
-            "layers, without Lambda layers or custom code"
+            f"{path}: Keras cannot load it safely ({_first_sentence(error)}); expected standard layers, without "
+            "Lambda layers or custom code"
         ) from error
-
-
-def behind_pixels(model: "keras.Model", samples: Pixels, path: str) -> "keras.Model":
-    """The network with uint8 (n, 784) pixels as input and probabilities as output.
-
-    A network with a Rescaling layer or an integer input gets pixels of 0-255. Any other gets pixels / 255, because
-    training code usually divides outside of the network. Outputs that are not probabilities for the samples,
-    uint8 (n, 784), get a softmax.
-    """
-    keras = import_keras()
-    wrapped = _with_pixel_input(model, path)
-    if _are_probabilities(predict(wrapped, samples)):
-        return wrapped
-    _log.info("%s: its outputs are not probabilities; added a softmax", path)
-    return keras.Model(wrapped.input, keras.layers.Softmax(name=OUTPUT_NAME)(wrapped.output), name=model.name)
-
-
-def probe_images(digits: Split) -> Pixels:
-    """Images to compare networks on that come with none of their own, uint8 (n, 784).
-
-    The given digits first, then a blank image, one of full ink, and noise.
-    """
-    noise = np.random.default_rng(0).integers(0, 256, (_NOISE_IMAGES, PIXELS), np.uint8)
-    blank = np.zeros((1, PIXELS), np.uint8)
-    return np.concatenate([digits.pixels, blank, ~blank, noise])
-
-
-def _check_shapes(model: "keras.Model", path: str) -> None:
-    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
-    input_shapes, output_shapes = ([tuple(each.shape[1:]) for each in tensors] for tensors in (inputs, outputs))
-    if len(input_shapes) != 1 or input_shapes[0] not in _INPUT_SHAPES or output_shapes != [(CLASSES,)]:
-        raise ModelInvalid(
-            f"{path}: has inputs of shape {input_shapes or 'unknown'} and outputs of shape "
-            f"{output_shapes or 'unknown'}; expected one input of 784, 28x28 or 28x28x1 and one output of {CLASSES}"
-        )
 
 
 def _first_sentence(error: Exception) -> str:
@@ -108,36 +128,41 @@ def _first_sentence(error: Exception) -> str:
     return sentence.removesuffix(".")[:200] or type(error).__name__
 
 
-def _with_pixel_input(model: "keras.Model", path: str) -> "keras.Model":
+def _in_float32(model: "keras.Model", path: str) -> "keras.Model":
+    """The same network computing in float32; half precision is for training, and ONNX lacks some of its operators."""
     keras = import_keras()
-    entry = model.inputs[0]
-    takes_raw_pixels = _takes_raw_pixels(model)
-    if takes_raw_pixels:
-        _log.info("%s: has a Rescaling layer or an integer input; gets pixels of 0-255", path)
-    else:
-        _log.info("%s: has no Rescaling layer; gets pixels / 255", path)
-    if (entry.dtype, tuple(entry.shape[1:])) == ("uint8", (PIXELS,)):
+    if all(each.dtype_policy.name == "float32" for each in layers_of(model)):
         return model
-    pixels = keras.Input((PIXELS,), dtype="uint8", name=INPUT_NAME)
-    values: Any = keras.ops.cast(pixels, entry.dtype)
-    if not takes_raw_pixels:
-        values = values / 255.0
-    outputs = model(keras.ops.reshape(values, (-1, *entry.shape[1:])))
-    return keras.Model(pixels, keras.ops.cast(outputs, "float32"), name=model.name)
+    try:
+        config = _with_float32(keras.saving.serialize_keras_object(model))
+        converted = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        weights = (np.asarray(each) for each in model.get_weights())
+        # NumPy has no kind for bfloat16 ("V"); integers are the states of random generators.
+        converted.set_weights([each if each.dtype.kind in "iu" else each.astype(np.float32) for each in weights])
+    except MemoryError:
+        raise
+    except Exception as error:  # as in `_load`
+        raise ModelInvalid(
+            f"{path}: cannot be converted to float32 ({_first_sentence(error)}); save it with the policy float32"
+        ) from error
+    return converted
 
 
-def _takes_raw_pixels(model: "keras.Model") -> bool:
-    keras = import_keras()
-    has_integer_input = "int" in str(model.inputs[0].dtype)
-    return has_integer_input or any(isinstance(layer, keras.layers.Rescaling) for layer in _all_layers(model))
-
-
-def _all_layers(model: "keras.Model") -> Iterator[Any]:
+def layers_of(model: "keras.Model") -> Iterator[Any]:
     """The layers of a network, including those of networks nested in it."""
     for layer in getattr(model, "layers", ()):
         yield layer
-        yield from _all_layers(layer)
+        yield from layers_of(layer)
 
 
-def _are_probabilities(outputs: Probabilities) -> bool:
-    return bool(outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() <= _SUM_TOLERANCE)
+def _with_float32(config: Any) -> Any:
+    """A configuration whose types of floats are all float32."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return "float32"
+        return {name: _with_float32(_plain_type(name, value)) for name, value in config.items()}
+    return [_with_float32(each) for each in config] if isinstance(config, list) else config
+
+
+def _plain_type(name: str, value: Any) -> Any:
+    return "float32" if name == "dtype" and isinstance(value, str) and "float" in value else value

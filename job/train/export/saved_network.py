@@ -1,6 +1,6 @@
 """What `export` starts from: a saved network and images for it.
 
-The network comes from a model folder or a plain `.keras` file, see `foreign`. The images come from the user or with the
+The network comes from a model folder, or from elsewhere, see `foreign`. The images come from the user or with the
 network; the export is compared, and quantized, on them.
 """
 
@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from job.contract import Pixels
 from job.errors import ModelInvalid
 from job.model.bundle import CARD_NAME, KERAS_NAME, Bundle, open_bundle
+from job.model.input_range import InputRange, check_no_scale, named_range
+from job.model.model_kind import FoundModel, ModelKind, find_model
 from job.storage import Storage, join
 from job.train.backend import predict
 from job.train.data.dataset import read_again
 from job.train.data.origin import find_images
-from job.train.export.foreign import behind_pixels, load_foreign, probe_images
+from job.train.export.foreign import load_foreign
+from job.train.export.foreign_saved_model import load_saved_model
+from job.train.export.pixel_input import behind_pixels, probe_images
 from job.train.train_settings import ExportSettings
 
 if TYPE_CHECKING:
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 class SavedNetwork:
     """A network of uint8 (n, 784) -> float32 (n, 10).
 
-    bundle: its model folder, verified; None for a plain file. files: contents of the folder's files, by name.
+    bundle: its model folder, verified; None for one from elsewhere. files: contents of the folder's files, by name.
     """
 
     path: str
@@ -48,18 +52,29 @@ class SampleImages:
     are_given: bool = False
 
 
-def open_network(storage: Storage, location: str, *, allows_unblessed: bool) -> SavedNetwork:
-    """Open a model folder, checking digests and golden rows, or a plain `.keras` file; runs no code from either.
+def open_network(storage: Storage, settings: ExportSettings) -> SavedNetwork:
+    """Open a model folder, checking digests and golden rows, or a network from elsewhere; runs no code from either.
 
-    Raises ModelInvalid.
+    Raises ModelInvalid, and UsageError for a range that a model folder does not need.
     """
-    path = storage.resolve(location)
-    if not location.endswith(".keras"):
-        return _from_folder(storage, location, allows_unblessed=allows_unblessed)
-    if storage.stat(path) is None:
-        raise ModelInvalid(f"{path}: no such file; expected a .keras file or a model folder")
+    found = find_model(storage, settings.model)
+    if found.kind is ModelKind.FOLDER:
+        check_no_scale(settings.model, settings.model_scale)
+        return _from_folder(storage, settings.model, allows_unblessed=settings.allows_unblessed)
+    if found.kind is ModelKind.ONNX:
+        raise ModelInvalid(f"{found.path}: is an ONNX file, which `score` takes as it is; exports need a Keras network")
     digits = find_images(storage, "digits").images
-    return SavedNetwork(path, behind_pixels(load_foreign(storage.read(path), path), digits.pixels, path))
+    model = behind_pixels(
+        load_network(storage, found), digits.pixels, found.path, input_range=named_range(settings.model_scale)
+    )
+    return SavedNetwork(found.path, model)
+
+
+def load_network(storage: Storage, found: FoundModel) -> "keras.Model":
+    """The network of a Keras file or a SavedModel from elsewhere. Raises ModelInvalid."""
+    if found.kind is ModelKind.SAVED_MODEL:
+        return load_saved_model(storage, found.path)
+    return load_foreign(found.content, found.path, found.kind)
 
 
 def sample_images(
@@ -76,6 +91,7 @@ def sample_images(
         description = f"the {len(test):,} images of {found.source}"
         return SampleImages(test.pixels, found.images.pixels, description, are_given=True)
     if network.bundle is None:
+        settings.check_data_to_quantize_by()
         pixels = probe_images(find_images(storage, "digits").images)
         return SampleImages(pixels, pixels, f"{len(pixels):,} images: scikit-learn's digits, blank, full ink and noise")
     if settings.quantize:
@@ -90,6 +106,9 @@ def _from_folder(storage: Storage, location: str, *, allows_unblessed: bool) -> 
     path = join(bundle.path, KERAS_NAME)
     if KERAS_NAME not in bundle.files:
         raise ModelInvalid(f"{join(bundle.path, CARD_NAME)}: lists no {KERAS_NAME}; train the model again")
-    model = behind_pixels(load_foreign(bundle.files[KERAS_NAME], path), bundle.golden.pixels, path)
+    model = load_foreign(bundle.files[KERAS_NAME], path)
+    # A folder of digit-job's own holds a network of bytes, a converted one the file from elsewhere.
+    input_range = InputRange.BYTES if bundle.about.get("data") else None
+    model = behind_pixels(model, bundle.golden.pixels, path, input_range=input_range)
     bundle.check_answers(predict(model, bundle.golden.pixels), path)
     return SavedNetwork(bundle.path, model, bundle, bundle.files)

@@ -30,6 +30,8 @@ class Tolerance:
 
 # Floats, computed in another order.
 EXACT: Final = Tolerance(min_same_digits=1, max_difference=1e-5)
+# Floats of a network from elsewhere, whose logits may be in the hundreds, and which may be equally sure of two digits.
+FOREIGN: Final = Tolerance(min_same_digits=0.995, max_difference=1e-3)
 # 8-bit integers. Between two equally likely digits, steps of 1/256 decide: measured, on one image in thousands.
 QUANTIZED: Final = Tolerance(min_same_digits=0.99, max_difference=1)
 
@@ -56,14 +58,16 @@ class Agreement:
     parity: dict[str, Parity]
 
 
-def compare(model: "keras.Model", exported: Mapping[str, Predictor], pixels: Pixels) -> Agreement:
+def compare(
+    model: "keras.Model", exported: Mapping[str, Predictor], pixels: Pixels, tolerance: Tolerance = EXACT
+) -> Agreement:
     """Run a network and its exports, by file name, on uint8 (n, 784) images.
 
-    Raises ModelInvalid, see `check_parity`; the tolerance is QUANTIZED for `model.int8.tflite`, otherwise EXACT.
+    Raises ModelInvalid, see `check_parity`; the tolerance for `model.int8.tflite` is QUANTIZED.
     """
     original = predict(model, pixels)
     exports = {name: each.predict(pixels) for name, each in exported.items()}
-    parity = {name: check_parity(original, each, name, _tolerance(name)) for name, each in exports.items()}
+    parity = {name: check_parity(original, each, name, _tolerance(name, tolerance)) for name, each in exports.items()}
     return Agreement(original, exports, parity)
 
 
@@ -87,5 +91,5 @@ def check_parity(
     return Parity(rows, same, difference)
 
 
-def _tolerance(name: str) -> Tolerance:
-    return QUANTIZED if name == INT8_NAME else EXACT
+def _tolerance(name: str, tolerance: Tolerance) -> Tolerance:
+    return QUANTIZED if name == INT8_NAME else tolerance

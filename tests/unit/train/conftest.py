@@ -7,6 +7,7 @@ import pytest
 from support.files import Digits, make_digits
 
 from job.model.bundle import open_bundle
+from job.model.model_kind import find_model
 from job.storage import LocalStorage
 from job.train import training
 from job.train.backend import fix_seed, import_keras
@@ -76,11 +77,11 @@ def layers():
 
 @pytest.fixture
 def converted(storage, tmp_path):
-    """A function that saves a stack of layers as a .keras file, converts it, and opens the model folder."""
+    """A function that saves a stack of layers as a Keras file, converts it, and opens the model folder."""
 
-    def run(*stack):
-        import_keras().Sequential(list(stack)).save(tmp_path / "mine.keras")
-        convert(storage, str(tmp_path / "mine.keras"), str(tmp_path / "model"))
+    def run(*stack, name="mine.keras", **options):
+        import_keras().Sequential(list(stack)).save(tmp_path / name)
+        convert(storage, find_model(storage, str(tmp_path / name)), str(tmp_path / "model"), **options)
         return open_bundle(storage, str(tmp_path / "model"))
 
     return run

@@ -5,6 +5,8 @@ import pytest
 
 from job.errors import ModelInvalid
 from job.model.bundle import open_bundle, predictor_of
+from job.model.input_range import InputRange
+from job.model.model_kind import find_model
 from job.train.card.foreign_model import convert
 
 
@@ -16,6 +18,7 @@ def test_a_convolutional_network_is_converted(tmp_path, converted, layers):
         layers.MaxPooling2D(),
         layers.Flatten(),
         layers.Dense(10, activation="softmax"),
+        input_range=InputRange.UNIT,
     )
     bundle.check(predictor_of(bundle))
     assert (bundle.name, bundle.about["recipe"]) == ("mine", "converted")
@@ -28,7 +31,7 @@ def test_a_convolutional_network_is_converted(tmp_path, converted, layers):
 def test_the_network_of_a_model_folder_converts_to_the_same_answers(storage, tmp_path, trained, optdigits):
     """Its model.keras, converted on its own."""
     folder = trained.result.path
-    convert(storage, f"{folder}/model.keras", str(tmp_path / "model"))
+    convert(storage, find_model(storage, f"{folder}/model.keras"), str(tmp_path / "model"))
     original, again = open_bundle(storage, folder), open_bundle(storage, str(tmp_path / "model"))
     first, second = (predictor_of(each).predict(optdigits.pixels) for each in (original, again))
     assert np.allclose(first, second, atol=1e-5)
@@ -37,4 +40,4 @@ def test_the_network_of_a_model_folder_converts_to_the_same_answers(storage, tmp
 def test_a_missing_file_is_refused(storage, tmp_path):
     """As an invalid model, because a retry cannot help."""
     with pytest.raises(ModelInvalid, match="no such file"):
-        convert(storage, str(tmp_path / "none.keras"), str(tmp_path / "model"))
+        find_model(storage, str(tmp_path / "none.keras"))

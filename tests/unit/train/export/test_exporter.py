@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from support.files import write_csv
-from support.models import change_card, write_model
+from support.models import change_card, linear_onnx, write_model
 
 from job.errors import ModelInvalid, NoInput, OutputOccupied, StorageError
 from job.model.bundle import mark
@@ -227,14 +227,16 @@ def test_an_exchanged_network_is_not_exported(storage, folder):
     ("location", "message"),
     [
         ("none", "is not a model folder"),
-        ("none.keras", r"no such file; expected a \.keras file or"),
-        ("linear", r"is not a \.keras file"),
+        ("none.keras", "no such file; expected a model folder, or a Keras"),
+        ("linear", "its zip archive is damaged"),
+        ("mine.onnx", "is an ONNX file, which `score` takes as it is"),
         ("unlisted", r"lists no model\.keras"),
     ],
 )
 def test_anything_but_a_model_is_refused(storage, tmp_path, location, message):
     """The error says what was expected."""
     write_model(tmp_path / "linear")
+    (tmp_path / "mine.onnx").write_bytes(linear_onnx())
     change_card(write_model(tmp_path / "unlisted"), lambda card: card["files"].pop("model.keras"))
     with pytest.raises(ModelInvalid, match=f"{location}.*{message}"):
         _export(storage, ExportSettings(str(tmp_path / location), "onnx"))
