@@ -139,9 +139,7 @@ class LocalStorage:
     def commit_folder(self, staging: str, target: str) -> None:
         parent, name = os.path.split(target)
         with translated_errors(target):
-            for file in files_below(self._system, staging):
-                self._system.sync_path(file)
-            self._system.sync_path(staging)
+            self._sync_all(staging)
             # Without an exchange there is a moment at which no folder has the name.
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
                 retired = staging
@@ -171,6 +169,8 @@ class LocalStorage:
             for name in names:
                 self._system.sync_path(os.path.join(staging, name))
             for name in names:
+                if name == last:
+                    self._system.sync_path(target)
                 self._system.rename(os.path.join(staging, name), os.path.join(target, name))
             self._system.sync_path(target)
         self.remove(staging)
@@ -178,10 +178,14 @@ class LocalStorage:
     def remove(self, path: str) -> None:
         with translated_errors(path):
             status = status_at(self._system, path, follows_links=False)
-            if status and stat.S_ISDIR(status.st_mode):
+            if status is None:
+                return
+            if stat.S_ISDIR(status.st_mode):
                 self._remove_folder(path)
-            elif status:
+            else:
                 self._unlink(path)
+            with suppress(FileNotFoundError):  # another process removed the folder, too
+                self._system.sync_path(os.path.dirname(path))
 
     def _file(self, path: str) -> FileInfo | None:
         status = status_at(self._system, path)
@@ -209,6 +213,16 @@ class LocalStorage:
                 if not is_folder(self._system, each):
                     raise
             self._system.sync_path(os.path.dirname(each))
+
+    def _sync_all(self, folder: str) -> None:
+        """Make everything in a folder durable: files, names and folders of any depth, hidden ones included."""
+        for name in self._system.names(folder):
+            path = os.path.join(folder, name)
+            if is_folder(self._system, path, follows_links=False):
+                self._sync_all(path)
+            else:
+                self._system.sync_path(path)
+        self._system.sync_path(folder)
 
     @contextmanager
     def _temporary(self, folder: str) -> Iterator[str]:
@@ -263,6 +277,8 @@ class LocalStorage:
         if is_there:
             self._system.rename(target, retired)
         try:
+            # The old folder keeps a name whatever a power cut leaves.
+            self._system.sync_path(os.path.dirname(target))
             self._system.rename(staging, target)
         except OSError:
             if is_there:

@@ -125,14 +125,17 @@ class Storage(Protocol):
         ...
 
     def commit_files(self, staging: str, target: str, *, last: str) -> None:
-        """Move every file of `staging` into `target`, the file `last` last. Durable.
+        """Move every file of `staging` into `target`, the file `last` last, once the others are durable. Durable.
 
         Atomic for each file only: until `last` is moved, `target` holds a mixture of old and new files.
         """
         ...
 
     def remove(self, path: str) -> None:
-        """Remove a file, a link (not what it points to) or a folder with its content. No error if it does not exist."""
+        """Remove a file, a link (not what it points to) or a folder with its content. Durable.
+
+        No error if it does not exist.
+        """
         ...
 
 
