@@ -129,7 +129,7 @@ class Campaign:
                     self._finish(state_of(files), system)
 
     def _finish(self, state, system):
-        """Run again and compare; skipped if an earlier point left the same files, because it depends on nothing else."""
+        """Run again and compare; skipped if an earlier point left the same files: it depends on nothing else."""
         if state not in self._seen:
             self._seen.add(state)
             self._score(self._output)

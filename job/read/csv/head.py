@@ -39,13 +39,14 @@ class CsvHead:
     """What the head of a file says about the whole.
 
     data_start, header_lines: bytes and lines before the first record. has_text: whether there are text columns, whose
-    quotes may hold line ends.
+    quotes may hold line ends. is_settled: more of the file would have changed nothing.
     """
 
     layout: Layout
     data_start: int
     header_lines: int
     has_text: bool
+    is_settled: bool
 
 
 def parse_head(head: bytes, settings: ReadSettings, where: str, *, is_whole: bool) -> CsvHead:
@@ -77,7 +78,8 @@ def parse_head(head: bytes, settings: ReadSettings, where: str, *, is_whole: boo
     layout = replace(layout, pixel_scale=scale)
     if scale == "1" and settings.scale == "auto":
         _log.info("%s: pixels are fractions in the first records; using the scale 0-1 (%s 1)", where, Flag.SCALE)
-    return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), _has_text(rows, layout))
+    is_settled = is_whole or _holds_records(head, start, delimiter)
+    return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), _has_text(rows, layout), is_settled)
 
 
 # The first records
@@ -117,6 +119,17 @@ def _records(head: bytes, start: int, delimiter: str, *, is_whole: bool) -> list
             records += [split_fields(record, delimiter)] if record else []
         start = stop + 1
     return records
+
+
+def _holds_records(head: bytes, start: int, delimiter: str) -> bool:
+    """Whether a head that is not the whole file holds as many records as are looked at, and a header."""
+    dead_ends: DeadEnds = {}
+    for _ in range(1 + _HEAD_RECORDS):
+        stop = record_stop(head, start, len(head), ord(delimiter), is_final=False, dead_ends=dead_ends)
+        if stop is None:
+            return False
+        start = stop + 1
+    return True
 
 
 def _of_length(rows: Rows, count: int) -> list[list[str]]:
