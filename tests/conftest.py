@@ -48,7 +48,7 @@ def pytest_sessionfinish(session):
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_fsync():
-    """Make os.fsync do nothing, because no test cuts the power. unit/storage tests that it is called.
+    """Make os.fsync do nothing. support/power_cut.py follows what is synced, unit/storage tests that fsync is called.
 
     Commands in processes of their own do call it.
     """

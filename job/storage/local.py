@@ -146,9 +146,7 @@ class LocalStorage:
 
     def commit_folder(self, staging: str, target: str) -> None:
         with translated_errors(target):
-            for file in files_below(self._system, staging):
-                self._system.sync_path(file)
-            self._system.sync_path(staging)
+            self._sync_all(staging)
             # Without an exchange there is a moment at which no folder has the name.
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
                 retired = staging
@@ -186,10 +184,14 @@ class LocalStorage:
     def remove(self, path: str) -> None:
         with translated_errors(path):
             status = status_at(self._system, path, follows_links=False)
-            if status and stat.S_ISDIR(status.st_mode):
+            if status is None:
+                return
+            if stat.S_ISDIR(status.st_mode):
                 self._remove_folder(path)
-            elif status:
+            else:
                 self._unlink(path)
+            with suppress(FileNotFoundError):  # another process removed the folder, too
+                self._system.sync_path(os.path.dirname(path))
 
     def _file(self, path: str) -> FileInfo | None:
         status = status_at(self._system, path)
@@ -219,6 +221,16 @@ class LocalStorage:
                         f"{each}: is a file, so it cannot be a folder; choose another place"
                     ) from error
             self._system.sync_path(os.path.dirname(each))
+
+    def _sync_all(self, folder: str) -> None:
+        """Make everything in a folder durable: files, names and folders of any depth, hidden ones included."""
+        for name in self._system.names(folder):
+            path = os.path.join(folder, name)
+            if is_folder(self._system, path, follows_links=False):
+                self._sync_all(path)
+            else:
+                self._system.sync_path(path)
+        self._system.sync_path(folder)
 
     @contextmanager
     def _temporary(self, folder: str) -> Iterator[str]:

@@ -135,6 +135,8 @@ class Storage(Protocol):
     def commit_files(self, staging: str, target: str, *, last: str, names: Collection[str]) -> None:
         """Replace the files of `target` that have one of the names by those of `staging`, `last` last. Durable.
 
+        The others are durable before `last` is moved.
+
         Atomic for each file only: until `last` is moved, readers find no such file. The old files are retired first, to
         `.NAME.<hex>.old` in `target`; on any exception they are moved back, and after a crash by `recover_files`.
         """
@@ -145,7 +147,10 @@ class Storage(Protocol):
         ...
 
     def remove(self, path: str) -> None:
-        """Remove a file, a link (not what it points to) or a folder with its content. No error if it does not exist."""
+        """Remove a file, a link (not what it points to) or a folder with its content. Durable.
+
+        No error if it does not exist.
+        """
         ...
 
 

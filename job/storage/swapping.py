@@ -30,6 +30,8 @@ def swap_folder(system: FileSystem, staging: str, target: str) -> str:
     try:
         if status_at(system, target, follows_links=False):
             system.rename(target, retired)
+            # The old folder keeps a name whatever a power cut leaves.
+            system.sync_path(os.path.dirname(target))
         system.rename(staging, target)
     except BaseException:  # raised again: a signal must not leave the name without a folder
         with suppress(OSError):  # the first error is the one to report; `restore_folder` tries again
@@ -63,10 +65,11 @@ def swap_files(system: FileSystem, staging: str, target: str, *, last: str, name
         # Files without the last one are no folder of this kind: nothing is lost with them.
         if last in present:
             system.make_folder(retired)
-            _move(system, target, retired, _ordered(present, last))
+            system.sync_path(target)
+            _move(system, target, retired, _ordered(present, last), last)
         else:
             _unlink(system, target, present)
-        _move(system, staging, target, _ordered(system.names(staging), last))
+        _move(system, staging, target, _ordered(system.names(staging), last), last)
     except BaseException:  # raised again: a signal must not leave a mixture of two folders
         with suppress(OSError):  # the first error is the one to report; `restore_files` tries again
             _put_back(system, retired, target, last, names)
@@ -138,13 +141,16 @@ def _put_back(system: FileSystem, retired: str, target: str, last: str, names: C
     if status_at(system, os.path.join(retired, last)):
         # All that is in the target is new.
         _unlink(system, target, set(system.names(target)) & set(names))
-        _move(system, retired, target, [last])
-    _move(system, retired, target, system.names(retired))
+        _move(system, retired, target, [last], last)
+    _move(system, retired, target, system.names(retired), last)
     system.remove_folder(retired)
 
 
-def _move(system: FileSystem, source: str, target: str, names: Iterable[str]) -> None:
+def _move(system: FileSystem, source: str, target: str, names: Iterable[str], last: str) -> None:
     for name in names:
+        if name == last:
+            # A folder that holds this file after a power cut is to hold the others, too.
+            system.sync_path(target)
         system.rename(os.path.join(source, name), os.path.join(target, name))
 
 

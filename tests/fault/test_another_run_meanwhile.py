@@ -12,7 +12,7 @@ from contextlib import nullcontext
 import pytest
 from support.faulty_file_system import Dead, FaultyFileSystem, die, first_operation_below
 from support.files import csv_lines, make_digits, write_csv
-from support.runs import PlannedOnce, score, stable_files, state_of
+from support.runs import PlannedOnce, files_below, score, stable_files, state_of
 
 from job.errors import OutputOccupied, StorageError
 from job.storage import LocalStorage
@@ -45,7 +45,7 @@ class Run:
 
     def finishes(self, output, seen):
         """Run again with --overwrite, unless it did so on the same files before: it ends well."""
-        state = state_of(output)
+        state = state_of(files_below(output))
         if state not in seen:
             seen.add(state)
             self.into(output, is_overwriting=True)

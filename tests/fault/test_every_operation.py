@@ -8,6 +8,7 @@ import itertools
 import re
 import shutil
 from contextlib import nullcontext
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,18 @@ import pytest
 from support.faulty_file_system import Dead, FaultyFileSystem, die, first_operation_below, nothing, with_error
 from support.files import csv_text, make_digits, write_csv
 from support.models import write_model
-from support.runs import PlannedOnce, files_below, is_temporary, score, stable_files, state_of
+from support.power_cut import SURVIVALS, PowerCut
+from support.runs import (
+    PlannedOnce,
+    SilentObserver,
+    files_below,
+    is_temporary,
+    score,
+    stable,
+    stable_files,
+    state_of,
+    write_files,
+)
 
 from job.errors import ResourceExhausted, StorageError
 from job.model.bundle import open_bundle
@@ -49,52 +61,79 @@ def undisturbed(inputs, model, tmp_path_factory):
     return stable_files(output)
 
 
-def assert_promises_hold(output, undisturbed):
+def assert_promises_hold(files, undisturbed):
     """Every file under its final name is whole, and `_SUCCESS` exists only beside all others."""
-    found = {
-        path: content
-        for path, content in (stable_files(output) if output.exists() else {}).items()
-        if not path.startswith("_parts/")
-    }
+    found = {path: content for path, content in stable(files).items() if not path.startswith("_parts/")}
     assert not [path for path in found if is_temporary(path)]
     assert found.items() <= undisturbed.items()
     assert "_SUCCESS" not in found or found == undisturbed
 
 
+class CommitObserver(SilentObserver):
+    """Collects the names of the parts that a run says are committed."""
+
+    def __init__(self):
+        self.parts = set()
+
+    def committed(self, part):
+        self.parts.add(f"_parts/{part.index:06}.arrow")
+
+
 class Campaign:
-    """A run that is repeated with one operation after the other failing. points: how many have failed."""
+    """A run that is repeated with one operation after the other failing.
+
+    points: how many have failed. committed: the names of the parts that the last failed run said were committed.
+    """
 
     def __init__(self, inputs, model, undisturbed, folder, **settings):
         self._inputs, self._model, self._undisturbed, self._folder = inputs, model, undisturbed, folder
+        self._output = folder / "run/out"
+        self._output.parent.mkdir()
         self._settings = {"part_bytes": PART_BYTES, "threads": 1, **settings}
         self._planned = PlannedOnce()
         self._seen = set()
         self.points = 0
 
-    def strike_all(self, fault, *, only=None, before=lambda _output: None):
+    def strike_all(self, fault, *, only=None, before=lambda _output: None, system_class=FaultyFileSystem):
         """Yields (output folder, error or None, file system) after each point; then runs again and compares.
 
-        before: prepares the output folder. The second run is skipped if an earlier point left the same files, because
-        it depends on nothing else.
+        before: prepares the output folder.
         """
         for at, planned in self._places(only):
-            output = self._folder / "out"
-            before(output)
-            system = FaultyFileSystem(fault, at, only=only)
+            before(self._output)
+            system = system_class(fault, at, only=only)
             with planned:
-                error = self._error_of(output, system)
+                error = self._error_of(system)
             if not system.was_struck:
                 assert error is None
-                assert stable_files(output) == self._undisturbed
+                assert stable_files(self._output) == self._undisturbed
                 return
             self.points += 1
-            yield output, error, system
-            state = state_of(output)
-            if state not in self._seen:
-                self._seen.add(state)
-                self._score(output)
-                assert stable_files(output) == self._undisturbed, system.log[-5:]
-            shutil.rmtree(output, ignore_errors=True)
+            yield self._output, error, system
+            self._finish(state_of(files_below(self._output)), system)
+            shutil.rmtree(self._output, ignore_errors=True)
+
+    def strike_power(self, **how):
+        """Yields (files that a power cut leaves of the output, file system) after each point; then as `strike_all`.
+
+        Each combination of unsynced changes that survives is a point of its own.
+        """
+        system_class = partial(PowerCut, self._output.parent)
+        for output, _, system in self.strike_all(die, system_class=system_class, **how):
+            for survival in SURVIVALS:
+                files = system.left(output, survival)
+                yield files, system
+                if state_of(files) not in self._seen:
+                    shutil.rmtree(output, ignore_errors=True)
+                    write_files(output, files)
+                    self._finish(state_of(files), system)
+
+    def _finish(self, state, system):
+        """Run again and compare; skipped if an earlier point left the same files: it depends on nothing else."""
+        if state not in self._seen:
+            self._seen.add(state)
+            self._score(self._output)
+            assert stable_files(self._output) == self._undisturbed, system.log[-5:]
 
     def _places(self, only):
         """Every operation of a run: those of planning in runs from the start, all others in runs planned before."""
@@ -109,9 +148,11 @@ class Campaign:
     def _score(self, output, **how):
         score(self._inputs, output, self._model, **self._settings, **how)
 
-    def _error_of(self, output, system):
+    def _error_of(self, system):
+        observer = CommitObserver()
+        self.committed = observer.parts
         try:
-            self._score(output, storage=LocalStorage(system))
+            self._score(self._output, storage=LocalStorage(system), observer=observer)
         except (StorageError, ResourceExhausted, Dead) as error:
             return error
         return None
@@ -127,7 +168,7 @@ def test_every_operation_fails_once_with_an_error(campaign, undisturbed, figure)
     """The run ends with one line that names a file, or completes with the same bytes; a second run completes."""
     ended = 0
     for output, error, system in campaign.strike_all(with_error()):
-        assert_promises_hold(output, undisturbed)
+        assert_promises_hold(files_below(output), undisturbed)
         if error is None:
             # Only the removal of the parts, after everything else, may fail silently.
             assert stable_files(output).items() >= undisturbed.items(), system.log[-5:]
@@ -148,7 +189,7 @@ def test_every_operation_is_the_last_before_the_process_dies(campaign, undisturb
     """Wherever the process stops, all files under their final names are whole; a second run completes."""
     for output, error, _ in campaign.strike_all(die):
         assert isinstance(error, Dead)
-        assert_promises_hold(output, undisturbed)
+        assert_promises_hold(files_below(output), undisturbed)
     figure(f"{campaign.points} deaths; nothing was lost")
     assert campaign.points > 150
 
@@ -160,6 +201,25 @@ def test_every_write_is_short_once(campaign, undisturbed, figure):
         assert stable_files(output) == undisturbed
     figure(f"{campaign.points} short writes; nothing was lost")
     assert campaign.points > 10
+
+
+def test_every_operation_is_the_last_before_the_power_is_cut(campaign, undisturbed, figure):
+    """Whatever was not synced may be lost: files are whole, committed parts are there; a second run completes."""
+    for files, system in campaign.strike_power():
+        assert_promises_hold(files, undisturbed)
+        assert "_SUCCESS" in files or campaign.committed <= files.keys(), system.log[-5:]
+    figure(f"the power was cut at {campaign.points} operations, in {len(SURVIVALS)} ways each; nothing was lost")
+    assert campaign.points > 150
+
+
+def test_the_power_is_cut_after_a_run(inputs, model, tmp_path, undisturbed):
+    """A run that has ended well has ended well."""
+    system = PowerCut(tmp_path)
+    score(inputs, tmp_path / "out", model, part_bytes=PART_BYTES, storage=LocalStorage(system))
+    for survival in SURVIVALS:
+        files = system.left(tmp_path / "out", survival)
+        assert_promises_hold(files, undisturbed)
+        assert "_SUCCESS" in files
 
 
 @pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
@@ -176,6 +236,20 @@ def test_every_operation_fails_while_other_output_is_replaced(inputs, tmp_path, 
             whole = old if found["_SUCCESS"] == old["_SUCCESS"] else new
             assert found.items() >= whole.items()
     figure(f"{campaign.points} operations failed while output was replaced; nothing was mixed")
+
+
+def test_the_power_is_cut_while_other_output_is_replaced(inputs, tmp_path, tmp_path_factory, model, figure):
+    """With --overwrite the old output is whole or has no `_SUCCESS`, whatever was not synced."""
+    other = tmp_path_factory.mktemp("other")
+    score(inputs / "sub", other / "out", write_model(other / "model", seed=5))
+    score(inputs / "bad.csv", other / "new", model, part_bytes=PART_BYTES)
+    old, new = files_below(other / "out"), stable_files(other / "new")
+    campaign = Campaign(inputs / "bad.csv", model, new, tmp_path, is_overwriting=True)
+    for files, system in campaign.strike_power(before=lambda output: write_files(output, old)):
+        if "_SUCCESS" in files:
+            found, whole = stable(files), stable(old) if files["_SUCCESS"] == old["_SUCCESS"] else new
+            assert found.items() >= whole.items(), system.log[-5:]
+    figure(f"the power was cut at {campaign.points} operations while output was replaced; nothing was mixed")
 
 
 class WithoutExchange(FaultyFileSystem):
@@ -209,3 +283,74 @@ def test_a_model_is_replaced_whole_or_not_at_all(tmp_path, system_class, fault, 
     assert [path.name for path in folder.iterdir()] == ["model"]
     assert open_bundle(LocalStorage(), str(folder / "model")).digest == open_bundle(LocalStorage(), str(new)).digest
     figure(f"{at - 1} operations failed while a model was replaced")
+
+
+class PowerCutWithoutExchange(PowerCut):
+    """The same of one that cannot exchange two names."""
+
+    def exchange(self, _one, other):
+        self.count("exchange", other)
+        return False
+
+
+def _copy(system, source, target):
+    """Copy a folder without any sync."""
+    system.make_folder(str(target))
+    for path in source.iterdir():
+        if path.is_dir():
+            _copy(system, path, target / path.name)
+        else:
+            with system.create(str(target / path.name)) as file:
+                file.write(path.read_bytes())
+
+
+def _cut_power(folder, old, new, system_class, commit, figure):
+    """Cut the power at each operation of `commit`, which replaces the model `old` by `new`; yields what is left.
+
+    The new one was written to a staging folder and never synced. Yields the files in `folder` and whether it had ended.
+    """
+    for at in itertools.count(1):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(old, folder / "model")
+        system = system_class(folder)
+        _copy(system, new, folder / ".staging")
+        system.begin(die, at)
+        try:
+            commit(LocalStorage(system), str(folder / ".staging"), str(folder / "model"))
+        except Dead:
+            assert system.was_struck
+        for survival in SURVIVALS:
+            yield system.left(folder, survival), not system.was_struck
+        if not system.was_struck:
+            break
+    figure(f"the power was cut at {at - 1} operations while a model was replaced")
+
+
+@pytest.mark.parametrize("system_class", [PowerCut, PowerCutWithoutExchange], ids=["exchange", "two steps"])
+def test_the_power_is_cut_while_a_model_is_replaced(tmp_path, system_class, figure):
+    """The old or the new model is there, whole, whatever was not synced; the new one once it has been reported."""
+    old, new = (write_model(tmp_path / name, seed=seed) for name, seed in (("old", 1), ("new", 2)))
+    (new / "deep/.hidden").mkdir(parents=True)
+    (new / "deep/.hidden/_file").write_bytes(b"in a folder of a folder")
+    wholes = [files_below(each) for each in (old, new)]
+    for files, is_done in _cut_power(tmp_path / "run", old, new, system_class, LocalStorage.commit_folder, figure):
+        found = [_below(files, name) for name in {path.partition("/")[0] for path in files}]
+        assert any(whole in found for whole in wholes)
+        assert _below(files, "model") in ([wholes[1]] if is_done else [*wholes, {}])
+
+
+def test_the_power_is_cut_while_a_model_is_replaced_file_by_file(tmp_path, figure):
+    """A card is there only beside the files that it describes, or beside old ones that do not match its digests."""
+    old, new = (write_model(tmp_path / name, seed=seed) for name, seed in (("old", 1), ("new", 2)))
+    commit = partial(LocalStorage.commit_files, last="model.json")
+    whole, card = files_below(new), (new / "model.json").read_bytes()
+    for files, is_done in _cut_power(tmp_path / "run", old, new, PowerCut, commit, figure):
+        found = _below(files, "model")
+        assert found == whole or (not is_done and found["model.json"] != card)
+
+
+def _below(files, folder):
+    """Of files by their relative path, those in a folder, by their path in it."""
+    return {
+        path.removeprefix(f"{folder}/"): content for path, content in files.items() if path.startswith(f"{folder}/")
+    }

@@ -59,6 +59,10 @@ class FaultyFileSystem(LocalFileSystem):
         self.log = []
         self.was_struck = False
 
+    def begin(self, fault, at):
+        """Count from here on, and call `fault` in place of the `at`th operation."""
+        self._fault, self._at, self._count, self.log = fault, at, 0, []
+
     def count(self, operation, path):
         """Count an operation and let it fail if it is the chosen one; of a write only return True then."""
         with self._lock:

@@ -116,11 +116,23 @@ def files_below(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def write_files(folder, files):
+    """Write files by their relative path, and the folders that they are in."""
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
 def stable_files(folder):
     """Every file that must not depend on how the run went: all but the manifest, the page without its line of times."""
+    return stable(files_below(folder))
+
+
+def stable(files):
+    """The same of files by their relative path."""
     return {
         path: _CLOCK.sub(b"", content) if "report.html" in path else content
-        for path, content in files_below(folder).items()
+        for path, content in files.items()
         if path != "manifest.json"
     }
 
@@ -130,10 +142,7 @@ def is_temporary(path):
     return bool(_TEMPORARY.search(path))
 
 
-def state_of(folder):
-    """The content of a folder, without what differs from run to run: times and the names of temporary files."""
-    folder = Path(folder)
-    stable = stable_files(folder) if folder.exists() else {}
-    if (folder / "manifest.json").exists():
-        stable["manifest.json"] = b""
-    return frozenset((_TEMPORARY.sub(".tmp", path), content) for path, content in stable.items())
+def state_of(files):
+    """Files by their relative path, without what differs from run to run: times and the names of temporary files."""
+    manifest = {"manifest.json": b""} if "manifest.json" in files else {}
+    return frozenset((_TEMPORARY.sub(".tmp", path), content) for path, content in {**stable(files), **manifest}.items())

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from job.contract import NO_LABEL, PIXELS, PixelBatch, Reason
-from job.errors import DataError, InternalError
+from job.errors import DataError, InternalError, LayoutError
 from job.read.csv import recount
 from job.read.csv.block import (
     SPARE_BYTES,
@@ -27,7 +27,7 @@ from job.read.csv.block import (
     passthrough_schema,
     record_reject,
 )
-from job.read.csv.head import parse_head
+from job.read.csv.head import CsvHead, parse_head
 from job.read.csv.quoted import find_quoted_records
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.read.csv.scan import can_scan, prepare, scan_records
@@ -41,6 +41,10 @@ from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
 _BUFFER_BYTES: Final = 8 * MAX_RECORD_BYTES
+
+# What is first read of a file's head: a hundred records of MNIST. It is parsed once it has this many lines.
+_HEAD_BYTES: Final = 1 << 18
+_HEAD_LINES: Final = 100
 
 # Always more than the longest record that is read whole, and enough for a typical block.
 _REFILL_BELOW_BYTES: Final = _BUFFER_BYTES // 2
@@ -169,11 +173,8 @@ def csv_source(storage: Storage, file: FileInfo, settings: ReadSettings, *, is_c
     """
     with opened(storage, file) as content:
         utf16 = utf16_of(content.stream)
-        is_plain = content.compression is Compression.NONE and utf16 is None
         with as_utf8(content.stream, utf16, file.path) as stream:
-            buffer = _ReadBuffer(stream, 0, _max_bytes(file, is_plain))
-            buffer.fill()
-    head = parse_head(bytes(buffer.content[: buffer.end]), settings, file.path, is_whole=buffer.is_final)
+            head = _read_head(stream, settings, file.path)
     return CsvSource(
         file,
         content.compression,
@@ -199,6 +200,27 @@ def _count_lines(stream: BinaryIO, stop: int) -> int:
         lines += piece.count(b"\n")
         position += len(piece)
     return lines
+
+
+def _read_head(stream: BinaryIO, settings: ReadSettings, where: str) -> CsvHead:
+    """Read no more of a file than its head takes, in steps of twice the size."""
+    head, size, is_whole = b"", min(_HEAD_BYTES, _BUFFER_BYTES), False
+    while True:
+        while len(head) < size and not is_whole:
+            piece = stream.read(size - len(head))
+            head, is_whole = head + piece, not piece
+        is_last = is_whole or size >= _BUFFER_BYTES
+        if is_last or head.count(b"\n") > _HEAD_LINES:
+            try:
+                found = parse_head(head, settings, where, is_whole=is_whole)
+            except LayoutError:
+                if is_last:
+                    raise
+                size = _BUFFER_BYTES // 2
+            else:
+                if is_last or found.is_settled:
+                    return found
+        size = min(2 * size, _BUFFER_BYTES)
 
 
 def _over_long(buffer: "_ReadBuffer", layout: Layout) -> PixelBatch:

@@ -39,13 +39,14 @@ class CsvHead:
     """What the head of a file says about the whole.
 
     data_start, header_lines: bytes and lines before the first record. has_text: whether there are text columns, whose
-    quotes may hold line ends.
+    quotes may hold line ends. is_settled: more of the file would have changed nothing.
     """
 
     layout: Layout
     data_start: int
     header_lines: int
     has_text: bool
+    is_settled: bool
 
 
 def parse_head(head: bytes, settings: ReadSettings, where: str, *, is_whole: bool) -> CsvHead:
@@ -75,7 +76,8 @@ def parse_head(head: bytes, settings: ReadSettings, where: str, *, is_whole: boo
         decimal=detect_decimal(text for row in pixels for text in row),
     )
     layout = replace(layout, pixel_scale=_scale(pixels, layout, settings, where))
-    return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), has_text)
+    is_settled = is_whole or table.holds_records(table.start)
+    return CsvHead(layout, rows_start, head.count(b"\n", 0, rows_start), has_text, is_settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,18 @@ class _CsvTable:
                 records += [self._split(record)] if record else []
             start = stop + 1
         return records
+
+    def holds_records(self, start: int) -> bool:
+        """Whether a head that is not the whole file holds as many records as are looked at, and a header."""
+        dead_ends: DeadEnds = {}
+        for _ in range(1 + _HEAD_RECORDS):
+            stop = record_stop(
+                self.head, start, len(self.head), ord(self.delimiter), is_final=False, dead_ends=dead_ends
+            )
+            if stop is None:
+                return False
+            start = stop + 1
+        return True
 
     def _split(self, record: bytes) -> list[str]:
         return split_fields(record, self.delimiter, is_aligned=self.is_aligned, encoding=self.encoding)

@@ -2,17 +2,22 @@
 
 import gzip
 import itertools
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 from support.batches import assert_same, joined, read_all
-from support.files import PIXEL_NAMES, csv_lines, csv_text, write_csv
+from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv
 from support.foreign_csv import MARK
 
 from job.contract import PixelBatch, Reason
 from job.errors import DataError
 from job.read.csv import csv_source as module
 from job.read.csv.csv_source import csv_source
+from job.read.csv.head import parse_head
 from job.read.csv.record import MAX_RECORD_BYTES
 from job.settings import ReadSettings
 
@@ -312,3 +317,66 @@ def test_small_inputs_do_without_compiled_code(storage, tmp_path, digits, monkey
         source = csv_source(storage, storage.stat(path), ReadSettings(), is_compiled=is_compiled)
         assert len(read_all(source, storage).pixels) == 2
         assert bool(loaded) == is_compiled
+
+
+# The head
+
+
+@pytest.fixture
+def heads(monkeypatch):
+    """The sizes of the heads that are parsed."""
+    sizes = []
+
+    def parse(head, *arguments, **options):
+        sizes.append(len(head))
+        return parse_head(head, *arguments, **options)
+
+    monkeypatch.setattr(module, "parse_head", parse)
+    return sizes
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_head_is_read_no_further_than_it_takes(write_csv_source, heads, pack):
+    """A hundred records, not the megabytes that a part is read in."""
+    content = csv_text(make_digits(800)).encode()
+    write_csv_source(pack(content), is_compiled=False)
+    assert len(content) > 3 << 18
+    assert heads == [1 << 18]
+
+
+def test_long_records_make_a_long_head(write_csv_source, heads):
+    """Fractions of eighteen digits take eight times as much, and are parsed once."""
+    line = _row(pixels="0.123456789012345678")
+    write_csv_source("\n".join([line] * 300), is_compiled=False)
+    assert heads == [1 << 21]
+
+
+def test_the_head_of_a_file_that_is_refused_is_read_as_far_as_any(write_csv_source, heads):
+    """What looks wrong from its first lines alone may be right in the light of more."""
+    with pytest.raises(DataError):
+        write_csv_source("<p>\n" * 10**6, is_compiled=False)
+    assert heads == [1 << 18, 4 * 10**6]
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    notes=some.lists(
+        some.sampled_from(["1", "a", '"b"', '"c\n"', '"d', 'e"f,"g', "\n", '"""\n\n"', "\n\n"]), min_size=1
+    ),
+    pixel=some.sampled_from(["1", "0.5", "0", '"7"']),
+    first=some.sampled_from(["", "\n\n", "sep=,\n"]),
+)
+def test_a_head_means_the_same_as_the_whole_file(write_csv_source, notes, pixel, first):
+    """However much of it is read: its layout, its scale, and whether it holds text; or why it is refused."""
+    lines = [f"{notes[row % len(notes)]},{_row(pixels='0')}" for row in range(140)]
+    lines[99] = f"1,{_row(pixels=pixel)}"
+    content = first + ",".join(["note", "label", *PIXEL_NAMES]) + "\n" + "\n".join(lines)
+    found = []
+    for size in (1, 5000, 1 << 23):
+        with patch.object(module, "_HEAD_BYTES", size):
+            try:
+                found.append(replace(write_csv_source(content, is_compiled=False), file=None))
+            except DataError as error:
+                found.append(str(error))
+    assert found == [found[-1]] * 3
