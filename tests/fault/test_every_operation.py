@@ -182,11 +182,10 @@ def test_every_operation_fails_while_other_output_is_replaced(inputs, tmp_path, 
 @pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
 def test_every_operation_fails_while_a_finished_run_is_repaired(campaign, inputs, tmp_path, model, fault, figure):
     """A file was missing. Whatever happens, the next run repairs the rest: no run is refused, and none is lost."""
-    score(inputs, tmp_path / "finished", model, part_bytes=PART_BYTES)
-    (tmp_path / "finished/predictions/sub/plain.csv").unlink()
-    for output, _, _ in campaign.strike_all(
-        fault, before=lambda output: shutil.copytree(tmp_path / "finished", output)
-    ):
+    finished = tmp_path / "finished"
+    score(inputs, finished, model, part_bytes=PART_BYTES)
+    (finished / "predictions/sub/plain.csv").unlink()
+    for output, _, _ in campaign.strike_all(fault, before=lambda output: shutil.copytree(finished, output)):
         assert (output / "_SUCCESS").exists() or (output / "_parts/run.json").exists()
     figure(f"{campaign.points} operations failed while a finished run was repaired; nothing was lost")
 
