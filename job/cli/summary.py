@@ -73,7 +73,7 @@ def _speed(result: "RunResult") -> str:
 def _accuracy(result: "RunResult") -> str | None:
     report = _report(result)
     if report["accuracy"] is None:
-        return "withheld, see below" if report.get("accuracy_withheld") else None
+        return "withheld, see the warning" if report.get("accuracy_withheld") else None
     low, high = report["accuracy_95"] or (0, 1)
     return (
         f"{100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "

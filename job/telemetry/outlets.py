@@ -7,10 +7,10 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from job._version import __version__
-from job.errors import StorageError
+from job.errors import DigitJobError, OutputOccupied, ResourceExhausted, StorageError
 from job.log import Event, event
 from job.report.words import many
 from job.score.plan import Part
@@ -24,6 +24,9 @@ from job.telemetry.termination import Ending, ending_of
 
 _log = logging.getLogger(__name__)
 
+# What keeps a file from being written: the storage, something else in its place, a full disk.
+_OUTLET_ERRORS: Final = (StorageError, OutputOccupied, ResourceExhausted)
+
 
 class Outlet(Protocol):
     """Where the end of a run is published. to: the path or URL."""
@@ -32,7 +35,7 @@ class Outlet(Protocol):
     def to(self) -> str: ...
 
     def end(self, ending: Ending | None) -> None:
-        """Publish the end of the run; `ending` is None if it succeeded. Raises StorageError."""
+        """Publish the end of the run; `ending` is None if it succeeded. Raises what `_OUTLET_ERRORS` lists."""
         ...
 
 
@@ -41,7 +44,7 @@ def publish(recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySet
     """Publish the run inside the block, which `recorder` observes; the block sets `recorder.result` at its end.
 
     Raises UsageError before the block if another file is in the way of one to be written. An outlet that fails is a
-    warning, and the others are told all the same; where telemetry is required, it is a StorageError, after all of them.
+    warning, and the others are told all the same; where telemetry is required, its error is raised after all of them.
     If the block raises, its error is the one that is raised.
     """
     recorder.on_planned.append(lambda: _log_plan(recorder))
@@ -65,20 +68,21 @@ class _Failures:
 
     def __init__(self, recorder: Recorder, *, is_required: bool) -> None:
         self._recorder, self._is_required = recorder, is_required
-        self._first: StorageError | None = None
+        self._first: DigitJobError | None = None
 
     @contextmanager
     def caught(self, to: str) -> Iterator[None]:
-        """Catch the StorageError of an outlet. to: its path or URL."""
+        """Catch the error of an outlet that cannot be written. to: its path or URL."""
         try:
             yield
-        except StorageError as error:
+        except _OUTLET_ERRORS as error:
             self._first = self._first or error
             self._recorder.failed_outlets.add(to)
-            _log.warning("%s", error, extra=event(Event.TELEMETRY_FAILED, to=to))
+            message = str(error) if to in str(error) else f"{to}: {error}"
+            _log.warning("%s", message, extra=event(Event.TELEMETRY_FAILED, to=to))
 
     def check(self) -> None:
-        """Raise StorageError if an outlet failed and must not."""
+        """Raise its error if an outlet failed and must not."""
         if self._first is not None and self._is_required:
             raise self._first
 

@@ -4,7 +4,7 @@ import pytest
 from support.files import write_csv
 from support.runs import score_observed
 
-from job.errors import StorageError, TooManyRejects, UsageError
+from job.errors import OutputOccupied, StorageError, TooManyRejects, UsageError
 from job.settings import RejectLimit, TelemetrySettings
 
 
@@ -71,7 +71,7 @@ def test_required_telemetry_fails_a_successful_run_once_all_are_told(tmp_path, m
 def test_required_lineage_that_cannot_be_is_an_error_before_any_work(tmp_path, model, source):
     """Its first event is written as the run begins."""
     asked = TelemetrySettings(openlineage=str(source / "l.jsonl"), is_required=True)
-    with pytest.raises(StorageError, match=r"a\.csv"):
+    with pytest.raises(OutputOccupied, match=r"a\.csv"):
         score_observed(source, tmp_path / "out", model, telemetry=asked)
     assert not (tmp_path / "out/predictions").exists()
 
