@@ -18,6 +18,7 @@ def print_summary(result: "RunResult", outcome: str) -> None:
         are = "part is" if result.missing == 1 else "parts are"
         say(f"Scored this shard's share: {result.rows:,} records in {result.seconds:.1f} s.")
         say(f"{result.missing:,} {are} missing; the shard that commits the last one writes the predictions.")
+        say(f"Result: {outcome}")
     elif sys.stdout.isatty():
         echo(_table(result, outcome))
     else:
