@@ -128,7 +128,7 @@ def test_figures_that_need_labels_are_deleted_without_them(storage, tmp_path):
 @pytest.mark.usefixtures("undrawn")
 def test_what_a_report_does_not_have_is_left_out(storage, tmp_path):
     """With the reason, and without an error: no mistakes, no examples as in earlier versions, no rows, no accuracy."""
-    withheld = make_report(accuracy=None, accuracy_withheld="labels look odd", calibration=None)
+    withheld = {**make_report(), "accuracy": None, "accuracy_withheld": "labels look odd", "calibration": None}
     earlier = make_report()
     del earlier["examples"]
     for content, left_out in (
