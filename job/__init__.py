@@ -75,7 +75,7 @@ def score(
     A second call with the same arguments resumes a run that was interrupted, and does nothing if it is complete.
 
     Arguments are
-        inputs: CSV, Parquet or IDX files, folders, or patterns such as "in/*.csv"; one, or several.
+        inputs: CSV, Parquet, Arrow, IDX or NumPy files, folders, or patterns such as "in/*.csv"; one, or several.
         output: the folder for the results.
         model: a model folder, or a `.keras` file, which needs the train extra.
         keep: names of passthrough columns, copied to the predictions.
@@ -156,7 +156,7 @@ def inspect(
     """Read the beginning of each file, and describe how `score` would read the whole.
 
     Arguments are
-        source: a CSV, Parquet or IDX file, a folder, or a pattern.
+        source: a CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a pattern.
         label_column, label_map, no_label, scale, transpose: as for `score`.
 
     Returns one inspection per file, ordered by path, with
@@ -211,7 +211,7 @@ def train(
     """Train a model and save it in the folder `model`. Needs the train extra.
 
     Arguments are those of `digit-job train`, where None takes the recipe's value:
-        data: a folder of IDX files, a CSV or Parquet file, a folder or pattern of them, "mnist", "digits", or "auto".
+        data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto".
         resume: continue an interrupted training into the same folder after its last epoch.
         validation_split: the share of the training images held out for validation, between 0 and 1.
         hidden: widths of the dense hidden layers, in order.

@@ -54,8 +54,8 @@ def score(
         list[str],
         repeatable(
             "--input",
-            "A CSV, Parquet or IDX file, a folder, or a quoted pattern such as 'in/*.csv' (required); repeat it for "
-            "more.",
+            "A CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a quoted pattern such as 'in/*.csv' (required); "
+            "repeat it for more.",
             metavar="SRC",
             group=Group.MAIN,
         ),
@@ -100,7 +100,7 @@ def score(
         OutputFormat,
         option(
             "--format",
-            "Format of the predictions; `auto`: Parquet for Parquet inputs, otherwise CSV.",
+            "Format of the predictions; `auto`: Parquet for Parquet and Arrow inputs, otherwise CSV.",
             group=Group.OUTPUT,
         ),
     ] = "auto",

@@ -64,7 +64,9 @@ def _table(result: "RunResult", outcome: str) -> str:
 def _counts(result: "RunResult") -> str:
     rows, inputs = _report(result)["rows"], _report(result)["inputs"]
     files = f"{len(inputs)} file{'s' * (len(inputs) != 1)}"
-    return f"{rows['scored']:,} of {rows['read']:,} records in {files}, {rows['rejected']:,} rejected"
+    # Output of an earlier version has no skipped lines.
+    skipped = f", {rows['skipped']:,} skipped (no records)" * bool(rows.get("skipped"))
+    return f"{rows['scored']:,} of {rows['read']:,} records in {files}, {rows['rejected']:,} rejected{skipped}"
 
 
 def _speed(result: "RunResult") -> str:

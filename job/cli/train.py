@@ -63,7 +63,7 @@ def train(
         str,
         option(
             "--data",
-            "A folder of IDX files; a CSV or Parquet file, or a folder or pattern of them; `mnist` (downloads), "
+            "A folder of IDX files; a data file of any format, or a folder or pattern of them; `mnist` (downloads), "
             "`digits` (scikit-learn's optdigits), or `auto`: $MNIST_DIR, otherwise mnist, otherwise digits.",
             group=Group.MAIN,
             metavar="SRC",

@@ -74,6 +74,15 @@ def can_pack() -> bool:
     return _level() == PACKING
 
 
+def processor() -> str:
+    """What a library that selects its own vector code may select by: the level, or another architecture's processor."""
+    level = _level()
+    if level == "generic":
+        return f"{platform.machine()} {_llvm().get_host_cpu_name()}"
+    has_avx = bool(_llvm().get_host_cpu_features().get("avx")) and level not in _levels_with("avx")
+    return f"{level.removesuffix('-vbmi2')}{' with AVX' if has_avx else ''}"
+
+
 def compile_ahead(levels: Sequence[str]) -> None:
     """Compile and cache all kernels for these levels, so that no run has to."""
     for level in levels:
@@ -140,6 +149,18 @@ def _level() -> str:
     return _BASELINE
 
 
+def _levels_with(feature: str) -> list[str]:
+    """The levels whose processors all have a feature."""
+    names = list(_LEVELS)
+    [lowest] = (number for number, name in enumerate(names) if feature in _LEVELS[name])
+    return names[: lowest + 1]
+
+
+def _has_fma(level: str) -> bool:
+    """Whether all processors of a level multiply and add in one instruction, as those of other architectures do."""
+    return level == "generic" or level in _levels_with("fma")
+
+
 def _llvm() -> Any:
     import llvmlite.binding as llvm
 
@@ -163,7 +184,13 @@ def _compiled(module: str, function: str, level: str) -> bytes:
     intermediate, mangled = _intermediate_code(module, function)
     llvm = _llvm()
     machine = _machine(llvm, level)
-    code = llvm.parse_assembly(intermediate)
+    if _has_fma(level):
+        code = llvm.parse_assembly(intermediate)
+    else:
+        from job.compiled.fused import without_fma
+
+        code, emulated = map(llvm.parse_assembly, without_fma(intermediate))
+        code.link_in(emulated)
     # Numba adds wrappers for C and for Python. Only the function itself is exported, under its plain name.
     for each in code.functions:
         if each.name == mangled:

@@ -7,10 +7,14 @@ from typing import TypedDict
 
 
 class RunClaim(TypedDict):
-    """The content of run.json: which run the output folder belongs to."""
+    """The content of run.json: which run the output folder belongs to.
+
+    arithmetic: what the bytes of its predictions depend on besides (`model.bundle.arithmetic_of`).
+    """
 
     fingerprint: str
     part_bytes: int
+    arithmetic: str
 
 
 class TallyCounts(TypedDict):

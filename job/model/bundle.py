@@ -27,7 +27,7 @@ from job.documents.model_json import CardContent, TrainedCard
 from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
-from job.model.dense import DensePredictor
+from job.model.dense import ARITHMETIC, DensePredictor
 from job.storage import Storage, join
 
 CARD_NAME: Final = "model.json"
@@ -184,6 +184,15 @@ def predictor_of(bundle: Bundle) -> Predictor:
     from job.model.onnx_predictor import OnnxPredictor
 
     return OnnxPredictor(bundle.onnx, join(bundle.path, ONNX_NAME))
+
+
+def arithmetic_of(bundle: Bundle) -> str:
+    """What else than the model decides the bytes of predictions; processes whose differ must not share a run."""
+    if bundle.dense is not None:
+        return ARITHMETIC
+    from job.model.onnx_predictor import arithmetic
+
+    return arithmetic()
 
 
 def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str, str], Golden]:

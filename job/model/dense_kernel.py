@@ -38,7 +38,8 @@ def run_layers(pixels, rows, layers, count, sums, stride, logits):
     Arguments are addresses of arrays, and integers. pixels: uint8 (rows, 784). layers: int64 (count, 3), for each layer
     the addresses of its weights and bias (float32) and its number of output panels; the last layer has one panel, of
     CLASS_PANEL. sums: scratch, float32 (2, TILE_ROWS, stride). logits: float32 (rows, CLASS_PANEL), written.
-    Each row's sums are added in the order of its inputs, so that no row's result depends on other rows.
+    Each row's sums are added in the order of its inputs, and a product and its sum rounded once, so that no row's
+    result depends on other rows, or on the processor.
     """
     table = carray(layers, (count, 3))
     row_bytes = stride * _FLOAT_BYTES
@@ -198,11 +199,11 @@ def _float_at(builder, values, index, element):
 
 
 def _multiply_add(builder, value, weights, index, total):
-    """`total + value * weights[index]`, where a row of weights is as wide as `total`."""
+    """`total + value * weights[index]`, rounded once, where a row of weights is as wide as `total`."""
     width = total.type.count
     offset = builder.mul(index, ir.Constant(LONG, width * _FLOAT_BYTES))
     row = load(builder, builder.add(weights, offset), total.type, _FLOAT_BYTES)
-    return call_llvm(builder, f"llvm.fmuladd.v{width}f32", total.type, [value, row, total])
+    return call_llvm(builder, f"llvm.fma.v{width}f32", total.type, [value, row, total])
 
 
 _copy, _copy_classes = _copy_function(PANEL), _copy_function(CLASS_PANEL)

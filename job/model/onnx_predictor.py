@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from job.compiled.machine_code import processor
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
 from job.errors import OUT_OF_MEMORY, ModelInvalid, ResourceExhausted
 from job.model.onnx_file import check_onnx
@@ -31,6 +32,11 @@ _NO_MEMORY: Final = ("bad_alloc", "Failed to allocate memory")
 # ONNX files may refer to external files of weights, relative to the working folder and covered by no digest. There are
 # none below a path that is not a folder.
 _NO_FOLDER: Final = ("session.model_external_initializers_file_folder_path", os.devnull)
+
+
+def arithmetic() -> str:
+    """What the last digits of results depend on: the runtime selects its matrix kernels by the processor's vectors."""
+    return f"ONNX Runtime {ort.__version__} on {processor()}"
 
 
 class OnnxPredictor:

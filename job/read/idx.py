@@ -19,12 +19,13 @@ from job.flag_names import Flag
 from job.read.labels import bad_label, byte_labels
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
-from job.read.pixels import pixel_reject, to_pixels
+from job.read.pixels import detect_scale, pixel_reject, to_pixels
 from job.settings import LabelMap, PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
 IMAGES_MAGIC: Final = b"\x00\x00\x08\x03"
 LABELS_MAGIC: Final = b"\x00\x00\x08\x01"
+_PROBED_ROWS: Final = 1000
 _IMAGES_HEADER_BYTES: Final = 16
 _LABELS_HEADER_BYTES: Final = 8
 _COUNTED_BYTES: Final = 1 << 20
@@ -148,6 +149,7 @@ def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAU
     with opened(storage, file) as content:
         compression = content.compression
         header = _read_exactly(content.stream, _IMAGES_HEADER_BYTES, file)
+        first = content.stream.read(_PROBED_ROWS * PIXELS)
     rows, height, width = struct.unpack(">4xIII", header)
     if (height, width) != (SIDE, SIDE):
         raise LayoutError(f"{file.path}: holds images of {height}x{width}, expected {SIDE}x{SIDE}")
@@ -157,7 +159,9 @@ def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAU
             f"{file.path}: {file.size} bytes, expected {expected} for the {rows} images that its header announces"
         )
     labels = None if settings.is_label_ignored else _labels_file(storage, file)
-    scale: PixelScale = "255" if settings.scale == "auto" else settings.scale
+    scale = settings.scale
+    if scale == "auto":
+        scale = detect_scale([np.frombuffer(first, np.uint8)], file.path)
     return IdxSource(file, compression, rows, labels, settings.is_transposed, scale, settings.label_map)
 
 

@@ -13,14 +13,16 @@ from job.flag_names import Flag
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.csv.csv_source import CsvSource
 from job.read.idx import IdxSource
+from job.read.numpy_files.numpy_source import NumpySource
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
-from job.read.parquet.parquet_source import ParquetSource, read_schema
+from job.read.partition import PartitionedSource
 from job.read.source import Source, files_at, look
+from job.read.table.table_source import TableSource
 from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
 from job.storage import Storage
 
-_FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "idx": "IDX"}
+_FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "arrow": "Arrow", "idx": "IDX", "numpy": "NumPy"}
 _SAMPLE_BYTES: Final = 8 * MIB
 
 
@@ -49,6 +51,7 @@ def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Ins
 
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:
     head = read_first_rows(source, storage)
+    stored = source.inner if isinstance(source, PartitionedSource) else source
     warnings = input_warnings(head.pixels, head.labels)
     if head.rejected:
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
@@ -59,11 +62,11 @@ def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Ins
             f"say what they mean with {Flag.LABEL_MAP} FILE"
         )
     facts = {
-        "format": _format(source),
+        "format": _format(stored),
         "columns": source.describe_columns(),
-        "pixels": f"{_pixel_types(source, storage)}, {_scale(source, head, settings)}",
+        "pixels": f"{_pixel_types(stored)}, {_scale(stored, head, settings)}",
         "labels": _labels(source, head),
-        "records": _records(source, storage, head),
+        "records": _records(stored, storage, head),
         "parts": f"{len(source.split(DEFAULT_PART_BYTES))} of up to {DEFAULT_PART_BYTES // MIB} MiB",
     }
     return Inspection(source.file.path, facts, warnings, head)
@@ -78,13 +81,12 @@ def _format(source: Source) -> str:
     return f"{text}, {source.file.size:,} bytes"
 
 
-def _pixel_types(source: Source, storage: Storage) -> str:
+def _pixel_types(source: Source) -> str:
     if isinstance(source, CsvSource):
         return "text"
-    if not isinstance(source, ParquetSource):
-        return "uint8"
-    schema = read_schema(storage, source.file)
-    return ", ".join(sorted({str(schema.field(name).type) for name in source.columns.pixels}))
+    if isinstance(source, NumpySource):
+        return str(source.images.dtype)
+    return source.columns.pixel_types if isinstance(source, TableSource) else "uint8"
 
 
 def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
@@ -104,7 +106,7 @@ def _labels(source: Source, head: FirstRows) -> str:
     counts = np.bincount(head.labels[head.labels != NO_LABEL], minlength=CLASSES).tolist()
     by_digit = ", ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
     missing = int((head.labels == NO_LABEL).sum())
-    origin = f" from {source.labels.name}" if isinstance(source, IdxSource) and source.labels else ""
+    origin = "".join(f" from {file.name}" for file in source.files if file != source.file)
     return f"of the first {len(head.labels)} records{origin}: {by_digit}" + (f", without: {missing}" if missing else "")
 
 

@@ -23,10 +23,10 @@ MAX_PIXEL: Final = 255
 # up to 1.5e-5, half precision's smallest step at 1/255 is 4e-6, and values printed with two decimals are off by more.
 PIXEL_TOLERANCE: Final = 1e-3
 
-# Images of ink on a background reach 250 or so. Digits of 4 bits (0-15) and optdigits (0-16) stay far below that, in
-# more images than anyone would draw so faintly.
-_FAINT: Final = 16
-_FAINT_FROM_NUMBERS: Final = 20 * PIXELS
+# Images of ink on a background reach 250 or so. Digits of 4 bits (0-15), of six (0-63) and optdigits (0-16) stay far
+# below that, in more images than anyone would draw so faintly.
+FAINT: Final = 63
+FAINT_FROM_IMAGES: Final = 20
 # One bad record costs itself. Of standardised images, most pixels are the background, which is negative.
 _MOSTLY_NEGATIVE: Final = 0.1
 
@@ -69,7 +69,7 @@ def detect_scale(samples: Iterable[npt.NDArray[Any]], where: str) -> PixelScale:
         lowest, highest = min(lowest, float(known.min())), max(highest, float(known.max()))
         negative += int((known < -PIXEL_TOLERANCE).sum())
         count += known.size
-        if highest > _FAINT:
+        if highest > FAINT:
             return "255"
         has_fractions = has_fractions or bool(((known > PIXEL_TOLERANCE) & (known < 1 - PIXEL_TOLERANCE)).any())
     if not count or not highest:
@@ -82,7 +82,7 @@ def detect_scale(samples: Iterable[npt.NDArray[Any]], where: str) -> PixelScale:
     if lowest < -PIXEL_TOLERANCE:
         return "255"
     if highest > 1 + PIXEL_TOLERANCE:
-        if count < _FAINT_FROM_NUMBERS:
+        if count < FAINT_FROM_IMAGES * PIXELS:
             return "255"
         raise LayoutError(
             f"{where}: no pixel of the first images is above {highest:g}, so they may not be on the scale 0-255; "

@@ -2,11 +2,13 @@
 
     locations --files_at--> files --look--> sources --Source.read--> PixelBatch
 
-`Source` is the interface of the readers; `csv.csv_source`, `parquet.parquet_source` and `idx` implement it.
+`Source` is the interface of the readers; `csv.csv_source`, `parquet.parquet_source`, `arrow_files.arrow_source`, `idx`
+and `numpy_files.numpy_source` implement it. `recognise` tells formats apart, `partition` adds labels of folders.
 """
 
+import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Final, Protocol
@@ -15,12 +17,18 @@ import pyarrow as pa
 
 from job.contract import PixelBatch
 from job.errors import DataError, LayoutError, NoInput
+from job.read.arrow_files.arrow_source import arrow_source
 from job.read.csv.csv_source import csv_source
-from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC, IdxSource, idx_source
+from job.read.idx import idx_source
+from job.read.numpy_files.arrays import Subset
+from job.read.numpy_files.numpy_source import is_label_file, numpy_source
+from job.read.numpy_files.stored_array import is_array_archive
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
-from job.read.parquet.parquet_source import MAGIC as PARQUET_MAGIC
+from job.read.packed.zip_archive import member_names
 from job.read.parquet.parquet_source import parquet_source
+from job.read.partition import with_folder_label
+from job.read.recognise import HEAD_BYTES, FileKind, file_kind
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged
 
@@ -29,15 +37,20 @@ _log = logging.getLogger(__name__)
 # Loading the compiled CSV scanner takes about as long as the slow parser takes for this much.
 _COMPILED_PAYS_FROM_BYTES: Final = 32 << 20
 _COMPRESSION_RATIO: Final = 6
-_DATA_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".pq", ".parq", "ubyte", ".idx")
-_MAGIC_BYTES: Final = 4
+_DATA_SUFFIXES: Final = (
+    ".csv", ".tsv", ".arff", ".parquet", ".pq", ".parq", ".arrow", ".arrows", ".feather", "ubyte", ".idx", ".npy",
+    ".npz",
+)  # fmt: skip
+_PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm")
+# What Hugging Face's `save_to_disk` writes beside the data.
+_DATASET_NAMES: Final = ("state.json", "dataset_info.json", "dataset_dict.json")
 
 
 class Source(Protocol):
     """A file of digits whose layout is known. Immutable, and usable from several threads at once.
 
     A range of a source is a pair of integers [start, stop), in a unit of the format: bytes of CSV, row groups of
-    Parquet, images of IDX.
+    Parquet, record batches of Arrow, images of IDX and NumPy.
     """
 
     @property
@@ -47,12 +60,12 @@ class Source(Protocol):
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
-        """All files that the records come from: `file`, and for IDX that of the labels."""
+        """All files that the records come from: `file`, and for IDX and NumPy that of the labels."""
         ...
 
     @property
     def format(self) -> str:
-        """`csv`, `parquet` or `idx`."""
+        """`csv`, `parquet`, `arrow`, `idx` or `numpy`."""
         ...
 
     @property
@@ -108,11 +121,12 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
         files = storage.find(location)
         is_folder = storage.is_folder(storage.resolve(location))
         taken = [file for file in files if not is_folder or _has_data_name(file)]
-        skipped = [file.name for file in files if is_folder and not _has_data_name(file)]
+        others = [file.name for file in files if is_folder and not _has_data_name(file)]
+        skipped = [name for name in others if name not in _DATASET_NAMES]
+        if not taken:
+            raise _no_data(location, skipped)
         if skipped:
             _log.warning("%s: skipped %d files that are not data: %s", location, len(skipped), skipped[:5])
-        if not taken:
-            raise NoInput(f"{location}: holds no CSV, Parquet or IDX file")
         found.update({file.path: file for file in taken})
     return _without_other_names(storage, [found[path] for path in sorted(found)])
 
@@ -128,43 +142,76 @@ def _without_other_names(storage: Storage, files: Sequence[FileInfo]) -> list[Fi
     return sorted(taken.values(), key=lambda file: file.path)
 
 
-def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings) -> list[Source]:
+def _no_data(location: str, names: Sequence[str]) -> NoInput | LayoutError:
+    """Why a folder of files with such names has nothing to read."""
+    pictures = [name for name in names if name.lower().endswith(_PICTURE_SUFFIXES)]
+    if not pictures:
+        return NoInput(f"{location}: holds no CSV, Parquet, Arrow, IDX or NumPy file")
+    return LayoutError(
+        f"{location}: is a folder of {len(pictures)} pictures ({pictures[0]}, ..), which are not read; write their "
+        "pixels to one file, such as an array of n x 28 x 28 with numpy.save"
+    )
+
+
+def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings, subset: Subset = "test") -> list[Source]:
     """Recognise each file's format by its content and settle its layout, before any work; in the order of `files`.
 
-    Files of IDX labels become no source of their own, but belong to their images. Raises LayoutError, DataError,
-    StorageError.
+    Files of labels become no source of their own, but belong to their images. subset: what to read of an archive that
+    holds several. Raises LayoutError, DataError, StorageError.
     """
-    heads = {file.path: _head(storage, file) for file in files}
-    expected_bytes = sum(file.size * (_COMPRESSION_RATIO if heads[file.path][1] else 1) for file in files)
+    kinds = {file.path: _kind(storage, file) for file in files}
+    expected_bytes = sum(file.size * (_COMPRESSION_RATIO if kinds[file.path][1] else 1) for file in files)
     is_compiled = expected_bytes >= _COMPILED_PAYS_FROM_BYTES
     sources: list[Source] = []
     labels: list[FileInfo] = []
     for file in files:
         storage.check_stop()
-        head, is_packed = heads[file.path]
-        if head.startswith(LABELS_MAGIC):
-            labels.append(file)
-            continue
+        kind, is_packed = kinds[file.path]
         with _rechecked(storage, file):
-            if head.startswith(PARQUET_MAGIC):
-                if is_packed:
-                    raise LayoutError(
-                        f"{file.path}: is a compressed Parquet file; only CSV and IDX may be compressed; unpack it"
-                    )
-                sources.append(parquet_source(storage, file, settings))
-            elif head.startswith(IMAGES_MAGIC):
-                sources.append(idx_source(storage, file, settings))
-            else:
-                sources.append(csv_source(storage, file, settings, is_compiled=is_compiled))
+            if _holds_labels(storage, file, kind):
+                labels.append(file)
+                continue
+            if is_packed and kind in _UNPACKED_ONLY:
+                raise LayoutError(
+                    f"{file.path}: is a compressed {_UNPACKED_ONLY[kind]} file; only CSV, IDX and NumPy's files may be "
+                    "compressed; unpack it"
+                )
+            opener = _opener(storage, file, kind, subset, is_compiled=is_compiled)
+            sources.append(with_folder_label(opener, file, settings))
     if not sources:
-        raise DataError(
-            f"{files[0].path}: holds IDX labels only; name the file of images, and keep the labels beside it"
-        )
-    taken = {source.labels.path for source in sources if isinstance(source, IdxSource) and source.labels}
+        raise DataError(f"{files[0].path}: holds labels only; name the file of images, and keep the labels beside it")
+    taken = {each.path for source in sources for each in source.files}
     for file in labels:
         if file.path not in taken and not settings.is_label_ignored:
             _log.warning("%s: skipped: it holds labels, but there are no images to go with them", file.path)
     return sources
+
+
+_UNPACKED_ONLY: Final = {FileKind.PARQUET: "Parquet", FileKind.ARROW_FILE: "Arrow", FileKind.ARROW_STREAM: "Arrow"}
+
+
+def _opener(
+    storage: Storage, file: FileInfo, kind: FileKind, subset: Subset, *, is_compiled: bool
+) -> Callable[[ReadSettings], Source]:
+    """What makes a source of a file."""
+    match kind:
+        case FileKind.PARQUET:
+            return functools.partial(parquet_source, storage, file)
+        case FileKind.ARROW_FILE | FileKind.ARROW_STREAM:
+            return functools.partial(arrow_source, storage, file)
+        case FileKind.IDX_IMAGES:
+            return functools.partial(idx_source, storage, file)
+        case FileKind.NPY | FileKind.NPZ:
+            return functools.partial(numpy_source, storage, file, wanted=subset)
+        case _:
+            return functools.partial(csv_source, storage, file, is_compiled=is_compiled)
+
+
+def _holds_labels(storage: Storage, file: FileInfo, kind: FileKind) -> bool:
+    """Whether a file holds labels only, which belong to the images in another file."""
+    if kind in {FileKind.NPY, FileKind.NPZ}:
+        return is_label_file(storage, file)
+    return kind is FileKind.IDX_LABELS
 
 
 @contextmanager
@@ -177,10 +224,12 @@ def _rechecked(storage: Storage, file: FileInfo) -> Iterator[None]:
         raise
 
 
-def _head(storage: Storage, file: FileInfo) -> tuple[bytes, bool]:
-    """A file's first bytes, unpacked, and whether it is compressed."""
+def _kind(storage: Storage, file: FileInfo) -> tuple[FileKind, bool]:
+    """What a file is by its first bytes, unpacked, and whether it is compressed."""
     with _rechecked(storage, file), opened(storage, file) as content:
-        return content.stream.read(_MAGIC_BYTES), content.compression is not Compression.NONE
+        if content.compression is Compression.ZIP and is_array_archive(member_names(content.raw)):
+            return FileKind.NPZ, False
+        return file_kind(content.stream.read(HEAD_BYTES), file.path), content.compression is not Compression.NONE
 
 
 def _has_data_name(file: FileInfo) -> bool:

@@ -10,9 +10,10 @@ import time
 
 from job.documents.manifest_json import Manifest, Timings
 from job.documents.report_json import RejectExample, Report
-from job.errors import InternalError, TooManyRejects
+from job.errors import DataError, InternalError, TooManyRejects
 from job.flag_names import Flag
 from job.model.bundle import Bundle
+from job.read.pixels import FAINT, FAINT_FROM_IMAGES
 from job.report.page import render
 from job.report.tally import Tally
 from job.score.documents import Gathered, RunDocuments
@@ -38,6 +39,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
     for index, target in enumerate(plan.inputs):
         parts = InputParts.read(storage, [output.part(part) for part in plan.parts_of(index)])
         tally = _checked_tally(target, parts)
+        _check_scale(target, parts, settings)
         gathered.add(target, parts, tally, join(target, parts, files, settings.format))
     documents = RunDocuments(plan, settings, bundle, gathered)
     report = documents.report()
@@ -65,15 +67,24 @@ def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:
 def _checked_tally(target: Input, parts: InputParts) -> Tally:
     """The input's tally. Raises InternalError unless it accounts for every row that the file announces."""
     tally, announced = parts.tally, target.source.rows
-    if not parts.rows == tally.read == tally.scored + tally.rejected + tally.skipped or announced not in {
-        None,
-        parts.rows,
-    }:
+    accounted = tally.scored + tally.rejected + tally.skipped
+    if not parts.rows == tally.read == accounted or announced not in {None, parts.rows}:
         raise InternalError(
             f"{target.path}: rows do not add up: {parts.rows} in its parts, {tally.scored} scored, "
             f"{tally.rejected} rejected, {tally.skipped} skipped, {announced} announced by the file"
         )
     return tally
+
+
+def _check_scale(target: Input, parts: InputParts, settings: ScoreSettings) -> None:
+    """Raise DataError if not one image has a pixel that shows the scale: the first records may have been blank."""
+    seen = parts.appearance
+    is_faint = seen.images >= FAINT_FROM_IMAGES and seen.intensity[1] > 0 and not seen.intensity[2:].any()
+    if settings.read.scale == "auto" and target.source.pixel_scale == "255" and is_faint:
+        raise DataError(
+            f"{target.source.file.path}: no pixel is above {FAINT}, so the pixels may not be on the scale 0-255; run "
+            f"again with {Flag.OVERWRITE}, and with {Flag.SCALE} 1 or {Flag.SCALE} 255"
+        )
 
 
 def _check_limit(limit: RejectLimit, report: Report, output: Output) -> None:

@@ -67,12 +67,14 @@ class Output:
         present = set(self._storage.list(self.parts))
         return [part for part in plan.parts if _part_name(part) in present]
 
-    def claim(self, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> "Claim":
+    def claim(self, plan: Plan, part_bytes: int, arithmetic: str, *, is_overwriting: bool) -> "Claim":
         """Claim the folder for the run of `plan`, to begin or to resume it.
 
-        Raises OutputOccupied if it contains anything else and `is_overwriting` is false.
+        arithmetic: of the model, here. Raises OutputOccupied if the folder contains anything else, or the same run
+        computed by other arithmetic, and `is_overwriting` is false.
         """
-        return Claim(self._storage, self, plan, part_bytes, is_overwriting=is_overwriting)
+        run: RunClaim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes, "arithmetic": arithmetic}
+        return Claim(self._storage, self, plan, run, is_overwriting=is_overwriting)
 
     def names(self) -> list[str]:
         """The names in the folder; empty if a run can begin in it."""
@@ -103,12 +105,13 @@ class Output:
 class Claim:
     """A run's right to write to an output folder. state: what remained to be done when it was made.
 
-    An identical run (same fingerprint and part size) in another process can hold the same claim at the same time.
+    An identical run (same fingerprint, part size and arithmetic) in another process can hold the same claim at the same
+    time.
     """
 
-    def __init__(self, storage: Storage, output: Output, plan: Plan, part_bytes: int, *, is_overwriting: bool) -> None:
+    def __init__(self, storage: Storage, output: Output, plan: Plan, run: RunClaim, *, is_overwriting: bool) -> None:
         self._storage = storage
-        self._run: RunClaim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes}
+        self._run = run
         self.output = output
         self.plan = plan
         self.state = self._acquire(is_overwriting=is_overwriting)
@@ -138,7 +141,7 @@ class Claim:
                 f"{self.output.run_json}: was removed while the run was writing; run the same command again"
             )
         if found != self._run:
-            raise self._occupied("was claimed by another run meanwhile")
+            raise self._occupied(_other_arithmetic(found, self._run) or "was claimed by another run meanwhile")
 
     def is_finished(self) -> bool:
         """Whether this run has finished, in this process or another."""
@@ -201,7 +204,7 @@ class Claim:
             if unfinished is None and self.output.unfinished_run() == self._run:
                 return ClaimState.RESUME  # another process has begun this run since run.json was first read
             if not is_overwriting:
-                raise self._occupied(_describe(found, unfinished, self.plan))
+                raise self._occupied(_describe(found, unfinished, self._run))
             self._clear()
         try:
             return self._begin(is_overwriting=is_overwriting)
@@ -249,10 +252,22 @@ def _part_name(part: Part) -> str:
     return f"{part.index:06}.arrow"
 
 
-def _describe(found: list[str], unfinished: RunClaim | None, plan: Plan) -> str:
+def _other_arithmetic(found: RunClaim, run: RunClaim) -> str | None:
+    """What is wrong if `found` is the same run but for its arithmetic; None if it is not."""
+    if found == run or {**found, "arithmetic": run["arithmetic"]} != run:
+        return None
+    return (
+        f"holds this run unfinished, computed by {found.get('arithmetic', 'an older version')}, and here it would be "
+        f"{run['arithmetic']}, which rounds differently; finish it on a machine of the first kind"
+    )
+
+
+def _describe(found: list[str], unfinished: RunClaim | None, run: RunClaim) -> str:
     if "_SUCCESS" in found:
         return "holds a finished run over other inputs, another model or other settings"
-    if unfinished and unfinished.get("fingerprint") == plan.fingerprint:
+    if unfinished and (problem := _other_arithmetic(unfinished, run)):
+        return problem
+    if unfinished and unfinished.get("fingerprint") == run["fingerprint"]:
         part_bytes = unfinished.get("part_bytes")
         return f"holds this run unfinished with {Flag.PART_BYTES} {part_bytes}, which must stay the same"
     if unfinished:

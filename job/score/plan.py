@@ -117,7 +117,7 @@ def _inputs(sources: Sequence[Source], settings: ScoreSettings) -> tuple[Input, 
 
 def _prediction_format(source: Source, settings: ScoreSettings) -> str:
     if settings.format == "auto":
-        return "parquet" if source.format == "parquet" else "csv"
+        return "parquet" if source.format in {"parquet", "arrow"} else "csv"
     return "parquet" if settings.format == "parquet" else "csv"
 
 

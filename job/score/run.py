@@ -11,7 +11,7 @@ from job.documents.report_json import Report
 from job.errors import InputChanged, InternalError, NoInput, OutputOccupied, RunFellShort, StorageError
 from job.flag_names import Flag
 from job.log import Event, event
-from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
+from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine
@@ -115,7 +115,7 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
 def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output = Output(storage, settings.output)
     plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
-    return output.claim(plan, settings.part_bytes, is_overwriting=settings.is_overwriting)
+    return output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
 
 
 def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from job._version import __version__
 from job.errors import DigitJobError, OutputOccupied, ResourceExhausted, StorageError
@@ -24,9 +24,6 @@ from job.telemetry.termination import Ending, ending_of
 
 _log = logging.getLogger(__name__)
 
-# What keeps a file from being written: the storage, something else in its place, a full disk.
-_OUTLET_ERRORS: Final = (StorageError, OutputOccupied, ResourceExhausted)
-
 
 class Outlet(Protocol):
     """Where the end of a run is published. to: the path or URL."""
@@ -35,7 +32,7 @@ class Outlet(Protocol):
     def to(self) -> str: ...
 
     def end(self, ending: Ending | None) -> None:
-        """Publish the end of the run; `ending` is None if it succeeded. Raises what `_OUTLET_ERRORS` lists."""
+        """Publish the end of the run; `ending` is None if it succeeded. Raises StorageError."""
         ...
 
 
@@ -72,17 +69,17 @@ class _Failures:
 
     @contextmanager
     def caught(self, to: str) -> Iterator[None]:
-        """Catch the error of an outlet that cannot be written. to: its path or URL."""
+        """Catch what an outlet raises if it cannot be written. to: its path or URL."""
         try:
             yield
-        except _OUTLET_ERRORS as error:
+        except (StorageError, ResourceExhausted, OutputOccupied) as error:
             self._first = self._first or error
             self._recorder.failed_outlets.add(to)
-            message = str(error) if to in str(error) else f"{to}: {error}"
-            _log.warning("%s", message, extra=event(Event.TELEMETRY_FAILED, to=to))
+            text = str(error) if to in str(error) else f"{to}: {error}"
+            _log.warning("%s", text, extra=event(Event.TELEMETRY_FAILED, to=to))
 
     def check(self) -> None:
-        """Raise its error if an outlet failed and must not."""
+        """Raise the first error of an outlet if it must not fail."""
         if self._first is not None and self._is_required:
             raise self._first
 

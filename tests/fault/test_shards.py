@@ -9,9 +9,11 @@ import pytest
 from support.command import start, start_signalled
 from support.faulty_file_system import Dead, FaultyFileSystem, die
 from support.files import csv_lines, csv_text, make_digits, write_csv, write_parquet
+from support.models import write_dense_model, write_model
 from support.outcome import call
 from support.runs import files_below, score, stable_files
 
+from job.compiled import machine_code
 from job.errors import OutputOccupied, StorageError
 from job.settings import Shard
 from job.storage import LocalStorage
@@ -104,6 +106,24 @@ def test_more_shards_than_parts(tmp_path, model):
     assert score(source, tmp_path / "out", model, shard=Shard(4, 5)).missing == 1
     assert score(source, tmp_path / "out", model, shard=Shard(0, 5)).missing == 0
     assert stable_files(tmp_path / "out") == stable_files(tmp_path / "single")
+
+
+def test_shards_on_two_kinds_of_processors(tmp_path, monkeypatch):
+    """Dense layers give the same bytes; of another network, the second kind is refused."""
+    source = write_csv(tmp_path / "a.csv", make_digits(40))
+    dense, linear = write_dense_model(tmp_path / "dense"), write_model(tmp_path / "linear")
+    cut = {"part_bytes": 4096, "threads": 1}
+    score(source, tmp_path / "single", dense)
+    score(source, tmp_path / "out", dense, shard=Shard(0, 2), **cut)
+    score(source, tmp_path / "refused", linear, shard=Shard(0, 2), **cut)
+    oldest = machine_code.levels()[-1]
+    monkeypatch.setattr(machine_code, "_loaded", {})
+    monkeypatch.setattr(machine_code, "_level", lambda: oldest)
+    monkeypatch.setattr("job.model.onnx_predictor.processor", lambda: "another")
+    score(source, tmp_path / "out", dense, shard=Shard(1, 2), **cut)
+    assert stable_files(tmp_path / "out") == stable_files(tmp_path / "single")
+    with pytest.raises(OutputOccupied, match=r"computed by ONNX Runtime .*, which rounds differently; finish it on a"):
+        score(source, tmp_path / "refused", linear, shard=Shard(1, 2), **cut)
 
 
 def test_the_other_shard_happens_between_any_two_operations(tmp_path, model, figure):

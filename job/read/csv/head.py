@@ -53,7 +53,7 @@ def parse_head(head: bytes, settings: ReadSettings, where: str, *, is_whole: boo
 
     Raises LayoutError if this is not the start of a CSV file of digits.
     """
-    table = _Table.find(head, where, is_whole=is_whole)
+    table = _CsvTable.find(head, where, is_whole=is_whole)
     first, rows_start = table.first_record(table.start)
     if table.names is not None:
         names, rows_start = list(table.names), table.start
@@ -79,7 +79,7 @@ def parse_head(head: bytes, settings: ReadSettings, where: str, *, is_whole: boo
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _CsvTable:
     """The first bytes of a file, where its table starts in them, and how its records are split into fields."""
 
     head: bytes
@@ -92,7 +92,7 @@ class _Table:
     encoding: Encoding
 
     @classmethod
-    def find(cls, head: bytes, where: str, *, is_whole: bool) -> "_Table":
+    def find(cls, head: bytes, where: str, *, is_whole: bool) -> "_CsvTable":
         """Raises LayoutError for what is no text, or no table."""
         if head.startswith(_UTF_32_MARKS):
             raise LayoutError(f"{where}: is UTF-32; save it as UTF-8")

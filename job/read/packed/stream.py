@@ -61,10 +61,17 @@ def opened(storage: Storage, file: FileInfo) -> Iterator[UnpackedFile]:
 def _unpacked(raw: StoppableFile, compression: Compression, path: str) -> Iterator[bytes]:
     """The plain content in pieces, from the start of the file. Translates what the unpackers raise."""
     raw.seek(0)
-    try:
+    with translated_damage(path, compression):
         for piece in UNPACKERS[compression](raw):
             raw.check_stop()
             yield piece
+
+
+@contextmanager
+def translated_damage(path: str, compression: Compression) -> Iterator[None]:
+    """Turn what unpackers raise into DataError, but for errors of the system."""
+    try:
+        yield
     except UnusableArchive as error:
         raise DataError(f"{path}: {error}") from error
     except _DAMAGE as error:

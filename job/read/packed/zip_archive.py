@@ -1,14 +1,16 @@
 """The content of the one file in a zip archive, in pieces; any other archive is refused with the reason.
 
-One of `unpackers`. Follows PKWARE's APPNOTE.TXT, "zip" for short.
+One of `unpackers`; NumPy's `.npz` archives are opened here, too, for `npz_archive`. Follows PKWARE's APPNOTE.TXT, "zip"
+for short.
 """
 
-import io
 import struct
 import zipfile
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
+from job.flag_names import Flag
 from job.read.packed.compression import LZMA_MEMORY_BYTES, PIECE_BYTES
 from job.storage import StoppableFile
 
@@ -16,9 +18,15 @@ from job.storage import StoppableFile
 _MAX_DIRECTORY_BYTES: Final = 1 << 20
 _IS_ENCRYPTED: Final = 0x1
 _SHOWN_MEMBERS: Final = 5
+_HEADER_BYTES: Final = 30
+_HEADER_MAGIC: Final = b"PK\x03\x04"
 
-# ECMA-376, part 2: a member of every Office document, which is a zip archive.
-_OFFICE_MEMBER: Final = "[Content_Types].xml"
+# What else is a zip archive, by a member: Office documents (ECMA-376, part 2), PyTorch's and Keras's files.
+_OTHER_CONTENT: Final = {
+    "[Content_Types].xml": "is a workbook, such as Excel's .xlsx; save its sheet as `CSV UTF-8`",
+    "data.pkl": "is a PyTorch file, which is a pickle and never read; save the tensors with numpy.savez",
+    "model.weights.h5": f"is a Keras model, not data; name it with {Flag.MODEL}",
+}
 
 
 class UnusableArchive(Exception):
@@ -42,38 +50,72 @@ class _BoundedFile:
 
 def unpack_zip(raw: StoppableFile) -> Iterator[bytes]:
     """The content of an archive's only file, in pieces. Raises UnusableArchive."""
-    with zipfile.ZipFile(cast("BinaryIO", _BoundedFile(raw))) as archive:
-        # macOS adds a member with the attributes of each file.
-        members = [
-            each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")
-        ]
-        if any(each.filename == _OFFICE_MEMBER for each in members):
-            raise UnusableArchive("is a workbook, such as Excel's .xlsx; save its sheet as `CSV UTF-8`")
+    with open_archive(raw) as archive:
+        members = plain_members(archive)
+        names = {PurePosixPath(each.filename).name for each in members}
+        other = next((text for name, text in _OTHER_CONTENT.items() if name in names), None)
+        if other is not None:
+            raise UnusableArchive(other)
         if len(members) != 1:
-            names = ", ".join(each.filename for each in members[:_SHOWN_MEMBERS])
+            shown = ", ".join(each.filename for each in members[:_SHOWN_MEMBERS])
             dots = ", .." if len(members) > _SHOWN_MEMBERS else ""
-            found = f"{len(members)} files ({names}{dots})" if members else "no file"
+            found = f"{len(members)} files ({shown}{dots})" if members else "no file"
             raise UnusableArchive(f"the zip archive holds {found}, expected one; unpack it and name one file")
-        if members[0].flag_bits & _IS_ENCRYPTED:
-            raise UnusableArchive(f"the zip archive is encrypted ({members[0].filename}); unpack it first")
         if min(each.header_offset for each in archive.infolist()):
             raise zipfile.BadZipFile("there is other data before the archive")
-        if members[0].compress_type == zipfile.ZIP_LZMA:
-            _check_lzma_memory(raw, members[0])
+        check_member(raw, members[0])
         with archive.open(members[0]) as stream:
             while piece := stream.read(PIECE_BYTES):
                 yield piece
 
 
+def open_archive(raw: StoppableFile) -> zipfile.ZipFile:
+    """The archive's directory, which must be short. Raises UnusableArchive."""
+    return zipfile.ZipFile(cast("BinaryIO", _BoundedFile(raw)))
+
+
+def member_names(raw: StoppableFile) -> list[str]:
+    """The names of an archive's files; none if it is damaged, which unpacking it reports."""
+    try:
+        with open_archive(raw) as archive:
+            return [member.filename for member in plain_members(archive)]
+    except (zipfile.BadZipFile, UnusableArchive, NotImplementedError, ValueError, struct.error):
+        return []
+
+
+def plain_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files in an archive, but for folders, and for what macOS adds with the attributes of each file."""
+    return [each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")]
+
+
+def check_member(raw: StoppableFile, member: zipfile.ZipInfo) -> None:
+    """Raise UnusableArchive for a member that is encrypted, or needs too much memory to unpack."""
+    if member.flag_bits & _IS_ENCRYPTED:
+        raise UnusableArchive(f"the zip archive is encrypted ({member.filename}); unpack it first")
+    if member.compress_type == zipfile.ZIP_LZMA:
+        _check_lzma_memory(raw, member)
+
+
+def content_offset(raw: StoppableFile, member: zipfile.ZipInfo) -> int:
+    """Where in the file the content of a member begins, behind its header. Raises BadZipFile.
+
+    APPNOTE 4.3.7: a header of 30 bytes, name and extra field.
+    """
+    raw.seek(member.header_offset)
+    header = raw.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or not header.startswith(_HEADER_MAGIC):
+        raise zipfile.BadZipFile(f"{member.filename} has no header")
+    name_bytes, extra_bytes = struct.unpack("<26xHH", header)
+    return int(member.header_offset + _HEADER_BYTES + name_bytes + extra_bytes)
+
+
 def _check_lzma_memory(raw: StoppableFile, member: zipfile.ZipInfo) -> None:
     """Raise UnusableArchive if LZMA's dictionary would exceed the memory limit.
 
-    APPNOTE 4.3.7 and 5.8.8: a header of 30 bytes, name and extra field; then two bytes of version, two of size, and
-    LZMA's properties, whose last four bytes are the dictionary's size.
+    APPNOTE 5.8.8: the content begins with two bytes of version, two of size, and LZMA's properties, whose last four
+    bytes are the dictionary's size.
     """
-    raw.seek(member.header_offset)
-    header = raw.read(30)
-    raw.seek(sum(struct.unpack("<26xHH", header)), io.SEEK_CUR)
+    raw.seek(content_offset(raw, member))
     (size,) = struct.unpack("<5xI", raw.read(9))
     if size > LZMA_MEMORY_BYTES:
         raise UnusableArchive(f"the zip archive needs {size} bytes of memory to unpack; unpack it first")

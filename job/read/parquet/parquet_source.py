@@ -103,12 +103,6 @@ def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> 
     return ParquetSource(file, columns, scale, sizes, tuple(group.num_rows for group in groups), settings.label_map)
 
 
-def read_schema(storage: Storage, file: FileInfo) -> pa.Schema:
-    """A file's columns as Arrow sees them. Raises DataError, StorageError."""
-    with _opened(storage, file) as table:
-        return table.parquet.schema_arrow
-
-
 class _Footer:
     """A footer as Arrow parsed it, and as `footer_kernel` does when it is needed."""
 

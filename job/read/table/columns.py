@@ -41,7 +41,7 @@ class Columns:
     columns. label: the label's column, or None. passthrough: in the user's order; empty if there are none. is_boolean:
     the pixels are booleans, of which true is full ink. are_integers: all pixel columns are. is_transposed: images are
     stored column by column. row_bytes: about how much memory a row takes, apart from text and byte strings.
-    reader_names: what to ask Arrow's reader for. others: the columns that are skipped.
+    reader_names: what to ask Arrow's reader for. others: the columns that are skipped. pixel_types: in one line.
     """
 
     pixels: tuple[str, ...]
@@ -54,6 +54,7 @@ class Columns:
     row_bytes: int
     reader_names: tuple[str, ...]
     others: tuple[str, ...]
+    pixel_types: str
 
     @property
     def is_image(self) -> bool:
@@ -71,7 +72,10 @@ class Columns:
             return None
         columns = [records.column(name) for name in self.passthrough.names]
         plain = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]
-        return pa.RecordBatch.from_arrays(plain, schema=self.passthrough)
+        return pa.RecordBatch.from_arrays(
+            [column.cast(field.type) for column, field in zip(plain, self.passthrough, strict=True)],
+            schema=self.passthrough,
+        )
 
 
 def choose_columns(
@@ -118,6 +122,7 @@ def choose_columns(
         row_bytes=sum(width_bytes(type_) * times for type_, times in kinds.items()),
         reader_names=tuple(dict.fromkeys(_reader_name(fields[places[name]]) for name in used)),
         others=tuple(name for name in all_names if name not in used),
+        pixel_types=", ".join(sorted(str(type_) for type_ in set(types))),
     )
 
 
@@ -171,6 +176,8 @@ def _passthrough_field(fields: list[pa.Field], places: dict[str, int], name: str
     type_ = fields[places[name]].type
     if pa.types.is_dictionary(type_):  # an encoding, which may differ between row groups
         type_ = type_.value_type
+    if pa.types.is_string_view(type_) or pa.types.is_binary_view(type_):  # which no writer takes
+        type_ = pa.large_string() if pa.types.is_string_view(type_) else pa.large_binary()
     if pa.types.is_nested(storage_type(type_)):
         raise LayoutError(f"{where}: column {name!r} is of type {type_}, which cannot be kept; expected a flat column")
     return pa.field(name, type_)

@@ -17,6 +17,7 @@ from job.read.source import Source, files_at, look
 from job.settings import DEFAULT_PART_BYTES, ReadSettings
 from job.storage import FileInfo, Storage, join
 from job.train.data.split import FoundImages, Split, joined
+from job.train.data.subsets import training_and_test
 
 _READ_ROWS: Final = 1024
 # Yann LeCun's names, and the ones that some unpackers make of them.
@@ -26,7 +27,7 @@ _IDX_NAMES: Final = tuple(f"{{}}-images{dot}idx3-ubyte{suffix}" for dot in "-." 
 def read_files(
     storage: Storage, location: str, read: ReadSettings, *, has_test: bool, origin: str = "files"
 ) -> FoundImages:
-    """The images of a file, folder or glob. A folder of MNIST's IDX files brings its own test images.
+    """The images of a file, folder or glob. MNIST's IDX files and what `subsets` knows bring their own test images.
 
     read: how the files are read. has_test: whether to read such test images; otherwise they are an empty split.
     origin: as in `FoundImages`. Raises NoInput where there is no file; LayoutError; DataError where a record is not
@@ -38,8 +39,15 @@ def read_files(
         wanted = (train, test) if has_test else (train,)
         splits = [_read_all(storage, location, [idx_source(storage, each, read)]) for each in wanted]
         return FoundImages(name, location, splits[0], splits[1] if has_test else joined([]), origin=origin)
-    sources = look(storage, files_at(storage, [location]), read)
-    return FoundImages(name, location, _read_all(storage, location, sources), origin=origin)
+    sources, tests = training_and_test(
+        storage, look(storage, files_at(storage, [location]), read, subset="train"), read
+    )
+    images = _read_all(storage, location, sources)
+    if not tests:
+        return FoundImages(name, location, images, origin=origin)
+    return FoundImages(
+        name, location, images, _read_all(storage, location, tests) if has_test else joined([]), origin=origin
+    )
 
 
 def idx_files(storage: Storage, folder: str) -> tuple[FileInfo | None, FileInfo | None]:
@@ -65,7 +73,7 @@ def _read_file(storage: Storage, source: Source) -> list[Split]:
     if not source.has_labels:
         raise DataError(
             f"{path}: has no labels, and training needs them: a column named `label`, 785 columns where there is no "
-            "header, or for IDX a file of labels beside the images"
+            "header, or for IDX and NumPy a file of labels beside the images"
         )
     splits: list[Split] = []
     rows = lines = 0

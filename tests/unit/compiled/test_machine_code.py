@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -137,6 +138,7 @@ def test_every_kernel_is_listed():
 LEVELS = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", machine_code.PACKING]
 COMPILED = [
     (KERNEL, LEVELS),
+    (("job.model.dense_kernel", "run_layers"), LEVELS),
     (("job.report.pixel_kernel", "count_pixels"), LEVELS),
     # The oldest processors have no instruction for much of what vectors are made of.
     (("job.train.fit.deform_kernel", "deform"), ["x86-64"]),
@@ -150,7 +152,7 @@ INTEGERS_ONLY = [
 ]
 
 
-@pytest.mark.parametrize(("kernel", "levels"), COMPILED, ids=["scan", "pixels", "deform"])
+@pytest.mark.parametrize(("kernel", "levels"), COMPILED, ids=["scan", "dense", "pixels", "deform"])
 @pytest.mark.skipif(LEVEL == "generic", reason="levels are those of x86-64")
 def test_kernels_compile_for_other_processors(kernel, levels):
     """Whatever this one is; and the code needs no symbol from outside."""
@@ -164,6 +166,38 @@ def test_kernels_of_integers_have_no_floats(module, function):
     code, _ = machine_code._intermediate_code(module, function)
     assert "double" not in code
     assert "float" not in code
+
+
+@pytest.mark.parametrize(("module", "function"), machine_code.KERNELS)
+def test_no_kernel_leaves_rounding_to_the_processor(module, function):
+    """No product and sum is contracted where an instruction for both exists, and no sum is added in another order."""
+    code, _ = machine_code._intermediate_code(module, function)
+    assert "llvm.fmuladd" not in code
+    assert not re.findall(r"= (?:f\w+|call) (?:contract|fast|reassoc|afn|arcp|nsz)\b", code)
+
+
+@pytest.mark.parametrize(
+    ("level", "features", "expected"),
+    [
+        (machine_code.PACKING, {"avx": True}, "x86-64-v4"),
+        ("x86-64-v3", {"avx": True}, "x86-64-v3"),
+        ("x86-64-v2", {"avx": True}, "x86-64-v2 with AVX"),
+        ("x86-64", {"avx": False}, "x86-64"),
+    ],
+)
+def test_what_other_libraries_select_their_code_by(monkeypatch, level, features, expected):
+    """Bytes are packed by this job alone, and AVX without AVX2 is between two levels."""
+    monkeypatch.setattr(machine_code, "_level", lambda: level)
+    monkeypatch.setattr(machine_code, "_llvm", lambda: SimpleNamespace(get_host_cpu_features=lambda: features))
+    assert machine_code.processor() == expected
+
+
+def test_other_architectures_are_named_with_their_processor(monkeypatch):
+    """Their vectors differ in more ways than there are levels."""
+    monkeypatch.setattr(machine_code, "_level", lambda: "generic")
+    monkeypatch.setattr(machine_code, "_llvm", lambda: SimpleNamespace(get_host_cpu_name=lambda: "neoverse-n1"))
+    monkeypatch.setattr(machine_code.platform, "machine", lambda: "aarch64")
+    assert machine_code.processor() == "aarch64 neoverse-n1"
 
 
 def test_numba_is_not_imported_if_code_is_cached():

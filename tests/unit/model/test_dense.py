@@ -1,6 +1,9 @@
 import copy
 import io
 import itertools
+import os
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 
@@ -12,8 +15,11 @@ from hypothesis.extra.numpy import arrays
 from support.files import make_digits
 from support.guarded_memory import SIDES, guarded_allocations, guarded_array
 
+from job.compiled import machine_code
 from job.errors import ModelInvalid
-from job.model.dense import TILE_ROWS, DenseNetwork, DensePredictor, _panels
+from job.model.dense import TILE_ROWS, DenseNetwork, DensePredictor, _panels, _softmax
+
+LEVEL = machine_code._level()
 
 
 def _network(*hidden):
@@ -95,6 +101,58 @@ def test_any_shape():
         network = _network(*hidden)
         found = DensePredictor(network.to_bytes(), "test").predict(pixels)
         np.testing.assert_allclose(found, _expected(network, pixels), atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(LEVEL == "generic", reason="levels are those of x86-64")
+def test_every_processor_gives_the_same_bytes(predictor, monkeypatch):
+    """With vectors of any width, with and without fused multiply-add."""
+    pixels = make_digits(300, seed=8).pixels
+    expected = predictor.predict(pixels).tobytes()
+    levels = machine_code.levels()
+    for level in levels[levels.index(LEVEL) :]:
+        code = machine_code._compiled("job.model.dense_kernel", "run_layers", level)
+        run = machine_code._callable(machine_code._load(code, "run_layers"))
+        monkeypatch.setattr(predictor, "_run", run)
+        assert predictor.predict(pixels).tobytes() == expected, level
+
+
+_DIGEST = """
+import hashlib, sys
+import numpy as np
+from job.model.dense import _softmax
+logits = np.random.default_rng(1).normal(0, 30, (20_000, 10)).astype(np.float32)
+print(hashlib.sha256(_softmax(logits).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_softmax_has_the_same_bytes_without_the_processors_vectors():
+    """NumPy is told not to use what this processor has beyond the oldest ones."""
+    features = np._core._multiarray_umath.__cpu_features__
+    used = [name for name in np._core._multiarray_umath.__cpu_dispatch__ if features.get(name)]
+    digests = set()
+    for disabled in ([], used):
+        settings = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(disabled)}
+        command = [sys.executable, "-c", _DIGEST]
+        digests.add(subprocess.run(command, env=settings, check=True, capture_output=True, text=True).stdout)
+    assert len(digests) == 1
+
+
+def test_the_softmax_is_exact_to_a_few_units_of_the_last_place():
+    """Of each class by itself, from certain to hopeless."""
+    logits = np.random.default_rng(1).normal(0, 12, (5000, 10)).astype(np.float32)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+    expected = shares / shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(_softmax(logits), expected, rtol=1e-6, atol=1e-37)
+
+
+def test_logits_that_overflow_are_no_probabilities():
+    """They are not hidden behind a number."""
+    with np.errstate(invalid="ignore"):
+        found = _softmax(np.float32([[np.inf] + [0] * 9, [0] * 10]))
+    assert np.isnan(found[0]).any()
+    np.testing.assert_array_equal(found[1], np.full(10, 0.1, np.float32))
 
 
 def test_a_row_depends_on_itself_only(predictor):

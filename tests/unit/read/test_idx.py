@@ -233,3 +233,12 @@ def test_passthrough_columns_are_refused(storage, tmp_path, digits):
     path = write_idx(tmp_path, digits)
     with pytest.raises(LayoutError, match="is IDX, which has no columns and so no 'id'; leave --keep out"):
         idx_source(storage, storage.stat(str(path)), ReadSettings(keep=("id",)))
+
+
+def test_bytes_of_0_and_1_need_the_users_word(tmp_path, storage, digits):
+    """Binary images: whether 1 is full ink or nearly none is not guessed."""
+    images = write_idx(tmp_path, Digits((digits.pixels > 127).astype(np.uint8), digits.labels))
+    with pytest.raises(LayoutError, match="their scale is in doubt; add --scale 1 if"):
+        idx_source(storage, storage.stat(str(images)))
+    source = idx_source(storage, storage.stat(str(images)), ReadSettings(scale="1"))
+    assert source.pixel_scale == "1"

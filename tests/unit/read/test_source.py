@@ -99,7 +99,7 @@ def test_a_folder_without_data(storage, tmp_path):
     _touch(tmp_path, "README.md")
     with pytest.raises(NoInput) as error:
         _names(storage, tmp_path)
-    assert str(error.value) == f"{tmp_path}: holds no CSV, Parquet or IDX file"
+    assert str(error.value) == f"{tmp_path}: holds no CSV, Parquet, Arrow, IDX or NumPy file"
 
 
 def test_every_location_must_give_something(storage, tmp_path):
@@ -204,9 +204,7 @@ def test_labels_alone(looked, tmp_path, digits):
     labels = tmp_path / "t10k-labels-idx1-ubyte"
     with pytest.raises(DataError) as error:
         looked(labels)
-    assert str(error.value) == (
-        f"{labels}: holds IDX labels only; name the file of images, and keep the labels beside it"
-    )
+    assert str(error.value) == (f"{labels}: holds labels only; name the file of images, and keep the labels beside it")
 
 
 def test_no_label_holds_for_every_format(looked, tmp_path, digits):

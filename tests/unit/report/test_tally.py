@@ -190,3 +190,11 @@ def test_large_counts_add_up():
         tally = tally + tally
     assert tally.read == 2**40
     assert tally.log_loss_sum == 2**40 * 693147 / 1_000_000
+
+
+def test_the_loss_of_no_probability_depends_on_the_processor():
+    """Logarithms differ in their last digit; each of a probability of six decimals is far from where rounding turns."""
+    probabilities = np.arange(1, 1_000_001, dtype=np.float32) / np.float32(1e6)
+    millionths = -np.log(probabilities.astype(np.float64)) * 1e6
+    distance = np.abs(millionths - np.floor(millionths) - 0.5).min()
+    assert distance > 10 * np.spacing(millionths.max())

@@ -34,7 +34,7 @@ def scored_parts(storage, tmp_path, request):
     path = tmp_path / "a.csv"
     path.write_text("\n".join(lines) + "\n")
     plan = make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), settings, "digest")
-    claim = Output(storage, settings.output).claim(plan, settings.part_bytes, is_overwriting=False)
+    claim = Output(storage, settings.output).claim(plan, settings.part_bytes, "", is_overwriting=False)
     scorer = PartScorer(storage, claim.commit, IntegerPredictor(), settings, SilentObserver())
     paths = [claim.output.part(part) for part in plan.parts]
     for part, part_path in zip(plan.parts, paths, strict=True):

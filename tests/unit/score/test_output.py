@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from support.runs import files_below
 
@@ -15,8 +17,8 @@ def output(storage, tmp_path):
     return Output(storage, str(tmp_path / "out"))
 
 
-def claim(output, plan=PLAN, part_bytes=100, *, is_overwriting=False):
-    return output.claim(plan, part_bytes, is_overwriting=is_overwriting)
+def claim(output, plan=PLAN, part_bytes=100, arithmetic="these digits", *, is_overwriting=False):
+    return output.claim(plan, part_bytes, arithmetic, is_overwriting=is_overwriting)
 
 
 def test_a_run_can_begin_in_a_missing_or_empty_folder(storage, tmp_path):
@@ -53,6 +55,24 @@ def test_another_run_s_output_is_refused(output, is_finished):
         claim(output)
     assert claim(output, is_overwriting=True).state is ClaimState.BEGIN
     assert not other.is_finished()
+
+
+def test_a_run_on_another_kind_of_processor_cannot_resume(output):
+    """Predictions that are rounded in two ways are never mixed; a finished run stays finished."""
+    first = claim(output)
+    with pytest.raises(OutputOccupied, match="computed by these digits, and here it would be other digits"):
+        claim(output, arithmetic="other digits")
+    first.finish()
+    assert claim(output, arithmetic="other digits").state is ClaimState.DONE
+
+
+def test_a_run_that_another_kind_of_processor_begins_meanwhile(output, tmp_path):
+    """Whichever claims the folder first; a claim is checked with every commit."""
+    first = claim(output)
+    shutil.rmtree(tmp_path / "out")
+    claim(output, arithmetic="other digits")
+    with pytest.raises(OutputOccupied, match="computed by other digits, and here it would be these digits"):
+        first.check()
 
 
 def test_a_run_with_another_part_size_cannot_resume(output):

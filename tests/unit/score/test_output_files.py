@@ -10,7 +10,7 @@ from job.score.plan import Plan
 
 @pytest.fixture
 def files(storage, tmp_path):
-    return OutputFiles(Output(storage, str(tmp_path / "out")).claim(Plan((), (), "run"), 100, is_overwriting=False))
+    return OutputFiles(Output(storage, str(tmp_path / "out")).claim(Plan((), (), "run"), 100, "", is_overwriting=False))
 
 
 def test_size_and_digest_of_each_file_are_recorded(files, tmp_path):

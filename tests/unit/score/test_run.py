@@ -1,10 +1,11 @@
 import shutil
 
 import pytest
-from support.files import write_csv
+from support.files import make_digits, write_csv
 from support.runs import score, stable_files
 
-from job.errors import NoInput, OutputOccupied, StorageError
+from job.errors import DataError, NoInput, OutputOccupied, StorageError
+from job.settings import ReadSettings
 
 
 def _once(output, action):
@@ -69,3 +70,16 @@ def test_a_run_over_its_own_output_has_no_input(tmp_path, model, digits):
     with pytest.raises(NoInput, match="holds nothing but this job's own output"):
         score(tmp_path / "out", tmp_path / "out", model)
     assert stable_files(tmp_path / "out") == before
+
+
+def test_a_scale_that_no_image_shows_is_refused(tmp_path, model):
+    """Blank images at the start tell nothing; a file that turns out to be binary is not scored by a guess."""
+    digits = make_digits(400)
+    digits.pixels[:150] = 0
+    digits.pixels[150:] = digits.pixels[150:] > 200
+    path = write_csv(tmp_path / "a.csv", digits)
+    with pytest.raises(DataError, match=r"a\.csv: no pixel is above 63, .* with --overwrite, and with --scale 1 or"):
+        score(path, tmp_path / "out", model, part_bytes=100_000)
+    assert not (tmp_path / "out/_SUCCESS").exists()
+    settings = ReadSettings(scale="1")
+    assert not score(path, tmp_path / "out", model, read=settings, is_overwriting=True).was_done

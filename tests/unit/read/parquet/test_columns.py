@@ -152,6 +152,7 @@ def test_bad_fractions(open_parquet, storage, tmp_path, value, reason, detail):
         ([0.0, 1.0], "255", [0, 1]),
         ([0.0, 1.0], "1", [0, 255]),
         ([0, 1], "1", [0, 255]),
+        ([0, 1], "255", [0, 1]),
         ([0.0, 0.5], "auto", [0, 128]),
         ([0.0, 0.5, 2.0], "auto", [0, 0, 2]),
         ([0.0, 0.5], "255", [0, 0]),
@@ -186,3 +187,13 @@ def test_784_columns_beside_one_of_images(open_parquet, storage, tmp_path, digit
     """The 784 columns are the pixels, whatever else there is."""
     path = _write(tmp_path / "a.parquet", image=as_bytes(digits.pixels[::-1], pa.binary()), **_grid(digits.pixels))
     assert_same(read_all(open_parquet(path), storage), PixelBatch(digits.pixels))
+
+
+@pytest.mark.parametrize("type_", [pa.uint8(), pa.int64(), pa.float32()])
+def test_zeros_and_ones_need_the_users_word(open_parquet, tmp_path, type_):
+    """Of any type, in columns and in lists; a guess is never scored."""
+    columns = {name: pa.array([0, 1, 0], type_) for name in PIXEL_NAMES}
+    images = pa.array([[0, 1] * 392] * 3, pa.list_(type_))
+    for content in (columns, {"image": images}):
+        with pytest.raises(LayoutError, match=r"a\.parquet: all pixels of the first images are 0 or 1"):
+            open_parquet(_write(tmp_path / "a.parquet", **content))

@@ -1,0 +1,128 @@
+"""Which arrays of a NumPy file are the images and which the labels: by their shapes, and by their names in an archive.
+
+An archive may hold a training and a test set, as Keras's mnist.npz and MedMNIST do. Whoever scores it wants to know how
+the model does on images that it has not seen, so scoring takes the test set; training takes both.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from job.errors import DataError, LayoutError
+from job.flag_names import Flag
+from job.read.layout.names import LABEL_NAMES
+from job.read.numpy_files.stored_array import StoredArray, check_readable
+from job.settings import ReadSettings
+
+Subset = Literal["train", "test"]
+
+_SHAPES: Final = "n x 784, n x 28 x 28 or n x 28 x 28 x 1"
+_IMAGE_NAMES: Final = ("x", "image", "images", "img", "imgs", "data", "features", "pixels", "arr_0")
+_LABEL_NAMES: Final = (*LABEL_NAMES, "labels", "targets", "classes", "digits", "arr_1")
+_SUBSET: Final = re.compile(r"(?<![a-z])(train|test|val)(?:ing|idation|id)?(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The arrays to read. labels: None if there are none. skipped: the names of the other arrays of an archive."""
+
+    images: StoredArray
+    labels: StoredArray | None
+    skipped: tuple[str, ...] = ()
+
+
+def choose_arrays(arrays: Sequence[StoredArray], settings: ReadSettings, where: str, wanted: Subset = "test") -> Chosen:
+    """The images and labels of a file. wanted: the subset to take where there are several. Raises LayoutError."""
+    found = [array for array in arrays if array.is_image]
+    if not found:
+        shapes = ", ".join(f"{array.name} {array.shape}".strip() for array in arrays[:5])
+        raise LayoutError(f"{where}: holds no images: found {shapes or 'no array'}, expected {_SHAPES}")
+    subset = _subset(found, wanted, where)
+    images = _one(found, subset, _IMAGE_NAMES, where, "images")
+    check_readable(images, "the images")
+    labels = _labels(arrays, images, subset, settings, where)
+    skipped = tuple(array.name for array in arrays if array not in {images, labels})
+    return Chosen(images, labels, skipped)
+
+
+def has_both_subsets(arrays: Sequence[StoredArray]) -> bool:
+    """Whether an archive holds images to train on, and others to test with."""
+    return {"train", "test"} <= {split_name(array.name)[0] for array in arrays if array.is_image}
+
+
+def check_labels(labels: StoredArray, images: StoredArray) -> StoredArray:
+    """The labels, if they fit the images. Raises LayoutError, DataError."""
+    if not labels.is_label:
+        raise LayoutError(
+            f"{labels.where}: is of shape {labels.shape}, expected one label for each image; of one-hot labels, save "
+            f"numpy.argmax(labels, axis=1), or leave them out with {Flag.NO_LABEL}"
+        )
+    if labels.dtype.kind not in "SU":
+        check_readable(labels, "the labels")
+    if labels.rows != images.rows:
+        raise DataError(
+            f"{labels.where}: holds {labels.rows} labels for the {images.rows} images of {images.where}; "
+            f"leave them out with {Flag.NO_LABEL}"
+        )
+    return labels
+
+
+def _subset(found: Sequence[StoredArray], wanted: Subset, where: str) -> str | None:
+    """The subset to read, in the names of arrays of images; None if they name none."""
+    subsets = list(dict.fromkeys(split_name(array.name)[0] for array in found))
+    for each in (wanted, None):
+        if each in subsets:
+            return each
+    if len(subsets) > 1:
+        raise LayoutError(
+            f"{where}: {', '.join(array.name for array in found)} could each be the images; save one of them by itself"
+        )
+    return subsets[0]
+
+
+def _labels(
+    arrays: Sequence[StoredArray], images: StoredArray, subset: str | None, settings: ReadSettings, where: str
+) -> StoredArray | None:
+    if settings.is_label_ignored:
+        return None
+    others = [array for array in arrays if array is not images and array.name]
+    if settings.label_column is not None:
+        named = [array for array in others if array.name == settings.label_column]
+        if not named:
+            raise LayoutError(
+                f"{where}: has no array {settings.label_column!r}; found {', '.join(array.name for array in arrays)}"
+            )
+        return check_labels(named[0], images)
+    of_subset = [array for array in others if split_name(array.name)[0] == subset and not array.is_image]
+    found = [array for array in of_subset if split_name(array.name)[1] in _LABEL_NAMES]
+    if len(found) > 1:
+        raise LayoutError(
+            f"{where}: {', '.join(array.name for array in found)} could each be the labels; say which with "
+            f"{Flag.LABEL_COLUMN} NAME or {Flag.NO_LABEL}"
+        )
+    return check_labels(found[0], images) if found else None
+
+
+def _one(found: Sequence[StoredArray], subset: str | None, names: Sequence[str], where: str, what: str) -> StoredArray:
+    """The only array of a subset, or the one of several with a usual name."""
+    of_subset = [array for array in found if split_name(array.name)[0] == subset]
+    named = [array for array in of_subset if split_name(array.name)[1] in names]
+    if len(of_subset) > 1 and len(named) != 1:
+        raise LayoutError(
+            f"{where}: {', '.join(array.name for array in named or of_subset)} could each be the {what}; "
+            "save one of them by itself"
+        )
+    return (named or of_subset)[0]
+
+
+def split_name(name: str) -> tuple[str | None, str]:
+    """The subset that a name tells, and the rest of it: (train, x) for `x_train`, `train_x` or `X-train`.
+
+    Subsets are `train`, `test` and `val`, also for training, testing and validation; None: the name tells none.
+    """
+    name = name.lower()
+    match = _SUBSET.search(re.sub(r"[_.\-\s]", " ", name))
+    if match is None:
+        return None, name
+    return match[1], (name[: match.start()] + name[match.end() :]).strip("_.- ")

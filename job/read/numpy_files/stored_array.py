@@ -1,0 +1,267 @@
+"""An array in a `.npy` file or in a member of a `.npz` archive: its header, and its rows in blocks.
+
+Nothing is unpickled, and no size that a header states is used before it is compared with what is there. Format: NumPy
+enhancement proposal 1 (`numpy.lib.format`).
+"""
+
+import io
+import math
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from tokenize import TokenError
+from typing import Any, BinaryIO, Final, cast
+
+import numpy as np
+import numpy.lib.format as npy_format
+import numpy.typing as npt
+
+from job.contract import PIXELS, SIDE
+from job.errors import DataError, LayoutError
+from job.read.packed.compression import Compression
+from job.read.packed.stream import opened, translated_damage
+from job.read.packed.zip_archive import check_member, content_offset, open_archive, plain_members
+from job.settings import MIB
+from job.storage import FileInfo, Storage
+
+_SUFFIX: Final = ".npy"
+_IMAGE_SHAPES: Final = ((PIXELS,), (SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE))
+_LABEL_SHAPES: Final = ((), (1,))
+# NumPy itself refuses headers of more than 10,000 characters.
+_MAX_HEADER_BYTES: Final = 1 << 14
+# Deflate's best case: 258 bytes for two bits.
+_MAX_DEFLATION: Final = 1032
+_WINDOW_BYTES: Final = 16 * MIB
+_MAX_ITEM_BYTES: Final = 8
+
+_Rows = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArray:
+    """An array whose first axis counts rows, and where it is.
+
+    name: its name in an archive, or "" in a file of its own. start: of its values in the file, after unpacking.
+    offset: the same where it can be read from any row on; None where it has to be unpacked from its start.
+    """
+
+    file: FileInfo
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    is_fortran: bool
+    start: int
+    offset: int | None
+
+    @property
+    def rows(self) -> int:
+        """The first dimension; 1 for a single image."""
+        return 1 if self.shape == (SIDE, SIDE) else self.shape[0] if self.shape else 0
+
+    @property
+    def width(self) -> int:
+        """The number of values in a row."""
+        return math.prod(self._row_shape)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether each row is 28 by 28 pixels."""
+        return self._row_shape in _IMAGE_SHAPES
+
+    @property
+    def is_label(self) -> bool:
+        """Whether each row is one value."""
+        return bool(self.shape) and self._row_shape in _LABEL_SHAPES
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of a row as it is stored."""
+        return self.width * self.dtype.itemsize
+
+    @property
+    def _row_shape(self) -> tuple[int, ...]:
+        return self.shape if self.shape == (SIDE, SIDE) else self.shape[1:]
+
+    def blocks(self, storage: Storage, start: int, counts: Iterable[int]) -> Iterator[_Rows]:
+        """Blocks of `counts` rows each from the row `start` on, (n, width), C-ordered, as stored.
+
+        start: 0 where `offset` is None. Raises DataError, StorageError.
+        """
+        with self._opened(storage) as stream:
+            if self.is_fortran and self.width > 1:
+                yield from self._column_blocks(stream, start, counts)
+                return
+            stream.seek(self._first_byte + start * self.row_bytes)
+            for count in counts:
+                start += count
+                yield self._values(stream, count * self.width).reshape(count, self.width)
+            if start == self.rows and self.offset is None and stream.read(1):
+                raise DataError(f"{self.where}: continues after the {self.rows} rows that its header announces")
+
+    @property
+    def where(self) -> str:
+        """The file, and the array's name in it, for messages."""
+        return f"{self.file.path} ({self.name})" if self.name else self.file.path
+
+    @property
+    def _first_byte(self) -> int:
+        return self.start if self.offset is None else self.offset
+
+    def _column_blocks(self, stream: BinaryIO, start: int, counts: Iterable[int]) -> Iterator[_Rows]:
+        """The same for an array in Fortran's order: its columns are stored one after another."""
+        window = np.empty((0, self.width), self.dtype)
+        window_rows = max(1, _WINDOW_BYTES // self.row_bytes)
+        for count in counts:
+            if len(window) < count:
+                rows = min(max(count, window_rows) - len(window), self.rows - start)
+                window = np.concatenate([window, self._columns(stream, start, rows)])
+                start += rows
+            yield np.ascontiguousarray(window[:count])
+            window = window[count:]
+
+    def _columns(self, stream: BinaryIO, start: int, rows: int) -> _Rows:
+        """Some rows, (rows, width), gathered from all columns."""
+        found = np.empty((rows, self.width), self.dtype)
+        for column in range(self.width):
+            stream.seek(self._first_byte + (column * self.rows + start) * self.dtype.itemsize)
+            # In Fortran's order, the row of a pixel changes faster than its column.
+            line, place = divmod(column, SIDE)
+            pixel = column if self._row_shape == (PIXELS,) else place * SIDE + line
+            found[:, pixel] = self._values(stream, rows)
+        return found
+
+    def _values(self, stream: BinaryIO, count: int) -> _Rows:
+        size = count * self.dtype.itemsize
+        content = stream.read(size)
+        if len(content) != size:
+            raise DataError(f"{self.where}: is truncated: {len(content)} bytes where {size} were expected")
+        return np.frombuffer(content, self.dtype)
+
+    @contextmanager
+    def _opened(self, storage: Storage) -> Iterator[BinaryIO]:
+        with opened(storage, self.file) as content:
+            if content.compression is not Compression.ZIP:
+                yield content.stream
+            elif self.offset is not None:
+                yield cast("BinaryIO", content.raw)
+            else:
+                with (
+                    translated_damage(self.where, Compression.ZIP),
+                    open_archive(content.raw) as archive,
+                    archive.open(self.name + _SUFFIX) as stream,
+                ):
+                    yield cast("BinaryIO", _Forward(stream))
+
+
+class _Forward(io.RawIOBase):
+    """A member of an archive, which is read forward only."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._stream.seek(offset, whence))
+
+    def read(self, size: int = -1) -> bytes:
+        """Exactly `size` bytes unless the stream ends."""
+        pieces = []
+        while size and (piece := self._stream.read(size)):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+
+def is_array_archive(names: Iterable[str]) -> bool:
+    """Whether an archive of files with such names is NumPy's: it has nothing but arrays."""
+    found = list(names)
+    return bool(found) and all(name.endswith(_SUFFIX) for name in found)
+
+
+def arrays_in(storage: Storage, file: FileInfo) -> list[StoredArray]:
+    """The arrays of a `.npy` or `.npz` file, in its order. Raises LayoutError, DataError, StorageError."""
+    with opened(storage, file) as content:
+        if content.compression is not Compression.ZIP:
+            found = [_array(content.stream, file, "")]
+            is_plain = content.compression is Compression.NONE
+            if is_plain:
+                found = [_placed(found[0], 0, file.size)]
+            return found
+        with translated_damage(file.path, Compression.ZIP), open_archive(content.raw) as archive:
+            members = plain_members(archive)
+            if len({member.filename for member in members}) != len(members):
+                raise zipfile.BadZipFile("it has two members of one name")
+            arrays = []
+            for member in members:
+                check_member(content.raw, member)
+                with archive.open(member) as stream:
+                    array = _array(cast("BinaryIO", stream), file, member.filename.removesuffix(_SUFFIX))
+                _check_size(array, member, file)
+                if member.compress_type == zipfile.ZIP_STORED:
+                    array = _placed(array, content_offset(content.raw, member), member.file_size)
+                arrays.append(array)
+            return arrays
+
+
+def _array(stream: BinaryIO, file: FileInfo, name: str) -> StoredArray:
+    """The array whose header a stream begins with."""
+    where = f"{file.path} ({name})" if name else file.path
+    head = io.BytesIO(_Forward(stream).read(_MAX_HEADER_BYTES))
+    try:
+        with warnings.catch_warnings(action="ignore"):  # NumPy says so of headers that Python 2 wrote
+            version = npy_format.read_magic(head)
+            read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+            shape, is_fortran, dtype = read_header(head)
+    except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, OverflowError, TokenError) as error:
+        problem = str(error).partition("\n")[0]
+        raise DataError(f"{where}: its header cannot be read as NumPy's: {problem}") from error
+    if any(size < 0 for size in shape):
+        raise DataError(f"{where}: its header announces a negative size: {shape}")
+    return StoredArray(file, name, shape, dtype, is_fortran, head.tell(), None)
+
+
+def _placed(array: StoredArray, offset: int, size: int) -> StoredArray:
+    """An array whose file or member of `size` bytes begins at `offset` of the file. Raises DataError."""
+    expected = array.start + array.rows * array.row_bytes
+    is_read = array.is_image or array.is_label
+    if is_read and not array.dtype.hasobject and (size != expected or offset + size > array.file.size):
+        raise DataError(f"{array.where}: {size} bytes, expected {expected} for the shape {array.shape} of its header")
+    return StoredArray(
+        array.file, array.name, array.shape, array.dtype, array.is_fortran, array.start, offset + array.start
+    )
+
+
+def _check_size(array: StoredArray, member: zipfile.ZipInfo, file: FileInfo) -> None:
+    """Raise DataError for a member that cannot be as long as its header says."""
+    if not (array.is_image or array.is_label) or array.dtype.hasobject:
+        return
+    expected = array.start + array.rows * array.row_bytes
+    limits = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _MAX_DEFLATION}
+    limit = member.compress_size * limits[member.compress_type] if member.compress_type in limits else expected
+    if member.file_size != expected or member.compress_size > file.size or expected > limit:
+        raise DataError(
+            f"{array.where}: the archive's {member.compress_size} bytes, {member.file_size} unpacked, cannot hold the "
+            f"{expected} of its header, for the shape {array.shape}"
+        )
+
+
+def counts(start: int, stop: int, rows: int) -> Iterator[int]:
+    """How many rows each block of at most `rows` has between two rows."""
+    return (min(rows, stop - first) for first in range(start, stop, rows))
+
+
+def check_readable(array: StoredArray, what: str) -> None:
+    """Raise LayoutError for values that are no numbers, or are stored in a way that is not read."""
+    if array.dtype.hasobject:
+        raise LayoutError(
+            f"{array.where}: holds Python objects, which only unpickling reads, and that may run code; "
+            f"save {what} as numbers, such as .astype('uint8')"
+        )
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MAX_ITEM_BYTES:
+        raise LayoutError(f"{array.where}: is of type {array.dtype}, expected numbers")
+    if array.is_fortran and array.width > 1 and array.offset is None:
+        raise LayoutError(
+            f"{array.where}: is compressed and in Fortran's order, column by column; "
+            "save numpy.ascontiguousarray of it, or do not compress it"
+        )
