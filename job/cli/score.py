@@ -235,7 +235,7 @@ def score(
         bool,
         option(
             "--require-telemetry",
-            "Exit with 74, not only a warning, if metrics or lineage events cannot be written.",
+            "Fail, instead of only warning, if metrics or lineage events cannot be written.",
             group=Group.TELEMETRY,
         ),
     ] = False,

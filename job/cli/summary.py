@@ -18,6 +18,7 @@ def print_summary(result: "RunResult", outcome: str) -> None:
         are = "part is" if result.missing == 1 else "parts are"
         say(f"Scored this shard's share: {result.rows:,} records in {result.seconds:.1f} s.")
         say(f"{result.missing:,} {are} missing; the shard that commits the last one writes the predictions.")
+        say(f"Result: {outcome}")
     elif sys.stdout.isatty():
         echo(_table(result, outcome))
     else:
@@ -75,7 +76,7 @@ def _speed(result: "RunResult") -> str:
 def _accuracy(result: "RunResult") -> str | None:
     report = _report(result)
     if report["accuracy"] is None:
-        return "withheld, see below" if report.get("accuracy_withheld") else None
+        return "withheld, see the warning" if report.get("accuracy_withheld") else None
     low, high = report["accuracy_95"] or (0, 1)
     return (
         f"{100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "

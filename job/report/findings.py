@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from job.flag_names import Flag
 from job.report.drift import describe_shift, is_shift
 from job.report.metrics import wilson_interval
 from job.report.words import many, percent
@@ -124,7 +125,8 @@ def _about_labels(report: Mapping[str, Any]) -> list[Finding]:
     bad, withheld = report["bad_labels"], report.get("accuracy_withheld")
     first = report.get("first_bad_label")
     example = "" if first is None else f": first {first!r}"
-    unreadable = f"{bad:,} of {many(report['labelled'] + bad, 'label')} unreadable{example}"
+    advice = "" if report["labelled"] or withheld else f"; say what they mean with {Flag.LABEL_MAP} FILE"
+    unreadable = f"{bad:,} of {many(report['labelled'] + bad, 'label')} unreadable{example}{advice}"
     return [
         *([Finding("accuracy", f"Accuracy withheld: {withheld}")] if withheld else []),
         *([Finding("data", unreadable)] if bad else []),

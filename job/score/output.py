@@ -165,9 +165,15 @@ class Claim:
                 self._storage.remove(self.output.parts)
 
     def begin_again(self) -> None:
-        """Give up a finished output of which files are missing or changed, and claim the folder anew."""
-        self._clear()
-        self.state = self._begin(is_overwriting=True)
+        """Claim a finished output of this run, of which files are missing or changed, to score it again.
+
+        run.json first: without `_SUCCESS` but with it, the folder holds this run unfinished, whatever happens next. The
+        files that are there stay until they are replaced by the same bytes.
+        """
+        if not self._storage.create(self.output.run_json, json.dumps(self._run).encode() + b"\n"):
+            self.check()
+        self._storage.remove(self.output.success)
+        self.state = ClaimState.RESUME
 
     def missing_parts(self, shard: Shard | None) -> list[Part]:
         """The parts of other shards that are not committed yet. Call it once this shard has committed its own.

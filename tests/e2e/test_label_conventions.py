@@ -128,14 +128,15 @@ def test_the_compiled_scanner_applies_the_map(tmp_path, model, known, monkeypatc
 def test_unreadable_labels_are_told_everywhere(tmp_path, model, digits):
     """All of them, with the first; there is no accuracy."""
     result = invoke(*command(write_labelled(tmp_path / "a.csv", digits, lambda _: "Cat"), tmp_path / "out", model))
-    text = "100 of 100 labels unreadable: first 'Cat'"
+    text = "100 of 100 labels unreadable: first 'Cat'; say what they mean with --label-map FILE"
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert report["accuracy"] is None
     assert text in result.stdout
     assert text in logged(result)
     assert text in [each["message"] for each in report["warnings"]]
     assert text.replace("'", "&#39;") in (tmp_path / "out/report.html").read_text()
-    assert text.replace("100 of 100", "100 of the first 100") in invoke("inspect", tmp_path / "a.csv").stdout
+    inspected = invoke("inspect", tmp_path / "a.csv").stdout
+    assert text.replace("100 of 100", "100 of the first 100") in inspected
 
 
 def test_one_file_of_another_convention_is_named(tmp_path, model, known):

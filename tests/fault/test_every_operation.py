@@ -29,8 +29,9 @@ from support.runs import (
     write_files,
 )
 
-from job.errors import ResourceExhausted, StorageError
+from job.errors import ResourceExhausted, RunFellShort, StorageError
 from job.model.bundle import open_bundle
+from job.settings import Gates
 from job.storage import LocalStorage
 
 pytestmark = pytest.mark.usefixtures("_repeated_runs")
@@ -250,6 +251,27 @@ def test_the_power_is_cut_while_other_output_is_replaced(inputs, tmp_path, tmp_p
             found, whole = stable(files), stable(old) if files["_SUCCESS"] == old["_SUCCESS"] else new
             assert found.items() >= whole.items(), system.log[-5:]
     figure(f"the power was cut at {campaign.points} operations while output was replaced; nothing was mixed")
+
+
+@pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
+def test_every_operation_fails_while_a_finished_run_is_repaired(campaign, inputs, tmp_path, model, fault, figure):
+    """A file was missing. Whatever happens, the next run repairs the rest: no run is refused, and none is lost."""
+    finished = tmp_path / "finished"
+    score(inputs, finished, model, part_bytes=PART_BYTES)
+    (finished / "predictions/sub/plain.csv").unlink()
+    for output, _, _ in campaign.strike_all(fault, before=lambda output: shutil.copytree(finished, output)):
+        assert (output / "_SUCCESS").exists() or (output / "_parts/run.json").exists()
+    figure(f"{campaign.points} operations failed while a finished run was repaired; nothing was lost")
+
+
+@pytest.mark.parametrize("fault", [with_error(), die], ids=["error", "death"])
+def test_every_operation_fails_while_a_run_passes_looser_gates(campaign, inputs, tmp_path, model, fault, figure):
+    """It had fallen short of others: never has it `_SUCCESS` beside `_FAILED`."""
+    with pytest.raises(RunFellShort):
+        score(inputs, tmp_path / "short", model, part_bytes=PART_BYTES, gates=Gates(max_warnings=0))
+    for output, _, _ in campaign.strike_all(fault, before=lambda output: shutil.copytree(tmp_path / "short", output)):
+        assert not ((output / "_SUCCESS").exists() and (output / "_FAILED").exists())
+    figure(f"{campaign.points} operations failed while looser gates were passed; nothing was lost")
 
 
 class WithoutExchange(FaultyFileSystem):

@@ -127,12 +127,14 @@ def test_figures_that_need_labels_are_deleted_without_them(storage, tmp_path):
 
 @pytest.mark.usefixtures("undrawn")
 def test_what_a_report_does_not_have_is_left_out(storage, tmp_path):
-    """With the reason, and without an error: no mistakes, no examples as in earlier versions, no rows."""
+    """With the reason, and without an error: no mistakes, no examples as in earlier versions, no rows, no accuracy."""
+    withheld = {**make_report(), "accuracy": None, "accuracy_withheld": "labels look odd", "calibration": None}
     earlier = make_report()
     del earlier["examples"]
     for content, left_out in (
         (make_report(is_correct=True), {"mistakes.png": "there are no mistakes"}),
         (earlier, {"mistakes.png": "the report has no examples; score again"}),
+        (withheld, dict.fromkeys(set(NAMES) - {"confidence.png"}, "the accuracy is withheld")),
         (make_report(rows=0), dict.fromkeys(NAMES, "no row has a label") | {"confidence.png": "no row was scored"}),
     ):
         files = draw_figures(storage, content, str(tmp_path))

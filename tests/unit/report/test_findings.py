@@ -32,7 +32,8 @@ def test_findings_that_need_attention_come_first_and_are_counted():
     report["rows"] = {"read": 3000, "scored": 2988, "rejected": 12, "skipped": 0}
     found = findings(report)
     assert [each.text for each in found] == [
-        "2 of 2 labels unreadable: first 'cat'", "The model has a warning", "12 records rejected (0.40 %)",
+        "2 of 2 labels unreadable: first 'cat'; say what they mean with --label-map FILE", "The model has a warning",
+        "12 records rejected (0.40 %)",
         "1 warning about the input", "Unlike the training images: large shift of ink, large shift of intensity",
     ]  # fmt: skip
     assert run_warnings(report) == [
