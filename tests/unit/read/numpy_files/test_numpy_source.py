@@ -236,6 +236,14 @@ def test_rejects(opened, storage, tmp_path):
 REFUSED = {
     "n x 100": ({"x": np.zeros((9, 100))}, r"holds no images: found x \(9, 100\), expected n x 784, n x 28 x 28 or"),
     "turned": ({"x": np.zeros((784, 9))}, r"holds no images: found x \(784, 9\)"),
+    "n x 785": (
+        {"x": np.zeros((9, 785))},
+        r"found x \(9, 785\), .*; of pixels with a label in front, save",
+    ),
+    "sparse": (
+        {name: np.zeros(9) for name in ("data", "indices", "indptr")} | {"format": np.array(b"csr")},
+        r"is SciPy's sparse matrix; save matrix.toarray\(\)",
+    ),
     "colour": ({"x": np.zeros((9, 28, 28, 3))}, r"holds no images: found x \(9, 28, 28, 3\)"),
     "a number": ({"x": np.array(5)}, r"holds no images: found x \(\)"),
     "objects": ({"x": np.full((9, 784), None)}, r"a.npz \(x\): holds Python objects, which only unpickling reads"),
@@ -343,6 +351,15 @@ def test_damage_within_a_member(opened, storage, tmp_path):
     [source] = opened(tmp_path / "a.npz", scale="255")
     with pytest.raises(DataError, match=r"a.npz \(x\): the zip data is damaged or truncated \(Bad CRC-32"):
         read_all(source, storage)
+
+
+def test_a_block_of_more_than_a_piece(opened, storage, tmp_path):
+    """A deflated array is unpacked a piece at a time, however long a block is."""
+    digits = make_digits(3000)
+    random = np.random.default_rng(0).integers(0, 256, (3000, 784), dtype=np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", x=random, y=digits.labels)
+    [source] = opened(tmp_path / "a.npz", scale="255")
+    assert_same(read_all(source, storage, block_rows=3000), PixelBatch(random, digits.labels))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
