@@ -4,6 +4,7 @@
 """
 
 import re
+import struct
 from enum import Enum, auto
 from typing import Final
 
@@ -100,6 +101,9 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _HTML: Final = re.compile(rb"\s*<(!doctype\s+html|html|head|body|!--)", re.IGNORECASE)
 _XML: Final = re.compile(rb"\s*<(\?xml|[A-Za-z][\w:.-]*[\s/>])")
+# Eight bytes of length and four of its checksum; Castagnoli's polynomial, reversed.
+_RECORD_HEADER: Final = struct.Struct("<8sI")
+_CRC_32C: Final = 0x82F63B78
 _IDX: Final = re.compile(rb"\x00\x00[\x08\x09\x0b-\x0e][\x01-\x04]")
 
 
@@ -128,6 +132,25 @@ def _refusal(head: bytes) -> str | None:
         found.append("is an HTML page, not data: a page of a login or an error, perhaps; download the file itself")
     elif _XML.match(text):
         found.append("is XML, not data: an error that a server sent, perhaps; download the file itself")
+    if _is_tfrecord(head):
+        found.append("is a TFRecord file; write its images to Parquet, or to an array with numpy.save")
     if _IDX.match(head):
         found.append(f"is an IDX file, but not of images of {SIDE}x{SIDE} bytes, or of labels")
     return found[0] if found else None
+
+
+def _is_tfrecord(head: bytes) -> bool:
+    """Whether a file begins with the length of a record and the checksum of that.
+
+    The checksum is CRC-32C, rotated and shifted; see tensorflow/core/lib/io/record_writer.h.
+    """
+    if len(head) < _RECORD_HEADER.size or not any(head[: _RECORD_HEADER.size]):
+        return False
+    length, checksum = _RECORD_HEADER.unpack_from(head)
+    crc = 0xFFFFFFFF
+    for byte in length:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (_CRC_32C if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return bool(checksum == ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -30,7 +30,7 @@ from job.read.parquet.parquet_source import parquet_source
 from job.read.partition import with_folder_label
 from job.read.recognise import HEAD_BYTES, FileKind, file_kind
 from job.settings import PixelScale, ReadSettings
-from job.storage import FileInfo, Storage, check_unchanged
+from job.storage import FileInfo, Storage, check_unchanged, join
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ _DATA_SUFFIXES: Final = (
     ".csv", ".tsv", ".arff", ".parquet", ".pq", ".parq", ".arrow", ".arrows", ".feather", "ubyte", ".idx", ".npy",
     ".npz",
 )  # fmt: skip
+# The folder of the log, by the software that writes it.
+_TABLES_WITH_LOG: Final = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
 _PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm")
 # What Hugging Face's `save_to_disk` writes beside the data.
 _DATASET_NAMES: Final = ("state.json", "dataset_info.json", "dataset_dict.json")
@@ -119,7 +121,10 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     found: dict[str, FileInfo] = {}
     for location in locations:
         files = storage.find(location)
-        is_folder = storage.is_folder(storage.resolve(location))
+        folder = storage.resolve(location)
+        is_folder = storage.is_folder(folder)
+        if is_folder:
+            _check_plain(storage, folder, location)
         taken = [file for file in files if not is_folder or _has_data_name(file)]
         others = [file.name for file in files if is_folder and not _has_data_name(file)]
         skipped = [name for name in others if name not in _DATASET_NAMES]
@@ -140,6 +145,19 @@ def _without_other_names(storage: Storage, files: Sequence[FileInfo]) -> list[Fi
         if first is not file:
             _log.info("%s: is the same file as %s; it is read once", file.path, first.path)
     return sorted(taken.values(), key=lambda file: file.path)
+
+
+def _check_plain(storage: Storage, folder: str, location: str) -> None:
+    """Raise LayoutError for a table whose folder also holds files that were deleted or replaced."""
+    names = storage.list(folder)
+    what = next((what for name, what in _TABLES_WITH_LOG.items() if name in names), None)
+    if "metadata" in names and any(each.endswith(".metadata.json") for each in storage.list(join(folder, "metadata"))):
+        what = "an Iceberg table"
+    if what is not None:
+        raise LayoutError(
+            f"{location}: is {what}, whose log says which of its files count; read it with its own software, and write "
+            "it as plain Parquet"
+        )
 
 
 def _no_data(location: str, names: Sequence[str]) -> NoInput | LayoutError:

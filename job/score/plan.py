@@ -17,6 +17,7 @@ from job._version import __version__
 from job.contract import prediction_schema
 from job.errors import UsageError
 from job.flag_names import Flag
+from job.read.partition import PartitionedSource
 from job.read.source import Source
 from job.settings import ScoreSettings, Shard
 from job.storage import common_folder, relative_to
@@ -125,7 +126,10 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
     """SHA-256 over everything that can change the output. Part and block sizes, threads and limits cannot."""
     identity: dict[str, Any] = {
         "digit_job": __version__,
-        "inputs": [[each.path, *((file.size, file.version) for file in each.source.files)] for each in inputs],
+        "inputs": [
+            [each.path, *((file.size, file.version) for file in each.source.files), *_folder_label(each.source)]
+            for each in inputs
+        ],
         "model": model_digest,
         "format": settings.format,
         # What the labels mean, not where that is written down.
@@ -133,6 +137,11 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         "has_probabilities": settings.has_probabilities,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _folder_label(source: Source) -> list[str | None]:
+    """The label that is in the folder's name rather than in a file."""
+    return [source.name, source.value] if isinstance(source, PartitionedSource) else []
 
 
 def parts_of_shard(parts: Sequence[Part], shard: Shard | None) -> list[Part]:

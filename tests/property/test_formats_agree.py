@@ -3,9 +3,11 @@
 import csv
 import io
 
+import numpy as np
 import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 from support.files import csv_text, make_digits, write_csv, write_idx, write_parquet
 from support.runs import score
 
@@ -21,18 +23,21 @@ def rows_of(path):
 
 @settings(max_examples=10, deadline=None)
 @given(rows=st.integers(0, 60), seed=st.integers(0, 1000))
-def test_csv_parquet_and_idx_of_the_same_data_agree(model, tmp_path_factory, rows, seed):
-    """So do CSV with and without a header, Parquet and IDX."""
+def test_files_of_all_formats_of_the_same_data_agree(model, tmp_path_factory, rows, seed):
+    """So do CSV with and without a header, Parquet, Arrow, IDX and NumPy."""
     folder = tmp_path_factory.mktemp("formats")
     digits = make_digits(rows, seed)
     write_csv(folder / "named.csv", digits)
     write_parquet(folder / "table.parquet", digits)
     images = write_idx(folder, digits, is_compressed=True)
+    feather.write_feather(pq.read_table(folder / "table.parquet"), str(folder / "table.feather"), chunksize=13)
+    np.savez_compressed(folder / "arrays.npz", x=digits.pixels.reshape(-1, 28, 28), y=digits.labels)
     if rows:
         write_csv(folder / "plain.csv", digits, has_header=False)
     score(folder, folder / "out", model, has_probabilities=True)
     found = {path.name: rows_of(path) for path in (folder / "out/predictions").iterdir()}
-    assert set(found) >= {"named.csv", "table.parquet", f"{images.name}.csv"}
+    names = {"named.csv", "table.parquet", "table.feather.parquet", "arrays.npz.csv", f"{images.name}.csv"}
+    assert set(found) >= names
     assert all(len(each) == rows for each in found.values())
     assert len(set(map(tuple, found.values()))) == 1
 

@@ -119,6 +119,8 @@ class OpenArrow:
         if self._is_stream:
             records = self._from_stream(group)
         elif message.decoded_bytes > _WHOLE_BYTES and names:
+            # Arrow reserves memory for the whole batch, fills what it reads of it, and would keep that for later calls.
+            pa.default_memory_pool().release_unused()
             return _checked(self._reader_of(names).get_batch(group)).select(names)
         elif message.decoded_bytes > _WHOLE_BYTES:
             return pa.RecordBatch.from_arrays([pa.nulls(message.rows)], ["rows"]).select([])

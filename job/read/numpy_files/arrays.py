@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from job.contract import PIXELS
 from job.errors import DataError, LayoutError
 from job.flag_names import Flag
 from job.read.layout.names import LABEL_NAMES
@@ -18,6 +19,9 @@ from job.settings import ReadSettings
 Subset = Literal["train", "test"]
 
 _SHAPES: Final = "n x 784, n x 28 x 28 or n x 28 x 28 x 1"
+_SHOWN: Final = 5
+# What scipy.sparse.save_npz writes.
+_SPARSE_NAMES: Final = {"data", "indices", "indptr", "format"}
 _IMAGE_NAMES: Final = ("x", "image", "images", "img", "imgs", "data", "features", "pixels", "arr_0")
 _LABEL_NAMES: Final = (*LABEL_NAMES, "labels", "targets", "classes", "digits", "arr_1")
 _SUBSET: Final = re.compile(r"(?<![a-z])(train|test|val)(?:ing|idation|id)?(?![a-z])")
@@ -36,8 +40,7 @@ def choose_arrays(arrays: Sequence[StoredArray], settings: ReadSettings, where: 
     """The images and labels of a file. wanted: the subset to take where there are several. Raises LayoutError."""
     found = [array for array in arrays if array.is_image]
     if not found:
-        shapes = ", ".join(f"{array.name} {array.shape}".strip() for array in arrays[:5])
-        raise LayoutError(f"{where}: holds no images: found {shapes or 'no array'}, expected {_SHAPES}")
+        raise LayoutError(f"{where}: {_no_images(arrays)}")
     subset = _subset(found, wanted, where)
     images = _one(found, subset, _IMAGE_NAMES, where, "images")
     check_readable(images, "the images")
@@ -66,6 +69,17 @@ def check_labels(labels: StoredArray, images: StoredArray) -> StoredArray:
             f"leave them out with {Flag.NO_LABEL}"
         )
     return labels
+
+
+def _no_images(arrays: Sequence[StoredArray]) -> str:
+    """What a file without images holds instead, and what to do."""
+    if {array.name for array in arrays} >= _SPARSE_NAMES:
+        return "is SciPy's sparse matrix; save matrix.toarray() with numpy.save"
+    shapes = ", ".join(f"{array.name} {array.shape}".strip() for array in arrays[:_SHOWN])
+    hint = ""
+    if any(array.shape[1:] == (PIXELS + 1,) for array in arrays):
+        hint = "; of pixels with a label in front, save numpy.savez(file, x=a[:, 1:], y=a[:, 0])"
+    return f"holds no images: found {shapes or 'no array'}, expected {_SHAPES}{hint}"
 
 
 def _subset(found: Sequence[StoredArray], wanted: Subset, where: str) -> str | None:

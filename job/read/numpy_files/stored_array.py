@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from job.contract import PIXELS, SIDE
 from job.errors import DataError, LayoutError
-from job.read.packed.compression import Compression
+from job.read.packed.compression import PIECE_BYTES, Compression
 from job.read.packed.stream import opened, translated_damage
 from job.read.packed.zip_archive import check_member, content_offset, open_archive, plain_members
 from job.settings import MIB
@@ -167,7 +167,7 @@ class _Forward(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Exactly `size` bytes unless the stream ends."""
         pieces = []
-        while size and (piece := self._stream.read(size)):
+        while size and (piece := self._stream.read(min(size, PIECE_BYTES))):
             pieces.append(piece)
             size -= len(piece)
         return b"".join(pieces)

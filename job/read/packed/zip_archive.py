@@ -21,9 +21,10 @@ _SHOWN_MEMBERS: Final = 5
 _HEADER_BYTES: Final = 30
 _HEADER_MAGIC: Final = b"PK\x03\x04"
 
-# What else is a zip archive, by a member: Office documents (ECMA-376, part 2), PyTorch's and Keras's files.
+# What else is a zip archive, by a member: Office documents (ECMA-376, part 2), PyTorch's and Keras's.
 _OTHER_CONTENT: Final = {
     "[Content_Types].xml": "is a workbook, such as Excel's .xlsx; save its sheet as `CSV UTF-8`",
+    "content.xml": "is an OpenDocument file; save its sheet as CSV",
     "data.pkl": "is a PyTorch file, which is a pickle and never read; save the tensors with numpy.savez",
     "model.weights.h5": f"is a Keras model, not data; name it with {Flag.MODEL}",
 }

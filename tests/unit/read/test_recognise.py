@@ -74,6 +74,7 @@ REFUSED = {
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(40), "is an HDF5 file"),
     "Excel": (_zip("[Content_Types].xml", "xl/workbook.xml"), "is a workbook, such as Excel's .xlsx"),
     "Excel 97": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(40), "is an Excel workbook"),
+    "LibreOffice": (_zip("mimetype", "content.xml"), "is an OpenDocument file"),
     "PyTorch": (_zip("mnist/data.pkl", "mnist/version"), "is a PyTorch file, which is a pickle and never read"),
     "Keras": (_zip("config.json", "model.weights.h5"), "is a Keras model, not data; name it with --model"),
     "pickle": (pickle.dumps([1, 2]), "is a pickle, which may run code"),
@@ -89,6 +90,7 @@ REFUSED = {
     "tar": (_tar(), "is a tar archive"),
     "packed tar": (gzip.compress(_tar()), "is a tar archive"),
     "packed HTML": (gzip.compress(b"<html><body>"), "is an HTML page"),
+    "TFRecord": (bytes.fromhex("4001000000000000 2ee7644d") + bytes(40), "is a TFRecord file"),
     "7-Zip": (b"7z\xbc\xaf\x27\x1c\x00\x04", "is a 7-Zip archive"),
     "LZ4": (b"\x04\x22\x4d\x18" + bytes(20), "is compressed with LZ4"),
     "R": (gzip.compress(b"RDX3\nX\n"), "is an R workspace"),
@@ -167,6 +169,23 @@ def test_a_folder_of_pictures(storage, tmp_path):
         files_at(storage, [str(tmp_path)])
     (tmp_path / "7/1.PNG").unlink()
     with pytest.raises(NoInput, match="holds no CSV, Parquet, Arrow, IDX or NumPy file"):
+        files_at(storage, [str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["_delta_log"], "a Delta Lake table"),
+        ([".hoodie"], "a Hudi table"),
+        (["metadata", "metadata/v1.metadata.json"], "an Iceberg table"),
+    ],
+)
+def test_tables_whose_log_says_which_files_count(storage, tmp_path, names, what):
+    """Their folders also hold files that were deleted or replaced."""
+    write_csv(tmp_path / "a.csv", make_digits(3))
+    for name in names:
+        (tmp_path / name).mkdir()
+    with pytest.raises(LayoutError, match=rf"is {what}, whose log says which of its files count; .* plain Parquet"):
         files_at(storage, [str(tmp_path)])
 
 

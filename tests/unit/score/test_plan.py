@@ -135,3 +135,17 @@ def test_bytes_of_parts_are_shares_of_the_stored_file(sources):
     assert size - len(parts) < plan.bytes_of(parts) <= size
     assert plan.bytes_of(parts[:1]) == size // len(parts)
     assert plan.bytes_of([]) == 0
+
+
+def test_the_label_of_a_folder_is_part_of_the_fingerprint(storage, tmp_path):
+    """A renamed folder is other input, though the file is the same."""
+    (tmp_path / "in/label=3").mkdir(parents=True)
+    write_csv(tmp_path / "in/label=3/a.csv", make_digits(3), has_labels=False)
+
+    def fingerprint():
+        found = look(storage, files_at(storage, [str(tmp_path / "in")]), ReadSettings())
+        return make_plan(found, SETTINGS, "digest").fingerprint
+
+    three = fingerprint()
+    (tmp_path / "in/label=3").rename(tmp_path / "in/label=4")
+    assert fingerprint() != three

@@ -51,7 +51,6 @@ WRITERS = {
     "Feather": lambda path, table: feather.write_feather(table, path, chunksize=20) or path,
     "Feather, not compressed": lambda path, table: feather.write_feather(table, path, "uncompressed") or path,
     "one batch": lambda path, table: write_file(path, table, 1000),
-    "one-row batches": lambda path, table: write_stream(path, table, 1),
 }
 TABLES = {
     "columns": grid,
@@ -94,6 +93,15 @@ def test_every_form(opened, storage, tmp_path, write, table):
         batches = [batch for each in source.split(part_bytes) for batch in source.read(storage, each, block_rows)]
         assert max(len(batch.pixels) for batch in batches) <= block_rows
         assert_same(joined(batches), PixelBatch(DIGITS.pixels, DIGITS.labels))
+
+
+def test_record_batches_of_one_row(opened, storage, tmp_path):
+    """Of any size, and in any number."""
+    for write in (write_file, write_stream):
+        source = opened(write(tmp_path / "a.arrow", TABLES["lists"](), 1))
+        for part_bytes in (1 << 30, 1):
+            batch = read_all(source, storage, part_bytes=part_bytes, block_rows=7)
+            assert_same(batch, PixelBatch(DIGITS.pixels, DIGITS.labels))
 
 
 @pytest.mark.parametrize("table", ["columns of doubles", "squares"])
