@@ -211,8 +211,8 @@ def _about_drift(report: Mapping[str, Any]) -> list[Finding]:
     ]
     if shifted:
         return [Finding("drift", f"Unlike the training images: {', '.join(shifted)}")]
-    # Where labels tell a file's accuracy, another share of digits is no flaw: files may be sorted by their labels.
-    labelled = {each["path"] for each in report["inputs"] if each["accuracy"] is not None}
+    # Where a file has labels, another share of digits is no flaw of it: files may be sorted by their labels.
+    labelled = {each["path"] for each in report["inputs"] if each.get("labelled") or each["accuracy"] is not None}
     names = {path: DRIFTS.keys() - {"predicted"} for path in labelled}
     files = sum(
         any(each.shifts[name].needs_attention for name in names.get(each.path, DRIFTS))

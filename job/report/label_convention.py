@@ -13,7 +13,7 @@ from job.contract import CLASSES
 from job.flag_names import Flag
 from job.report.label_census import LabelCensus
 from job.report.tally import Counts
-from job.report.words import percent
+from job.report.words import many, percent
 
 _MIN_ROWS: Final = 10
 _MIN_LABELS: Final = 3
@@ -68,21 +68,32 @@ def label_doubt(confusion: Counts, census: LabelCensus) -> str | None:
     return _known_convention(votes) or _stand_ins(votes, confusion) or _permutation(votes)
 
 
-def withheld_because(doubts: Sequence[tuple[str, str | None]], total: str | None) -> str | None:
-    """Why the accuracy of a run is withheld, and what settles it; None if it is not.
+@dataclass(frozen=True)
+class InputLabels:
+    """What the labels of an input look like. doubt: see `label_doubt`. is_agreed: most are predicted as they stand."""
 
-    doubts: path and `label_doubt` of each input. total: the doubt about all labels together.
+    path: str
+    doubt: str | None
+    is_agreed: bool
+
+
+def withheld(inputs: Sequence[InputLabels], total: str | None) -> tuple[str | None, list[bool]]:
+    """Why the accuracy of a run is withheld and what settles it, None if it is not; and for each input, whether its is.
+
+    total: the doubt about all labels together. It explains more than those about single inputs, which may have one
+    label each, unless there are inputs that it does not hold for.
     """
-    doubted = [(path, doubt) for path, doubt in doubts if doubt]
+    doubted = [each for each in inputs if each.doubt]
     if not doubted and total is None:
-        return None
-    whose, doubt = "labels", total or ""
-    if doubted and len(doubted) < len(doubts):
-        others = f" and {len(doubted) - 1} other inputs" if len(doubted) > 1 else ""
-        whose, doubt = f"labels of {doubted[0][0]}{others}", doubted[0][1]
-    elif doubted:
-        doubt = total or doubted[0][1]
-    return f"{whose} look {doubt}; say what they mean with {Flag.LABEL_MAP} FILE"
+        return None, [False] * len(inputs)
+    is_about_all = not doubted or not any(each.is_agreed and not each.doubt for each in inputs)
+    if total is not None and is_about_all:
+        whose, doubt, is_withheld = "labels", total, [True] * len(inputs)
+    else:
+        others = f" and {many(len(doubted) - 1, 'other input')}" if len(doubted) > 1 else ""
+        whose = "labels" if len(doubted) == len(inputs) else f"labels of {doubted[0].path}{others}"
+        doubt, is_withheld = str(doubted[0].doubt), [each.doubt is not None for each in inputs]
+    return f"{whose} look {doubt}; say what they mean with {Flag.LABEL_MAP} FILE", is_withheld
 
 
 def _known_convention(votes: _Votes) -> str | None:

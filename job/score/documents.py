@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from operator import itemgetter
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,7 @@ from job.report.drift import Distribution, drift
 from job.report.examples import Examples
 from job.report.findings import run_warnings
 from job.report.label_census import LabelCensus
-from job.report.label_convention import label_doubt, withheld_because
+from job.report.label_convention import InputLabels, label_doubt, withheld
 from job.report.metrics import accuracy, figures
 from job.report.tally import Tally
 from job.report.warning_list import WarningList
@@ -42,12 +42,15 @@ from job.score.plan import Input, Plan
 from job.settings import ScoreSettings
 from job.storage import join
 
+# Where half of the labels are predicted as they stand, they mean what they say.
+_AGREED_FROM: Final = 0.5
+
 
 @dataclass
 class Gathered:
     """What the parts of a run say about its rows. Inputs are added one by one, in the plan's order.
 
-    tallies, appearances, doubts: of each input. examples, labels: merged over the inputs. rejects: the first of each
+    tallies, appearances, judged: of each input. examples, labels: merged over the inputs. rejects: the first of each
     reason. warnings: about inputs. It grows by the counts of an input alone, so that memory stays flat in the number
     of rows.
     """
@@ -57,7 +60,7 @@ class Gathered:
     examples: Examples = field(default_factory=Examples.none)
     rejects: list[RejectExample] = field(default_factory=list)
     labels: LabelCensus = field(default_factory=LabelCensus)
-    doubts: list[str | None] = field(default_factory=list)
+    judged: list[InputLabels] = field(default_factory=list)
     warnings: WarningList = field(default_factory=WarningList)
 
     def add(self, target: Input, parts: InputParts, tally: Tally, rejects: list[RejectExample]) -> None:
@@ -68,7 +71,8 @@ class Gathered:
         self.rejects = first_of_each_reason([*self.rejects, *rejects])
         labels = parts.labels
         self.labels += labels
-        self.doubts.append(label_doubt(tally.confusion, labels))
+        is_agreed = (accuracy(tally) or 0.0) >= _AGREED_FROM
+        self.judged.append(InputLabels(target.path, label_doubt(tally.confusion, labels), is_agreed))
         for warning in parts.warnings:
             self.warnings.add(target.path, warning)
 
@@ -86,18 +90,15 @@ class RunDocuments:
         """The content of report.json."""
         paths = [each.path for each in self.plan.inputs]
         gathered, total = self.gathered, sum(self.gathered.tallies, Tally.zero())
-        doubts = gathered.doubts
-        total_doubt = label_doubt(total.confusion, gathered.labels)
-        withheld = withheld_because(list(zip(paths, doubts, strict=True)), total_doubt)
-        is_withheld = [withheld is not None and (doubt is not None or not any(doubts)) for doubt in doubts]
+        reason, is_withheld = withheld(gathered.judged, label_doubt(total.confusion, gathered.labels))
         report: Report = {
-            **figures(total, is_withheld=withheld is not None),
-            "accuracy_withheld": withheld,
+            **figures(total, is_withheld=reason is not None),
+            "accuracy_withheld": reason,
             "first_bad_label": gathered.labels.first,
             "inputs": list(map(_input_figures, paths, gathered.tallies, is_withheld)),
             "warnings": [],
             "model": model_identity(self.bundle),
-            "examples": gathered.examples.for_report(paths, total.confusion * (withheld is None)),
+            "examples": gathered.examples.for_report(paths, total.confusion * (reason is None)),
             "reject_examples": gathered.rejects,
             "drift": self._drift(paths),
             "run": _run_section(self.plan, self.settings),

@@ -150,6 +150,16 @@ def test_one_file_of_another_convention_is_named(tmp_path, model, known):
     assert report["accuracy"] is None
 
 
+def test_files_sorted_by_label_are_judged_together(tmp_path, model, known):
+    """Each has one label, which alone says nothing."""
+    (tmp_path / "in").mkdir()
+    for digit in set(known.labels.tolist()):
+        write_labelled(tmp_path / f"in/{digit}.csv", known[known.labels == digit], lambda digit: digit + 1)
+    report = score(tmp_path / "in", tmp_path / "out", model).report
+    assert report["accuracy_withheld"].startswith("labels look counted from 1")
+    assert {each["accuracy"] for each in report["inputs"]} == {None}
+
+
 def test_the_doubt_is_the_same_in_parts_and_shards(tmp_path, model, known):
     """Nothing depends on who scored which part, or in which order."""
     source = write_labelled(tmp_path / "a.csv", known, lambda digit: digit + 1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from job.report.label_census import LabelCensus
-from job.report.label_convention import label_doubt, withheld_because
+from job.report.label_convention import InputLabels, label_doubt, withheld
 
 PERMUTED = (3, 5, 1, 9, 0, 2, 8, 4, 7, 6)
 
@@ -94,13 +94,25 @@ def test_unreadable_labels_that_follow_no_digit_raise_no_doubt():
     assert _doubt(*_predictions(0.97), lambda _: "cat") is None
 
 
-def test_whose_labels_are_in_doubt():
-    """Those of an input by its name, of all inputs without, and of all together where each has too few rows."""
-    assert withheld_because([("a", None), ("b", None)], None) is None
-    flag = "; say what they mean with --label-map FILE"
-    assert withheld_because([("a", None), ("b", "odd")], None) == f"labels of b look odd{flag}"
-    assert withheld_because([("a", None), ("b", "odd"), ("c", "odd")], "x") == (
-        f"labels of b and 1 other inputs look odd{flag}"
-    )
-    assert withheld_because([("a", "odd"), ("b", "odd")], "all odd") == f"labels look all odd{flag}"
-    assert withheld_because([("a", None), ("b", None)], "all odd") == f"labels look all odd{flag}"
+FLAG = "; say what they mean with --label-map FILE"
+
+
+def _withheld(doubts, total, agreed=()):
+    """What `withheld` says about inputs a, b, c, ... with these doubts; agreed: those whose labels are right."""
+    return withheld([InputLabels(name, doubt, name in agreed) for name, doubt in doubts.items()], total)
+
+
+def test_labels_in_doubt_are_named():
+    """Those of an input by its name, unless all are."""
+    assert _withheld({"a": None, "b": None}, None) == (None, [False, False])
+    assert _withheld({"a": None, "b": "odd"}, None, "a") == (f"labels of b look odd{FLAG}", [False, True])
+    assert _withheld({"a": None, "b": "odd", "c": "odd"}, "all odd", "a") == (
+        f"labels of b and 1 other input look odd{FLAG}", [False, True, True],
+    )  # fmt: skip
+    assert _withheld({"a": "odd", "b": "odd"}, None) == (f"labels look odd{FLAG}", [True, True])
+
+
+def test_a_doubt_about_all_labels_explains_those_about_single_inputs():
+    """Files may be sorted by label, where each by itself says little, or something else."""
+    assert _withheld({"a": None, "b": None}, "all odd") == (f"labels look all odd{FLAG}", [True, True])
+    assert _withheld({"a": None, "b": "like ten for nine"}, "all odd") == (f"labels look all odd{FLAG}", [True, True])
