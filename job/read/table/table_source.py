@@ -4,6 +4,7 @@ What Parquet and Arrow files have in common: `columns` chooses the columns; `win
 images; `labels` turns labels into digits. A format opens its files as an `OpenTable`.
 """
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -161,8 +162,30 @@ def settle(table: OpenTable, schema: pa.Schema, settings: ReadSettings, where: s
         found = [len(cell) >= _MIN_LISTED if isinstance(cell, list) else is_image_cell(cell) for cell in cells]
         return 2 * sum(found) > len(found)
 
-    columns = choose_columns(schema, settings, where, looks_like_images)
+    try:
+        columns = _columns_of(_SchemaKey(schema), settings)
+    except LayoutError:
+        columns = choose_columns(schema, settings, where, looks_like_images)
     return columns, _scale(table, columns, settings, where)
+
+
+class _SchemaKey:
+    """A schema as the key of a cache: files of one folder mostly have the same."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SchemaKey) and bool(self.schema.equals(other.schema))
+
+    def __hash__(self) -> int:
+        return len(self.schema)
+
+
+@functools.lru_cache(maxsize=4)
+def _columns_of(key: _SchemaKey, settings: ReadSettings) -> Columns:
+    """As `choose_columns`, for files that need not be looked into; they share the names of their columns in memory."""
+    return choose_columns(key.schema, settings, "", lambda _: False)
 
 
 def _scale(table: OpenTable, columns: Columns, settings: ReadSettings, where: str) -> PixelScale:

@@ -406,3 +406,13 @@ def test_a_wrong_checksum(open_parquet, storage, tmp_path):
     path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         read_all(open_parquet(path), storage)
+
+
+def test_files_of_one_schema_share_their_columns(open_parquet, tmp_path, digits):
+    """So that many files take little memory, and little time; other settings or another schema are other columns."""
+    paths = [write_parquet(tmp_path / name, digits[:3]) for name in ("a.parquet", "b.parquet")]
+    first, second = (open_parquet(path).columns for path in paths)
+    assert first is second
+    assert open_parquet(paths[0], is_label_ignored=True).columns.label is None
+    other = open_parquet(write_parquet(tmp_path / "c.parquet", digits[:3], has_labels=False))
+    assert other.columns.label is None
