@@ -64,5 +64,5 @@ def test_invalid_commands_end_with_an_exit_code_and_a_message(arguments, code, m
 def test_figures_that_cannot_be_written_are_an_error(results):
     """For example, because there is a file in place of the folder."""
     result = invoke("report", results, "--figures", results / "report.json")
-    assert result.returncode == 74
+    assert result.returncode == 73
     assert "report.json" in result.stderr

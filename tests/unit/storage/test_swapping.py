@@ -255,7 +255,9 @@ def test_commit_files_moves_the_last_file_last(tmp_path):
     moved = [path for operation, path in system.log if operation == "rename"]
     assert [os.path.basename(path) for path in moved[:6]] == ["a", "gone", "card", "a", "added", "card"]
     first = next(number for number, (operation, _) in enumerate(system.log) if operation == "rename")
-    assert [operation for operation, _ in system.log[:first]].count("sync_path") == 3
+    assert [operation for operation, _ in system.log[:first]].count(
+        "sync_path"
+    ) == 4  # and the name of the retired folder
     assert _content(tmp_path / "model") == {**NEW, "other": b"stays"}
 
 

@@ -9,18 +9,20 @@ from support.files import PIXEL_NAMES
 from job.read.table import table_source
 
 
-@pytest.mark.parametrize(("highest", "probed"), [(255, 0), (2, 0), (1, 784 * 3), (0, 784 * 3)])
-def test_values_above_1_settle_the_scale(open_parquet, tmp_path, monkeypatch, highest, probed):
-    """One in the middle of the image is enough; otherwise all pixels of the first records are judged."""
+@pytest.mark.parametrize(("highest", "columns"), [(255, 1), (64, 1), (2, 784), (0, 784)])
+def test_ink_settles_the_scale(open_parquet, tmp_path, monkeypatch, highest, columns):
+    """In the middle of the image, where it usually is; otherwise all pixels of the first records are judged."""
     seen = []
+    first_numbers = table_source._first_numbers
 
-    def detect(samples):
-        seen.extend(samples)
-        return "255"
+    def counted(table, chosen):
+        for numbers in first_numbers(table, chosen):
+            seen.append(len(numbers))
+            yield numbers
 
-    monkeypatch.setattr(table_source, "detect_scale", detect)
+    monkeypatch.setattr(table_source, "_first_numbers", counted)
     pixels = np.zeros((3, 784), np.int64)
     pixels[1, 14 * 28 + 14] = highest
     pq.write_table(pa.table(dict(zip(PIXEL_NAMES, pixels.T, strict=True))), tmp_path / "a.parquet")
     assert open_parquet(tmp_path / "a.parquet").pixel_scale == "255"
-    assert sum(map(len, seen)) == probed
+    assert seen == [3] * columns
