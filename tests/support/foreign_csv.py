@@ -200,7 +200,10 @@ FILES = {
     "Latin-1": lambda: in_text_column("latin-1"),
     "UTF-8 with umlauts": lambda: in_text_column("utf-8"),
     # Names
-    **{form: lambda form=form: named(form) for form in ("px_{row}_{column}", "r{row}c{column}", "p[{row}][{column}]")},
+    **{
+        form: lambda form=form: named(form)
+        for form in ("px_{row}_{column}", "r{row}c{column}", "p[{row}][{column}]", "p{row:02}{column:02}")
+    },
     **{f"{form} from 1": lambda form=form: named(form, 1) for form in ("p_{row}_{column}", "row{row}_col{column}")},
     **{
         form: lambda form=form: named(form)

@@ -33,6 +33,10 @@ _NUMBERED: Final = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,9})(?P<suffix>[])
 _GRID: Final = re.compile(
     r"(?P<prefix>\D{0,32})(?P<row>\d{1,9})(?P<between>\D{1,32})(?P<column>\d{1,9})(?P<suffix>\D{0,32})"
 )
+# `p0307`: two digits each.
+_GRID_OF_TWO_DIGITS: Final = re.compile(
+    r"(?P<prefix>\D{0,32})(?P<row>\d\d)(?P<between>)(?P<column>\d\d)(?P<suffix>\D{0,32})"
+)
 # `x3y0` names the column first.
 _ROW_WORDS: Final = {"y", "r", "row", "h", "height"}
 _COLUMN_WORDS: Final = {"x", "c", "col", "column", "w", "width"}
@@ -205,7 +209,8 @@ def _grid_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | N
     """The pixels' fields if they are named by row and column; None otherwise."""
     groups: dict[tuple[str, str, str], list[tuple[tuple[int, int], int]]] = {}
     for index, name in enumerate(names):
-        match = None if index == label else _GRID.fullmatch(unquoted(name))
+        text = unquoted(name)
+        match = None if index == label else _GRID.fullmatch(text) or _GRID_OF_TWO_DIGITS.fullmatch(text)
         if match:
             words = (match["prefix"], match["between"], match["suffix"])
             groups.setdefault(words, []).append(((int(match["row"]), int(match["column"])), index))
