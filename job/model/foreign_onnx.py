@@ -6,6 +6,7 @@ the kind of its output on the reference digits. The result is an `OnnxAdapter` i
 
 import logging
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import PurePosixPath
@@ -19,7 +20,7 @@ from job.errors import ModelInvalid
 from job.model.bundle import ONNX_NAME, Golden, write_card
 from job.model.input_range import InputRange, OutputKind, decide, evidence_of, output_kind, undecided, warn_if_poor
 from job.model.onnx_adapter import DTYPES, SHAPES, OnnxAdapter
-from job.model.onnx_predictor import OnnxPredictor, OnnxSession
+from job.model.onnx_predictor import OnnxPredictor, OnnxSession, OnnxValue
 from job.model.reference_digits import reference_digits
 from job.storage import Storage, join
 
@@ -96,19 +97,19 @@ def _layout(session: OnnxSession, path: str) -> tuple[tuple[int, ...], str, int 
     # A dimension without a size may be a channel or a side.
     if len(shapes) > 1 and all(not isinstance(each, int) for each in rest):
         shapes = shapes[:1]
-    output_shape = outputs[0].shape or []
+    output_shape = outputs[0].shape
     if len(shapes) != 1 or len(output_shape) != 2 or (isinstance(output_shape[1], int) and output_shape[1] != CLASSES):  # noqa: PLR2004  # rows and classes
         raise ModelInvalid(f"{path}: {found}; {expected}")
     return shapes[0], DTYPES[inputs[0].type], rows if isinstance(rows, int) else None
 
 
-def _fits(found: list[int | str | None], shape: tuple[int, ...]) -> bool:
+def _fits(found: Sequence[int | str | None], shape: tuple[int, ...]) -> bool:
     return all(not isinstance(one, int) or one == other for one, other in zip(found, shape, strict=True))
 
 
-def _described(values: list[Any]) -> str:
+def _described(values: tuple[OnnxValue, ...]) -> str:
     """Inputs or outputs, for errors."""
-    return ", ".join(f"{each.name!r:.50} {each.type} {each.shape}" for each in values) or "none"
+    return ", ".join(f"{each.name!r:.50} {each.type} {list(each.shape)}" for each in values) or "none"
 
 
 def _check_alone(predictor: OnnxPredictor, probabilities: Any, path: str) -> None:

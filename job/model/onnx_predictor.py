@@ -7,6 +7,7 @@ So the result of a row does not depend on the rows around it, nor the output on 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +42,15 @@ def arithmetic() -> str:
     return f"ONNX Runtime {ort.__version__} on {processor()}"
 
 
+@dataclass(frozen=True)
+class OnnxValue:
+    """An input or output: its type as ONNX Runtime names it, its shape with names or None for what may vary."""
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...]
+
+
 class OnnxSession:
     """An ONNX file loaded into ONNX Runtime, with one thread, without telemetry and without other files."""
 
@@ -59,8 +69,10 @@ class OnnxSession:
             self._session = ort.InferenceSession(
                 onnx, options, providers=["CPUExecutionProvider"], enable_fallback=False
             )
-            self.inputs: list[Any] = self._session.get_inputs()
-            self.outputs: list[Any] = self._session.get_outputs()
+            self.inputs, self.outputs = (
+                tuple(OnnxValue(each.name, each.type, tuple(each.shape)) for each in values)
+                for values in (self._session.get_inputs(), self._session.get_outputs())
+            )
 
     def run(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The first output for the first input. Raises ModelInvalid if the network cannot be run."""
@@ -131,6 +143,6 @@ def _translated(where: str, verb: str) -> Iterator[None]:
         raise ModelInvalid(f"{where}: ONNX Runtime cannot {verb} it: {first_line}") from error
 
 
-def _rows(shape: list[int | str | None]) -> int | str | None:
+def _rows(shape: tuple[int | str | None, ...]) -> int | str | None:
     """`n` for any number of rows; otherwise the number that the model is fixed to."""
     return shape[0] if shape and isinstance(shape[0], int) else "n"

@@ -3,8 +3,10 @@
 `foreign_saved_model` does the same for SavedModels, `pixel_input` puts the networks behind raw pixels.
 """
 
+import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,16 +41,20 @@ def load_foreign(content: bytes, path: str, kind: ModelKind = ModelKind.KERAS) -
         _check_hdf5_file(content, path)
     else:
         _check_archive(content, path)
-    keras = import_keras()
-    with scratch_folder(len(content)) as folder:
+    with scratch_folder(len(content)) as folder, ThreadPoolExecutor(1) as trial:
         local = folder / (_HDF5_NAME if kind is ModelKind.HDF5 else KERAS_NAME)
         local.write_bytes(content)
-        # Without initial values, variables take no memory before they are counted.
-        with keras.StatelessScope(initialize_variables=False):
-            check_layers(_load(local, path), path)
+        # In a thread of its own: Keras keeps a list of such variables for each thread, and would initialize them later.
+        trial.submit(_check_claims, local, path).result()
         model = _load(local, path)
     check_shapes(model, path)
     return _in_float32(model, path)
+
+
+def _check_claims(local: Path, path: str) -> None:
+    """Raise ModelInvalid where a network is too large; its variables get no values, and so take no memory."""
+    with import_keras().StatelessScope(initialize_variables=False):
+        check_layers(_load(local, path), path)
 
 
 def check_shapes(model: "keras.Model", path: str) -> None:
@@ -73,8 +79,6 @@ def _check_archive(content: bytes, path: str) -> None:
 
 
 def _check_hdf5_file(content: bytes, path: str) -> None:
-    import io
-
     import h5py
 
     check_hdf5(content, path)

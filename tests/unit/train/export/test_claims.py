@@ -107,6 +107,9 @@ def test_a_layer_that_claims_millions_of_units(tmp_path, layers):
     import_keras().Sequential([layers.Input((784,)), layers.Dense(8), layers.Dense(10)]).save(path)
     with pytest.raises(ModelInvalid, match=f"^{path}: "):
         load_foreign(_with_config(path, _with_many_units), str(path))
+    # Nor later, when Keras initializes what it has put off.
+    with import_keras().StatelessScope():
+        pass
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20
 
 
