@@ -12,7 +12,7 @@ class ManifestInput(TypedDict):
     size: Annotated[int, "bytes"]
     version: Annotated[str, "distinguishes contents of the same size; for local files the modification time in ns"]
     relative_path: str
-    format: Annotated[str, "`csv`, `parquet` or `idx`"]
+    format: Annotated[str, "`csv`, `parquet`, `arrow`, `idx` or `numpy`"]
     parts: int
     rows: int
     scored: int

@@ -126,7 +126,7 @@ def values(column: pa.Array) -> npt.NDArray[Any]:
     buffer = column.buffers()[1]
     if buffer is None:  # Arrow allocates none if all values are null
         return np.zeros(len(column), _DTYPES[column.type])
-    return np.frombuffer(buffer, _DTYPES[column.type])[column.offset :][: len(column)]
+    return _typed(buffer, np.dtype(_DTYPES[column.type]))[column.offset :][: len(column)]
 
 
 def validity(column: pa.Array) -> npt.NDArray[np.bool_]:
@@ -149,9 +149,14 @@ def item_bounds(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
         size = type_.list_size if pa.types.is_fixed_size_list(type_) else type_.byte_width
         starts = np.arange(column.offset, column.offset + len(column), dtype=np.int64) * size
         return starts, starts + size
-    dtype = np.int64 if pa.types.is_large_list(type_) or pa.types.is_large_binary(type_) else np.int32
+    dtype = np.dtype(np.int64 if pa.types.is_large_list(type_) or pa.types.is_large_binary(type_) else np.int32)
     buffer = column.buffers()[1]
     if buffer is None:
         return np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
-    offsets = np.frombuffer(buffer, dtype)[column.offset :][: len(column) + 1].astype(np.int64)
+    offsets = _typed(buffer, dtype)[column.offset :][: len(column) + 1].astype(np.int64)
     return offsets[:-1], offsets[1:]
+
+
+def _typed(buffer: pa.Buffer, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The whole values in a buffer; the last bytes of one in a damaged file may be too few for another."""
+    return np.frombuffer(buffer, dtype, buffer.size // dtype.itemsize)

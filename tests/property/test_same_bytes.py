@@ -1,8 +1,11 @@
 """The output does not depend on how the work is divided."""
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 from support.files import csv_text, make_digits, write_idx, write_parquet
 from support.runs import score, stable_files
 
@@ -31,6 +34,12 @@ def inputs(tmp_path_factory):
     (folder / "bad.csv").write_text("\r\n".join(lines))
     (folder / "plain.csv").write_text(csv_text(digits, has_header=False))
     write_parquet(folder / "grouped.parquet", digits[:30], row_group_size=7)
+    table = pq.read_table(folder / "grouped.parquet")
+    feather.write_feather(table, str(folder / "batches.feather"), chunksize=7)
+    (folder / "label=3").mkdir()
+    write_parquet(folder / "label=3/a.parquet", digits[:30], row_group_size=7, has_labels=False)
+    np.savez(folder / "stored.npz", x=digits.pixels.astype("f4"), y=digits.labels)
+    np.savez_compressed(folder / "deflated.npz", x=digits.pixels, y=digits.labels)
     (folder / "idx").mkdir()
     write_idx(folder / "idx", digits)
     return folder

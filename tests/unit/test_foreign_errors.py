@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from isal import igzip_lib
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from pyarrow import feather
 from support.files import make_digits, write_parquet
 from support.models import linear_onnx
 
@@ -26,6 +27,7 @@ import job
 from job.cli import app as cli
 from job.errors import DataError, DigitJobError, InternalError, ModelInvalid, ResourceExhausted, StorageError
 from job.model.onnx_predictor import OnnxPredictor
+from job.read.arrow_files.arrow_source import arrow_source
 from job.read.packed import stream as compression
 from job.read.parquet.parquet_source import parquet_source
 from job.read.pictures import SIGNATURE, BadPicture, decode_png
@@ -86,6 +88,20 @@ def test_errors_of_arrow_while_reading_parquet(tmp_path, storage, monkeypatch, e
     file = storage.stat(str(path))
     source = parquet_source(storage, file, ReadSettings())
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", raises(error))
+    with pytest.raises(DigitJobError) as found:
+        list(source.read(storage, source.split(1 << 20)[0], 100))
+    assert type(found.value) is expected
+    assert str(found.value).startswith(f"{path}: ")
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(("error", "expected"), READING, ids=repr)
+def test_errors_of_arrow_while_reading_arrow(tmp_path, storage, monkeypatch, error, expected):
+    """The same for Arrow's own files."""
+    path = tmp_path / "a.feather"
+    feather.write_feather(pq.read_table(write_parquet(tmp_path / "a.parquet", make_digits(3))), str(path))
+    source = arrow_source(storage, storage.stat(str(path)), ReadSettings())
+    monkeypatch.setattr(pa.ipc, "open_file", raises(error))
     with pytest.raises(DigitJobError) as found:
         list(source.read(storage, source.split(1 << 20)[0], 100))
     assert type(found.value) is expected

@@ -140,7 +140,10 @@ def _image_column(
     free = [field for field in fields if field.name not in taken]
     found = [field.name for field in free if can_be_image(field.type)]
     if not found:
-        found = [field.name for field in free if _can_be_written(field.type) and looks_like_images(field.name)]
+        written = [field.name for field in free if _can_be_written(field.type)]
+        if written:
+            _check_unique([field.name for field in fields], where)
+        found = [name for name in written if looks_like_images(name)]
     named = [name for name in found if name.strip().lower() in IMAGE_NAMES]
     if len(found) > 1 and len(named) != 1:
         raise LayoutError(

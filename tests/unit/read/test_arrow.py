@@ -91,3 +91,11 @@ def test_memory_of_a_value():
     assert [width_bytes(type_) for type_ in (pa.uint8(), pa.float64(), pa.bool_(), pa.string())] == [1, 8, 1, 8]
     assert width_bytes(pa.list_(pa.list_(pa.float32()))) == 4 * 784
     assert leaf_type(pa.fixed_shape_tensor(pa.int16(), (28, 28))) == pa.int16()
+
+
+def test_buffers_with_bytes_left_over():
+    """A damaged file may have a buffer that is no whole number of values."""
+    numbers = pa.Array.from_buffers(pa.int32(), 2, [None, pa.py_buffer(bytes(11))])
+    assert values(numbers).tolist() == [0, 0]
+    lists = pa.Array.from_buffers(pa.binary(), 1, [None, pa.py_buffer(bytes(11)), pa.py_buffer(b"")])
+    assert [bound.tolist() for bound in item_bounds(lists)] == [[0], [0]]

@@ -143,6 +143,14 @@ def test_bad_cells(open_parquet, storage, tmp_path):
     assert batch.pixels[:, 0].tolist() == [7, 0, 0, 0, 0, 0, 0, 7]
 
 
+def test_two_columns_of_one_name(open_parquet, tmp_path):
+    """Are refused before one of them is looked into."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["", ""]), path)
+    with pytest.raises(LayoutError, match="column '' appears 2 times; names must be unique"):
+        open_parquet(path)
+
+
 def test_text_that_is_no_image(open_parquet, tmp_path):
     """Is no column of images."""
     path = tmp_path / "a.parquet"
