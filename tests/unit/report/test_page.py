@@ -239,6 +239,17 @@ def test_rejects_are_counted_by_reason(text):
     assert "Rejected records" not in text
 
 
+def test_skipped_lines_are_counted_apart():
+    """In the tile of what was read, and by reason; a report of an earlier version has none."""
+    report = make_report(rejected_by_reason={}, skipped_by_reason={"repeated_header": 3}, bad_labels=0)
+    report["rows"] = {"read": 12, "scored": 9, "rejected": 0, "skipped": 3}
+    found = _text(report)
+    assert "3 skipped (no records)" in found
+    assert "repeated_header (skipped: no record) 3" in found
+    del report["rows"]["skipped"], report["skipped_by_reason"]
+    assert "skipped" not in _text(report)
+
+
 def test_drift_of_each_file():
     """Its index for digits, ink and intensity, and what that means; the file with the largest drift comes first."""
     report = make_report(rows=3000, shift=0.5)
