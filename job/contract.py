@@ -18,6 +18,7 @@ SIDE: Final = 28
 PIXELS: Final = SIDE * SIDE
 CLASSES: Final = 10
 CLASS_NAMES: Final = tuple(str(digit) for digit in range(CLASSES))
+DIGIT_NAMES: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 NO_LABEL: Final = -1
 NO_PREDICTION: Final = -1
 

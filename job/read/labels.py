@@ -12,12 +12,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from job.contract import CLASS_NAMES, CLASSES, NO_LABEL, Labels, Reason, Reject
+from job.contract import CLASS_NAMES, CLASSES, DIGIT_NAMES, NO_LABEL, Labels, Reason, Reject
 from job.read.arrow import is_number, validity, values
 from job.read.layout.values import DecimalMark, parse_number, unquoted
 from job.settings import LabelMap
 
-DIGIT_NAMES: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # The own meaning of a label, without a map.
 _OWN: Final = {name: digit for names in (CLASS_NAMES, DIGIT_NAMES) for digit, name in enumerate(names)}
 _SHOWN_CHARACTERS: Final = 40

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 
+from job.contract import DIGIT_NAMES
 from support.files import PIXEL_NAMES, make_digits
 
 MARK = b"\xef\xbb\xbf"
@@ -126,6 +127,9 @@ FILES = {
     "headerless, row numbers from 1 and label last": lambda: numbers(beside(ROWS + 1, LAST)),
     "headerless, quoted row numbers": lambda: csv_of(
         frame(FIRST, index=[str(row) for row in ROWS + 1]), header=False, index=True, quoting=2
+    ),
+    "headerless, names of digits": lambda: csv_of(
+        table().assign(label=[DIGIT_NAMES[label] for label in DIGITS.labels]), header=False
     ),
     # 785 columns numbered alike
     "pandas' names from 0 with the label first": lambda: csv_of(frame(FIRST)),

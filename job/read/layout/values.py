@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from job.contract import CLASSES
+from job.contract import CLASSES, DIGIT_NAMES
 
 DecimalMark = Literal[".", ","]
 LabelSide = Literal["first", "last", "either", "neither"]
@@ -42,9 +42,10 @@ def unquoted(text: str) -> str:
 
 
 def is_data(fields: Sequence[str]) -> bool:
-    """Whether a line is a record: all numbers or empty, but not the 0, 1, 2, .. that pandas writes as names."""
+    """Whether a line is a record: all numbers, names of digits or empty, but not pandas' names 0, 1, 2, .."""
     # pandas leaves the name of its index, the first column, empty.
     texts = [unquoted(field).replace(",", ".") or "0" for field in (fields if fields and fields[0] else fields[1:])]
+    texts = ["0" if text.casefold() in DIGIT_NAMES else text for text in texts]
     try:
         numbers = [float(text) for text in texts]
     except ValueError:
@@ -95,5 +96,6 @@ class _DigitShares:
 
 
 def _parse_any_decimal(text: str) -> float | None:
-    """A number with either decimal mark: a file's mark is detected only once its columns are known."""
-    return parse_number(unquoted(text).replace(",", "."))
+    """A number with either decimal mark, as a file's mark is detected only once its columns are known; or a digit."""
+    name = unquoted(text).casefold()
+    return DIGIT_NAMES.index(name) if name in DIGIT_NAMES else parse_number(unquoted(text).replace(",", "."))
