@@ -48,6 +48,12 @@ _LEVELS: Final = {
 }
 
 _BASELINE: Final = "x86-64"
+
+# Vector instructions that round or saturate differently, each with the features that bring it.
+_VECTORS: Final = {
+    "AVX": ("avx",), "AVX2": ("avx2",), "FMA": ("fma",), "AVX-512": ("avx512f",), "VNNI": ("avx512vnni", "avxvnni"),
+}  # fmt: skip
+
 _PACKAGE: Final = Path(__file__).parents[1]
 
 _lock = threading.Lock()
@@ -75,12 +81,12 @@ def can_pack() -> bool:
 
 
 def processor() -> str:
-    """What a library that selects its own vector code may select by: the level, or another architecture's processor."""
-    level = _level()
-    if level == "generic":
+    """What a matrix library selects its code by: the vectors of x86-64, or another architecture's kind of processor."""
+    if _level() == "generic":
         return f"{platform.machine()} {_llvm().get_host_cpu_name()}"
-    has_avx = bool(_llvm().get_host_cpu_features().get("avx")) and level not in _levels_with("avx")
-    return f"{level.removesuffix('-vbmi2')}{' with AVX' if has_avx else ''}"
+    features = _llvm().get_host_cpu_features()
+    found = (name for name, alike in _VECTORS.items() if any(features.get(feature) for feature in alike))
+    return " ".join(["x86-64", *found])
 
 
 def compile_ahead(levels: Sequence[str]) -> None:

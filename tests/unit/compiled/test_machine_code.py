@@ -177,17 +177,20 @@ def test_no_kernel_leaves_rounding_to_the_processor(module, function):
 
 
 @pytest.mark.parametrize(
-    ("level", "features", "expected"),
+    ("features", "expected"),
     [
-        (machine_code.PACKING, {"avx": True}, "x86-64-v4"),
-        ("x86-64-v3", {"avx": True}, "x86-64-v3"),
-        ("x86-64-v2", {"avx": True}, "x86-64-v2 with AVX"),
-        ("x86-64", {"avx": False}, "x86-64"),
+        ("", "x86-64"),
+        ("sse4.2 avx f16c", "x86-64 AVX"),
+        ("avx avx2 fma", "x86-64 AVX AVX2 FMA"),
+        ("avx avx2 fma avxvnni", "x86-64 AVX AVX2 FMA VNNI"),
+        ("avx avx2 fma avx512f avx512vbmi2", "x86-64 AVX AVX2 FMA AVX-512"),
+        ("avx avx2 fma avx512f avx512vnni amx-int8", "x86-64 AVX AVX2 FMA AVX-512 VNNI"),
     ],
 )
-def test_what_other_libraries_select_their_code_by(monkeypatch, level, features, expected):
-    """Bytes are packed by this job alone, and AVX without AVX2 is between two levels."""
-    monkeypatch.setattr(machine_code, "_level", lambda: level)
+def test_what_other_libraries_select_their_code_by(monkeypatch, features, expected):
+    """The vectors of x86-64, which are more than there are levels."""
+    features = dict.fromkeys(features.split(), True) | {"avx512er": False}
+    monkeypatch.setattr(machine_code, "_level", lambda: "x86-64")
     monkeypatch.setattr(machine_code, "_llvm", lambda: SimpleNamespace(get_host_cpu_features=lambda: features))
     assert machine_code.processor() == expected
 
