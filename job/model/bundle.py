@@ -207,7 +207,9 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
     path = join(folder, CARD_NAME)
     found = storage.stat(path)
     if found is None:
-        raise ModelInvalid(f"{folder}: is not a model folder: it has no {CARD_NAME}; {_remedy(storage, folder)}")
+        is_empty = storage.is_folder(folder) and not storage.list(folder)
+        what = "is an empty folder" if is_empty else f"is not a model folder: it has no {CARD_NAME}"
+        raise ModelInvalid(f"{folder}: {what}; {_remedy(storage, folder)}")
     if found.size > _MAX_CARD_BYTES:
         raise ModelInvalid(f"{path}: is not a model card: it has {found.size} bytes; train the model again")
     try:

@@ -97,8 +97,8 @@ def _layout(session: OnnxSession, path: str) -> tuple[tuple[int, ...], str, int 
     # A dimension without a size may be a channel or a side.
     if len(shapes) > 1 and all(not isinstance(each, int) for each in rest):
         shapes = shapes[:1]
-    output_shape = outputs[0].shape
-    if len(shapes) != 1 or len(output_shape) != 2 or (isinstance(output_shape[1], int) and output_shape[1] != CLASSES):  # noqa: PLR2004  # rows and classes
+    classes = outputs[0].shape[1:]
+    if len(shapes) != 1 or len(classes) != 1 or not _fits(classes, (CLASSES,)):
         raise ModelInvalid(f"{path}: {found}; {expected}")
     return shapes[0], DTYPES[inputs[0].type], rows if isinstance(rows, int) else None
 

@@ -85,12 +85,23 @@ def _kind_of(content: bytes, path: str) -> ModelKind:
     if content.startswith(_ZIP):
         return _kind_of_archive(content, path)
     if content.startswith(_HDF5):
-        if _ARCHITECTURE not in content:
-            raise ModelInvalid(f"{path}: holds weights without an architecture; {_SAVE_KERAS}")
-        return ModelKind.HDF5
+        return _kind_of_hdf5(content, path)
     if is_onnx(content):
         return ModelKind.ONNX
     raise ModelInvalid(f"{path}: {_sentence_about(content, path)}")
+
+
+def _kind_of_hdf5(content: bytes, path: str) -> ModelKind:
+    # The size of the whole file stands in its superblock, behind the signature (HDF5 File Format Specification, II.A).
+    place = 28 if content[8:9] in {b"\x02", b"\x03"} else 40
+    size = int.from_bytes(content[place : place + 8], "little")
+    if len(content) < size:
+        raise ModelInvalid(
+            f"{path}: is an HDF5 file that is cut off: it has {len(content):,} of {size:,} bytes; copy it again"
+        )
+    if _ARCHITECTURE not in content:
+        raise ModelInvalid(f"{path}: is an HDF5 file with weights or data, without an architecture; {_SAVE_KERAS}")
+    return ModelKind.HDF5
 
 
 def _kind_of_archive(content: bytes, path: str) -> ModelKind:
@@ -124,6 +135,7 @@ def _sentence_about(content: bytes, path: str) -> str:
     is_packed = content[257:262] == b"ustar" or (content.startswith(_GZIP) and suffix not in _PICKLE_SUFFIXES)
     sentences = (
         (content[4:8] == _TFLITE, "is a TFLite file, which is an export; name the Keras model that it was made from"),
+        (suffix == ".pb", "is a graph of TensorFlow's; name the SavedModel folder that holds it"),
         (is_packed, "is a packed archive; unpack it, and name the folder or file in it"),
         (suffix in _PYTORCH_SUFFIXES, f"is a PyTorch file, which is a pickle and may run code; {_EXPORT_ONNX}"),
         (

@@ -28,6 +28,8 @@ _ENLARGING: Final = frozenset({"ConstantOfShape", "Expand", "Tile", "Resize", "U
 _MAX_DIMENSIONS: Final = 8
 _MAX_DEPTH: Final = 16
 _LENGTH_DELIMITED: Final = 2
+# The bit of a byte of an integer that says that more bytes follow.
+_MORE: Final = 128
 
 _Value = int | memoryview
 
@@ -160,7 +162,7 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for shift, byte in enumerate(message[at : at + 10]):
         value |= (byte & 127) << 7 * shift
-        if byte < 128:  # noqa: PLR2004  # the highest bit says that more follow
+        if byte < _MORE:
             return value, at + shift + 1
     raise ValueError("it is cut off or damaged")
 

@@ -28,7 +28,7 @@ INPUT_SHAPES: Final = ((PIXELS,), (SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE)
 _HDF5_NAME: Final = "model.h5"
 # Layers that are code of the model's author: Python's bytecode, and calls of any function of TensorFlow.
 _CODE: Final = frozenset({"Lambda", "TFOpLambda", "SlicingOpLambda"})
-_MAX_NAMES: Final = 3
+_OLD_POLICY: Final = "Policy"
 
 
 def load_foreign(content: bytes, path: str, kind: ModelKind = ModelKind.KERAS) -> "keras.Model":
@@ -44,6 +44,8 @@ def load_foreign(content: bytes, path: str, kind: ModelKind = ModelKind.KERAS) -
     with scratch_folder(len(content)) as folder, ThreadPoolExecutor(1) as trial:
         local = folder / (_HDF5_NAME if kind is ModelKind.HDF5 else KERAS_NAME)
         local.write_bytes(content)
+        if kind is ModelKind.HDF5:
+            _rename_policies(local)
         # In a thread of its own: Keras keeps a list of such variables for each thread, and would initialize them later.
         trial.submit(_check_claims, local, path).result()
         model = _load(local, path)
@@ -89,6 +91,16 @@ def _check_hdf5_file(content: bytes, path: str) -> None:
             f"{path}: holds weights without an architecture; save the whole model with model.save('model.keras')"
         )
     _refuse_code(config if isinstance(config, bytes) else str(config).encode(), path)
+
+
+def _rename_policies(local: Path) -> None:
+    """Replace policies for mixed precision, as Keras 2 describes them and Keras 3 does not know them, by float32."""
+    import h5py
+
+    with h5py.File(local, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        if _OLD_POLICY in _class_names(config):
+            file.attrs["model_config"] = json.dumps(_with_float32(config)).encode()
 
 
 def _refuse_code(config: bytes, path: str) -> None:
@@ -162,7 +174,7 @@ def layers_of(model: "keras.Model") -> Iterator[Any]:
 def _with_float32(config: Any) -> Any:
     """A configuration whose types of floats are all float32."""
     if isinstance(config, dict):
-        if config.get("class_name") == "DTypePolicy":
+        if config.get("class_name") in {"DTypePolicy", _OLD_POLICY}:
             return "float32"
         return {name: _with_float32(_plain_type(name, value)) for name, value in config.items()}
     return [_with_float32(each) for each in config] if isinstance(config, list) else config

@@ -132,17 +132,25 @@ def test_a_read_error_is_not_an_invalid_model(folder, monkeypatch, name):
         open_bundle(LocalStorage(), str(folder))
 
 
-@pytest.mark.parametrize("is_there", [False, True], ids=["no folder", "no card"])
-def test_a_folder_that_is_not_a_model_folder(storage, tmp_path, is_there):
-    """It has no card, or does not exist; the message says how to get a model."""
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (None, "is not a model folder: it has no model.json"),
+        (["notes.txt"], "is not a model folder: it has no model.json"),
+        ([], "is an empty folder"),
+    ],
+    ids=["no folder", "no card", "empty"],
+)
+def test_a_folder_that_is_not_a_model_folder(storage, tmp_path, names, what):
+    """It has no card, is empty, or does not exist; the message says how to get a model."""
     folder = tmp_path / "model"
-    if is_there:
+    if names is not None:
         folder.mkdir()
+        for name in names:
+            (folder / name).write_bytes(b"")
     with pytest.raises(ModelInvalid) as error:
         open_bundle(storage, str(folder))
-    assert str(error.value) == (
-        f"{folder}: is not a model folder: it has no model.json; train one with `digit-job train`"
-    )
+    assert str(error.value) == f"{folder}: {what}; train one with `digit-job train`"
 
 
 def test_a_card_of_another_format(storage, folder):

@@ -11,7 +11,8 @@ from support.models import linear_onnx, write_model
 from job.errors import ModelInvalid
 from job.model.model_kind import ModelKind, find_model
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
+# The signature, and a superblock that says that the file has 60 bytes.
+HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(32) + b"\x3c" + bytes(19)
 
 
 def _zip(*names):
@@ -51,7 +52,9 @@ def test_files_are_recognised_by_their_content(storage, tmp_path, name, content,
         ("m.zip", _zip("mine/saved_model.pb"), "is a zip archive of a folder with saved_model.pb; unpack it"),
         ("m.zip", _zip("mine/model.json"), "is a zip archive of a folder with model.json; unpack it"),
         ("m.npz", _zip("weights0.npy"), "is a NumPy archive: arrays without an architecture"),
-        ("m.weights.h5", HDF5 + b"weights only", "holds weights without an architecture"),
+        ("m.weights.h5", HDF5 + b"weights only", "is an HDF5 file with weights or data, without an architecture"),
+        ("m.h5", HDF5[:50], "is an HDF5 file that is cut off: it has 50 of 60 bytes; copy it again"),
+        ("saved_model.pb", b"\x08\x01\x12\x00", "is a graph of TensorFlow's; name the SavedModel folder"),
         ("m.pt", _zip("archive/data.pkl", "archive/data/0"), "is a PyTorch file, which is a pickle and may run code"),
         ("m.pth", pickle.dumps({}), "is a PyTorch file, which is a pickle and may run code; export it to ONNX"),
         ("m.pkl", pickle.dumps({}), "is a pickle, such as scikit-learn and joblib write"),

@@ -7,6 +7,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from support.networks import answers, trained_layers
@@ -74,6 +75,20 @@ def test_a_network_of_another_precision_computes_in_float32(converted, layers, p
     finally:
         keras.config.set_dtype_policy("float32")
     bundle = converted(*stack, name=name)
+    assert np.allclose(predictor_of(bundle).predict(PIXELS), _expected(InputRange.UNIT, PIXELS), atol=1e-4)
+
+
+def test_mixed_precision_as_keras_2_describes_it(storage, tmp_path, layers):
+    """In an HDF5 file; Keras 3 does not know its policies."""
+    path = tmp_path / "mine.h5"
+    import_keras().Sequential(_trained_stack(layers, InputRange.UNIT)).save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        for each in config["config"]["layers"][1:]:
+            each["config"]["dtype"] = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
+        file.attrs["model_config"] = json.dumps(config)
+    convert(storage, find_model(storage, str(path)), str(tmp_path / "model"))
+    bundle = open_bundle(storage, str(tmp_path / "model"))
     assert np.allclose(predictor_of(bundle).predict(PIXELS), _expected(InputRange.UNIT, PIXELS), atol=1e-4)
 
 
