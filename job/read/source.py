@@ -20,9 +20,9 @@ from job.errors import DataError, LayoutError, NoInput
 from job.read.arrow_files.arrow_source import arrow_source
 from job.read.csv.csv_source import csv_source
 from job.read.idx import idx_source
+from job.read.numpy_files.array_headers import is_array_archive
 from job.read.numpy_files.arrays import Subset
 from job.read.numpy_files.numpy_source import is_label_file, numpy_source
-from job.read.numpy_files.stored_array import is_array_archive
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
 from job.read.packed.zip_archive import member_names
@@ -38,8 +38,8 @@ _log = logging.getLogger(__name__)
 _COMPILED_PAYS_FROM_BYTES: Final = 32 << 20
 _COMPRESSION_RATIO: Final = 6
 _DATA_SUFFIXES: Final = (
-    ".csv", ".tsv", ".arff", ".parquet", ".pq", ".parq", ".arrow", ".arrows", ".feather", "ubyte", ".idx", ".npy",
-    ".npz",
+    ".csv", ".tsv", ".arff", ".parquet", ".pq", ".parq", ".arrow", ".arrows", ".feather", ".ipc", "ubyte", ".idx",
+    ".npy", ".npz",
 )  # fmt: skip
 # The folder of the log, by the software that writes it.
 _TABLES_WITH_LOG: Final = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}

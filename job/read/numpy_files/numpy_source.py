@@ -1,6 +1,7 @@
 """A NumPy file as a `Source`: the images of a `.npy` file, or of a `.npz` archive such as Keras's mnist.npz.
 
-`arrays` chooses the arrays, `stored_array` reads their rows; labels are in the archive, or in a file beside the images.
+`array_headers` finds the arrays, `arrays` chooses among them, `stored_array` reads their rows. Labels are in the
+archive, or in a file beside the images.
 """
 
 import logging
@@ -17,8 +18,9 @@ from job.contract import PIXELS, SIDE, PixelBatch, Pixels, Reject
 from job.errors import LayoutError
 from job.flag_names import Flag
 from job.read.labels import read_labels
+from job.read.numpy_files.array_headers import arrays_in
 from job.read.numpy_files.arrays import Subset, check_labels, choose_arrays
-from job.read.numpy_files.stored_array import StoredArray, arrays_in, counts
+from job.read.numpy_files.stored_array import StoredArray, counts
 from job.read.pixels import detect_scale, pixel_reject, to_pixels
 from job.settings import LabelMap, PixelScale, ReadSettings
 from job.storage import FileInfo, Storage

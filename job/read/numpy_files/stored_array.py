@@ -1,38 +1,29 @@
-"""An array in a `.npy` file or in a member of a `.npz` archive: its header, and its rows in blocks.
+"""An array in a `.npy` file or in a member of a `.npz` archive, and its rows in blocks.
 
-Nothing is unpickled, and no size that a header states is used before it is compared with what is there. Format: NumPy
-enhancement proposal 1 (`numpy.lib.format`).
+`array_headers` finds the arrays of a file, and has compared what their headers announce with what is there.
 """
 
 import io
 import math
-import warnings
-import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from tokenize import TokenError
 from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
-import numpy.lib.format as npy_format
 import numpy.typing as npt
 
 from job.contract import PIXELS, SIDE
 from job.errors import DataError, LayoutError
 from job.read.packed.compression import PIECE_BYTES, Compression
 from job.read.packed.stream import opened, translated_damage
-from job.read.packed.zip_archive import check_member, content_offset, open_archive, plain_members
+from job.read.packed.zip_archive import open_archive
 from job.settings import MIB
 from job.storage import FileInfo, Storage
 
-_SUFFIX: Final = ".npy"
+NPY_SUFFIX: Final = ".npy"
 _IMAGE_SHAPES: Final = ((PIXELS,), (SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE))
 _LABEL_SHAPES: Final = ((), (1,))
-# NumPy itself refuses headers of more than 10,000 characters.
-_MAX_HEADER_BYTES: Final = 1 << 14
-# Deflate's best case: 258 bytes for two bits.
-_MAX_DEFLATION: Final = 1032
 _WINDOW_BYTES: Final = 16 * MIB
 _MAX_ITEM_BYTES: Final = 8
 
@@ -150,12 +141,12 @@ class StoredArray:
                 with (
                     translated_damage(self.where, Compression.ZIP),
                     open_archive(content.raw) as archive,
-                    archive.open(self.name + _SUFFIX) as stream,
+                    archive.open(self.name + NPY_SUFFIX) as stream,
                 ):
-                    yield cast("BinaryIO", _Forward(stream))
+                    yield cast("BinaryIO", ForwardStream(stream))
 
 
-class _Forward(io.RawIOBase):
+class ForwardStream(io.RawIOBase):
     """A member of an archive, which is read forward only."""
 
     def __init__(self, stream: Any) -> None:
@@ -171,79 +162,6 @@ class _Forward(io.RawIOBase):
             pieces.append(piece)
             size -= len(piece)
         return b"".join(pieces)
-
-
-def is_array_archive(names: Iterable[str]) -> bool:
-    """Whether an archive of files with such names is NumPy's: it has nothing but arrays."""
-    found = list(names)
-    return bool(found) and all(name.endswith(_SUFFIX) for name in found)
-
-
-def arrays_in(storage: Storage, file: FileInfo) -> list[StoredArray]:
-    """The arrays of a `.npy` or `.npz` file, in its order. Raises LayoutError, DataError, StorageError."""
-    with opened(storage, file) as content:
-        if content.compression is not Compression.ZIP:
-            found = [_array(content.stream, file, "")]
-            is_plain = content.compression is Compression.NONE
-            if is_plain:
-                found = [_placed(found[0], 0, file.size)]
-            return found
-        with translated_damage(file.path, Compression.ZIP), open_archive(content.raw) as archive:
-            members = plain_members(archive)
-            if len({member.filename for member in members}) != len(members):
-                raise zipfile.BadZipFile("it has two members of one name")
-            arrays = []
-            for member in members:
-                check_member(content.raw, member)
-                with archive.open(member) as stream:
-                    array = _array(cast("BinaryIO", stream), file, member.filename.removesuffix(_SUFFIX))
-                _check_size(array, member, file)
-                if member.compress_type == zipfile.ZIP_STORED:
-                    array = _placed(array, content_offset(content.raw, member), member.file_size)
-                arrays.append(array)
-            return arrays
-
-
-def _array(stream: BinaryIO, file: FileInfo, name: str) -> StoredArray:
-    """The array whose header a stream begins with."""
-    where = f"{file.path} ({name})" if name else file.path
-    head = io.BytesIO(_Forward(stream).read(_MAX_HEADER_BYTES))
-    try:
-        with warnings.catch_warnings(action="ignore"):  # NumPy says so of headers that Python 2 wrote
-            version = npy_format.read_magic(head)
-            read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-            shape, is_fortran, dtype = read_header(head)
-    except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, OverflowError, TokenError) as error:
-        problem = str(error).partition("\n")[0]
-        raise DataError(f"{where}: its header cannot be read as NumPy's: {problem}") from error
-    if any(size < 0 for size in shape):
-        raise DataError(f"{where}: its header announces a negative size: {shape}")
-    return StoredArray(file, name, shape, dtype, is_fortran, head.tell(), None)
-
-
-def _placed(array: StoredArray, offset: int, size: int) -> StoredArray:
-    """An array whose file or member of `size` bytes begins at `offset` of the file. Raises DataError."""
-    expected = array.start + array.rows * array.row_bytes
-    is_read = array.is_image or array.is_label
-    if is_read and not array.dtype.hasobject and (size != expected or offset + size > array.file.size):
-        raise DataError(f"{array.where}: {size} bytes, expected {expected} for the shape {array.shape} of its header")
-    return StoredArray(
-        array.file, array.name, array.shape, array.dtype, array.is_fortran, array.start, offset + array.start
-    )
-
-
-def _check_size(array: StoredArray, member: zipfile.ZipInfo, file: FileInfo) -> None:
-    """Raise DataError for a member that cannot be as long as its header says."""
-    if not (array.is_image or array.is_label) or array.dtype.hasobject:
-        return
-    expected = array.start + array.rows * array.row_bytes
-    limits = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _MAX_DEFLATION}
-    limit = member.compress_size * limits[member.compress_type] if member.compress_type in limits else expected
-    if member.file_size != expected or member.compress_size > file.size or expected > limit:
-        raise DataError(
-            f"{array.where}: the archive's {member.compress_size} bytes, {member.file_size} unpacked, cannot hold the "
-            f"{expected} of its header, for the shape {array.shape}"
-        )
 
 
 def counts(start: int, stop: int, rows: int) -> Iterator[int]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from job.read.arrow_files.arrow_source import ArrowSource
+from job.read.numpy_files.array_headers import arrays_in
 from job.read.numpy_files.arrays import has_both_subsets, split_name
 from job.read.numpy_files.numpy_source import NumpySource, numpy_source
-from job.read.numpy_files.stored_array import arrays_in
 from job.read.source import Source
 from job.settings import ReadSettings
 from job.storage import Storage

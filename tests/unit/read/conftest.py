@@ -1,4 +1,4 @@
-"""Parquet files as sources, for the tests of this folder."""
+"""Parquet files as sources, for the tests of tables."""
 
 import pytest
 
