@@ -18,7 +18,7 @@ from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
 from job.read.csv.record import check_count, parse_pixels, record_fields
 from job.read.csv.stray_lines import OtherColumns, stray_line
 from job.read.labels import BadRecord, byte_labels, parse_label
-from job.read.layout.names import Layout
+from job.read.layout.layout import Layout
 from job.settings import LabelMap
 
 MAX_RAW_CHARACTERS: Final = 4096

@@ -34,7 +34,8 @@ from job.read.csv.scan import can_scan, prepare, scan_records
 from job.read.csv.stray_lines import OtherColumns
 from job.read.csv.transcoding import as_utf8, utf16_of
 from job.read.labels import BadRecord
-from job.read.layout.names import Layout, describe_columns
+from job.read.layout.layout import Layout
+from job.read.layout.names import describe_columns
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
 from job.settings import PixelScale, ReadSettings

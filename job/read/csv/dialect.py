@@ -11,7 +11,7 @@ from job.contract import PIXELS
 from job.read.csv.record import split_fields
 from job.read.labels import BadRecord
 from job.read.layout.cell import is_image_cell
-from job.read.layout.names import Encoding
+from job.read.layout.layout import Encoding
 from job.read.layout.values import DecimalMark
 
 # By priority: in a file with semicolons a comma may be a decimal mark, and spaces may surround any other delimiter.

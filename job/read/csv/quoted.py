@@ -10,7 +10,7 @@ from typing import Final
 
 from job.read.csv.block import Records, ScanResult, TextSlice
 from job.read.csv.record import MAX_RECORD_BYTES
-from job.read.layout.names import Layout
+from job.read.layout.layout import Layout
 
 # Less than the read buffer always holds, so that where a record ends never depends on how the file was read.
 QUOTE_REACH_BYTES: Final = 2 * MAX_RECORD_BYTES

@@ -13,7 +13,7 @@ import numpy as np
 from job.contract import Pixels, Reason
 from job.read.labels import BadRecord
 from job.read.layout.cell import BadCell, cell_numbers
-from job.read.layout.names import Encoding, Layout
+from job.read.layout.layout import Encoding, Layout
 from job.read.layout.values import parse_number
 from job.read.pixels import MAX_PIXEL, PIXEL_TOLERANCE, tolerance
 

@@ -10,7 +10,7 @@ from job.compiled.machine_code import can_pack, kernel
 from job.contract import PIXELS
 from job.errors import InternalError
 from job.read.csv.block import SPARE_BYTES, Records, ScanResult, TextSlice
-from job.read.layout.names import Layout
+from job.read.layout.layout import Layout
 
 # The purpose of a field that is not a pixel; passthrough fields are numbered downwards from PASSTHROUGH.
 IGNORED: Final = -1

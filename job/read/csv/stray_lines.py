@@ -13,7 +13,8 @@ from job.errors import LayoutError
 from job.read.csv.dialect import try_split
 from job.read.csv.preamble import COMMENT_MARKS, DECLARED
 from job.read.labels import BadRecord
-from job.read.layout.names import Layout, from_names
+from job.read.layout.layout import Layout
+from job.read.layout.names import from_names
 from job.read.layout.values import parse_number
 
 _SHOWN: Final = 3

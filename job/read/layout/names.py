@@ -1,118 +1,35 @@
 """Which columns are the 784 pixels, the label, passthrough columns, and which are skipped.
 
-Decided by column names, and by the values of the first records (`values`) where names leave it open or there are none.
-The CSV and Parquet readers call it; what it cannot decide the user settles with `--label-column` or `--no-label`.
+Decided by names (`pixel_names`), and by the values of the first records (`values`) where names leave it open or there
+are none. The readers of CSV and of tables call it; what it cannot decide the user settles with `--label-column` or
+`--no-label`.
 """
 
 import difflib
 import logging
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 from job.contract import PIXELS, SIDE
 from job.errors import LayoutError
 from job.flag_names import Flag
-from job.read.layout.values import DecimalMark, LabelSide, counts_rows, label_side, unquoted
-from job.settings import LabelMap, PixelScale, ReadSettings
+from job.read.layout.layout import Layout, Rows
+from job.read.layout.pixel_names import grid_pixels, is_without_gap, numbered_groups, numbered_pixels
+from job.read.layout.values import LabelSide, counts_rows, label_side, unquoted
+from job.settings import ReadSettings
 
 _log = logging.getLogger(__name__)
 
 LABEL_NAMES: Final = ("label", "class", "target", "digit", "y")
 
-# The first records of a file, each with as many fields as a complete record.
-Rows = Sequence[Sequence[str]]
-
-# `windows-1252`: a record that is not UTF-8 is Windows-1252, which contains Latin-1's letters.
-Encoding = Literal["utf-8", "windows-1252"]
-
-# Numbers of bounded length: the expression would backtrack over a name of a million digits.
-_NUMBERED: Final = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,9})(?P<suffix>[])}]?)")
-_GRID: Final = re.compile(
-    r"(?P<prefix>\D{0,32})(?P<row>\d{1,9})(?P<between>\D{1,32})(?P<column>\d{1,9})(?P<suffix>\D{0,32})"
-)
-# `p0307`: two digits each.
-_GRID_OF_TWO_DIGITS: Final = re.compile(
-    r"(?P<prefix>\D{0,32})(?P<row>\d\d)(?P<between>)(?P<column>\d\d)(?P<suffix>\D{0,32})"
-)
-# `x3y0` names the column first.
-_ROW_WORDS: Final = {"y", "r", "row", "h", "height"}
-_COLUMN_WORDS: Final = {"x", "c", "col", "column", "w", "width"}
 # The width of a sheet of .xls files, beyond which old spreadsheets drop columns.
 _OLD_SHEET_COLUMNS: Final = 256
 
 # Up to ten rows, a column 0, 1, 2, .. may as well hold labels: samples often have one digit of each class, in order.
 _MIN_ROW_NUMBERS: Final = 11
 _SHOWN: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where a record's pixels and label are, and how they are written.
-
-    field_count: the number of fields of a complete record.
-    pixel_fields: the field index of each of the 784 pixels, row-major.
-    label_field: the label's field index, or None.
-    names: the fields' names, or None if the file has no header.
-    delimiter: the ASCII character between fields of text.
-    passthrough_fields: the fields to copy to the predictions, in the user's order.
-    pixel_scale: the stored value of a fully inked pixel.
-    decimal: the decimal mark.
-    is_aligned: runs of the delimiter, a space, separate two fields.
-    encoding: of text that is not ASCII.
-    cell: the field that holds a whole image as text; fields are counted with its 784 numbers in its place. None if
-        there is no such field.
-    settings: the user's choices, by which a header inside the file is understood in the same way.
-    """
-
-    field_count: int
-    pixel_fields: tuple[int, ...]
-    label_field: int | None
-    names: tuple[str, ...] | None = None
-    delimiter: str = ","
-    passthrough_fields: tuple[int, ...] = ()
-    pixel_scale: PixelScale = "255"
-    decimal: DecimalMark = "."
-    is_aligned: bool = False
-    encoding: Encoding = "windows-1252"
-    cell: int | None = None
-    settings: ReadSettings = field(default=ReadSettings(), compare=False)
-
-    @property
-    def label_map(self) -> LabelMap | None:
-        """The digits of labels that are not digits."""
-        return self.settings.label_map
-
-    def column_name(self, field: int) -> str:
-        """The name of a field in messages: its column's name, or its number from 1."""
-        return self.names[field] if self.names else f"column {field + 1}"
-
-    @property
-    def passthrough_names(self) -> tuple[str, ...]:
-        """The names of the passthrough columns, in the user's order."""
-        return tuple(self.column_name(field) for field in self.passthrough_fields)
-
-    @property
-    def cell_name(self) -> str:
-        """The name of the column that holds whole images as text; `image` if the file has no header."""
-        if self.names is None or self.cell is None:
-            return "image"
-        return self.names[self.cell].removesuffix("[0]")
-
-    @property
-    def other_fields(self) -> tuple[int, ...]:
-        """The fields that are neither pixel nor label, ascending."""
-        return tuple(sorted({*range(self.field_count)} - {*self.pixel_fields, self.label_field}))
-
-    @property
-    def expected(self) -> str:
-        """What a complete record holds, for messages."""
-        others = self.field_count - PIXELS - (self.label_field is not None)
-        parts = ["label"] if self.label_field is not None else []
-        parts += [f"{PIXELS} pixels"] + ([f"{others} other"] if others else [])
-        return f"{self.field_count} ({' + '.join(parts)})"
 
 
 def from_names(names: Sequence[str], settings: ReadSettings, where: str, rows: Rows = ()) -> Layout:
@@ -124,7 +41,7 @@ def from_names(names: Sequence[str], settings: ReadSettings, where: str, rows: R
     """
     _check_unique(names, where)
     label = _label_by_name(names, settings, where)
-    pixels = _grid_pixels(names, label) or _numbered_pixels(names, label)
+    pixels = grid_pixels(names, label) or numbered_pixels(names, label)
     if pixels is None and label is None:
         label, pixels = _numbered_with_label(names, settings, where, rows)
     if pixels is None:
@@ -205,51 +122,11 @@ def _field_named(name: str, names: Sequence[str], where: str) -> int:
     return names.index(name)
 
 
-def _grid_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | None:
-    """The pixels' fields if they are named by row and column; None otherwise."""
-    groups: dict[tuple[str, str, str], list[tuple[tuple[int, int], int]]] = {}
-    for index, name in enumerate(names):
-        text = unquoted(name)
-        match = None if index == label else _GRID.fullmatch(text) or _GRID_OF_TWO_DIGITS.fullmatch(text)
-        if match:
-            words = (match["prefix"], match["between"], match["suffix"])
-            groups.setdefault(words, []).append(((int(match["row"]), int(match["column"])), index))
-    for (prefix, between, _), found in groups.items():
-        cells = dict(found)
-        if not len(found) == len(cells) == PIXELS:
-            continue
-        if _last_word(prefix) in _COLUMN_WORDS and _last_word(between) in _ROW_WORDS:
-            cells = {(row, column): index for (column, row), index in found}
-        first = min(min(cell) for cell in cells)
-        wanted = [(row + first, column + first) for row in range(SIDE) for column in range(SIDE)]
-        if first <= 1 and set(wanted) == set(cells):
-            return tuple(cells[cell] for cell in wanted)
-    return None
-
-
-def _last_word(text: str) -> str:
-    """The last letters of a text, in lower case: `x` of `pixel_x`."""
-    words = re.findall(r"[a-z]+", text.lower())
-    return words[-1] if words else ""
-
-
-def _numbered_pixels(names: Sequence[str], label: int | None) -> tuple[int, ...] | None:
-    """The pixels' fields if exactly one prefix numbers them without a gap; None otherwise."""
-    found = []
-    for group in _numbered_groups(names):
-        pixels = [index for _, index in group if index != label]
-        is_outer_label = label in {group[0][1], group[-1][1]}
-        is_complete = _is_without_gap([number for number, index in group if index != label], PIXELS)
-        if is_complete or (is_outer_label and _is_without_gap([number for number, _ in group], PIXELS + 1)):
-            found.append(tuple(pixels))
-    return found[0] if len(found) == 1 else None
-
-
 def _numbered_with_label(
     names: Sequence[str], settings: ReadSettings, where: str, rows: Rows
 ) -> tuple[int | None, tuple[int, ...] | None]:
     """Label and pixels if 785 columns are numbered alike; (None, None) otherwise."""
-    groups = [group for group in _numbered_groups(names) if _is_without_gap([each for each, _ in group], PIXELS + 1)]
+    groups = [group for group in numbered_groups(names) if is_without_gap([each for each, _ in group], PIXELS + 1)]
     if len(groups) != 1:
         return None, None
     fields = [index for _, index in groups[0]]
@@ -262,20 +139,6 @@ def _numbered_with_label(
         )
     label = fields.pop(0 if side == "first" else -1)
     return None if settings.is_label_ignored else label, tuple(fields)
-
-
-def _numbered_groups(names: Sequence[str]) -> list[list[tuple[int, int]]]:
-    """For each prefix, the (number, field index) pairs of its columns, ascending."""
-    groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    for index, name in enumerate(names):
-        match = _NUMBERED.fullmatch(unquoted(name))
-        if match:
-            groups.setdefault((match["prefix"], match["suffix"]), []).append((int(match["number"]), index))
-    return [sorted(group) for group in groups.values()]
-
-
-def _is_without_gap(numbers: list[int], count: int) -> bool:
-    return numbers in (list(range(count)), list(range(1, count + 1)))
 
 
 def _summary(names: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ from support.foreign_csv import (
 
 from job.contract import PixelBatch, Reason
 from job.errors import LayoutError
-from job.read.csv import head
+from job.read.csv import first_records
 from job.read.csv.record import split_fields
 
 TRANSPOSED = DIGITS.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
@@ -419,7 +419,9 @@ def test_a_head_of_bad_records(open_csv, monkeypatch):
     """No more records that cannot be split into fields are tried than good ones."""
     tried = []
     monkeypatch.setattr(
-        head, "split_fields", lambda record, *rest, **how: tried.append(0) or split_fields(record, *rest, **how)
+        first_records,
+        "split_fields",
+        lambda record, *rest, **how: tried.append(0) or split_fields(record, *rest, **how),
     )
     open_csv(csv_of(table(DIGITS[:3])) + '"a" b\n' * 1000)
     assert len(tried) <= 200

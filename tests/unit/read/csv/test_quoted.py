@@ -10,7 +10,7 @@ from job.contract import Reason
 from job.read.csv import quoted
 from job.read.csv.block import Records, TextSlice
 from job.read.csv.quoted import find_quoted_records, record_stop
-from job.read.layout.names import Layout
+from job.read.layout.layout import Layout
 
 LAYOUT = Layout(2, (), None)
 REACH = 64

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from job.errors import LayoutError
-from job.read.layout.names import LABEL_NAMES, Layout, describe_columns, from_names, without_names
+from job.read.layout.layout import Layout
+from job.read.layout.names import LABEL_NAMES, describe_columns, from_names, without_names
 from job.settings import ReadSettings
 
 FIND, NONE = ReadSettings(), ReadSettings(is_label_ignored=True)
