@@ -75,6 +75,11 @@ def _no_images(arrays: Sequence[StoredArray]) -> str:
     """What a file without images holds instead, and what to do."""
     if {array.name for array in arrays} >= _SPARSE_NAMES:
         return "is SciPy's sparse matrix; save matrix.toarray() with numpy.save"
+    if any(array.dtype.hasobject for array in arrays):
+        return (
+            "holds Python objects, which only unpickling reads, and that may run code; save the images as one array of "
+            f"numbers, {_SHAPES}"
+        )
     shapes = ", ".join(f"{array.name} {array.shape}".strip() for array in arrays[:_SHOWN])
     hint = ""
     if any(array.shape[1:] == (PIXELS + 1,) for array in arrays):

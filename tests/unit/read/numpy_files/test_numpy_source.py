@@ -246,6 +246,7 @@ REFUSED = {
     "colour": ({"x": np.zeros((9, 28, 28, 3))}, r"holds no images: found x \(9, 28, 28, 3\)"),
     "a number": ({"x": np.array(5)}, r"holds no images: found x \(\)"),
     "objects": ({"x": np.full((9, 784), None)}, r"a.npz \(x\): holds Python objects, which only unpickling reads"),
+    "a list of images": ({"x": np.full(9, None)}, "holds Python objects, .*; save the images as"),
     "text": ({"x": np.full((9, 784), "1")}, r"a.npz \(x\): is of type <U1, expected numbers"),
     "complex": ({"x": np.zeros((9, 784), complex)}, r"a.npz \(x\): is of type complex128, expected numbers"),
     "dates": ({"x": np.zeros((9, 784), "M8[s]")}, r"a.npz \(x\): is of type datetime64\[s\], expected numbers"),
