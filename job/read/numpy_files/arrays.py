@@ -112,6 +112,11 @@ def _labels(
             raise LayoutError(
                 f"{where}: has no array {settings.label_column!r}; found {', '.join(array.name for array in arrays)}"
             )
+        if split_name(named[0].name)[0] not in {None, subset}:
+            raise LayoutError(
+                f"{where}: {named[0].name} are not the labels of {images.name}, which is read; save the images that it "
+                "belongs to by themselves"
+            )
         return check_labels(named[0], images)
     of_subset = [array for array in others if split_name(array.name)[0] == subset and not array.is_image]
     found = [array for array in of_subset if split_name(array.name)[1] in _LABEL_NAMES]

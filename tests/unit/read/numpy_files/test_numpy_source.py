@@ -149,6 +149,15 @@ def test_training_and_test_images(opened, storage, tmp_path, rename, caplog):
     assert f"mnist.npz: reading {images}; skipped {skipped}" in caplog.text
 
 
+def test_labels_of_another_subset(opened, tmp_path):
+    """Are refused, even if there are as many as images."""
+    few = {name: array[:20] for name, array in KERAS.items()}
+    np.savez(tmp_path / "mnist.npz", **few)
+    assert opened(tmp_path / "mnist.npz", label_column="y_test")[0].labels.name == "y_test"
+    with pytest.raises(LayoutError, match="y_train are not the labels of x_test, which is read; save the images that"):
+        opened(tmp_path / "mnist.npz", label_column="y_train")
+
+
 @pytest.mark.parametrize(
     ("arrays", "images", "labels"),
     [
