@@ -46,8 +46,8 @@ _SLICE_BYTES: Final = 16 * MIB
 class TableSource:
     """A table whose columns are known. A range is [first group, last group + 1).
 
-    group_name: what the format calls a group. group_bytes, group_rows: the uncompressed size and the rows of each group,
-    as the file announces them.
+    group_name: what the format calls a group. group_bytes, group_rows: the uncompressed size and the rows of each
+    group, as the file announces them.
     """
 
     format: ClassVar[str]
