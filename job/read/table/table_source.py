@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy.typing as npt
 import pyarrow as pa
 
-from job.contract import PIXELS, SIDE, PixelBatch, Pixels, Reject
+from job.contract import PixelBatch, Pixels, Reject
 from job.errors import DataError, LayoutError
 from job.flag_names import Flag
 from job.read.labels import read_labels
@@ -195,21 +195,12 @@ def _scale(table: OpenTable, columns: Columns, settings: ReadSettings, where: st
         return "1"
     if settings.scale != "auto":
         return settings.scale
-    if columns.are_integers and _exceeds_one(table, columns):
+    if columns.are_integers:
         return "255"
     scale = detect_scale(_first_numbers(table, columns))
     if scale == "1":
         _log.info("%s: pixels are fractions; using the scale 0-1 (%s 1)", where, Flag.SCALE)
     return scale
-
-
-def _exceeds_one(table: OpenTable, columns: Columns) -> bool:
-    """Whether the first values in the middle of the image settle the scale, so that no other column has to be read."""
-    if columns.is_image:
-        return False
-    middle = columns.pixels[PIXELS // 2 + SIDE // 2]
-    first = next(_first_batches(table, [middle], _PROBED_ROWS), None)
-    return first is not None and bool((numbers_in(first.column(0), is_image=False) > 1).any())
 
 
 def _first_numbers(table: OpenTable, columns: Columns) -> Iterator[npt.NDArray[Any]]:
