@@ -96,7 +96,7 @@ def with_folder_label(
     """
     values = {} if settings.is_label_ignored else _folder_values(file)
     if settings.label_column in values:
-        inner = open_source(replace(settings, label_column=None, is_label_ignored=True))
+        inner = open_source(replace(settings, label_column=None, label_map=None, is_label_ignored=True))
         return _partitioned(inner, str(settings.label_column), values, settings)
     source = open_source(settings)
     if source.has_labels or settings.label_column is not None:

@@ -14,6 +14,8 @@ import numpy as np
 
 from job.contract import PIXELS, SIDE, Pixels
 
+# Names of pictures of any kind, most of which are not read.
+PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm")
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER: Final = struct.Struct(">8s4x4sII")
 _MODES: Final = ("1", "L", "LA", "P", "RGB", "RGBA")

@@ -28,6 +28,7 @@ from job.read.packed.stream import opened
 from job.read.packed.zip_archive import member_names
 from job.read.parquet.parquet_source import parquet_source
 from job.read.partition import with_folder_label
+from job.read.pictures import PICTURE_SUFFIXES
 from job.read.recognise import HEAD_BYTES, FileKind, file_kind
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, join
@@ -43,7 +44,6 @@ _DATA_SUFFIXES: Final = (
 )  # fmt: skip
 # The folder of the log, by the software that writes it.
 _TABLES_WITH_LOG: Final = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
-_PICTURE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm")
 # What Hugging Face's `save_to_disk` writes beside the data.
 _DATASET_NAMES: Final = ("state.json", "dataset_info.json", "dataset_dict.json")
 
@@ -162,7 +162,7 @@ def _check_plain(storage: Storage, folder: str, location: str) -> None:
 
 def _no_data(location: str, names: Sequence[str]) -> NoInput | LayoutError:
     """Why a folder of files with such names has nothing to read."""
-    pictures = [name for name in names if name.lower().endswith(_PICTURE_SUFFIXES)]
+    pictures = [name for name in names if name.lower().endswith(PICTURE_SUFFIXES)]
     if not pictures:
         return NoInput(f"{location}: holds no CSV, Parquet, Arrow, IDX or NumPy file")
     return LayoutError(

@@ -41,6 +41,7 @@ class ArrowSource(TableSource):
     """
 
     format: ClassVar = "arrow"
+    group_name: ClassVar = "record batch"
 
     is_sequential: bool = False
 

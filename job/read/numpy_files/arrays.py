@@ -75,6 +75,11 @@ def _no_images(arrays: Sequence[StoredArray]) -> str:
     """What a file without images holds instead, and what to do."""
     if {array.name for array in arrays} >= _SPARSE_NAMES:
         return "is SciPy's sparse matrix; save matrix.toarray() with numpy.save"
+    if any(array.dtype.hasobject for array in arrays):
+        return (
+            "holds Python objects, which only unpickling reads, and that may run code; save the images as one array of "
+            f"numbers, {_SHAPES}"
+        )
     shapes = ", ".join(f"{array.name} {array.shape}".strip() for array in arrays[:_SHOWN])
     hint = ""
     if any(array.shape[1:] == (PIXELS + 1,) for array in arrays):
@@ -106,6 +111,11 @@ def _labels(
         if not named:
             raise LayoutError(
                 f"{where}: has no array {settings.label_column!r}; found {', '.join(array.name for array in arrays)}"
+            )
+        if split_name(named[0].name)[0] not in {None, subset}:
+            raise LayoutError(
+                f"{where}: {named[0].name} are not the labels of {images.name}, which is read; save the images that it "
+                "belongs to by themselves"
             )
         return check_labels(named[0], images)
     of_subset = [array for array in others if split_name(array.name)[0] == subset and not array.is_image]

@@ -151,7 +151,7 @@ def numpy_source(storage: Storage, file: FileInfo, settings: ReadSettings, wante
 
 def is_label_file(storage: Storage, file: FileInfo) -> bool:
     """Whether a NumPy file holds nothing but labels: one value for each image of another file."""
-    return all(array.is_label for array in arrays_in(storage, file))
+    return all(array.is_label and not array.dtype.hasobject for array in arrays_in(storage, file))
 
 
 def _scale(storage: Storage, images: StoredArray, settings: ReadSettings) -> PixelScale:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from job.flag_names import Flag
 from job.read.packed.compression import LZMA_MEMORY_BYTES, PIECE_BYTES
+from job.read.pictures import PICTURE_SUFFIXES
 from job.storage import StoppableFile
 
 # The central directory of an archive of one file, comments included, is shorter. zipfile reads it whole.
@@ -57,6 +58,12 @@ def unpack_zip(raw: StoppableFile) -> Iterator[bytes]:
         other = next((text for name, text in _OTHER_CONTENT.items() if name in names), None)
         if other is not None:
             raise UnusableArchive(other)
+        pictures = [each.filename for each in members if each.filename.lower().endswith(PICTURE_SUFFIXES)]
+        if len(pictures) > len(members) // 2:
+            raise UnusableArchive(
+                f"is a zip archive of {len(pictures)} pictures ({pictures[0]}, ..), which are not read; write their "
+                "pixels to one file, such as an array of n x 28 x 28 with numpy.save"
+            )
         if len(members) != 1:
             shown = ", ".join(each.filename for each in members[:_SHOWN_MEMBERS])
             dots = ", .." if len(members) > _SHOWN_MEMBERS else ""

@@ -32,6 +32,7 @@ class ParquetSource(TableSource):
     """A Parquet file whose columns are known. A range is [first row group, last row group + 1)."""
 
     format: ClassVar = "parquet"
+    group_name: ClassVar = "row group"
 
     __slots__ = ()
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy.typing as npt
 import pyarrow as pa
 
-from job.contract import PIXELS, SIDE, PixelBatch, Pixels, Reject
+from job.contract import PixelBatch, Pixels, Reject
 from job.errors import DataError, LayoutError
 from job.flag_names import Flag
 from job.read.labels import read_labels
@@ -47,10 +47,12 @@ _SLICE_BYTES: Final = 16 * MIB
 class TableSource:
     """A table whose columns are known. A range is [first group, last group + 1).
 
-    group_bytes, group_rows: the uncompressed size and the rows of each group, as the file announces them.
+    group_name: what the format calls a group. group_bytes, group_rows: the uncompressed size and the rows of each
+    group, as the file announces them.
     """
 
     format: ClassVar[str]
+    group_name: ClassVar[str]
 
     file: FileInfo
     columns: Columns
@@ -112,9 +114,10 @@ class TableSource:
                 self._check_rows(group, found)
 
     def _check_rows(self, group: int, found: int) -> None:
-        if found != self.group_rows[group]:
+        announced = self.group_rows[group]
+        if found != announced:
             raise DataError(
-                f"{self.file.path}: row group {group} has {found} rows, but the file announces {self.group_rows[group]}"
+                f"{self.file.path}: {self.group_name} {group} has {found} rows, but the file announces {announced}"
             )
 
     def _images(

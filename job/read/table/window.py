@@ -87,9 +87,7 @@ class Windows:
         if stop > self._stop:
             self._load(start)
         if stop > self._stop:
-            raise pa.ArrowInvalid(
-                f"row group {self._group}: has more than the {self._rows} rows that the file announces"
-            )
+            raise pa.ArrowInvalid(f"group {self._group}: has more than the {self._rows} rows that the file announces")
         return self._grid.rows(start - self._start, stop - self._start)
 
     def _load(self, start: int) -> None:
@@ -105,7 +103,7 @@ class Windows:
                 row += len(records)
             if row != self._stop - start:
                 raise pa.ArrowInvalid(
-                    f"row group {self._group}, column {names[0]}: has {start + row} rows, but the file announces "
+                    f"group {self._group}, column {names[0]}: has {start + row} rows, but the file announces "
                     f"{self._rows}"
                 )
 

@@ -75,6 +75,10 @@ REFUSED = {
     "Excel": (_zip("[Content_Types].xml", "xl/workbook.xml"), "is a workbook, such as Excel's .xlsx"),
     "Excel 97": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(40), "is an Excel workbook"),
     "LibreOffice": (_zip("mimetype", "content.xml"), "is an OpenDocument file"),
+    "pictures": (
+        _zip("7/1.png", "7/2.PNG", "notes.txt"),
+        "is a zip archive of 2 pictures (7/1.png, ..)",
+    ),
     "PyTorch": (_zip("mnist/data.pkl", "mnist/version"), "is a PyTorch file, which is a pickle and never read"),
     "Keras": (_zip("config.json", "model.weights.h5"), "is a Keras model, not data; name it with --model"),
     "pickle": (pickle.dumps([1, 2]), "is a pickle, which may run code"),

@@ -149,6 +149,15 @@ def test_training_and_test_images(opened, storage, tmp_path, rename, caplog):
     assert f"mnist.npz: reading {images}; skipped {skipped}" in caplog.text
 
 
+def test_labels_of_another_subset(opened, tmp_path):
+    """Are refused, even if there are as many as images."""
+    few = {name: array[:20] for name, array in KERAS.items()}
+    np.savez(tmp_path / "mnist.npz", **few)
+    assert opened(tmp_path / "mnist.npz", label_column="y_test")[0].labels.name == "y_test"
+    with pytest.raises(LayoutError, match="y_train are not the labels of x_test, which is read; save the images that"):
+        opened(tmp_path / "mnist.npz", label_column="y_train")
+
+
 @pytest.mark.parametrize(
     ("arrays", "images", "labels"),
     [
@@ -246,6 +255,7 @@ REFUSED = {
     "colour": ({"x": np.zeros((9, 28, 28, 3))}, r"holds no images: found x \(9, 28, 28, 3\)"),
     "a number": ({"x": np.array(5)}, r"holds no images: found x \(\)"),
     "objects": ({"x": np.full((9, 784), None)}, r"a.npz \(x\): holds Python objects, which only unpickling reads"),
+    "a list of images": ({"x": np.full(9, None)}, "holds Python objects, .*; save the images as"),
     "text": ({"x": np.full((9, 784), "1")}, r"a.npz \(x\): is of type <U1, expected numbers"),
     "complex": ({"x": np.zeros((9, 784), complex)}, r"a.npz \(x\): is of type complex128, expected numbers"),
     "dates": ({"x": np.zeros((9, 784), "M8[s]")}, r"a.npz \(x\): is of type datetime64\[s\], expected numbers"),
