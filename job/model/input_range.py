@@ -65,6 +65,9 @@ _STEPS: Final = {
 # to 900. With these limits the range of 36 is found, and that of none mistaken; the rest are trained too poorly, or
 # have activations that saturate.
 _MIN_ACCURACY: Final = 0.5
+# Of a network that classifies little in one range, and by chance in the others.
+_MIN_POOR_ACCURACY: Final = 0.35
+_MIN_POOR_RATIO: Final = 2
 _MIN_TEMPERATURE: Final = 0.4
 _MAX_TEMPERATURE: Final = 12.0
 _MAX_TEMPERATURE_OF_BYTES: Final = 40.0
@@ -156,9 +159,17 @@ def decide(found: Mapping[InputRange, Evidence]) -> InputRange | None:
     """The range that the evidence speaks for; None if it is thin, or speaks for several."""
     plausible = sorted((each.loss, name) for name, each in found.items() if each.is_plausible(name))
     if not plausible:
-        return None
+        return _clearly_best(found)
     (loss, name), *others = plausible
     return name if all(other >= _MIN_RATIO * loss for other, _ in others) else None
+
+
+def _clearly_best(found: Mapping[InputRange, Evidence]) -> InputRange | None:
+    """The only range in which a poor network classifies anything right."""
+    accuracy, name = max((each.accuracy, name) for name, each in found.items())
+    others = max(each.accuracy for other, each in found.items() if other is not name)
+    is_clear = accuracy >= _MIN_POOR_ACCURACY and accuracy >= _MIN_POOR_RATIO * others
+    return name if is_clear and found[name].temperature >= _MIN_TEMPERATURE else None
 
 
 def named_range(model_scale: str) -> InputRange | None:
@@ -174,7 +185,7 @@ def check_no_scale(location: str, model_scale: str) -> None:
 
 def warn_if_poor(path: str, accuracy: float) -> None:
     """Log a warning where a network classifies few of the reference digits correctly, accuracy in 0-1."""
-    if accuracy < _MIN_ACCURACY:
+    if accuracy < _MIN_POOR_ACCURACY:
         _log.warning(
             "%s: classifies only %.0f %% of the reference digits correctly; is it trained on digits that are upright, "
             "light on dark, and in the range that %s names?",
@@ -186,9 +197,11 @@ def undecided(path: str, found: Mapping[InputRange, Evidence]) -> ModelInvalid:
     """The error for a network whose range is not clear."""
     shares = ", ".join(f"{100 * each.accuracy:.0f} % from {name.formula}" for name, each in found.items())
     names = ", ".join(InputRange)
+    is_lost = max(each.accuracy for each in found.values()) < _MIN_POOR_ACCURACY
+    doubt = ", if it was trained on digits that are upright and light on dark" if is_lost else ""
     return ModelInvalid(
         f"{path}: does not say which range it expects its pixels in, and the reference digits do not decide it "
-        f"(classified correctly: {shares}); say what it was trained on with {Flag.MODEL_SCALE}: {names}"
+        f"(classified correctly: {shares}); say what it was trained on with {Flag.MODEL_SCALE}: {names}{doubt}"
     )
 
 
