@@ -62,7 +62,7 @@ _STEPS: Final = {
 # Measured with 58 networks (two to twelve epochs on MNIST; dense layers, convolutions, batch normalisation, sigmoid,
 # tanh): in its own range, a network classifies 50 to 87 % of the reference digits right, its best temperature (Guo and
 # others 2017) is 0.7 to 3, and for bytes up to 40, because those networks are too sure; fed with bytes, others have 80
-# to 900. With these limits the range of 36 is found, and that of none mistaken; the rest are trained too poorly, or
+# to 900. With these limits the range of 37 is found, and that of none mistaken; the rest are trained too poorly, or
 # have activations that saturate.
 _MIN_ACCURACY: Final = 0.5
 # Of a network that classifies little in one range, and by chance in the others.
@@ -72,9 +72,10 @@ _MIN_TEMPERATURE: Final = 0.4
 _MAX_TEMPERATURE: Final = 12.0
 _MAX_TEMPERATURE_OF_BYTES: Final = 40.0
 _MIN_RATIO: Final = 1.25
-# Without any mistake, no network could be too sure.
+# Of the labels, when the temperature is sought.
 _NOISE: Final = 0.02
-_LOSS_OF_GUESSING: Final = float(np.log(CLASSES))
+# Of a network that does hardly better than guessing.
+_MAX_LOSS: Final = 0.95 * float(np.log(CLASSES))
 _TEMPERATURES: Final = np.exp(np.linspace(np.log(1e-3), np.log(1e4), 100))
 # In log-probabilities of float32; below, softmax gives 0.
 _SMALLEST: Final = np.float32(1e-38)
@@ -127,7 +128,7 @@ class Evidence:
             return False
         if input_range is InputRange.BYTES:
             return self.temperature <= _MAX_TEMPERATURE_OF_BYTES
-        return self.temperature <= _MAX_TEMPERATURE and self.loss < _LOSS_OF_GUESSING
+        return self.temperature <= _MAX_TEMPERATURE and self.loss < _MAX_LOSS
 
 
 def evidence_of(outputs: _Floats, labels: Labels) -> Evidence:
@@ -138,8 +139,9 @@ def evidence_of(outputs: _Floats, labels: Labels) -> Evidence:
     logits = _logits(outputs)
     if logits is None:
         return Evidence(accuracy, np.inf, np.inf)
-    losses = [_loss(logits, labels, temperature) for temperature in _TEMPERATURES]
-    return Evidence(accuracy, float(_TEMPERATURES[np.argmin(losses)]), _loss(logits, labels, 1))
+    # Without any mistake, no network could be too sure.
+    losses = [_loss(logits, labels, temperature, noise=_NOISE) for temperature in _TEMPERATURES]
+    return Evidence(accuracy, float(_TEMPERATURES[np.argmin(losses)]), _loss(logits, labels, 1, noise=0))
 
 
 def _logits(outputs: _Floats) -> _Floats | None:
@@ -205,9 +207,9 @@ def undecided(path: str, found: Mapping[InputRange, Evidence]) -> ModelInvalid:
     )
 
 
-def _loss(logits: _Floats, labels: Labels, temperature: float) -> float:
-    """The cross-entropy of softmax(logits / temperature), as if a few labels were of any digit."""
+def _loss(logits: _Floats, labels: Labels, temperature: float, *, noise: float) -> float:
+    """The cross-entropy of softmax(logits / temperature). noise: the share of labels to take for any digit's."""
     scaled = logits.astype(np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
-    expected = (1 - _NOISE) * scaled[np.arange(len(labels)), labels] + _NOISE * scaled.mean(axis=1)
+    expected = (1 - noise) * scaled[np.arange(len(labels)), labels] + noise * scaled.mean(axis=1)
     return float((np.log(np.exp(scaled).sum(axis=1)) - expected).mean())
