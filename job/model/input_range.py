@@ -62,16 +62,20 @@ _STEPS: Final = {
 # Measured with 58 networks (two to twelve epochs on MNIST; dense layers, convolutions, batch normalisation, sigmoid,
 # tanh): in its own range, a network classifies 50 to 87 % of the reference digits right, its best temperature (Guo and
 # others 2017) is 0.7 to 3, and for bytes up to 40, because those networks are too sure; fed with bytes, others have 80
-# to 900. With these limits the range of 36 is found, and that of none mistaken; the rest are trained too poorly, or
+# to 900. With these limits the range of 37 is found, and that of none mistaken; the rest are trained too poorly, or
 # have activations that saturate.
 _MIN_ACCURACY: Final = 0.5
+# Of a network that classifies little in one range, and by chance in the others.
+_MIN_POOR_ACCURACY: Final = 0.35
+_MIN_POOR_RATIO: Final = 2
 _MIN_TEMPERATURE: Final = 0.4
 _MAX_TEMPERATURE: Final = 12.0
 _MAX_TEMPERATURE_OF_BYTES: Final = 40.0
 _MIN_RATIO: Final = 1.25
-# Without any mistake, no network could be too sure.
+# Of the labels, when the temperature is sought.
 _NOISE: Final = 0.02
-_LOSS_OF_GUESSING: Final = float(np.log(CLASSES))
+# Of a network that does hardly better than guessing.
+_MAX_LOSS: Final = 0.95 * float(np.log(CLASSES))
 _TEMPERATURES: Final = np.exp(np.linspace(np.log(1e-3), np.log(1e4), 100))
 # In log-probabilities of float32; below, softmax gives 0.
 _SMALLEST: Final = np.float32(1e-38)
@@ -124,7 +128,7 @@ class Evidence:
             return False
         if input_range is InputRange.BYTES:
             return self.temperature <= _MAX_TEMPERATURE_OF_BYTES
-        return self.temperature <= _MAX_TEMPERATURE and self.loss < _LOSS_OF_GUESSING
+        return self.temperature <= _MAX_TEMPERATURE and self.loss < _MAX_LOSS
 
 
 def evidence_of(outputs: _Floats, labels: Labels) -> Evidence:
@@ -135,8 +139,9 @@ def evidence_of(outputs: _Floats, labels: Labels) -> Evidence:
     logits = _logits(outputs)
     if logits is None:
         return Evidence(accuracy, np.inf, np.inf)
-    losses = [_loss(logits, labels, temperature) for temperature in _TEMPERATURES]
-    return Evidence(accuracy, float(_TEMPERATURES[np.argmin(losses)]), _loss(logits, labels, 1))
+    # Without any mistake, no network could be too sure.
+    losses = [_loss(logits, labels, temperature, noise=_NOISE) for temperature in _TEMPERATURES]
+    return Evidence(accuracy, float(_TEMPERATURES[np.argmin(losses)]), _loss(logits, labels, 1, noise=0))
 
 
 def _logits(outputs: _Floats) -> _Floats | None:
@@ -156,9 +161,17 @@ def decide(found: Mapping[InputRange, Evidence]) -> InputRange | None:
     """The range that the evidence speaks for; None if it is thin, or speaks for several."""
     plausible = sorted((each.loss, name) for name, each in found.items() if each.is_plausible(name))
     if not plausible:
-        return None
+        return _clearly_best(found)
     (loss, name), *others = plausible
     return name if all(other >= _MIN_RATIO * loss for other, _ in others) else None
+
+
+def _clearly_best(found: Mapping[InputRange, Evidence]) -> InputRange | None:
+    """The only range in which a poor network classifies anything right."""
+    accuracy, name = max((each.accuracy, name) for name, each in found.items())
+    others = max(each.accuracy for other, each in found.items() if other is not name)
+    is_clear = accuracy >= _MIN_POOR_ACCURACY and accuracy >= _MIN_POOR_RATIO * others
+    return name if is_clear and found[name].temperature >= _MIN_TEMPERATURE else None
 
 
 def named_range(model_scale: str) -> InputRange | None:
@@ -174,7 +187,7 @@ def check_no_scale(location: str, model_scale: str) -> None:
 
 def warn_if_poor(path: str, accuracy: float) -> None:
     """Log a warning where a network classifies few of the reference digits correctly, accuracy in 0-1."""
-    if accuracy < _MIN_ACCURACY:
+    if accuracy < _MIN_POOR_ACCURACY:
         _log.warning(
             "%s: classifies only %.0f %% of the reference digits correctly; is it trained on digits that are upright, "
             "light on dark, and in the range that %s names?",
@@ -186,15 +199,17 @@ def undecided(path: str, found: Mapping[InputRange, Evidence]) -> ModelInvalid:
     """The error for a network whose range is not clear."""
     shares = ", ".join(f"{100 * each.accuracy:.0f} % from {name.formula}" for name, each in found.items())
     names = ", ".join(InputRange)
+    is_lost = max(each.accuracy for each in found.values()) < _MIN_POOR_ACCURACY
+    doubt = ", if it was trained on digits that are upright and light on dark" if is_lost else ""
     return ModelInvalid(
         f"{path}: does not say which range it expects its pixels in, and the reference digits do not decide it "
-        f"(classified correctly: {shares}); say what it was trained on with {Flag.MODEL_SCALE}: {names}"
+        f"(classified correctly: {shares}); say what it was trained on with {Flag.MODEL_SCALE}: {names}{doubt}"
     )
 
 
-def _loss(logits: _Floats, labels: Labels, temperature: float) -> float:
-    """The cross-entropy of softmax(logits / temperature), as if a few labels were of any digit."""
+def _loss(logits: _Floats, labels: Labels, temperature: float, *, noise: float) -> float:
+    """The cross-entropy of softmax(logits / temperature). noise: the share of labels to take for any digit's."""
     scaled = logits.astype(np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
-    expected = (1 - _NOISE) * scaled[np.arange(len(labels)), labels] + _NOISE * scaled.mean(axis=1)
+    expected = (1 - noise) * scaled[np.arange(len(labels)), labels] + noise * scaled.mean(axis=1)
     return float((np.log(np.exp(scaled).sum(axis=1)) - expected).mean())

@@ -50,7 +50,9 @@ def load_foreign(content: bytes, path: str, kind: ModelKind = ModelKind.KERAS) -
         trial.submit(_check_claims, local, path).result()
         model = _load(local, path)
     check_shapes(model, path)
-    return _in_float32(model, path)
+    model = _in_float32(model, path)
+    _embed_statistics(model)
+    return model
 
 
 def _check_claims(local: Path, path: str) -> None:
@@ -162,6 +164,14 @@ def _in_float32(model: "keras.Model", path: str) -> "keras.Model":
             f"{path}: cannot be converted to float32 ({_first_sentence(error)}); save it with the policy float32"
         ) from error
     return converted
+
+
+def _embed_statistics(model: "keras.Model") -> None:
+    """Make the mean and variance of Normalization layers constants; as tensors, ONNX would make them inputs."""
+    keras = import_keras()
+    for layer in layers_of(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = (keras.ops.convert_to_numpy(each) for each in (layer.mean, layer.variance))
 
 
 def layers_of(model: "keras.Model") -> Iterator[Any]:

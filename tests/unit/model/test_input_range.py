@@ -53,13 +53,21 @@ def test_two_ranges_that_do_as_well_decide_nothing():
     assert decide({InputRange.UNIT: good, InputRange.BYTES: Evidence(0.9, 1.0, 0.9)}) is InputRange.UNIT
 
 
+def test_a_poor_network_is_evidence_if_it_does_by_chance_in_all_other_ranges():
+    """Twice as many digits right as in any other."""
+    poor = Evidence(0.45, 1.0, 1.8)
+    assert decide({InputRange.UNIT: poor, InputRange.BYTES: Evidence(0.2, 1.0, 2.5)}) is InputRange.UNIT
+    assert decide({InputRange.UNIT: poor, InputRange.BYTES: Evidence(0.3, 1.0, 2.5)}) is None
+    assert decide({InputRange.UNIT: Evidence(0.3, 1.0, 2), InputRange.BYTES: Evidence(0.1, 1.0, 2.5)}) is None
+
+
 def test_the_error_names_what_was_found_and_the_flag():
     """With a share for each range."""
     message = str(undecided("m.h5", {InputRange.UNIT: Evidence(0.1, 1, 2), InputRange.BYTES: Evidence(0.25, 1, 2)}))
     assert message == (
         "m.h5: does not say which range it expects its pixels in, and the reference digits do not decide it "
         "(classified correctly: 10 % from pixels / 255, 25 % from pixels of 0-255); say what it was trained on with "
-        "--model-scale: 255, 1, -1..1, standard"
+        "--model-scale: 255, 1, -1..1, standard, if it was trained on digits that are upright and light on dark"
     )
 
 

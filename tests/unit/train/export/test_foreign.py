@@ -78,6 +78,21 @@ def test_a_network_of_another_precision_computes_in_float32(converted, layers, p
     assert np.allclose(predictor_of(bundle).predict(PIXELS), _expected(InputRange.UNIT, PIXELS), atol=1e-4)
 
 
+def test_a_normalization_layer_keeps_its_statistics(converted, layers):
+    """They are no variables, which the export would take for inputs."""
+    first, *others = trained_layers(InputRange.BYTES)
+    normalization = layers.Normalization(axis=None, mean=33.0, variance=6200.0)
+    stack = [layers.Input((784,)), normalization, layers.Dense(32, activation="relu"), layers.Dense(10)]
+    deviation = np.sqrt(np.float32(6200))
+    bias = others[0] + 33 * first.sum(axis=0)
+    model = import_keras().Sequential(stack)
+    dense = [each for each in model.weights if "dense" in each.path]
+    for variable, value in zip(dense, (first * deviation, bias, *others[1:]), strict=True):
+        variable.assign(value)
+    bundle = converted(*stack)
+    assert np.allclose(predictor_of(bundle).predict(PIXELS), _expected(InputRange.BYTES, PIXELS), atol=1e-3)
+
+
 def test_mixed_precision_as_keras_2_describes_it(storage, tmp_path, layers):
     """In an HDF5 file; Keras 3 does not know its policies."""
     path = tmp_path / "mine.h5"
