@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy.typing as npt
 import pyarrow as pa
 
-from job.contract import PixelBatch, Pixels, Reject
+from job.contract import PIXELS, SIDE, PixelBatch, Pixels, Reject
 from job.errors import DataError, LayoutError
 from job.flag_names import Flag
 from job.read.labels import read_labels

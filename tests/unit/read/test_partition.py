@@ -125,3 +125,10 @@ def test_two_folders_that_could_be_the_label(looked, tmp_path):
     with pytest.raises(LayoutError, match=r"its folders label=3 and digit=4 could each be the label; .*--label-column"):
         looked()
     assert [source.name for source in looked(label_column="digit")] == ["digit"]
+
+
+def test_a_map_and_a_folder_that_the_user_calls_the_label(looked, storage, tmp_path):
+    """Both flags together: the map says what the folder's name means."""
+    _write(tmp_path / "digit=ten", DIGITS)
+    [source] = looked(label_column="digit", label_map=LabelMap("map.json", (("ten", 0),)))
+    assert set(read_all(source, storage).labels.tolist()) == {0}
