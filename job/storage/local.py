@@ -25,6 +25,7 @@ from job.storage.paths import check_scheme
 from job.storage.protocol import FileInfo
 from job.storage.stopping import CheckStop, never_stop
 from job.storage.swapping import (
+    NO_LINKS,
     discard,
     last_change,
     left_over,
@@ -36,7 +37,6 @@ from job.storage.swapping import (
 
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 # Attempts to remove a folder into which another process keeps writing.
 _REMOVAL_TRIES = 100
@@ -268,7 +268,7 @@ class LocalStorage:
             self._unlink(source)
             return False
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
         else:
             self._unlink(source)

@@ -5,6 +5,7 @@ swap does not end well, the old one gets its place back: at once after an error 
 `restore_files` after a crash. `discard` renames what it deletes to `.tmp` first, so that `.old` is always whole.
 """
 
+import errno
 import os
 import re
 import stat
@@ -17,6 +18,8 @@ from job.storage.finding import is_folder, status_at
 
 # The end of the name of a staging folder (.NAME.<hex>.tmp) or a retired one (.NAME.<hex>.old).
 _ENDING = re.compile(r"[0-9a-f]{32}\.(tmp|old)")
+# What mounts without hard links answer.
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _RETIRED = ".old"
 _STAGING = ".tmp"
 
@@ -56,8 +59,8 @@ def restore_folder(system: FileSystem, target: str) -> bool:
 def swap_files(system: FileSystem, staging: str, target: str, *, last: str, names: Collection[str]) -> str:
     """Move the files of `staging` into `target`, the file `last` last; returns the path of the retired folder.
 
-    Files that `target` has of the given names are retired first, `last` last: so a retired folder that holds `last` is
-    complete, and one without it is not. On any exception they are back, unless the system refuses that, too.
+    Files that `target` has of the given names are retired first. They leave `target`, `last` first, once the retired
+    folder holds all of them. On any exception they are back, unless the system refuses that, too.
     """
     retired = _retired_path(target, target)
     present = set(system.names(target)) & set(names)
@@ -66,9 +69,9 @@ def swap_files(system: FileSystem, staging: str, target: str, *, last: str, name
         if last in present:
             system.make_folder(retired)
             system.sync_path(target)
-            _move(system, target, retired, _ordered(present, last), last)
-        else:
-            _unlink(system, target, present)
+            _share(system, target, retired, _ordered(present, last), last)
+            system.sync_path(retired)
+        _clear(system, target, present & set(system.names(target)), last)
         _move(system, staging, target, _ordered(system.names(staging), last), last)
     except BaseException:  # raised again: a signal must not leave a mixture of two folders
         with suppress(OSError):  # the first error is the one to report; `restore_files` tries again
@@ -138,12 +141,32 @@ def _put_back(system: FileSystem, retired: str, target: str, last: str, names: C
     """The steps of `swap_files` in reverse; may itself be interrupted and repeated."""
     if not is_folder(system, retired):
         return
-    if status_at(system, os.path.join(retired, last)):
-        # All that is in the target is new.
-        _unlink(system, target, set(system.names(target)) & set(names))
-        _move(system, retired, target, [last], last)
-    _move(system, retired, target, system.names(retired), last)
+    kept, present = system.names(retired), set(system.names(target)) & set(names)
+    if last in kept:
+        # All that is in the target is new, or is in the retired folder, too.
+        _clear(system, target, present, last)
+        present = set()
+    _share(system, retired, target, _ordered(set(kept) - present, last), last)
+    system.sync_path(target)
+    _unlink(system, retired, system.names(retired))
     system.remove_folder(retired)
+
+
+def _share(system: FileSystem, source: str, target: str, names: Iterable[str], last: str) -> None:
+    """Give files of one folder a name in another, too, `last` last; where the mount has no hard links, move them.
+
+    A move between folders that a power cut tears apart may leave a file in neither.
+    """
+    for name in names:
+        if name == last:
+            system.sync_path(target)
+        paths = os.path.join(source, name), os.path.join(target, name)
+        try:
+            system.link(*paths)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            system.rename(*paths)
 
 
 def _move(system: FileSystem, source: str, target: str, names: Iterable[str], last: str) -> None:
@@ -152,6 +175,14 @@ def _move(system: FileSystem, source: str, target: str, names: Iterable[str], la
             # A folder that holds this file after a power cut is to hold the others, too.
             system.sync_path(target)
         system.rename(os.path.join(source, name), os.path.join(target, name))
+
+
+def _clear(system: FileSystem, folder: str, names: Collection[str], last: str) -> None:
+    """Delete files, `last` first: a folder that holds it after a power cut is to hold the others, too."""
+    if last in names:
+        _unlink(system, folder, [last])
+        system.sync_path(folder)
+    _unlink(system, folder, set(names) - {last})
 
 
 def _unlink(system: FileSystem, folder: str, names: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import time
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -95,6 +96,9 @@ def test_a_stopped_run_ends_in_good_order(arguments, output, tmp_path, undisturb
 @pytest.mark.parametrize("module", ["onnxruntime", "job.train.card.foreign_model"])
 def test_a_run_stopped_while_it_starts_ends_in_good_order(arguments, output, tmp_path, module, number, code):
     """While it loads libraries, or opens a Keras file."""
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", b"")
     keras = ["--model", tmp_path / "a.keras"] if "train" in module else []
     process = start_signalled_at_import(number, module, *arguments, *keras)
     stderr = ended(process)

@@ -33,8 +33,9 @@ def check_any_bytes(content):
             _check_refused_by_looking(content)
         return
     if source.format == "csv" and not content.startswith(PACKED):
-        count = len(records(content))
-        assert len(batch.pixels) in {count, count - 1}
+        # What stands above the first record: a header, and perhaps comments and titles.
+        above = b"\n".join(content.split(b"\n")[: source.header_lines])
+        assert len(batch.pixels) == len(records(content)) - len(records(above))
         check_cuts(content, batch)
 
 

@@ -129,7 +129,7 @@ def _after_titles(lines: list[_Line], where: str, delimiter: str | None) -> _Lin
             return line
         title = lines[0]
         fields = _fields(line.text, delimiter)
-        if is_data(fields) or any(map(is_image_cell, fields)):
+        if is_data(fields) or any(map(is_image_cell, fields)) or any(b"\0" in each.text for each in lines[:index]):
             raise LayoutError(
                 f"{where} line {title.number}: {title.shown()} is neither a header nor a record like line "
                 f"{line.number}; remove it, or put a line of column names there"

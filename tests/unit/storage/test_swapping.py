@@ -248,16 +248,20 @@ def test_leftovers_that_cannot_be_deleted_do_no_harm(tmp_path, monkeypatch):
 
 
 def test_commit_files_moves_the_last_file_last(tmp_path):
-    """All are synced before the first is moved; the old ones are set aside, theirs last, too."""
+    """The old ones are set aside first, theirs last, too, and it is the first to leave; each step rests on the last."""
     system = FaultyFileSystem()
     _write(tmp_path / "model", {**OLD, "other": b"stays"})
     ByFile.commit(LocalStorage(system), ByFile.stage(tmp_path), tmp_path)
-    moved = [path for operation, path in system.log if operation == "rename"]
-    assert [os.path.basename(path) for path in moved[:6]] == ["a", "gone", "card", "a", "added", "card"]
-    first = next(number for number, (operation, _) in enumerate(system.log) if operation == "rename")
-    assert [operation for operation, _ in system.log[:first]].count(
-        "sync_path"
-    ) == 4  # and the name of the retired folder
+    steps = [(operation, os.path.basename(path)) for operation, path in system.log if operation in {"link", "rename"}]
+    assert steps[:6] == [
+        *(("link", "a"), ("link", "gone"), ("link", "card"), ("rename", "a"), ("rename", "added"), ("rename", "card")),
+    ]
+    operations = [operation for operation, _ in system.log]
+    linked, moved = operations.index("link"), operations.index("rename")
+    unlinked = operations.index("unlink", linked)
+    assert linked < unlinked < moved
+    assert "sync_path" in operations[linked:unlinked]
+    assert operations[unlinked : unlinked + 2] == ["unlink", "sync_path"]
     assert _content(tmp_path / "model") == {**NEW, "other": b"stays"}
 
 
