@@ -38,8 +38,12 @@ class FileSystem(Protocol):
         """Open a file for reading. Reads release the GIL."""
         ...
 
-    def create(self, path: str) -> io.FileIO:
-        """Create a file and open it for writing, unbuffered. Raises FileExistsError."""
+    def open_own(self, path: str) -> io.FileIO:
+        """Open a file for reading, unbuffered, without following a link or waiting for a pipe's other end."""
+        ...
+
+    def create(self, path: str, *, mode: int = 0o666) -> io.FileIO:
+        """Create a file and open it for writing, unbuffered. mode: before the umask. Raises FileExistsError."""
         ...
 
     def sync(self, file: io.FileIO) -> None:
@@ -94,8 +98,12 @@ class LocalFileSystem:
         # Arrow cannot encode a name that is not UTF-8.
         return pa.OSFile(os.fsencode(path), "rb")
 
-    def create(self, path: str) -> io.FileIO:
-        return open(path, "xb", buffering=0)
+    def open_own(self, path: str) -> io.FileIO:
+        flags = os.O_NOFOLLOW | os.O_NONBLOCK
+        return open(path, "rb", buffering=0, opener=lambda name, access: os.open(name, access | flags))
+
+    def create(self, path: str, *, mode: int = 0o666) -> io.FileIO:
+        return open(path, "xb", buffering=0, opener=lambda name, access: os.open(name, access, mode))
 
     def sync(self, file: io.FileIO) -> None:
         os.fsync(file.fileno())

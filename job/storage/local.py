@@ -17,7 +17,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from job.errors import DigitJobError, NoInput, OutputOccupied, UsageError
+from job.errors import DataError, DigitJobError, NoInput, OutputOccupied, UsageError
+from job.ownership import distrust
 from job.storage.faults import translated_errors
 from job.storage.filesystem import FileSystem, LocalFileSystem
 from job.storage.finding import files_below, is_folder, matches, status_at
@@ -118,13 +119,31 @@ class LocalStorage:
             content: bytes = file.read()
             return content
 
+    def read_own(self, path: str, *, max_bytes: int) -> bytes:
+        with translated_errors(path):
+            try:
+                file = io.BufferedReader(self._system.open_own(path))
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                raise DataError(f"{path}: is a link, expected a file") from error
+            with file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise DataError(f"{path}: is no regular file")
+                if reason := distrust(status):
+                    raise DataError(f"{path}: {reason}, who may have changed it")
+                if status.st_size > max_bytes:
+                    raise DataError(f"{path}: has {status.st_size:,} bytes, expected at most {max_bytes:,}")
+                return file.read(max_bytes)
+
     @contextmanager
-    def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
+    def commit(self, path: str, *, beside: str | None = None, is_private: bool = False) -> Iterator[BinaryIO]:
         folder = os.path.dirname(path)
         with translated_errors(path):
             self._make_folders(folder)
             with self._temporary(beside or folder) as temporary:
-                with self._new_file(temporary) as file:
+                with self._new_file(temporary, mode=0o600 if is_private else 0o666) as file:
                     yield file
                 self._system.rename(temporary, path)
             self._system.sync_path(folder)
@@ -245,9 +264,9 @@ class LocalStorage:
             raise
 
     @contextmanager
-    def _new_file(self, path: str) -> Iterator[BinaryIO]:
+    def _new_file(self, path: str, *, mode: int = 0o666) -> Iterator[BinaryIO]:
         """A new file to write, durable once the block ends without an error."""
-        with self._system.create(path) as raw:
+        with self._system.create(path, mode=mode) as raw:
             file = io.BufferedWriter(raw, _BUFFER_BYTES)
             try:
                 yield file
