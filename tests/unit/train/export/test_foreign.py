@@ -19,6 +19,7 @@ from job.model.model_kind import ModelKind, find_model
 from job.model.reference_digits import reference_digits
 from job.train.backend import import_keras
 from job.train.card.foreign_model import convert
+from job.train.export.foreign import _checked_archive
 
 
 def _trained_stack(layers, trained_in, shape=(784,), activation="softmax"):
