@@ -20,6 +20,7 @@ from job.train.export.saved_network import SampleImages, SavedNetwork, open_netw
 from job.train.export.tflite import to_int8, to_tflite
 from job.train.judge.parity import EXACT, FOREIGN, Parity, compare
 from job.train.place import recover, staged_folder
+from job.train.scratch import private_temporary_files
 from job.train.train_settings import ExportSettings
 
 _SUFFIXES: Final = {
@@ -37,6 +38,7 @@ class ExportResult:
     samples: SampleImages
 
 
+@private_temporary_files()
 def export(storage: Storage, settings: ExportSettings, *, mnist_dir: str | None) -> ExportResult:
     """Write a saved network in another format. mnist_dir: where to look for a model's data if it is gone.
 
