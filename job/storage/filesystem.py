@@ -20,9 +20,13 @@ _RENAME_EXCHANGE: Final = 2
 
 
 class FileSystem(Protocol):
-    """The operations. Paths are absolute. Every method raises OSError, FileNotFoundError if the path does not exist."""
+    """The operations. Paths are absolute. Every method raises OSError, FileNotFoundError if the path does not exist.
 
-    def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
+    within: a descriptor of the folder that holds `path`; then only the last name of `path` is looked up, in that
+    folder, so that nobody can lead the operation elsewhere by putting a link in the place of a folder.
+    """
+
+    def stat(self, path: str, *, follows_links: bool = True, within: int | None = None) -> os.stat_result:
         """As os.stat."""
         ...
 
@@ -30,8 +34,12 @@ class FileSystem(Protocol):
         """As os.path.realpath: the path with all links resolved; never raises."""
         ...
 
-    def names(self, folder: str) -> list[str]:
-        """The names in a folder, hidden ones included, in any order."""
+    def names(self, folder: str, *, handle: int | None = None) -> list[str]:
+        """The names in a folder, hidden ones included, in any order. handle: its descriptor."""
+        ...
+
+    def open_folder(self, path: str, *, within: int | None = None) -> int:
+        """A descriptor of a folder, for the caller to close. Raises OSError for a link."""
         ...
 
     def open(self, path: str) -> pa.NativeFile:
@@ -70,11 +78,11 @@ class FileSystem(Protocol):
         """Atomically swap two paths; returns False if the system or the mount does not support it."""
         ...
 
-    def unlink(self, path: str) -> None:
+    def unlink(self, path: str, *, within: int | None = None) -> None:
         """Remove a file or link."""
         ...
 
-    def remove_folder(self, path: str) -> None:
+    def remove_folder(self, path: str, *, within: int | None = None) -> None:
         """Remove an empty folder."""
         ...
 
@@ -82,14 +90,17 @@ class FileSystem(Protocol):
 class LocalFileSystem:
     """The operating system's own operations."""
 
-    def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
-        return os.stat(path, follow_symlinks=follows_links)
+    def stat(self, path: str, *, follows_links: bool = True, within: int | None = None) -> os.stat_result:
+        return os.stat(_name(path, within), dir_fd=within, follow_symlinks=follows_links)
 
     def real_path(self, path: str) -> str:
         return os.path.realpath(path)
 
-    def names(self, folder: str) -> list[str]:
-        return os.listdir(folder)
+    def names(self, folder: str, *, handle: int | None = None) -> list[str]:
+        return os.listdir(folder if handle is None else handle)
+
+    def open_folder(self, path: str, *, within: int | None = None) -> int:
+        return os.open(_name(path, within), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
 
     def open(self, path: str) -> pa.NativeFile:
         if os.path.isdir(path):
@@ -136,8 +147,12 @@ class LocalFileSystem:
             return False
         raise OSError(number, os.strerror(number))
 
-    def unlink(self, path: str) -> None:
-        os.unlink(path)
+    def unlink(self, path: str, *, within: int | None = None) -> None:
+        os.unlink(_name(path, within), dir_fd=within)
 
-    def remove_folder(self, path: str) -> None:
-        os.rmdir(path)
+    def remove_folder(self, path: str, *, within: int | None = None) -> None:
+        os.rmdir(_name(path, within), dir_fd=within)
+
+
+def _name(path: str, within: int | None) -> str:
+    return path if within is None else os.path.basename(path)

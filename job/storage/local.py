@@ -11,7 +11,7 @@ import stat
 import time
 import urllib.parse
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -24,6 +24,7 @@ from job.storage.filesystem import FileSystem, LocalFileSystem
 from job.storage.finding import files_below, is_folder, matches, status_at
 from job.storage.paths import check_scheme
 from job.storage.protocol import FileInfo
+from job.storage.removing import remove_folder
 from job.storage.stopping import CheckStop, never_stop
 from job.storage.swapping import (
     discard,
@@ -35,12 +36,7 @@ from job.storage.swapping import (
     swap_folder,
 )
 
-_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
-
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
-# Attempts to remove a folder into which another process keeps writing.
-_REMOVAL_TRIES = 100
 
 _BUFFER_BYTES = 1 << 17
 
@@ -206,7 +202,7 @@ class LocalStorage:
             if status is None:
                 return
             if stat.S_ISDIR(status.st_mode):
-                self._remove_folder(path)
+                remove_folder(self._system, path)
             else:
                 self._unlink(path)
             with suppress(FileNotFoundError):  # another process removed the folder, too
@@ -300,7 +296,7 @@ class LocalStorage:
         return True
 
     def _remove_abandoned(self, folder: str, name: str) -> None:
-        """Delete the staging and retired folders of `name` in a folder that nobody has touched for a day.
+        """Delete this user's staging and retired folders of `name` in a folder that nobody has touched for a day.
 
         Called when the folder of that name is in its place, or was never made: no retired one is the only copy.
         """
@@ -308,45 +304,15 @@ class LocalStorage:
             leftovers = left_over(self._system, folder, name)
         for path in leftovers:
             with translated_errors(path):
+                status = status_at(self._system, path, follows_links=False)
                 age = time.time() - last_change(self._system, path)
-            if age > _ABANDONED_SECONDS:
-                self._discard(path)
+            if status and status.st_uid == os.geteuid() and age > _ABANDONED_SECONDS:
+                self._discard(path, only_own=True)
 
-    def _discard(self, path: str) -> None:
+    def _discard(self, path: str, *, only_own: bool = False) -> None:
         # A leftover that cannot be deleted does no harm; a later run tries again.
         with suppress(DigitJobError), translated_errors(path):
-            discard(self._system, path, self.remove)
-
-    def _remove_folder(self, folder: str) -> None:
-        """Remove a folder of any depth, even while another process removes it or writes into it."""
-        remaining, tries = [folder], _REMOVAL_TRIES
-        while remaining:
-            if subfolders := self._remove_files(remaining[-1]):
-                remaining += subfolders
-                continue
-            try:
-                self._system.remove_folder(remaining[-1])
-            except FileNotFoundError:
-                pass  # another process removed it first
-            except OSError as error:
-                tries -= 1
-                if error.errno not in _NOT_EMPTY or not tries:
-                    raise
-                continue
-            remaining.pop()
-
-    def _remove_files(self, folder: str) -> Sequence[str]:
-        """Remove the files directly in a folder; returns the paths of the folders in it."""
-        folders: list[str] = []
-        with suppress(FileNotFoundError):  # another process removed the folder first
-            for name in self._system.names(folder):
-                path = os.path.join(folder, name)
-                status = status_at(self._system, path, follows_links=False)
-                if status and stat.S_ISDIR(status.st_mode):
-                    folders.append(path)
-                elif status:
-                    self._unlink(path)
-        return folders
+            discard(self._system, path, only_own=only_own)
 
     def _unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):

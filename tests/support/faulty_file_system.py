@@ -10,7 +10,7 @@ import pyarrow as pa
 from job.storage.filesystem import LocalFileSystem
 
 _COUNTED = (
-    "stat", "names", "make_folder", "sync_path", "rename", "exchange", "link", "unlink", "remove_folder",
+    "stat", "names", "open_folder", "make_folder", "sync_path", "rename", "exchange", "link", "unlink", "remove_folder",
 )  # fmt: skip
 
 
