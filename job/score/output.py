@@ -96,6 +96,8 @@ class Output:
         return self._text(self.success) == plan.fingerprint
 
     def _text(self, path: str) -> str | None:
+        if self._storage.stat(path) is None:
+            return None  # or it is a pipe, which would be waited for
         try:
             content = self._storage.read(path)
         except StorageError:

@@ -8,9 +8,12 @@ import ctypes
 import errno
 import io
 import os
+import stat
 from typing import Final, Protocol
 
 import pyarrow as pa
+
+from job.storage.streams import refuse_pipe
 
 _NO_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
 
@@ -103,9 +106,11 @@ class LocalFileSystem:
         return os.open(_name(path, within), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
 
     def open(self, path: str) -> pa.NativeFile:
-        if os.path.isdir(path):
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
             # Arrow's own error for this has no errno.
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        refuse_pipe(path, status)
         # Arrow cannot encode a name that is not UTF-8.
         return pa.OSFile(os.fsencode(path), "rb")
 

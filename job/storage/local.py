@@ -26,6 +26,7 @@ from job.storage.paths import check_scheme
 from job.storage.protocol import FileInfo
 from job.storage.removing import remove_folder
 from job.storage.stopping import CheckStop, never_stop
+from job.storage.streams import is_stream, open_stream, refuse_if_no_file, refuse_if_no_folder
 from job.storage.swapping import (
     discard,
     last_change,
@@ -101,6 +102,10 @@ class LocalStorage:
         with translated_errors(path):
             return self._file(path)
 
+    def is_stream(self, path: str) -> bool:
+        with translated_errors(path):
+            return is_stream(path, status_at(self._system, path))
+
     def list(self, folder: str) -> list[str]:
         with translated_errors(folder), suppress(FileNotFoundError, NotADirectoryError):
             return sorted(self._system.names(folder))
@@ -137,6 +142,12 @@ class LocalStorage:
     def commit(self, path: str, *, beside: str | None = None, is_private: bool = False) -> Iterator[BinaryIO]:
         folder = os.path.dirname(path)
         with translated_errors(path):
+            status = status_at(self._system, path)
+            if is_stream(path, status):
+                with io.BufferedWriter(open_stream(path), _BUFFER_BYTES) as stream:
+                    yield stream
+                return
+            refuse_if_no_file(path, status)
             self._make_folders(folder)
             with self._temporary(beside or folder) as temporary:
                 with self._new_file(temporary, mode=0o600 if is_private else 0o666) as file:
@@ -161,6 +172,7 @@ class LocalStorage:
 
     def commit_folder(self, staging: str, target: str) -> None:
         with translated_errors(target):
+            refuse_if_no_folder(target, status_at(self._system, target))
             self._sync_all(staging)
             # Without an exchange there is a moment at which no folder has the name.
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):

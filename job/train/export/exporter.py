@@ -88,6 +88,8 @@ def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *,
         raise OutputOccupied(
             f"{target}: is inside a model folder, whose card lists all of its files; choose another {Flag.OUTPUT}"
         )
+    if is_folder and storage.is_stream(target):
+        raise OutputOccupied(f"{target}: is a pipe or a device, expected a new path; choose another {Flag.OUTPUT}")
     names = storage.list(target)
     if storage.is_folder(target) and not (is_folder and (not names or GRAPH_NAME in names)):
         expected = "a SavedModel, an empty folder or a new path" if is_folder else "a file or a new path"
@@ -122,7 +124,7 @@ def _content(network: SavedNetwork, format_name: str, samples: SampleImages) -> 
 
 
 def _write_file(storage: Storage, target: str, content: bytes, *, is_overwriting: bool) -> None:
-    if is_overwriting:
+    if is_overwriting or storage.is_stream(target):
         with storage.commit(target) as file:
             file.write(content)
     elif not storage.create(target, content):
