@@ -104,16 +104,11 @@ def levels() -> tuple[str, ...]:
 def _object_code(module: str, function: str, level: str) -> bytes:
     """A kernel's object code for a level, from the cache or compiled."""
     name = f"{module}.{function}-{level}-{_origin(module)}.o"
-    folders = list(_folders(module))
-    for folder in folders:
-        code = cache.read(folder / name)
-        if code:
-            return code
+    if code := cache.read(_folders(module), name):
+        return code
     _log.debug("compiling %s for %s", module, level)
     code = _compiled(module, function, level)
-    for folder in folders:
-        if cache.write(folder / name, code):
-            break
+    cache.write(_folders(module), name, code)
     return code
 
 

@@ -26,16 +26,12 @@ class _TemplateCache(jinja2.BytecodeCache):
     """Files named after the template, its content, and the versions of Python and Jinja that compiled it."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        for folder in cache.folders(Path(__file__)):
-            code = cache.read(folder / _name(bucket))
-            if code is not None:
-                bucket.bytecode_from_string(code)
-                return
+        code = cache.read(cache.folders(Path(__file__)), _name(bucket))
+        if code is not None:
+            bucket.bytecode_from_string(code)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        # Into the first folder that can be written to.
-        code = bucket.bytecode_to_string()
-        any(cache.write(folder / _name(bucket), code) for folder in cache.folders(Path(__file__)))
+        cache.write(cache.folders(Path(__file__)), _name(bucket), bucket.bytecode_to_string())
 
 
 def _name(bucket: Bucket) -> str:

@@ -8,9 +8,12 @@ import ctypes
 import errno
 import io
 import os
+import stat
 from typing import Final, Protocol
 
 import pyarrow as pa
+
+from job.storage.streams import refuse_pipe
 
 _NO_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
 
@@ -20,9 +23,13 @@ _RENAME_EXCHANGE: Final = 2
 
 
 class FileSystem(Protocol):
-    """The operations. Paths are absolute. Every method raises OSError, FileNotFoundError if the path does not exist."""
+    """The operations. Paths are absolute. Every method raises OSError, FileNotFoundError if the path does not exist.
 
-    def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
+    within: a descriptor of the folder that holds `path`; then only the last name of `path` is looked up, in that
+    folder, so that nobody can lead the operation elsewhere by putting a link in the place of a folder.
+    """
+
+    def stat(self, path: str, *, follows_links: bool = True, within: int | None = None) -> os.stat_result:
         """As os.stat."""
         ...
 
@@ -30,16 +37,24 @@ class FileSystem(Protocol):
         """As os.path.realpath: the path with all links resolved; never raises."""
         ...
 
-    def names(self, folder: str) -> list[str]:
-        """The names in a folder, hidden ones included, in any order."""
+    def names(self, folder: str, *, handle: int | None = None) -> list[str]:
+        """The names in a folder, hidden ones included, in any order. handle: its descriptor."""
+        ...
+
+    def open_folder(self, path: str, *, within: int | None = None) -> int:
+        """A descriptor of a folder, for the caller to close. Raises OSError for a link."""
         ...
 
     def open(self, path: str) -> pa.NativeFile:
         """Open a file for reading. Reads release the GIL."""
         ...
 
-    def create(self, path: str) -> io.FileIO:
-        """Create a file and open it for writing, unbuffered. Raises FileExistsError."""
+    def open_own(self, path: str) -> io.FileIO:
+        """Open a file for reading, unbuffered, without following a link or waiting for a pipe's other end."""
+        ...
+
+    def create(self, path: str, *, mode: int = 0o666) -> io.FileIO:
+        """Create a file and open it for writing, unbuffered. mode: before the umask. Raises FileExistsError."""
         ...
 
     def sync(self, file: io.FileIO) -> None:
@@ -66,11 +81,11 @@ class FileSystem(Protocol):
         """Atomically swap two paths; returns False if the system or the mount does not support it."""
         ...
 
-    def unlink(self, path: str) -> None:
+    def unlink(self, path: str, *, within: int | None = None) -> None:
         """Remove a file or link."""
         ...
 
-    def remove_folder(self, path: str) -> None:
+    def remove_folder(self, path: str, *, within: int | None = None) -> None:
         """Remove an empty folder."""
         ...
 
@@ -78,24 +93,33 @@ class FileSystem(Protocol):
 class LocalFileSystem:
     """The operating system's own operations."""
 
-    def stat(self, path: str, *, follows_links: bool = True) -> os.stat_result:
-        return os.stat(path, follow_symlinks=follows_links)
+    def stat(self, path: str, *, follows_links: bool = True, within: int | None = None) -> os.stat_result:
+        return os.stat(_name(path, within), dir_fd=within, follow_symlinks=follows_links)
 
     def real_path(self, path: str) -> str:
         return os.path.realpath(path)
 
-    def names(self, folder: str) -> list[str]:
-        return os.listdir(folder)
+    def names(self, folder: str, *, handle: int | None = None) -> list[str]:
+        return os.listdir(folder if handle is None else handle)
+
+    def open_folder(self, path: str, *, within: int | None = None) -> int:
+        return os.open(_name(path, within), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
 
     def open(self, path: str) -> pa.NativeFile:
-        if os.path.isdir(path):
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
             # Arrow's own error for this has no errno.
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        refuse_pipe(path, status)
         # Arrow cannot encode a name that is not UTF-8.
         return pa.OSFile(os.fsencode(path), "rb")
 
-    def create(self, path: str) -> io.FileIO:
-        return open(path, "xb", buffering=0)
+    def open_own(self, path: str) -> io.FileIO:
+        flags = os.O_NOFOLLOW | os.O_NONBLOCK
+        return open(path, "rb", buffering=0, opener=lambda name, access: os.open(name, access | flags))
+
+    def create(self, path: str, *, mode: int = 0o666) -> io.FileIO:
+        return open(path, "xb", buffering=0, opener=lambda name, access: os.open(name, access, mode))
 
     def sync(self, file: io.FileIO) -> None:
         os.fsync(file.fileno())
@@ -128,8 +152,12 @@ class LocalFileSystem:
             return False
         raise OSError(number, os.strerror(number))
 
-    def unlink(self, path: str) -> None:
-        os.unlink(path)
+    def unlink(self, path: str, *, within: int | None = None) -> None:
+        os.unlink(_name(path, within), dir_fd=within)
 
-    def remove_folder(self, path: str) -> None:
-        os.rmdir(path)
+    def remove_folder(self, path: str, *, within: int | None = None) -> None:
+        os.rmdir(_name(path, within), dir_fd=within)
+
+
+def _name(path: str, within: int | None) -> str:
+    return path if within is None else os.path.basename(path)

@@ -11,19 +11,22 @@ import stat
 import time
 import urllib.parse
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from job.errors import DigitJobError, NoInput, OutputOccupied, UsageError
+from job.errors import DataError, DigitJobError, NoInput, OutputOccupied, UsageError
+from job.ownership import distrust
 from job.storage.faults import translated_errors
 from job.storage.filesystem import FileSystem, LocalFileSystem
 from job.storage.finding import files_below, is_folder, matches, status_at
 from job.storage.paths import check_scheme
 from job.storage.protocol import FileInfo
+from job.storage.removing import remove_folder
 from job.storage.stopping import CheckStop, never_stop
+from job.storage.streams import is_stream, open_stream, refuse_if_no_file, refuse_if_no_folder
 from job.storage.swapping import (
     NO_LINKS,
     discard,
@@ -34,12 +37,6 @@ from job.storage.swapping import (
     swap_files,
     swap_folder,
 )
-
-_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
-
-
-# Attempts to remove a folder into which another process keeps writing.
-_REMOVAL_TRIES = 100
 
 _BUFFER_BYTES = 1 << 17
 
@@ -104,6 +101,10 @@ class LocalStorage:
         with translated_errors(path):
             return self._file(path)
 
+    def is_stream(self, path: str) -> bool:
+        with translated_errors(path):
+            return is_stream(path, status_at(self._system, path))
+
     def list(self, folder: str) -> list[str]:
         with translated_errors(folder), suppress(FileNotFoundError, NotADirectoryError):
             return sorted(self._system.names(folder))
@@ -118,13 +119,37 @@ class LocalStorage:
             content: bytes = file.read()
             return content
 
+    def read_own(self, path: str, *, max_bytes: int) -> bytes:
+        with translated_errors(path):
+            try:
+                file = io.BufferedReader(self._system.open_own(path))
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                raise DataError(f"{path}: is a link, expected a file") from error
+            with file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise DataError(f"{path}: is no regular file")
+                if reason := distrust(status):
+                    raise DataError(f"{path}: {reason}, who may have changed it")
+                if status.st_size > max_bytes:
+                    raise DataError(f"{path}: has {status.st_size:,} bytes, expected at most {max_bytes:,}")
+                return file.read(max_bytes)
+
     @contextmanager
-    def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
+    def commit(self, path: str, *, beside: str | None = None, is_private: bool = False) -> Iterator[BinaryIO]:
         folder = os.path.dirname(path)
         with translated_errors(path):
+            status = status_at(self._system, path)
+            if is_stream(path, status):
+                with io.BufferedWriter(open_stream(path), _BUFFER_BYTES) as stream:
+                    yield stream
+                return
+            refuse_if_no_file(path, status)
             self._make_folders(folder)
             with self._temporary(beside or folder) as temporary:
-                with self._new_file(temporary) as file:
+                with self._new_file(temporary, mode=0o600 if is_private else 0o666) as file:
                     yield file
                 self._system.rename(temporary, path)
             self._system.sync_path(folder)
@@ -146,6 +171,7 @@ class LocalStorage:
 
     def commit_folder(self, staging: str, target: str) -> None:
         with translated_errors(target):
+            refuse_if_no_folder(target, status_at(self._system, target))
             self._sync_all(staging)
             # Without an exchange there is a moment at which no folder has the name.
             if status_at(self._system, target, follows_links=False) and self._system.exchange(staging, target):
@@ -187,7 +213,7 @@ class LocalStorage:
             if status is None:
                 return
             if stat.S_ISDIR(status.st_mode):
-                self._remove_folder(path)
+                remove_folder(self._system, path)
             else:
                 self._unlink(path)
             with suppress(FileNotFoundError):  # another process removed the folder, too
@@ -245,9 +271,9 @@ class LocalStorage:
             raise
 
     @contextmanager
-    def _new_file(self, path: str) -> Iterator[BinaryIO]:
+    def _new_file(self, path: str, *, mode: int = 0o666) -> Iterator[BinaryIO]:
         """A new file to write, durable once the block ends without an error."""
-        with self._system.create(path) as raw:
+        with self._system.create(path, mode=mode) as raw:
             file = io.BufferedWriter(raw, _BUFFER_BYTES)
             try:
                 yield file
@@ -281,7 +307,7 @@ class LocalStorage:
         return True
 
     def _remove_abandoned(self, folder: str, name: str) -> None:
-        """Delete the staging and retired folders of `name` in a folder that nobody has touched for a day.
+        """Delete this user's staging and retired folders of `name` in a folder that nobody has touched for a day.
 
         Called when the folder of that name is in its place, or was never made: no retired one is the only copy.
         """
@@ -289,45 +315,15 @@ class LocalStorage:
             leftovers = left_over(self._system, folder, name)
         for path in leftovers:
             with translated_errors(path):
+                status = status_at(self._system, path, follows_links=False)
                 age = time.time() - last_change(self._system, path)
-            if age > _ABANDONED_SECONDS:
-                self._discard(path)
+            if status and status.st_uid == os.geteuid() and age > _ABANDONED_SECONDS:
+                self._discard(path, only_own=True)
 
-    def _discard(self, path: str) -> None:
+    def _discard(self, path: str, *, only_own: bool = False) -> None:
         # A leftover that cannot be deleted does no harm; a later run tries again.
         with suppress(DigitJobError), translated_errors(path):
-            discard(self._system, path, self.remove)
-
-    def _remove_folder(self, folder: str) -> None:
-        """Remove a folder of any depth, even while another process removes it or writes into it."""
-        remaining, tries = [folder], _REMOVAL_TRIES
-        while remaining:
-            if subfolders := self._remove_files(remaining[-1]):
-                remaining += subfolders
-                continue
-            try:
-                self._system.remove_folder(remaining[-1])
-            except FileNotFoundError:
-                pass  # another process removed it first
-            except OSError as error:
-                tries -= 1
-                if error.errno not in _NOT_EMPTY or not tries:
-                    raise
-                continue
-            remaining.pop()
-
-    def _remove_files(self, folder: str) -> Sequence[str]:
-        """Remove the files directly in a folder; returns the paths of the folders in it."""
-        folders: list[str] = []
-        with suppress(FileNotFoundError):  # another process removed the folder first
-            for name in self._system.names(folder):
-                path = os.path.join(folder, name)
-                status = status_at(self._system, path, follows_links=False)
-                if status and stat.S_ISDIR(status.st_mode):
-                    folders.append(path)
-                elif status:
-                    self._unlink(path)
-        return folders
+            discard(self._system, path, only_own=only_own)
 
     def _unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):

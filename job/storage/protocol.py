@@ -80,6 +80,10 @@ class Storage(Protocol):
         """The file at `path`; None if there is none or if it is no regular file."""
         ...
 
+    def is_stream(self, path: str) -> bool:
+        """Whether what is written to `path` goes into a pipe or a device, such as `/dev/stdout`, and is not kept."""
+        ...
+
     def list(self, folder: str) -> list[str]:
         """The names directly in a folder, sorted, hidden ones included; empty if the folder does not exist."""
         ...
@@ -92,12 +96,21 @@ class Storage(Protocol):
         """The whole content of a small file."""
         ...
 
+    def read_own(self, path: str, *, max_bytes: int) -> bytes:
+        """The content of a file that only this user or root can have written; see `job.ownership`.
+
+        Checked on the open file, which must be no link. Raises DataError for any other file and for a longer one.
+        """
+        ...
+
     @contextmanager
-    def commit(self, path: str, *, beside: str | None = None) -> Iterator[BinaryIO]:
+    def commit(self, path: str, *, beside: str | None = None, is_private: bool = False) -> Iterator[BinaryIO]:
         """A file to write, which atomically appears at `path`, durable, once the block ends without an error.
 
-        It replaces a file of that name; missing folders are made. If the block raises, nothing changes at `path` and
-        the temporary file is removed. beside: the folder of the temporary file; default: the folder of `path`.
+        It replaces a file of that name, and goes into a stream of that name. Raises OutputOccupied if `path` is
+        anything else that is no file, such as a socket. Missing folders are made. If the block raises, nothing changes
+        at `path` and the temporary file is removed. beside: the folder of the temporary file; default: that of `path`.
+        is_private: no other user may read the file.
         """
         ...
 

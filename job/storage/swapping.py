@@ -10,11 +10,12 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from job.storage.filesystem import FileSystem
 from job.storage.finding import is_folder, status_at
+from job.storage.removing import remove_folder
 
 # The end of the name of a staging folder (.NAME.<hex>.tmp) or a retired one (.NAME.<hex>.old).
 _ENDING = re.compile(r"[0-9a-f]{32}\.(tmp|old)")
@@ -48,7 +49,7 @@ def restore_folder(system: FileSystem, target: str) -> bool:
     """Give the folder that was retired last its name back if `target` is missing or empty; returns whether it did."""
     if _has_content(system, target):
         return False
-    retired = left_over(system, os.path.dirname(target), os.path.basename(target), _RETIRED)
+    retired = _restorable(system, os.path.dirname(target), target)
     if not retired:
         return False
     system.rename(max(retired, key=lambda path: last_change(system, path)), target)
@@ -82,7 +83,7 @@ def swap_files(system: FileSystem, staging: str, target: str, *, last: str, name
 
 def restore_files(system: FileSystem, target: str, *, last: str, names: Collection[str]) -> bool:
     """Move the files back that an interrupted `swap_files` has retired; returns whether there were any."""
-    retired = left_over(system, target, os.path.basename(target), _RETIRED)
+    retired = _restorable(system, target, target)
     is_whole = status_at(system, os.path.join(target, last)) is not None
     # A swap is finished if both folders have their last file.
     interrupted = [path for path in retired if not (is_whole and status_at(system, os.path.join(path, last)))]
@@ -93,13 +94,15 @@ def restore_files(system: FileSystem, target: str, *, last: str, names: Collecti
     return True
 
 
-def discard(system: FileSystem, path: str, remove: Callable[[str], None]) -> None:
-    """Delete a folder with `remove`, a retired one under the name of a staging folder."""
+def discard(system: FileSystem, path: str, *, only_own: bool = False) -> None:
+    """Delete a folder, a retired one under the name of a staging folder. only_own: see `remove_folder`."""
     if path.endswith(_RETIRED) and status_at(system, path, follows_links=False):
         renamed = path.removesuffix(_RETIRED) + _STAGING
         system.rename(path, renamed)
         path = renamed
-    remove(path)
+    remove_folder(system, path, only_own=only_own)
+    with suppress(FileNotFoundError):  # another process removed the folder around it, too
+        system.sync_path(os.path.dirname(path))
 
 
 def left_over(system: FileSystem, folder: str, name: str, *endings: str) -> list[str]:
@@ -125,6 +128,17 @@ def last_change(system: FileSystem, path: str) -> float:
     """
     status = status_at(system, path, follows_links=False)
     return max(status.st_mtime, status.st_ctime) if status else float("inf")
+
+
+def _restorable(system: FileSystem, folder: str, target: str) -> list[str]:
+    """The retired folders of `target` in a folder, except for those of users who do not own that folder.
+
+    Such a user can have made one only to have it taken for the older model.
+    """
+    owners = {0, os.geteuid(), system.stat(folder).st_uid} if is_folder(system, folder) else set()
+    found = left_over(system, folder, os.path.basename(target), _RETIRED)
+    states = ((path, status_at(system, path, follows_links=False)) for path in found)
+    return [path for path, status in states if status and status.st_uid in owners]
 
 
 def _retired_path(folder: str, target: str) -> str:

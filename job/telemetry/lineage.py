@@ -26,6 +26,9 @@ _NAMESPACE: Final = "digit-job"
 _JOB: Final = "score"
 _FILES: Final = "file"
 
+# Of a line that is read to see whether it is an event; one names every input file.
+_MAX_EVENT_BYTES: Final = 256 << 20
+
 _Json = dict[str, Any]
 
 
@@ -64,17 +67,19 @@ class LineageFile:
         self._add("FAIL" if ending else "COMPLETE", facets)
 
     def _check(self) -> None:
-        if self._storage.stat(self.to) is None:
+        found = self._storage.stat(self.to)
+        if found is None or not found.size or self._storage.is_stream(self.to):
             return
-        first = self._storage.read(self.to).partition(b"\n")[0]
+        with self._storage.open(self.to) as file:
+            first = file.read(_MAX_EVENT_BYTES).partition(b"\n")[0]
         try:
-            is_event = not first or "eventType" in json.loads(first)
-        except (ValueError, TypeError):
-            is_event = False
-        if not is_event:
+            is_own = _is_own(json.loads(first))
+        except (ValueError, RecursionError):
+            is_own = False
+        if not is_own:
             raise UsageError(
-                f"{Flag.OPENLINEAGE} {self.to}: exists and does not hold OpenLineage events; choose another path "
-                "or delete it"
+                f"{Flag.OPENLINEAGE} {self.to}: exists and does not hold OpenLineage events of digit-job; choose "
+                "another path or delete it"
             )
 
     def _add(self, kind: str, run_facets: _Json) -> None:
@@ -103,8 +108,10 @@ class LineageFile:
                 "outputs": [self._output(each, rows.get(each.path)) for each in inputs],
             }
         )
+        # A stream has the earlier ones already.
+        events = self._events[-1:] if self._storage.is_stream(self.to) else self._events
         with self._storage.commit(self.to) as file:
-            file.writelines(json.dumps(event).encode() + b"\n" for event in self._events)
+            file.writelines(json.dumps(each).encode() + b"\n" for each in events)
 
     def _input(self, each: Input, rows: int | None) -> _Json:
         file = each.source.file
@@ -127,6 +134,12 @@ class LineageFile:
             "facets": {"schema": _facet("1-2-0/SchemaDatasetFacet", {"fields": fields})},
             **_if_known(rows, "outputFacets", "outputStatistics", facet),
         }
+
+
+def _is_own(first: Any) -> bool:
+    """Whether a document is an event as `LineageFile` writes it, of whatever version."""
+    keys = {"eventType", "eventTime", "producer", "schemaURL", "run", "job", "inputs", "outputs"}
+    return isinstance(first, dict) and set(first) == keys and str(first["producer"]).startswith("urn:digit-job:")
 
 
 def _facet(name: str, content: _Json) -> _Json:

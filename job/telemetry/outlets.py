@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from job._version import __version__
-from job.errors import DigitJobError, OutputOccupied, ResourceExhausted, StorageError
+from job.errors import DigitJobError, OutputOccupied, ResourceExhausted, StorageError, UsageError
+from job.flag_names import Flag
 from job.log import Event, event
 from job.report.words import many
 from job.score.plan import Part
 from job.settings import ScoreSettings, TelemetrySettings
-from job.storage import storage_at
+from job.storage import join, storage_at
 from job.telemetry.lineage import LineageFile
 from job.telemetry.progress import show_progress
 from job.telemetry.prometheus import MetricsFile, Pushgateway
@@ -87,7 +88,10 @@ class _Failures:
 def _outlets(
     recorder: Recorder, settings: ScoreSettings, telemetry: TelemetrySettings, failures: _Failures
 ) -> Iterator[Outlet]:
-    """The outlets that the user asked for."""
+    """The outlets that the user asked for. Raises UsageError for a file in the output folder or that is another's."""
+    for flag, location in ((Flag.METRICS_FILE, telemetry.metrics_file), (Flag.OPENLINEAGE, telemetry.openlineage)):
+        if location and _is_below(location, settings.output):
+            raise UsageError(f"{flag} {location}: is in the output folder, where only results belong; choose another")
     if telemetry.metrics_file:
         with failures.caught(telemetry.metrics_file):
             yield MetricsFile(storage_at(telemetry.metrics_file), telemetry.metrics_file, recorder)
@@ -105,6 +109,13 @@ def _outlets(
             lineage = LineageFile(storage, telemetry.openlineage, settings, recorder, telemetry.job_name)
             recorder.on_planned.append(lambda: _start(lineage, failures))
             yield lineage
+
+
+def _is_below(location: str, folder: str) -> bool:
+    """Whether a path is in a folder or the folder itself, through whatever links."""
+    storage = storage_at(location, folder)
+    path, above = (storage.real_path(storage.resolve(each)) for each in (location, folder))
+    return path == above or path.startswith(join(above, ""))
 
 
 def _start(lineage: LineageFile, failures: _Failures) -> None:

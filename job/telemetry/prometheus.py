@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LAST_SUCCESS: Final = "digit_job_last_success_timestamp_seconds"
+# Of every metrics file, by which it is known as one of this job's.
+_FIRST_LINE: Final = b"# HELP digit_job_rows Records by outcome.\n"
+_MAX_BYTES: Final = 1 << 20
 _JOB: Final = "digit-job"
 _RUN_CHARACTERS: Final = 16
 _TIMEOUT_S: Final = 5.0
@@ -48,17 +51,22 @@ class MetricsFile:
 
     def _read_last_success(self) -> float | None:
         """The Unix time of the last success, from the file that an earlier run wrote."""
-        if self._storage.stat(self.to) is None:
+        found = self._storage.stat(self.to)
+        if found is None or not found.size or self._storage.is_stream(self.to):
             return None
         from prometheus_client.parser import text_string_to_metric_families
 
+        refused = UsageError(
+            f"{Flag.METRICS_FILE} {self.to}: exists and is not a Prometheus metrics file of digit-job; choose another "
+            "path or delete it"
+        )
+        content = self._storage.read(self.to) if found.size <= _MAX_BYTES else b""
+        if not content.startswith(_FIRST_LINE):
+            raise refused
         try:
-            families = list(text_string_to_metric_families(self._storage.read(self.to).decode()))
+            families = list(text_string_to_metric_families(content.decode()))
         except ValueError as error:
-            raise UsageError(
-                f"{Flag.METRICS_FILE} {self.to}: exists and is not a Prometheus metrics file; choose another path "
-                "or delete it"
-            ) from error
+            raise refused from error
         times = [sample.value for family in families for sample in family.samples if sample.name == _LAST_SUCCESS]
         return times[0] if times else None
 

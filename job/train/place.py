@@ -39,6 +39,8 @@ def recover(storage: Storage, target: str) -> None:
 
 def refuse_occupied(storage: Storage, target: str) -> None:
     """Raises OutputOccupied unless the target is absent, an empty folder or a model folder with nothing else in it."""
+    if storage.is_stream(target):
+        raise OutputOccupied(f"{target}: is a pipe or a device, expected a new path; choose another {Flag.MODEL}")
     names = set(storage.list(target))
     foreign = names - _model_files(storage, target) if names else set()
     if storage.is_mount(target):

@@ -1,8 +1,10 @@
 """Temporary folders and files, for libraries such as Keras that read and write paths only.
 
-The free space is checked first, because some of them crash on a full disk.
+The free space is checked first, because some of them crash on a full disk. TensorFlow, besides, writes modules into the
+folder for temporary files and imports them, so that it gets one that no other user can write to.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +24,25 @@ _MARGIN_BYTES: Final = 4 * MIB
 # The weights, twice as many values of the optimizer, and the weights in a SavedModel's graph.
 _COPIES: Final = 4
 _PLACE: Final = "the folder for temporary files"
+
+
+@contextmanager
+def private_temporary_files() -> Iterator[None]:
+    """Put all temporary files of this process and of its children into a new folder (0700), deleted after the block.
+
+    Every command that imports TensorFlow runs in one. Raises ResourceExhausted and StorageError.
+    """
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    with scratch_folder() as folder:
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before[0]
+            if before[1] is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = before[1]
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.fit.tensorboard import tensorboard
 from job.train.judge.gate import Gate
 from job.train.place import commit_model, place_for, recover, refuse_occupied, staged_folder
+from job.train.scratch import private_temporary_files
 from job.train.train_settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _MAX_EPOCH_LINES: Final = 25
 _log = logging.getLogger(__name__)
 
 
+@private_temporary_files()
 def train(
     settings: TrainSettings,
     storage: Storage,

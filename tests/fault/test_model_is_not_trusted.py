@@ -53,13 +53,13 @@ class WatchedFileSystem(LocalFileSystem):
     def __init__(self):
         self.paths = []
 
-    def stat(self, path, *, follows_links=True):
+    def stat(self, path, **options):
         self.paths.append(path)
-        return super().stat(path, follows_links=follows_links)
+        return super().stat(path, **options)
 
-    def names(self, folder):
+    def names(self, folder, **options):
         self.paths.append(folder)
-        return super().names(folder)
+        return super().names(folder, **options)
 
     def open(self, path):
         self.paths.append(path)

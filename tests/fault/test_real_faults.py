@@ -118,7 +118,7 @@ class Failing(LocalFileSystem):
         self.step("open", path)
         return pa.PythonFile(_Read(path, self), "r") if self.verb == "read" else super().open(path)
 
-    def create(self, path):
+    def create(self, path, **_options):
         self.step("create", path)
         return _Written(path, self)
 
@@ -226,11 +226,11 @@ class Interfering(LocalFileSystem):
     def __init__(self, number, act):
         self._begun, self._number, self._act = itertools.count(), number, act
 
-    def create(self, path):
+    def create(self, path, **options):
         # The first file is run.json.
         if next(self._begun) == self._number:
             self._act()
-        return super().create(path)
+        return super().create(path, **options)
 
 
 def _shrink(path):

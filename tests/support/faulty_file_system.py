@@ -10,7 +10,7 @@ import pyarrow as pa
 from job.storage.filesystem import LocalFileSystem
 
 _COUNTED = (
-    "stat", "names", "make_folder", "sync_path", "rename", "exchange", "link", "unlink", "remove_folder",
+    "stat", "names", "open_folder", "make_folder", "sync_path", "rename", "exchange", "link", "unlink", "remove_folder",
 )  # fmt: skip
 
 
@@ -86,9 +86,13 @@ class FaultyFileSystem(LocalFileSystem):
         self.count("open", path)
         return pa.PythonFile(_Reading(path, self), "r")
 
-    def create(self, path):
+    def open_own(self, path):
+        self.count("open_own", path)
+        return super().open_own(path)
+
+    def create(self, path, *, mode=0o666):
         self.count("create", path)
-        return _Writing(path, self)
+        return _Writing(path, self, mode)
 
     def sync(self, file):
         self.count("sync", file.name)
@@ -124,8 +128,8 @@ class _Reading(io.FileIO):
 class _Writing(io.FileIO):
     """A file being written; every write counts."""
 
-    def __init__(self, path, system):
-        super().__init__(path, "xb")
+    def __init__(self, path, system, mode):
+        super().__init__(path, "xb", opener=lambda name, access: os.open(name, access, mode))
         self._system = system
 
     def write(self, content):

@@ -78,8 +78,8 @@ class PowerCut(FaultyFileSystem):
         left = self._tree.left(SURVIVALS[survival])
         return {path.removeprefix(start): content for path, content in left if path.startswith(start)}
 
-    def create(self, path):
-        file = super().create(path)
+    def create(self, path, **options):
+        file = super().create(path, **options)
         self._change({path: _Node(b"")})
         return file
 
@@ -109,12 +109,12 @@ class PowerCut(FaultyFileSystem):
             self._change({one: self._node(other), other: self._node(one)})
         return is_done
 
-    def unlink(self, path):
-        super().unlink(path)
+    def unlink(self, path, **options):
+        super().unlink(path, **options)
         self._change({path: None})
 
-    def remove_folder(self, path):
-        super().remove_folder(path)
+    def remove_folder(self, path, **options):
+        super().remove_folder(path, **options)
         self._change({path: None})
 
     def _node(self, path):

@@ -22,6 +22,7 @@ from job.train.export.formats import for_scoring, write_files
 from job.train.export.pixel_input import behind_pixels, probe_images
 from job.train.export.saved_network import load_network
 from job.train.judge.parity import FOREIGN, Parity, compare
+from job.train.scratch import private_temporary_files
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+@private_temporary_files()
 def convert(storage: Storage, found: FoundModel, folder: str, *, input_range: InputRange | None = None) -> None:
     """Write a model folder for a network from elsewhere; the same one always gives the same model digest.
 

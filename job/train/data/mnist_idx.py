@@ -6,16 +6,16 @@ any other: MNIST_DIR may name it.
 
 import hashlib
 import logging
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from isal import igzip
 
-from job.compiled.cache import user_folder
+from job.compiled.cache import make_folder, user_folder
 from job.contract import SIDE
 from job.errors import DataError, DigitJobError, NoInput, StorageError
 from job.read.idx import IMAGES_MAGIC, LABELS_MAGIC
@@ -74,7 +74,7 @@ def write_cache(train: Split, test: Split) -> None:
         return
     storage = LocalStorage()
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_folder(Path(folder))
         for stem, images in (("train", train), ("t10k", test)):
             for name, content in _idx(stem, images):
                 storage.write(join(folder, f"{name}.gz"), igzip.compress(content, _FASTEST))

@@ -6,7 +6,7 @@
 import io
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from job.errors import ModelInvalid
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     import keras
 
 
-def members_of(content: bytes, where: str) -> dict[str, bytes]:
-    """The members of a zip archive by name. where: its path, for errors. Raises ModelInvalid if it claims too much."""
+def members_of(content: bytes, names: Collection[str], where: str) -> dict[str, bytes]:
+    """Those members of a zip archive that have one of the names; all others are ignored.
+
+    where: its path, for errors. Raises ModelInvalid if it claims too much.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_expansion(sum(each.file_size for each in archive.infolist()), len(content), where)
-            return {each.filename: archive.read(each) for each in archive.infolist() if not each.is_dir()}
+            return {name: archive.read(name) for name in names if name in archive.namelist()}
     except (MemoryError, ModelInvalid):
         raise
     except Exception as error:  # besides zipfile's errors, each compression raises its own

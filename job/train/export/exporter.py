@@ -20,6 +20,7 @@ from job.train.export.saved_network import SampleImages, SavedNetwork, open_netw
 from job.train.export.tflite import to_int8, to_tflite
 from job.train.judge.parity import EXACT, FOREIGN, Parity, compare
 from job.train.place import recover, staged_folder
+from job.train.scratch import private_temporary_files
 from job.train.train_settings import ExportSettings
 
 _SUFFIXES: Final = {
@@ -37,6 +38,7 @@ class ExportResult:
     samples: SampleImages
 
 
+@private_temporary_files()
 def export(storage: Storage, settings: ExportSettings, *, mnist_dir: str | None) -> ExportResult:
     """Write a saved network in another format. mnist_dir: where to look for a model's data if it is gone.
 
@@ -86,6 +88,8 @@ def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *,
         raise OutputOccupied(
             f"{target}: is inside a model folder, whose card lists all of its files; choose another {Flag.OUTPUT}"
         )
+    if is_folder and storage.is_stream(target):
+        raise OutputOccupied(f"{target}: is a pipe or a device, expected a new path; choose another {Flag.OUTPUT}")
     names = storage.list(target)
     if storage.is_folder(target) and not (is_folder and (not names or GRAPH_NAME in names)):
         expected = "a SavedModel, an empty folder or a new path" if is_folder else "a file or a new path"
@@ -120,7 +124,7 @@ def _content(network: SavedNetwork, format_name: str, samples: SampleImages) -> 
 
 
 def _write_file(storage: Storage, target: str, content: bytes, *, is_overwriting: bool) -> None:
-    if is_overwriting:
+    if is_overwriting or storage.is_stream(target):
         with storage.commit(target) as file:
             file.write(content)
     elif not storage.create(target, content):

@@ -5,6 +5,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 INPUT_SHAPES: Final = ((PIXELS,), (SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE))
 _HDF5_NAME: Final = "model.h5"
+_WEIGHTS: Final = "model.weights.h5"
+_MEMBERS: Final = ("metadata.json", CONFIG_NAME, _WEIGHTS)
+# Of an older Keras 3.
+_OTHER_WEIGHTS: Final = "model.weights.npz"
 # Layers that are code of the model's author: Python's bytecode, and calls of any function of TensorFlow.
 _CODE: Final = frozenset({"Lambda", "TFOpLambda", "SlicingOpLambda"})
 _OLD_POLICY: Final = "Policy"
@@ -40,7 +45,9 @@ def load_foreign(content: bytes, path: str, kind: ModelKind = ModelKind.KERAS) -
     if kind is ModelKind.HDF5:
         _check_hdf5_file(content, path)
     else:
-        _check_archive(content, path)
+        content = _checked_archive(content, path)
+    # First, because it makes the folder for temporary files private.
+    import_keras()
     with scratch_folder(len(content)) as folder, ThreadPoolExecutor(1) as trial:
         local = folder / (_HDF5_NAME if kind is ModelKind.HDF5 else KERAS_NAME)
         local.write_bytes(content)
@@ -72,14 +79,21 @@ def check_shapes(model: "keras.Model", path: str) -> None:
         )
 
 
-def _check_archive(content: bytes, path: str) -> None:
-    members = members_of(content, path)
-    for name, member in members.items():
-        if name.endswith(".npz"):
-            raise ModelInvalid(f"{path}: has its weights in {name}, expected HDF5, as model.save of Keras 3 writes it")
-        if name.endswith(".h5"):
-            check_hdf5(member, path)
+def _checked_archive(content: bytes, path: str) -> bytes:
+    """A .keras file anew, of its three files alone: Keras unpacks folders of assets by the names that they bring."""
+    members = members_of(content, (*_MEMBERS, _OTHER_WEIGHTS), path)
+    if _OTHER_WEIGHTS in members:
+        raise ModelInvalid(
+            f"{path}: has its weights in {_OTHER_WEIGHTS}, expected HDF5, as model.save of Keras 3 writes it"
+        )
+    if _WEIGHTS in members:
+        check_hdf5(members[_WEIGHTS], path)
     _refuse_code(members.get(CONFIG_NAME, b""), path)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return file.getvalue()
 
 
 def _check_hdf5_file(content: bytes, path: str) -> None:

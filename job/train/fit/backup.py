@@ -7,21 +7,17 @@ the state of a network's random number generators, which dropout needs; it is sa
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from job.storage import translated_errors
 from job.train.backend import import_keras
-from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState
+from job.train.fit.checkpoint import BEST, METADATA, RANDOM, WEIGHTS, Checkpoint, Epoch, TrainingState
 from job.train.scratch import check_room, scratch_folder, size_of
 
 if TYPE_CHECKING:
     import keras
-
-
-_BEST: Final = "best.npz"
-_RANDOM: Final = "random.npz"
 
 
 @contextmanager
@@ -39,9 +35,12 @@ def backup(
 
         class Backup(import_keras().callbacks.BackupAndRestore):  # type: ignore[misc]  # untyped
             def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-                super().on_train_begin(logs)
-                if state is not None:
-                    saved = _unpack_arrays(state.files[_RANDOM])
+                if state is None:
+                    super().on_train_begin(logs)
+                    return
+                with checkpoint.restoring():
+                    super().on_train_begin(logs)
+                    saved = _unpack_arrays(state.files[RANDOM])
                     for variable, value in zip(_generator_states(self.model), saved, strict=True):
                         variable.assign(value)
 
@@ -49,15 +48,16 @@ def backup(
                 check_room(str(folder), size_of(self.model))
                 with translated_errors(str(folder)):
                     super().on_epoch_end(epoch, logs)
-                    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-                files[_RANDOM] = _pack_arrays([variable.numpy() for variable in _generator_states(self.model)])
+                    files = {name: (folder / name).read_bytes() for name in (WEIGHTS, METADATA)}
+                files[RANDOM] = _pack_arrays([variable.numpy() for variable in _generator_states(self.model)])
                 if stopping is not None:
-                    files[_BEST] = _pack_arrays(stopping.best_weights)
+                    files[BEST] = _pack_arrays(stopping.best_weights)
                 checkpoint.save(TrainingState(tuple(history), files))
 
-        for name, content in (state.files if state else {}).items():
+        if state is not None:
             with translated_errors(str(folder)):
-                (folder / name).write_bytes(content)
+                for name in (WEIGHTS, METADATA):
+                    (folder / name).write_bytes(state.files[name])
         yield Backup(str(folder), delete_checkpoint=False)
 
 
@@ -72,7 +72,7 @@ def early_stopping(patience: int, state: TrainingState | None) -> "keras.callbac
             losses = [epoch.validation_loss for epoch in state.history]
             self.best, self.best_epoch = min(losses), losses.index(min(losses))
             self.wait = len(losses) - 1 - self.best_epoch
-            self.best_weights = _unpack_arrays(state.files[_BEST])
+            self.best_weights = _unpack_arrays(state.files[BEST])
 
     return ResumableEarlyStopping("val_loss", patience=patience, restore_best_weights=True)
 

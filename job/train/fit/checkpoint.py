@@ -14,11 +14,21 @@ from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any, Final
 
-from job.errors import DigitJobError, ModelInvalid, OutputOccupied
+from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied
 from job.flag_names import Flag
+from job.model.bounds import MAX_FILE_BYTES
 from job.storage import Storage
 from job.train.place import beside
 
+# What a state can consist of: Keras's two files of a backup, the states of the random generators, and the weights of
+# the best epoch. Nothing else in a checkpoint is read.
+WEIGHTS: Final = "latest.weights.h5"
+METADATA: Final = "training_metadata.json"
+RANDOM: Final = "random.npz"
+BEST: Final = "best.npz"
+_STATE_FILES: Final[tuple[str, ...]] = (WEIGHTS, METADATA, RANDOM, BEST)
+# Only early stopping has best weights.
+_REQUIRED: Final = (WEIGHTS, METADATA, RANDOM)
 _RUN: Final = "run.json"
 _HISTORY: Final = "history.json"
 _DAMAGE: Final = (ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile)
@@ -47,14 +57,14 @@ def history_csv(history: Sequence[Epoch]) -> bytes:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A run's epochs so far, and the files that the trainer needs to continue, by name."""
+    """A run's epochs so far, and the files that the trainer needs to continue, by the names above."""
 
     history: tuple[Epoch, ...]
     files: dict[str, bytes]
 
 
 class Checkpoint:
-    """The file that holds a run's state."""
+    """The file that holds a run's state: readable by its user alone, refused if another user can have written it."""
 
     def __init__(self, storage: Storage, target: str, run: dict[str, Any]) -> None:
         """target: the model folder. run: JSON values of everything that decides the weights, by readable names."""
@@ -70,19 +80,35 @@ class Checkpoint:
     def load(self) -> TrainingState | None:
         """The state of an earlier part of the same run; None if there is no checkpoint.
 
-        Raises OutputOccupied, naming the differences, if it belongs to another run, and ModelInvalid if it is damaged.
+        Raises OutputOccupied, naming the differences, if it belongs to another run, and ModelInvalid if it is damaged
+        or another user can have written it.
         """
         if not self.exists:
             return None
         try:
-            run, history, files = _unpack(self._storage.read(self.path))
+            content = self._storage.read_own(self.path, max_bytes=MAX_FILE_BYTES)
+        except DataError as error:
+            raise ModelInvalid(f"{error}; train without {Flag.RESUME} to start over") from error
+        try:
+            run, history, files = _unpack(content)
             state = TrainingState(tuple(Epoch(**each) for each in history), files)
         except _DAMAGE as error:
-            raise ModelInvalid(
-                f"{self.path}: is damaged ({error!s:.100}); train without {Flag.RESUME} to start over"
-            ) from error
+            raise self._damaged(error) from error
         self._check_same_run(run)
         return state
+
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Raise ModelInvalid for whatever Keras or NumPy raise in the block, which restores a loaded state."""
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:  # HDF5, Keras and NumPy raise errors of many kinds for damage
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> ModelInvalid:
+        return ModelInvalid(f"{self.path}: is damaged ({error!s:.100}); train without {Flag.RESUME} to start over")
 
     def save(self, state: TrainingState) -> None:
         """Replace the saved state, atomically."""
@@ -95,7 +121,7 @@ class Checkpoint:
         with zipfile.ZipFile(archive_bytes, "w") as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
-        with self._storage.commit(self.path) as file:
+        with self._storage.commit(self.path, is_private=True) as file:
             file.write(archive_bytes.getvalue())
 
     def remove(self) -> None:
@@ -130,6 +156,14 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> str:
 
 def _unpack(content: bytes) -> tuple[dict[str, Any], Sequence[dict[str, Any]], dict[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    run, history = (json.loads(files.pop(name)) for name in (_RUN, _HISTORY))
+        expected = {*_REQUIRED, *archive.namelist()}
+        files = {name: _stored(archive, name) for name in _STATE_FILES if name in expected}
+        run, history = (json.loads(_stored(archive, name)) for name in (_RUN, _HISTORY))
     return dict(run), history, files
+
+
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member that is no larger than the archive: `save` compresses none."""
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
+    return archive.read(name)

@@ -21,6 +21,7 @@ from job.train.data.dataset import Dataset, load
 from job.train.fit import network
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
+from job.train.scratch import private_temporary_files
 from job.train.train_settings import TrainSettings, TuneSettings
 from job.train.tune.search_record import SearchRecord, Trial, as_text, ranked
 from job.train.tune.search_space import Oracle, Proposal, oracle_of
@@ -69,6 +70,7 @@ class TuneResult:
         ]
 
 
+@private_temporary_files()
 def tune(
     settings: TuneSettings, storage: Storage, *, mnist_dir: str | None, on_progress: Callable[[int, int], None]
 ) -> TuneResult:

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -128,6 +129,16 @@ def test_a_foreign_run_json_is_refused(output, tmp_path, content):
     (tmp_path / "out/_parts/run.json").write_text(content)
     with pytest.raises(OutputOccupied):
         claim(output)
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "_parts/run.json"])
+def test_a_pipe_is_not_waited_for(output, tmp_path, name):
+    """It is no file of a run."""
+    (tmp_path / "out/_parts").mkdir(parents=True)
+    os.mkfifo(tmp_path / "out" / name)
+    for is_overwriting in (False, True):
+        with pytest.raises(OutputOccupied):
+            claim(output, is_overwriting=is_overwriting)
 
 
 @pytest.mark.parametrize("name", ["_SUCCESS", "_parts/run.json"])

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from job.errors import ResourceExhausted, StorageError, UsageError
+from job.storage import LocalStorage
 from job.storage import local as module
+from job.storage.filesystem import LocalFileSystem
 
 
 def _names(folder):
@@ -373,10 +375,10 @@ def test_remove_a_folder_while_another_process_writes_to_it(storage, tmp_path, m
     _write(tmp_path / "folder/a")
     rmdir, late = os.rmdir, iter(("b", "sub/c"))
 
-    def meanwhile(folder):
+    def meanwhile(folder, **within):
         if name := next(late, None):
             _write(tmp_path / "folder" / name)
-        rmdir(folder)
+        rmdir(folder, **within)
 
     monkeypatch.setattr(os, "rmdir", meanwhile)
     storage.remove(str(tmp_path / "folder"))
@@ -397,14 +399,56 @@ def test_remove_a_folder_while_another_process_removes_it(storage, tmp_path, mon
     _write(tmp_path / "folder/sub/a")
     operation = getattr(os, step)
 
-    def beaten(folder):
+    def beaten(folder, **within):
         monkeypatch.undo()
         shutil.rmtree(tmp_path / "folder")
-        return operation(folder)
+        return operation(folder, **within)
 
     monkeypatch.setattr(os, step, beaten)
     storage.remove(str(tmp_path / "folder"))
     assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", ["listdir", "stat", "open"])
+def test_removing_a_folder_never_follows_a_link(storage, tmp_path, monkeypatch, step):
+    """Another user puts one in the place of a folder at the worst moment; what it leads to stays."""
+    _write(tmp_path / "folder/sub/a")
+    _write(tmp_path / "precious/a")
+    operation, was_swapped = getattr(os, step), []
+
+    def swapped_before(place, *others, **named):
+        if str(place).endswith("sub") and not was_swapped:
+            was_swapped.append(place)
+            shutil.move(tmp_path / "folder/sub", tmp_path / "elsewhere")
+            (tmp_path / "folder/sub").symlink_to(tmp_path / "precious")
+        return operation(place, *others, **named)
+
+    def swapped_after(place, *others, **named):
+        result = operation(place, *others, **named)
+        if isinstance(result, os.stat_result):
+            swapped_before(place, *others, **named)
+        return result
+
+    monkeypatch.setattr(os, step, swapped_after if step == "stat" else swapped_before)
+    storage.remove(str(tmp_path / "folder"))
+    monkeypatch.undo()
+    assert _names(tmp_path / "precious") == ["a"]
+    assert "folder" not in _names(tmp_path)
+
+
+def test_a_folder_that_is_moved_while_it_is_removed(tmp_path):
+    """The way up leads to another folder, in which nothing is removed."""
+    _write(tmp_path / "folder/sub/a")
+    _write(tmp_path / "precious/folder/b")
+
+    class Moving(LocalFileSystem):
+        def unlink(self, path, *, within=None):
+            super().unlink(path, within=within)
+            shutil.move(tmp_path / "folder/sub", tmp_path / "precious/sub")
+
+    with pytest.raises(StorageError):
+        LocalStorage(Moving()).remove(str(tmp_path / "folder"))
+    assert sorted(_names(tmp_path / "precious")) == ["folder", "folder/b", "sub"]
 
 
 # Creating

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from support.faulty_file_system import Dead, FaultyFileSystem, die, with_error
+from support.neighbours import OTHER_USER, only_as_root
 
 from job.errors import StorageError
 from job.storage import LocalStorage
@@ -234,11 +235,39 @@ def test_an_old_folder_without_successor_is_kept_at_any_age(storage, tmp_path, m
     assert _content(tmp_path / "mine") == OLD
 
 
+@only_as_root
+@pytest.mark.parametrize("what", ["", "card", "sub"])
+def test_leftovers_of_another_user_stay(storage, tmp_path, monkeypatch, what):
+    """Whether the folder belongs to another user or something in it does."""
+    folder = tmp_path / f".mine.{CODE}.old"
+    _write(folder, OLD)
+    (folder / "sub").mkdir()
+    _write(tmp_path / "mine", NEW)
+    os.chown(folder / what, OTHER_USER, -1)
+    now = time.time
+    monkeypatch.setattr(module.time, "time", lambda: now() + 2 * DAY)
+    assert not storage.recover_folder(str(tmp_path / "mine"))
+    assert (folder if not what else folder.with_suffix(".tmp") / what).exists()
+
+
+@only_as_root
+@pytest.mark.parametrize("kind", [ByFolder, ByFile])
+def test_the_retired_folder_of_another_user_is_not_restored(storage, tmp_path, kind):
+    """It would be a model of theirs; unless the folder around it is theirs, too."""
+    around = tmp_path if kind is ByFolder else tmp_path / "model"
+    retired = around / f".model.{CODE}.old"
+    _write(retired, OLD)
+    os.chown(retired, OTHER_USER, -1)
+    assert not kind.recover(storage, tmp_path)
+    os.chown(around, OTHER_USER, -1)
+    assert kind.recover(storage, tmp_path)
+
+
 def test_leftovers_that_cannot_be_deleted_do_no_harm(tmp_path, monkeypatch):
     """The next run tries again."""
 
     class Failing(LocalFileSystem):
-        def unlink(self, _path):
+        def unlink(self, _path, **_options):
             raise OSError(errno.EACCES, "no")
 
     _write(tmp_path / f".mine.{CODE}.tmp", OLD)

@@ -144,3 +144,33 @@ def test_another_kind_of_file_is_not_overwritten(tmp_path, model, digits):
         score_observed(path, tmp_path / "out", model, telemetry=TelemetrySettings(openlineage=str(path)))
     assert path.read_bytes() == before
     assert not (tmp_path / "out").exists()
+
+
+EVENT = dict.fromkeys(
+    ["eventType", "eventTime", "producer", "schemaURL", "run", "job", "inputs", "outputs"], "urn:digit-job:0.1"
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\nsettings", b'["eventType"]', b'"eventType"', b'{"eventType": "COMPLETE"}', b"[" * 100_000,
+        json.dumps({**EVENT, "producer": "https://airflow"}).encode(), json.dumps({**EVENT, "more": 1}).encode(),
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_a_file_that_only_looks_like_events_is_not_overwritten(tmp_path, model, digits, content):
+    """Those of other programs neither."""
+    path = write_csv(tmp_path / "a.csv", digits)
+    (tmp_path / "events").write_bytes(content)
+    with pytest.raises(UsageError, match="exists and does not hold OpenLineage events of digit-job"):
+        score_observed(path, tmp_path / "out", model, telemetry=TelemetrySettings(openlineage=f"{tmp_path}/events"))
+    assert (tmp_path / "events").read_bytes() == content
+
+
+def test_a_stream_gets_each_event_once(tmp_path, model, digits, capfd):
+    """As `--openlineage /dev/stdout` does; a file is replaced by all of them."""
+    path = write_csv(tmp_path / "a.csv", digits)
+    score_observed(path, tmp_path / "out", model, telemetry=TelemetrySettings(openlineage="/dev/stdout"))
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    assert [json.loads(line)["eventType"] for line in lines] == ["START", "COMPLETE"]

@@ -30,6 +30,17 @@ def test_the_log_has_an_event_for_start_plan_and_each_part(tmp_path, model, sour
     assert sorted(committed) == list(range(parts))
 
 
+@pytest.mark.parametrize("name", ["report.json", "_SUCCESS", "m.prom", "predictions/m.prom", "", "../link/m.prom"])
+def test_telemetry_never_goes_into_the_output_folder(tmp_path, model, source, name):
+    """It would replace a result, or be taken for one."""
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    path = f"{tmp_path}/out/{name}"
+    for asked in (TelemetrySettings(metrics_file=path), TelemetrySettings(openlineage=path)):
+        with pytest.raises(UsageError, match="is in the output folder, where only results belong"):
+            score_observed(source, tmp_path / "out", model, telemetry=asked)
+    assert not (tmp_path / "out").exists()
+
+
 def _asked(tmp_path, source, **more):
     """A metrics file and lineage events below a file, where neither can be written, and the same where they can."""
     return [

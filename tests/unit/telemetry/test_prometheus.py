@@ -89,6 +89,25 @@ def test_another_kind_of_file_is_not_overwritten(tmp_path, model, source):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"port 5432\n", b"name 5432", b"\n", b"# HELP other Metrics.\nother 1\n", b" # HELP digit_job_rows Records\n"],
+)
+def test_a_file_that_only_looks_like_metrics_is_not_overwritten(tmp_path, model, source, content):
+    """Many configurations are lines of a name and a number; so the first line must be the job's own."""
+    (tmp_path / "settings").write_bytes(content)
+    with pytest.raises(UsageError, match="settings: exists and is not a Prometheus metrics file of digit-job"):
+        score_observed(source, tmp_path / "out", model, telemetry=TelemetrySettings(str(tmp_path / "settings")))
+    assert (tmp_path / "settings").read_bytes() == content
+
+
+def test_an_empty_file_is_replaced(tmp_path, model, source):
+    """As `mktemp` makes one: nothing is lost."""
+    (tmp_path / "m.prom").touch()
+    score_observed(source, tmp_path / "out", model, telemetry=TelemetrySettings(str(tmp_path / "m.prom")))
+    assert (LAST_SUCCESS,) in metrics((tmp_path / "m.prom").read_text())
+
+
 @contextmanager
 def gateway(status):
     """A server that answers every request with a status; yields its URL and the requests."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.files import write_csv
 from support.models import write_model
+from support.neighbours import only_as_root
 
 from job.errors import ModelInvalid, OutputOccupied, StorageError
 from job.model.bundle import mark, open_bundle
@@ -92,6 +93,16 @@ def test_only_model_folders_are_replaced(storage, tmp_path, occupy):
     with pytest.raises(OutputOccupied, match="expected a model folder"):
         train(settings, storage, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
     assert {path: path.read_bytes() for path in before} == before
+
+
+@only_as_root
+def test_a_device_is_refused(storage, tmp_path):
+    """Before any work: the folder would take its place."""
+    os.mknod(tmp_path / "null", 0o666 | 0o020000, os.makedev(1, 3))
+    with pytest.raises(
+        OutputOccupied, match="null: is a pipe or a device, expected a new path; choose another --model"
+    ):
+        refuse_occupied(storage, str(tmp_path / "null"))
 
 
 def test_absent_and_empty_folders_and_model_folders_are_free(storage, tmp_path, trained):

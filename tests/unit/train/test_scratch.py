@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from types import SimpleNamespace
 
@@ -6,7 +9,11 @@ import pytest
 
 from job.errors import ResourceExhausted, StorageError
 from job.settings import MIB
-from job.train.scratch import check_room, scratch_file, scratch_folder
+from job.train.card.foreign_model import convert
+from job.train.export.exporter import export
+from job.train.scratch import check_room, private_temporary_files, scratch_file, scratch_folder
+from job.train.training import train
+from job.train.tune.search import tune
 
 
 @pytest.fixture
@@ -52,3 +59,50 @@ def test_a_missing_temporary_folder_is_a_storage_error(tmp_path, monkeypatch):
         pass
     with pytest.raises(StorageError, match="the folder for temporary files"):
         scratch_file()
+
+
+@pytest.mark.parametrize("variable", [None, "/set/by/the/user"])
+def test_temporary_files_are_private_in_the_block(monkeypatch, tmp_path, variable):
+    """Those of Python, of other libraries, and of other processes; and only in the block."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TMPDIR", raising=False)
+    if variable:
+        monkeypatch.setenv("TMPDIR", variable)
+    with private_temporary_files():
+        (folder,) = tmp_path.iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
+        code = "import tempfile; print(tempfile.gettempdir())"
+        elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert tempfile.gettempdir() == os.environ["TMPDIR"] == elsewhere.strip() == str(folder)
+        (folder / "left").write_text("over")
+    assert (tempfile.gettempdir(), os.environ.get("TMPDIR")) == (str(tmp_path), variable)
+    assert not list(tmp_path.iterdir())
+
+
+class _Looked(Exception):
+    """Raised where a command begins its work."""
+
+
+class _Watched:
+    """Settings, a storage and a model that raise the temporary folder's mode when they are first used."""
+
+    def __getattr__(self, name):
+        raise _Looked(os.stat(tempfile.gettempdir()).st_mode & 0o777)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda it: train(it, it, mnist_dir=None, on_text=print, on_batch=print),
+        lambda it: tune(it, it, mnist_dir=None, on_progress=print),
+        lambda it: export(it, it, mnist_dir=None),
+        lambda it: convert(it, it, "folder"),
+    ],
+    ids=["train", "tune", "export", "convert"],
+)
+def test_a_command_that_imports_tensorflow_has_private_temporary_files(command, monkeypatch, tmp_path):
+    """TensorFlow writes modules to the folder for temporary files, and imports them with what lies beside them."""
+    tmp_path.chmod(0o777)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(_Looked, match=str(0o700)):
+        command(_Watched())

@@ -20,6 +20,7 @@ from job.model.model_kind import ModelKind, find_model
 from job.model.reference_digits import reference_digits
 from job.train.backend import import_keras
 from job.train.card.foreign_model import convert
+from job.train.export.foreign import _checked_archive
 
 
 def _trained_stack(layers, trained_in, shape=(784,), activation="softmax"):
@@ -285,6 +286,16 @@ def test_no_code_that_a_keras_file_names_is_run(storage, tmp_path, layers):
         assert "\n" not in str(error.value)
     assert not sprung.exists()
     assert not (tmp_path / "model").exists()
+
+
+def test_keras_gets_only_the_three_files_of_a_network(tmp_path, layers):
+    """It would unpack `assets` by the names that the file brings."""
+    path = tmp_path / "mine.keras"
+    import_keras().Sequential([layers.Input((784,)), layers.Dense(10)]).save(path)
+    more = {"assets/../../planted": b"x", str(tmp_path / "planted"): b"x"}
+    content = _checked_archive(_repacked(path, lambda members: members.update(more)), "m")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
 
 
 def test_keras_files_are_opened_in_one_place_and_in_safe_mode():
