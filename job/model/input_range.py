@@ -62,14 +62,17 @@ _STEPS: Final = {
 # Measured with 48 networks (two epochs on 20,000 of MNIST's images, with Adam and SGD; dense layers, convolutions,
 # batch normalisation, sigmoid, tanh): in its own range, a network classifies 70 to 97 % of the reference digits right,
 # its best temperature (Guo and others 2017) is 0.6 to 1.2, and for bytes up to 7, because those networks are too sure;
-# fed with bytes, others have 60 to 240. With these limits the range of 24 is found, and that of none mistaken; the rest
+# fed with bytes, others have 60 to 240. With these limits the range of 22 is found, and that of none mistaken; the rest
 # are trained too poorly, have only one layer, or activations that saturate.
 _MIN_ACCURACY: Final = 0.5
 # Of a network that classifies little in one range, and by chance in the others.
 _MIN_POOR_ACCURACY: Final = 0.35
 _MIN_POOR_RATIO: Final = 2
-_MIN_TEMPERATURE: Final = 0.4
-_MAX_TEMPERATURE: Final = 1.8
+_MIN_TEMPERATURE: Final = 0.55
+_MAX_TEMPERATURE: Final = 12.0
+# Of a network that is too sure after many epochs, but right; a poor one may as well be fed a 255th of what it expects.
+_MAX_TEMPERATURE_OF_POOR: Final = 1.8
+_MAX_LOSS_OF_SURE: Final = 0.9
 _MAX_TEMPERATURE_OF_BYTES: Final = 40.0
 _MIN_RATIO: Final = 1.4
 # In its own range, a network classifies about as many digits right as in any other.
@@ -130,7 +133,8 @@ class Evidence:
             return False
         if input_range is InputRange.BYTES:
             return self.temperature <= _MAX_TEMPERATURE_OF_BYTES
-        return self.temperature <= _MAX_TEMPERATURE and self.loss < _MAX_LOSS
+        is_good = self.loss <= _MAX_LOSS_OF_SURE
+        return self.temperature <= (_MAX_TEMPERATURE if is_good else _MAX_TEMPERATURE_OF_POOR) and self.loss < _MAX_LOSS
 
 
 def evidence_of(outputs: _Floats, labels: Labels) -> Evidence:
