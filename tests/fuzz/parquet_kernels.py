@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from support.guarded_memory import SIDES, guarded_array, guarded_bytes
-from support.parquet_file import one_column_file, varint
+from support.parquet_file import one_column_file
 
 from fuzz.interpreted import Memory, interpreted
 from job.compiled.machine_code import kernel
@@ -129,9 +129,19 @@ def _by_arrow(chunk, rows, width, *, is_snappy, has_levels):
         return None
 
 
+def _announced(packed):
+    """The length at the start of compressed data: a varint, perhaps of more bytes than it takes; None if it is cut."""
+    value = 0
+    for place, byte in enumerate(packed[:5]):
+        value |= (byte & 127) << (7 * place)
+        if byte < 128:
+            return value
+    return None
+
+
 def _unpacked_by_arrow(packed, expected):
     """The plain data; None if Arrow refuses it, or if it does not begin with the length `expected`."""
-    if not packed.startswith(varint(expected)):
+    if _announced(packed) != expected:
         return None
     try:
         return pa.decompress(packed, expected, "snappy", asbytes=True)
