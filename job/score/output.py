@@ -16,12 +16,10 @@ from job.documents.parts_json import RunClaim
 from job.errors import OutputOccupied, StorageError
 from job.flag_names import Flag
 from job.score.plan import Part, Plan, parts_of_shard
-from job.score.vouching import unvouched
 from job.settings import Shard
 from job.storage import Storage, join
 
-# The manifest last: it vouches for the others, should their removal be interrupted.
-_RESULTS: Final = ("report.json", "report.html", "predictions", "rejects", "_FAILED", "_SUCCESS", "manifest.json")
+_RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_FAILED", "_SUCCESS")
 _OWN_NAMES: Final = ("_parts", *_RESULTS)
 # mkfs creates it in every new volume.
 _IGNORED: Final = ("lost+found",)
@@ -73,8 +71,7 @@ class Output:
         """Claim the folder for the run of `plan`, to begin or to resume it.
 
         arithmetic: of the model, here. Raises OutputOccupied if the folder contains anything else, or the same run
-        computed by other arithmetic, and `is_overwriting` is false; or if it is true, and no run has written what it
-        would remove.
+        computed by other arithmetic, and `is_overwriting` is false.
         """
         run: RunClaim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes, "arithmetic": arithmetic}
         return Claim(self._storage, self, plan, run, is_overwriting=is_overwriting)
@@ -108,9 +105,7 @@ class Output:
 
 
 class Claim:
-    """A run's right to write to an output folder.
-
-    state: what remained to be done when it was made. removed: the results of another run that it has removed.
+    """A run's right to write to an output folder. state: what remained to be done when it was made.
 
     An identical run (same fingerprint, part size and arithmetic) in another process can hold the same claim at the same
     time.
@@ -119,7 +114,6 @@ class Claim:
     def __init__(self, storage: Storage, output: Output, plan: Plan, run: RunClaim, *, is_overwriting: bool) -> None:
         self._storage = storage
         self._run = run
-        self.removed: list[str] = []
         self.output = output
         self.plan = plan
         self.state = self._acquire(is_overwriting=is_overwriting)
@@ -230,38 +224,19 @@ class Claim:
             return ClaimState.RESUME
         # Another run may have started and finished since the folder was listed. From here on none can write to it.
         if is_overwriting:
-            for name in self._own_names():
-                if name in _RESULTS:
-                    # Nor can this one, once another has claimed the folder since: those are its results.
-                    self.check()
-                    self._storage.remove(self.output.path(name))
+            self._remove(_RESULTS)
         elif (found := [name for name in self.output.names() if name != "_parts"]) and not _is_being_gathered(found):
             self.remove_parts()
             raise self._occupied(f"is not empty any more ({', '.join(found[:3])})")
         return ClaimState.BEGIN
 
     def _clear(self) -> None:
-        """Remove the output of another run. Raises OutputOccupied if anything in it was not written by a run.
+        """Remove the output of another run.
 
         `_SUCCESS` first, because the rest is incomplete from then on. Then the parts, and with them run.json, without
         which a run that is still at work commits nothing more. Then what it has committed.
         """
-        # Asked again, because another run may have claimed the folder while the files were looked at.
-        if self._foreign() and (foreign := self._foreign()):
-            raise OutputOccupied(
-                f"{self.output.path(foreign)}: was not written by a run, as far as manifest.json and _parts/run.json "
-                f"say, so {Flag.OVERWRITE} does not remove it; move it, or choose another {Flag.OUTPUT}"
-            )
-        self.removed = self._own_names()
         self._remove(("_SUCCESS", "_parts", *_RESULTS))
-
-    def _foreign(self) -> str | None:
-        """The first file among the results that no run has written."""
-        return next(unvouched(self._storage, self.output.folder, self._own_names()), None)
-
-    def _own_names(self) -> list[str]:
-        present = self.output.names()
-        return [name for name in _OWN_NAMES if name in present]
 
     def _remove(self, names: Sequence[str]) -> None:
         for name in names:

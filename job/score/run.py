@@ -115,17 +115,7 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
 def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output = Output(storage, settings.output)
     plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
-    model = storage.resolve(settings.model_name or settings.model)
-    if settings.is_overwriting and output.holds(model):
-        raise OutputOccupied(
-            f"{model}: {Flag.OVERWRITE} would remove the model with the results in {output.folder}; move the model, or "
-            f"choose another {Flag.OUTPUT}"
-        )
-    claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
-    if claim.removed:
-        replaced = event(Event.REPLACED, output=output.folder, removed=claim.removed)
-        _log.info("%s: removed another run's %s", output.folder, ", ".join(claim.removed), extra=replaced)
-    return claim
+    return output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
 
 
 def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None:

@@ -149,12 +149,7 @@ def test_a_run_that_overwrites_begins_meanwhile_and_dies(runs, output, disturbed
     ):
         found = stable_files(output)
         assert "_SUCCESS" not in found
-        if found.keys() == {"predictions/both.csv"}:
-            # The first run took run.json for its own, and removed it: nothing says any more who wrote this file.
-            with pytest.raises(OutputOccupied, match=r"predictions/both\.csv: was not written by a run"):
-                other.into(output, is_overwriting=True)
-        else:
-            other.finishes(output, seen)
+        other.finishes(output, seen)
 
 
 def test_both_runs_overwrite_other_output(runs, tmp_path, output, disturbed, model):
