@@ -51,6 +51,7 @@ in a shell; repeating the command continues from the committed parts.
 | `JOB_COMPLETION_INDEX` | The default of `--shard-index`; Kubernetes sets it in an Indexed Job. |
 | `DIGIT_JOB_TERMINATION_LOG` | The file for the [termination message][message]; default `/dev/termination-log`. |
 | `DIGIT_JOB_CODE_CACHE` | `off`: keep no compiled code in the cache folder and use none from there, as in the image. |
+| `TMPDIR` | Where commands that need TensorFlow make a private folder for temporary files; default `/tmp`. |
 | `XDG_CACHE_HOME` | The parent of the cache folder `digit-job`; default `~/.cache`. |
 | `NO_COLOR` | Set to anything: no colours (<https://no-color.org>). |
 

@@ -58,7 +58,7 @@ def test_a_model_that_is_not_significantly_worse_passes(storage, model, labelled
 
 def test_a_model_to_compare_with_is_opened_before_any_work(storage, tmp_path):
     """A folder that is not a model is refused at once, not after training."""
-    with pytest.raises(ModelInvalid, match="is not a model folder"):
+    with pytest.raises(ModelInvalid, match="is an empty folder"):
         Gate(storage, None, str(tmp_path))
 
 
