@@ -5,6 +5,7 @@ images; `labels` turns labels into digits. A format opens its files as an `OpenT
 """
 
 import functools
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -212,8 +213,10 @@ def _first_numbers(table: OpenTable, columns: Columns) -> Iterator[npt.NDArray[A
         return
     # From the centre of the images, where there is ink, so that a few columns usually settle the scale.
     outwards = sorted(range(PIXELS), key=lambda pixel: abs(pixel - _CENTRE))
-    for start in range(0, PIXELS, SIDE):
-        names = [columns.pixels[pixel] for pixel in outwards[start : start + SIDE]]
+    # The first one alone: a page of each column is decoded, and takes up to a megabyte.
+    starts = [0, *range(1, PIXELS, SIDE), PIXELS]
+    for start, stop in itertools.pairwise(starts):
+        names = [columns.pixels[pixel] for pixel in outwards[start:stop]]
         for records in _first_batches(table, names, _PROBED_ROWS):
             yield from (numbers_in(column, is_image=False) for column in records.columns)
 
