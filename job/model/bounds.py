@@ -1,4 +1,4 @@
-"""How large a network may be. A file that claims more is refused before memory is taken for it.
+"""How large a network may be. A file that claims more is refused before memory is allocated for it.
 
 `bundle`, `dense` and `onnx_file` check what the scorer runs, `train.export.claims` what is converted.
 """

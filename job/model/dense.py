@@ -104,7 +104,7 @@ def _arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
 
 
 def _array(content: bytes) -> npt.NDArray[Any]:
-    """The array of an .npy file. Raises one of `_DAMAGE`, before any memory is taken for it."""
+    """The array of an .npy file. Raises one of `_DAMAGE` before it allocates memory."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
@@ -197,7 +197,7 @@ def _exponentiate(values: _Floats) -> None:
     series *= values
     values += series
     values += np.float32(1)
-    # 2**power as the bits of a float: its exponent, and nothing else. A probability that is no number stays one.
+    # 2**power as the bits of a float: its exponent, and nothing else. NaN stays NaN.
     with np.errstate(invalid="ignore"):
         exponents = powers.astype(np.int32)
     exponents += 127

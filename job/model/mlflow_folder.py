@@ -25,7 +25,7 @@ def model_in_mlflow(storage: Storage, folder: str) -> str:
     path = join(folder, MLFLOW_NAME)
     found = storage.stat(path)
     if found is None or found.size > _MAX_BYTES:
-        raise ModelInvalid(f"{path}: is no description of an MLflow model")
+        raise ModelInvalid(f"{path}: does not describe an MLflow model")
     flavours = _flavours(storage.read(path).decode(errors="replace"))
     for name in _FLAVOURS:
         for place in _places(flavours.get(name)):

@@ -1,7 +1,7 @@
 """What a model is that somebody names with `--model`, by its content: one of the kinds that can be scored with, or not.
 
 Reads the first bytes of a file, the members of an archive, and the names in a folder. `train.plain_model` converts what
-is no model folder. What cannot be used gets a sentence that says what it is and what to save instead.
+is not a model folder. For what cannot be used, the error says what it is and what to save instead.
 """
 
 import io
@@ -184,7 +184,7 @@ def _sentence_about_folder(names: Collection[str]) -> str | None:
     if any(name.endswith(".index") for name in visible):
         return f"is a TensorFlow checkpoint: weights without an architecture; {_SAVE_KERAS}"
     if models:
-        return f"is no model folder, and holds {models[0]!r}; name that file"
+        return f"is not a model folder, but holds {models[0]!r}; name that file"
     if any(name.endswith((".safetensors", "pytorch_model.bin")) for name in visible):
         return f"is a folder of weights without an architecture, as Hugging Face's; {_EXPORT_ONNX}"
     return None

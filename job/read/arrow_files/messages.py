@@ -81,7 +81,9 @@ def stream_messages(file: pa.NativeFile) -> list[Message]:
 def _message_at(file: pa.NativeFile, offset: int) -> Message:
     prefix = _read(file, offset, _PREFIX_BYTES)
     if not prefix.startswith(_CONTINUATION):
-        raise DamagedMessage(f"there is no message at byte {offset}; Arrow before 0.15 wrote none that can be read")
+        raise DamagedMessage(
+            f"no message begins at byte {offset}; files that Arrow wrote before version 0.15 cannot be read"
+        )
     (metadata_bytes,) = struct.unpack_from("<i", prefix, 4)
     if not 0 < metadata_bytes <= _MAX_METADATA_BYTES:
         raise DamagedMessage(f"the message at byte {offset} has {metadata_bytes} bytes of metadata")

@@ -64,7 +64,7 @@ class _Line:
 def find_table(head: bytes, where: str) -> Preamble:
     """Find the header or first record in a file's first bytes. `where` names the file in errors and in the log.
 
-    Raises LayoutError for text that is no table of digits, such as JSON.
+    Raises LayoutError for text other than a table of digits, such as JSON.
     """
     start = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
     declared = DECLARED.match(head, start)

@@ -30,7 +30,7 @@ class Layout:
     is_aligned: runs of the delimiter, a space, separate two fields.
     encoding: of text that is not ASCII.
     cell: the field that holds a whole image as text; fields are counted with its 784 numbers in its place. None if
-        there is no such field.
+        each pixel has a field.
     settings: the user's choices, by which a header inside the file is understood in the same way.
     """
 

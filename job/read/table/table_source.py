@@ -7,6 +7,7 @@ images; `labels` turns labels into digits. A format opens its files as an `OpenT
 import functools
 import itertools
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ _log = logging.getLogger(__name__)
 _PROBED_ROWS: Final = 1000
 _PROBED_CELLS: Final = 20
 _CENTRE: Final = PIXELS // 2 + SIDE // 2
-# A list of text with fewer values is no image with some pixels missing.
+# A list of text with fewer values is something else than an image with some pixels missing.
 _MIN_LISTED: Final = 196
 
 # How many rows to turn into images at once: as many as keep a column's numbers in the processor's cache.
@@ -45,7 +46,7 @@ _SLICE_BYTES: Final = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)
-class TableSource:
+class TableSource(ABC):
     """A table whose columns are known. A range is [first group, last group + 1).
 
     group_name: what the format calls a group. group_bytes, group_rows: the uncompressed size and the rows of each
@@ -92,9 +93,9 @@ class TableSource:
             filled += size
         return [*ranges, (start, len(self.group_bytes))]
 
+    @abstractmethod
     def opened(self, storage: Storage) -> AbstractContextManager[OpenTable]:
         """The file, opened; what Arrow raises meanwhile becomes DataError, InputChanged or StorageError."""
-        raise NotImplementedError
 
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The rows of a run of groups."""

@@ -127,7 +127,7 @@ def test_model_folders_are_model_folders(storage, tmp_path):
         ({"model.json": {"format": "layers-model", "weightsManifest": []}}, "is a TensorFlow.js model"),
         ({"model.json": {"class_name": "Sequential", "config": {}}}, "is a Keras architecture without weights"),
         ({"ckpt-1.index": "", "checkpoint": ""}, "is a TensorFlow checkpoint: weights without an architecture"),
-        ({"best.keras": "", "notes.txt": ""}, "is no model folder, and holds 'best.keras'; name that file"),
+        ({"best.keras": "", "notes.txt": ""}, "is not a model folder, but holds 'best.keras'; name that file"),
         ({"config.json": {}, "model.safetensors": ""}, "is a folder of weights without an architecture"),
         ({"MLmodel": "flavors:\n  sklearn:\n    pickled_model: model.pkl\n"}, "holds no Keras or ONNX model"),
     ],

@@ -225,7 +225,7 @@ def test_truncated_files(opened, storage, tmp_path, write, share):
 def test_arrow_of_before_2019(opened, tmp_path):
     """Its messages have no mark."""
     path = write_file(tmp_path / "a.arrow", grid(), options=pa.ipc.IpcWriteOptions(use_legacy_format=True))
-    with pytest.raises(DataError, match=r"there is no message at byte .*; Arrow before 0.15"):
+    with pytest.raises(DataError, match=r"no message begins at byte .*; files that Arrow wrote before version 0.15"):
         opened(path)
 
 
