@@ -53,6 +53,27 @@ def test_two_ranges_that_do_as_well_decide_nothing():
     assert decide({InputRange.UNIT: good, InputRange.BYTES: Evidence(0.9, 1.0, 0.9)}) is InputRange.UNIT
 
 
+def test_standardized_pixels_are_not_mistaken_for_others_that_differ_little():
+    """Networks for -1 to 1 may do a little better with standardized pixels than with their own."""
+    standard = Evidence(0.9, 1.0, 0.3)
+    for accuracy, found in ((0.7, None), (0.5, InputRange.STANDARD)):
+        symmetric = Evidence(accuracy, 1.4, 0.6)
+        assert decide({InputRange.STANDARD: standard, InputRange.SYMMETRIC: symmetric}) is found
+
+
+def test_a_range_in_which_fewer_digits_are_right_than_in_another_is_not_taken():
+    """However sure or unsure the network is in the other one; as with one layer, trained on bytes."""
+    standard, other = Evidence(0.51, 0.7, 1.3), Evidence(0.69, 100.0, 16.0)
+    assert decide({InputRange.STANDARD: standard, InputRange.BYTES: other}) is None
+
+
+def test_too_sure_is_forgiven_where_the_digits_are_right():
+    """After many epochs; a network of one layer for bytes looks alike in 0 to 1, but for its loss."""
+    fed_bytes = Evidence(0.77, 739.0, 276.0)
+    assert decide({InputRange.UNIT: Evidence(0.9, 2.9, 0.32), InputRange.BYTES: fed_bytes}) is InputRange.UNIT
+    assert decide({InputRange.UNIT: Evidence(0.77, 2.9, 1.19), InputRange.BYTES: fed_bytes}) is None
+
+
 def test_a_poor_network_is_evidence_if_it_does_by_chance_in_all_other_ranges():
     """Twice as many digits right as in any other."""
     poor = Evidence(0.45, 1.0, 1.8)
