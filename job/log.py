@@ -42,8 +42,15 @@ _NOT_IN_TEXT: Final = frozenset({Event.STARTED, Event.PLANNED})
 _LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
 _PACKAGE: Final = "job"
 _SAME_WARNINGS: Final = 5
-# The control characters of ASCII and Latin-1. A file name may hold any of them but NUL.
-_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+# Line and paragraph separators, and the marks that write text from right to left: with them, a name shows as another.
+_MARKS: Final = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+# Also the control characters of ASCII and Latin-1. A file name may hold any of them but NUL.
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+    code: f"\\u{code:04x}" for code in _MARKS
+}
+_LINE_ESCAPES: Final = {code: text for code, text in _ESCAPES.items() if chr(code) not in "\t\r\n"}
+# In JSON, which escapes those below 0x20 by itself.
+_JSON_ESCAPES: Final = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_MARKS)}
 
 _library_log = logging.getLogger("python")
 
@@ -91,6 +98,11 @@ def is_for_machines(log_format: LogFormat) -> bool:
 def visible(text: str) -> str:
     """Text with control characters escaped, so that it stays on one line and cannot control the terminal."""
     return text.translate(_ESCAPES)
+
+
+def visible_lines(text: str) -> str:
+    """The same for text of several lines, such as a page: line breaks and tabs stay."""
+    return text.translate(_LINE_ESCAPES)
 
 
 def _event_of(record: logging.LogRecord) -> Event:
@@ -159,7 +171,7 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, ensure_ascii=False, default=str).translate(_JSON_ESCAPES)
 
 
 def _log_libraries(handler: logging.Handler) -> None:

@@ -16,7 +16,15 @@ here=$(dirname "$(realpath "$0")")
 day=$(date -u +%Y-%m-%d)
 log=$output/$day.log
 
-mkdir -p "$output" && touch "$output/.lock" || exit 74
+mkdir -p "$output" || exit 74
+# In a folder that others can write to, a link would lead these writes to any file.
+for each in "$output/.lock" "$log"; do
+    if [ -L "$each" ] || { [ -e "$each" ] && ! { [ -f "$each" ] && [ -O "$each" ]; }; }; then
+        echo "digit-job: $each is a link, no file, or another user's; delete it" >&2
+        exit 74
+    fi
+done
+touch "$output/.lock" || exit 74
 # Held until this process ends, however it does.
 exec 9>"$output/.lock"
 if ! flock --nonblock 9; then
@@ -46,6 +54,7 @@ case $code in
     66) what="there is no input; see what should have put it there" ;;
     73) what="the folder holds another run, as when the input changed since; move it away, or add --overwrite" ;;
     74 | 75 | 125 | 137) what="storage, memory or the engine failed; the next run goes on from what is committed" ;;
+    134 | 139) what="a library crashed, most often over one file, which would happen again; please report it" ;;
     130 | 143) what="it was stopped; the next run goes on from what is committed" ;;
     78) what="the model, the settings or the engine cannot be used" ;;
     *) what="a defect, or wrong usage" ;;

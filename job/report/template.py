@@ -16,6 +16,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
 from job.compiled import cache
+from job.log import visible_lines
 from job.report import words
 from job.report.digits import data_uri
 
@@ -70,7 +71,7 @@ def environment() -> jinja2.Environment:
 
 def render(name: str, **content: Any) -> str:
     """The page of a template; the same content gives the same bytes."""
-    return environment().get_template(name).render(content)
+    return visible_lines(environment().get_template(name).render(content))
 
 
 def _breakable(path: str) -> Markup:

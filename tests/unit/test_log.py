@@ -27,6 +27,25 @@ def test_text_is_one_line_whatever_a_name_holds(logger, capsys):
     assert capsys.readouterr().err == "scored a\\x0ab\\x1b[31m.csv\nwarning: unusual\n"
 
 
+MARKS = "\x7f\x85\x9b\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069"
+
+
+def test_marks_that_hide_what_a_name_is_are_spelled_out(logger, capsys):
+    """In text and in JSON, which still says the name as it is."""
+    log.set_up("text")
+    logger.info("scored %s", f"a{MARKS}b\u00e9")
+    assert capsys.readouterr().err == (
+        "scored a\\x7f\\x85\\x9b\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a\\u202e\\u2066\\u2069b\u00e9\n"
+    )
+    log.set_up("json")
+    logger.info("scored %s", f"a{MARKS}b\u00e9", extra=event(Event.MESSAGE, path=MARKS))
+    line = capsys.readouterr().err
+    assert not set(MARKS) & set(line)
+    assert "b\u00e9" in line
+    found = json.loads(line)
+    assert (found["message"], found["fields"]["path"]) == (f"scored a{MARKS}b\u00e9", MARKS)
+
+
 def test_text_omits_what_the_summary_shows(logger, capsys):
     """Unless --verbose."""
     log.set_up("text")

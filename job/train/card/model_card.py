@@ -3,12 +3,14 @@
 After M. Mitchell and others, "Model Cards for Model Reporting", FAT* 2019. `model.json` holds the same for programs.
 """
 
+import re
 from importlib import resources
 from typing import Final
 
 import jinja2
 
 from job.documents.model_json import TrainedCard
+from job.log import visible
 from job.model.bundle import DENSE_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME
 from job.report.metrics import confused_pairs, wilson_interval
 from job.train.card.mistakes import COLUMNS, ClassifiedImage
@@ -26,12 +28,16 @@ _RUNTIMES: Final = {
 def model_card(card: TrainedCard, test: Evaluation, mistakes: list[ClassifiedImage]) -> str:
     """The text of MODEL.md for the content of a `model.json`, and the results on the test split."""
     environment = jinja2.Environment(
-        autoescape=False,  # noqa: S701  # not HTML, and the only foreign text is the path of the data
+        autoescape=False,  # noqa: S701  # not HTML; `literal` escapes names
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": lambda share: f"{100 * share:.2f} %", "count": lambda number: f"{number:,}"}
+    environment.filters |= {
+        "percent": lambda share: f"{100 * share:.2f} %",
+        "count": lambda number: f"{number:,}",
+        "literal": _literal,
+    }
     template = environment.from_string(resources.files("job.train.card").joinpath("model_card.md.jinja").read_text())
     intervals = {name: wilson_interval(split["correct"], split["rows"]) for name, split in card["metrics"].items()}
     return template.render(
@@ -44,3 +50,8 @@ def model_card(card: TrainedCard, test: Evaluation, mistakes: list[ClassifiedIma
         picture=MISTAKES_NAME,
         runtimes=_RUNTIMES,
     )
+
+
+def _literal(text: str) -> str:
+    """Text as Markdown that shows it as it is: the names of folders and files can hold links, HTML and line breaks."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", visible(text))

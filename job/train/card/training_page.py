@@ -15,6 +15,7 @@ from markupsafe import Markup
 from job.contract import CLASS_NAMES, Probabilities
 from job.documents.model_json import TrainedCard
 from job.flag_names import Flag
+from job.log import visible_lines
 from job.model.bundle import INT8_NAME
 from job.report.findings import Finding, summarize
 from job.report.metrics import calibration, confused_pairs, figures
@@ -54,7 +55,7 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
     template = environment().from_string(
         resources.files("job.train.card").joinpath("training_page.html.jinja").read_text(encoding="utf-8")
     )
-    return template.render(
+    page = template.render(
         card=card,
         digest=digest,
         classes=CLASS_NAMES,
@@ -74,6 +75,7 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
         seconds=sum(each["seconds"] for each in card["history"]),
         command=train_command(card),
     )
+    return visible_lines(page)
 
 
 def findings(card: TrainedCard) -> list[Finding]:

@@ -73,7 +73,7 @@ def test_a_run_that_goes_well_says_nothing(nightly, tmp_path):
         (3, "did not pass a gate"),
         (65, "look at the data"), (66, "there is no input"), (70, "a defect"), (73, "holds another run"),
         (74, "the next run goes on"), (75, "the next run goes on"), (137, "the next run goes on"),
-        (78, "cannot be used"),
+        (78, "cannot be used"), (134, "a library crashed"), (139, "a library crashed"),
     ],
 )  # fmt: skip
 def test_a_run_that_fails_says_what_is_to_be_done(nightly, code, said):
@@ -84,6 +84,20 @@ def test_a_run_that_fails_says_what_is_to_be_done(nightly, code, said):
     assert f"ended with {code}" in told
     assert "error: what digit-job says" in told
     assert len(told.splitlines()) <= 7
+
+
+@pytest.mark.parametrize("name", [".lock", f"{datetime.now(UTC):%Y-%m-%d}.log"])
+@pytest.mark.parametrize("make", [lambda path, to: path.symlink_to(to), lambda path, _to: os.mkfifo(path)])
+def test_neither_the_lock_nor_the_log_is_a_link(nightly, tmp_path, name, make):
+    """Another user may have put it there, and have the log appended to what it leads to; nor is one a pipe."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "precious").write_text("precious")
+    make(tmp_path / "out" / name, tmp_path / "precious")
+    code, told = ended(nightly())
+    assert code == 74
+    assert f"{name} is a link, no file, or another user's; delete it" in told
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert not (tmp_path / "calls").exists()
 
 
 def test_gates_are_on(nightly, tmp_path):

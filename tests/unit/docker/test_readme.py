@@ -48,7 +48,7 @@ def test_every_exit_code_is_in_the_table_with_what_kubernetes_does():
             index = "FailIndex" if each.exit_code in {65, 66} else "FailJob"
             codes[each.exit_code] = "try again" if each.can_retry else index
         classes += each.__subclasses__()
-    codes[137] = "try again"
+    codes |= {134: "FailIndex", 137: "try again", 139: "FailIndex"}
     assert {int(code): action for code, _, action in rows("Exit codes")} == codes
 
 

@@ -37,3 +37,21 @@ def test_paths_break_behind_slashes():
     """And are escaped."""
     page = template.environment().from_string("{{ path | breakable }}").render(path="a/<b>")
     assert page == "a/<wbr>&lt;b&gt;"
+
+
+@pytest.mark.usefixtures("folders")
+def test_marks_that_hide_what_a_name_is_are_spelled_out(monkeypatch):
+    """Such as a mark that writes text from right to left; line breaks stay."""
+    loader = jinja2.FunctionLoader(lambda _name: "<p>{{ path }}</p>\n<p>\u00e9</p>\n")
+    monkeypatch.setattr(template.environment(), "loader", loader)
+    assert template.render(
+        "a", path="a\u202evsc.\x9b\u2028"
+    ) == "<p>a\\u202evsc.\\x9b\\u2028</p>\n<p>\u00e9</p>\n".rstrip("\n")
+
+
+def test_a_page_allows_nothing_but_its_own_styles_and_pictures():
+    """Neither scripts nor anything from elsewhere, should a name ever get past the escaping."""
+    source = (template._FOLDER / "layout.html.jinja").read_text()
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    head = source.partition("<head>")[2].partition("<title>")[0]
+    assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in head

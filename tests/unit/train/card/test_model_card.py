@@ -32,6 +32,18 @@ def test_the_model_card_begins_with_warnings(trained):
     assert "![" in text or "Every test image was classified correctly" in text
 
 
+def test_names_are_shown_as_they_are(trained):
+    """Neither a link, nor HTML, nor another row or column of the table, nor the end of a line."""
+    name = "a[b](http://c)<img src=x>|d`e`\n# f\u202e_g_"
+    card = {**trained.result.card, "name": name}
+    card["data"] = {**card["data"], "name": name, "origin": name, "warning": name}
+    text = model_card(card, trained.result.test, [])
+    shown = "a\\[b\\](http://c)\\<img src=x\\>\\|d\\`e\\`\\\\x0a\\# f\\\\u202e\\_g\\_"
+    assert text.startswith(f"# {shown}\n")
+    assert f"> **Warning:** {shown}\n" in text
+    assert f"| images | {shown}, from {shown}: " in text
+
+
 def test_the_model_folder_has_a_model_card(trained, storage):
     """And the picture that it shows."""
     assert {"MODEL.md", "mistakes.png"} <= set(storage.list(trained.result.path))
