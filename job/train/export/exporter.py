@@ -27,6 +27,9 @@ _SUFFIXES: Final = {
     ONNX_NAME: ".onnx", TFLITE_NAME: ".tflite", INT8_NAME: ".int8.tflite", SAVED_MODEL_NAME: ".saved_model",
 }  # fmt: skip
 
+# All that a SavedModel has; a folder with anything else is not replaced.
+_SAVED_NAMES: Final = {GRAPH_NAME, "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra"}
+
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -90,8 +93,11 @@ def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *,
         )
     if is_folder and storage.is_stream(target):
         raise OutputOccupied(f"{target}: is a pipe or a device, expected a new path; choose another {Flag.OUTPUT}")
+    for read in filter(None, (settings.model, settings.data)):
+        if PurePosixPath(storage.real_path(storage.resolve(read))).is_relative_to(storage.real_path(target)):
+            raise OutputOccupied(f"{target}: is or holds what is read, {read}; choose another {Flag.OUTPUT}")
     names = storage.list(target)
-    if storage.is_folder(target) and not (is_folder and (not names or GRAPH_NAME in names)):
+    if storage.is_folder(target) and not (is_folder and (not names or {GRAPH_NAME} <= {*names} <= _SAVED_NAMES)):
         expected = "a SavedModel, an empty folder or a new path" if is_folder else "a file or a new path"
         raise OutputOccupied(f"{target}: is a folder, expected {expected}; choose another {Flag.OUTPUT}")
     is_file = storage.stat(target) is not None

@@ -1,4 +1,5 @@
 import logging
+import os
 
 import pytest
 from support.files import write_csv
@@ -100,3 +101,18 @@ def test_a_file_that_cannot_be_written_does_not_hide_the_error_of_the_run(tmp_pa
     with pytest.raises(TooManyRejects):
         score_observed(source, tmp_path / "out", model, telemetry=asked, max_rejects=RejectLimit.parse("0"))
     assert [record.levelname for record in caplog.records if "m.prom" in record.message] == ["WARNING"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0), (0o022, 0o055)])
+def test_who_can_read_what_is_written_is_up_to_the_umask(tmp_path, model, source, umask, mode):
+    """For results, metrics and lineage alike; a run that its user alone can read is found finished again."""
+    asked = TelemetrySettings(f"{tmp_path}/told/m.prom", openlineage=f"{tmp_path}/told/l.jsonl")
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            score_observed(source, tmp_path / "out", model, telemetry=asked)
+    finally:
+        os.umask(before)
+    written = [*tmp_path.glob("out/**/*"), *tmp_path.glob("told/**/*"), tmp_path / "out", tmp_path / "told"]
+    assert len(written) > 8
+    assert {path.stat().st_mode & 0o077 for path in written} == {mode, mode & 0o066}

@@ -297,3 +297,26 @@ def test_an_exported_onnx_file_has_the_documented_input_and_output(storage, fold
     (given,) = session.get_inputs()
     assert (given.name, given.type, given.shape) == ("pixels", "tensor(uint8)", ["rows", 784])
     assert session.get_outputs()[0].name == "probabilities"
+
+
+@pytest.mark.parametrize("name", ["mine.keras", "linked.keras"])
+def test_the_model_is_not_overwritten_by_its_export(storage, tmp_path, name):
+    """Neither by its own path, nor through a link."""
+    (tmp_path / "mine.keras").write_bytes(b"the network")
+    (tmp_path / "linked.keras").symlink_to("mine.keras")
+    settings = ExportSettings(f"{tmp_path}/mine.keras", "onnx", str(tmp_path / name), is_overwriting=True)
+    with pytest.raises(OutputOccupied, match=rf"{name}: is or holds what is read, .*mine\.keras; choose another"):
+        _export(storage, settings)
+    assert (tmp_path / "mine.keras").read_bytes() == b"the network"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".git", "model.json"])
+def test_only_a_savedmodel_and_nothing_else_is_overwritten(storage, tmp_path, name):
+    """What else is in the folder would go with it."""
+    (tmp_path / "saved").mkdir()
+    for each in ("saved_model.pb", name):
+        (tmp_path / "saved" / each).write_text("")
+    settings = ExportSettings("mine.keras", "saved-model", str(tmp_path / "saved"), is_overwriting=True)
+    with pytest.raises(OutputOccupied, match="saved: is a folder, expected a SavedModel"):
+        _export(storage, settings)
+    assert (tmp_path / "saved" / name).exists()
