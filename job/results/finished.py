@@ -10,7 +10,7 @@ from job.documents.report_json import Report
 from job.errors import DataError, NoInput, OutputOccupied
 from job.flag_names import Flag
 from job.score.output import Output
-from job.storage import Storage
+from job.storage import Storage, is_below
 
 _ADVICE: Final = f"; score again with {Flag.OVERWRITE}"
 
@@ -46,8 +46,8 @@ class Finished:
             raise OutputOccupied(f"{self.folder}: was claimed by another run meanwhile; wait until it has finished")
 
     def checked_path(self, storage: Storage, relative: str) -> str:
-        """The absolute path of an output file. Raises DataError if it is missing or its size has changed."""
-        path, file = self.output.path(relative), self.files.get(relative)
+        """The absolute path of an output file. Raises DataError if it is missing, elsewhere, or of another size."""
+        path, file = self.output.inside(relative), self.files.get(relative)
         found = storage.stat(path)
         if file is None or found is None:
             raise DataError(f"{path}: is missing, though the run finished{_ADVICE}")
@@ -67,7 +67,7 @@ def open_finished(storage: Storage, location: str) -> Finished:
     fingerprint = _fingerprint(storage, output)
     if fingerprint is None:
         _raise_no_input(storage, output)
-    manifest = cast("Manifest", _parse_object(output.manifest, _content(storage, output.manifest)))
+    manifest = cast("Manifest", _parse_object(output.manifest, _content(storage, output.inside("manifest.json"))))
     try:
         inputs = tuple(map(_finished_input, manifest["inputs"]))
         files = {each["path"]: _output_file(each) for each in manifest["outputs"]}
@@ -76,7 +76,7 @@ def open_finished(storage: Storage, location: str) -> Finished:
         raise DataError(f"{output.manifest}: is not a manifest of a run ({error!r}){_ADVICE}") from error
     if not is_of_this_run:
         raise DataError(f"{output.manifest}: is not of the run whose _SUCCESS is beside it{_ADVICE}")
-    content = _content(storage, output.report_json)
+    content = _content(storage, output.inside("report.json"))
     if "report.json" not in files or hashlib.sha256(content).hexdigest() != files["report.json"]["sha256"]:
         raise DataError(f"{output.report_json}: its SHA-256 is not the one in manifest.json{_ADVICE}")
     report = cast("Report", _parse_object(output.report_json, content))
@@ -85,18 +85,26 @@ def open_finished(storage: Storage, location: str) -> Finished:
 
 def _finished_input(entry: ManifestInput) -> FinishedInput:
     """An entry of the manifest. Raises LookupError, TypeError or ValueError if it is not one."""
-    return FinishedInput(entry["relative_path"], int(entry["size"]), int(entry["rows"]), entry["predictions"])
+    path, predictions = _checked_name(entry["relative_path"]), _checked_name(entry["predictions"])
+    return FinishedInput(path, int(entry["size"]), int(entry["rows"]), predictions)
 
 
 def _output_file(entry: ManifestOutput) -> ManifestOutput:
     """An entry of the manifest, checked. Raises LookupError, TypeError or ValueError if it is not one."""
-    return {"path": entry["path"], "bytes": int(entry["bytes"]), "sha256": entry["sha256"]}
+    return {"path": _checked_name(entry["path"]), "bytes": int(entry["bytes"]), "sha256": entry["sha256"]}
+
+
+def _checked_name(name: str) -> str:
+    """A name of the manifest. Raises ValueError for one that leads out of the output folder."""
+    if not is_below(name):
+        raise ValueError(f"the name {name!r:.200} leads out of the folder")
+    return name
 
 
 def _fingerprint(storage: Storage, output: Output) -> str | None:
     if storage.stat(output.success) is None:
         return None
-    return storage.read(output.success).decode(errors="replace").strip()
+    return storage.read(output.inside("_SUCCESS")).decode(errors="replace").strip()
 
 
 def _raise_no_input(storage: Storage, output: Output) -> NoReturn:
@@ -104,7 +112,7 @@ def _raise_no_input(storage: Storage, output: Output) -> NoReturn:
     if storage.stat(folder):
         raise NoInput(f"{folder}: is a file; name the {Flag.OUTPUT} folder of a finished `digit-job score`")
     if storage.stat(output.failed):
-        why = storage.read(output.failed).decode(errors="replace").splitlines()
+        why = storage.read(output.inside("_FAILED")).decode(errors="replace").splitlines()
         raise NoInput(
             f"{folder}: holds a run that fell short: {'; '.join(why)}; read its report.html, or finish it by its "
             "`digit-job score` command with other gates"

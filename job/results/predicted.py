@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ BATCH_ROWS: Final = 1 << 16
 _HEADER_BYTES: Final = 2 * MIB
 _COLUMN_BUFFER_BYTES: Final = 1 << 17
 _KAGGLE: Final = ["ImageId", "Label"]
+# In Arrow's messages: a line of CSV with too few or too many values, a value that is no number.
+_QUOTED: Final = re.compile(r"(got \d+|invalid value|parse string)\b.*")
 _OWN_NAMES: Final = prediction_schema(has_labels=True, with_probabilities=True).names
 _TYPES: Final = {"prediction": pa.int8(), "confidence": pa.float32(), "label": pa.int8(), "Label": pa.int8()}
 
@@ -66,8 +69,12 @@ def predicted(
         except (pa.ArrowException, OSError, ValueError) as error:
             if is_system_error(error):
                 raise
-            problem = str(error).partition("\n")[0]
-            raise DataError(f"{path}: cannot be read as predictions: {problem}") from error
+            raise DataError(f"{path}: cannot be read as predictions: {problem_of(error)}") from error
+
+
+def problem_of(error: Exception) -> str:
+    """What an error says is wrong with a file, without what it quotes of the file, which may be anyone's."""
+    return _QUOTED.sub(r"\1", str(error).partition("\n")[0])
 
 
 def _csv_batches(file: pa.NativeFile, batch_bytes: int) -> Iterator[pa.RecordBatch]:
@@ -98,9 +105,7 @@ def _own_columns(names: list[str]) -> list[str]:
     if names == _KAGGLE:
         return names[1:]
     if names[:2] != ["prediction", "confidence"]:
-        raise ValueError(
-            f"its first columns are {', '.join(names[:3]) or 'missing'}, expected prediction and confidence"
-        )
+        raise ValueError("its first columns are not prediction and confidence")
     return names[: 3 if names[2:3] == ["label"] else 2]
 
 

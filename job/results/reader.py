@@ -18,6 +18,7 @@ from job.documents.manifest_json import Manifest
 from job.documents.report_json import Report
 from job.errors import DataError, NoInput
 from job.results.finished import Finished, FinishedInput, open_finished
+from job.results.predicted import problem_of
 from job.settings import MIB
 from job.storage import Storage, is_system_error, translated_errors
 
@@ -96,8 +97,7 @@ def _batches(file: pa.NativeFile, path: str, *, has_probabilities: bool) -> Iter
         except (pa.ArrowException, OSError, ValueError) as error:
             if is_system_error(error):
                 raise
-            problem = str(error).partition("\n")[0]
-            raise DataError(f"{path}: cannot be read as predictions: {problem}") from error
+            raise DataError(f"{path}: cannot be read as predictions: {problem_of(error)}") from error
 
 
 def _parquet(file: pa.NativeFile) -> tuple[pa.Schema, Iterable[pa.RecordBatch]]:

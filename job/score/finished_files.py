@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from job.errors import DataError
 from job.log import Event, event
 from job.report.page import render
 from job.score.output import Output
@@ -89,7 +90,11 @@ class FinishedFiles:
 
     def _check(self, path: str, size: int, sha256: str, damage: Damage) -> None:
         self.storage.check_stop()
-        found = self.storage.stat(self.output.path(path))
+        try:
+            found = self.storage.stat(self.output.inside(path))
+        except DataError as error:
+            damage.changed.append(f"its manifest is not the one that the run wrote ({error})")
+            return
         if found is None:
             damage.missing.append(path)
         elif found.size != size:

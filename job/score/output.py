@@ -13,11 +13,11 @@ from enum import Enum
 from typing import BinaryIO, Final, cast
 
 from job.documents.parts_json import RunClaim
-from job.errors import OutputOccupied, StorageError
+from job.errors import DataError, OutputOccupied, StorageError
 from job.flag_names import Flag
 from job.score.plan import Part, Plan, parts_of_shard
 from job.settings import Shard
-from job.storage import Storage, join
+from job.storage import Storage, is_below, join
 
 _RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_FAILED", "_SUCCESS")
 _OWN_NAMES: Final = ("_parts", *_RESULTS)
@@ -51,6 +51,19 @@ class Output:
     def path(self, relative: str) -> str:
         """The absolute path of a path relative to the output folder."""
         return join(self.folder, relative)
+
+    def inside(self, relative: str) -> str:
+        """The absolute path of a file that a document in the folder names. Raises DataError if it leads elsewhere.
+
+        The folder may be anyone's: with `..` or through a link, the job would read a file of its user's for them.
+        """
+        path = self.path(relative)
+        real = self._storage.real_path(path)
+        if not is_below(relative) or not real.startswith(join(self._real_folder, "")):
+            raise DataError(
+                f"{self.folder}: the name {relative!r:.200} leads out of the folder; remove the link or name"
+            )
+        return path
 
     def holds(self, path: str) -> bool:
         """Whether a run may write to `path`. The output folder can be inside the input folder, also through a link."""

@@ -8,7 +8,7 @@ the work on its files.
 
 from job.storage.faults import is_system_error, translated_errors
 from job.storage.local import LocalStorage
-from job.storage.paths import common_folder, join, relative_to
+from job.storage.paths import common_folder, is_below, join, relative_to
 from job.storage.protocol import FileInfo, Storage, check_unchanged
 from job.storage.router import storage_at
 from job.storage.stopping import CheckStop, StoppableFile, never_stop
@@ -21,6 +21,7 @@ __all__ = [
     "Storage",
     "check_unchanged",
     "common_folder",
+    "is_below",
     "is_system_error",
     "join",
     "never_stop",

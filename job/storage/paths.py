@@ -18,6 +18,11 @@ def join(folder: str, *names: str) -> str:
     return "/".join((folder.rstrip("/"), *names))
 
 
+def is_below(name: object) -> bool:
+    """Whether a value is a relative path that stays in its folder: text without `..`, empty components or NUL."""
+    return isinstance(name, str) and "\0" not in name and not {"", ".", ".."} & {*name.split("/")}
+
+
 def common_folder(paths: list[str]) -> str:
     """The deepest folder that contains all of the given absolute file paths."""
     return os.path.commonpath([os.path.dirname(path) for path in paths])

@@ -106,3 +106,16 @@ def test_overwriting_whole_output_of_the_same_run_does_nothing(finished):
     """As before."""
     _, again = finished
     assert "nothing to do" in again("--overwrite").stdout
+
+
+def test_a_link_that_leads_out_of_the_output_is_a_changed_file(finished):
+    """The run neither counts as finished nor reads what is behind the link."""
+    folder, again = finished
+    path = folder / "predictions/a.csv"
+    path.rename(folder.parent / "elsewhere.csv")
+    path.symlink_to(folder.parent / "elsewhere.csv")
+    result = again("--verify")
+    assert result.returncode == 73
+    assert "'predictions/a.csv' leads out of the folder" in result.stderr
+    assert again("--overwrite").returncode == 0
+    assert not path.is_symlink()

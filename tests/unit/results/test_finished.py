@@ -91,3 +91,66 @@ def test_a_missing_or_changed_file_is_named(storage, folder):
     for missing in ("predictions/in/a.csv.csv", "predictions/b.csv"):
         with pytest.raises(DataError, match=rf"{missing}: is missing, though the run finished"):
             found.checked_path(storage, missing)
+
+
+def _with_predictions(folder, name):
+    """Make a manifest name another file as the predictions of its input."""
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace("predictions/in/a.csv.csv", name))
+
+
+@pytest.mark.parametrize("name", ["../secret", "{folder}/../secret", "predictions/../../secret", "./../secret", ""])
+def test_a_manifest_cannot_name_a_file_outside_its_folder(storage, folder, name):
+    """The folder may be anyone's: the file would be read for them."""
+    (folder.parent / "secret").write_text("root:x:0:0\n")
+    _with_predictions(folder, name.format(folder=folder))
+    with pytest.raises(DataError, match=r"manifest\.json: is not a manifest of a run \(.*leads out of the folder"):
+        open_finished(storage, str(folder))
+
+
+def test_predictions_behind_a_link_are_not_read(storage, folder):
+    """Neither the file itself nor a folder above it may be one that leads out; within the folder, links are followed."""
+    path = folder / "predictions/in/a.csv.csv"
+    (folder / "b.csv").write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to("../../b.csv")
+    found = open_finished(storage, str(folder))
+    assert found.checked_path(storage, found.inputs[0].predictions) == str(path)
+    (folder / "b.csv").rename(folder.parent / "b.csv")
+    path.unlink()
+    path.symlink_to("../../../b.csv")
+    with pytest.raises(DataError, match=r"'predictions/in/a\.csv\.csv' leads out of the folder"):
+        found.checked_path(storage, found.inputs[0].predictions)
+    path.unlink()
+    path.parent.rmdir()
+    (folder.parent / "b.csv").rename(folder.parent / "a.csv.csv")
+    path.parent.symlink_to(folder.parent)
+    with pytest.raises(DataError, match="leads out of the folder"):
+        found.checked_path(storage, found.inputs[0].predictions)
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "manifest.json", "report.json"])
+def test_documents_behind_a_link_are_not_read(storage, folder, name):
+    """Nor is any of a link's target shown."""
+    (folder.parent / "secret").write_text("root:x:0:0\n")
+    (folder / name).unlink()
+    (folder / name).symlink_to("../secret")
+    with pytest.raises(DataError, match=f"'{name}' leads out of the folder") as error:
+        open_finished(storage, str(folder))
+    assert "root:" not in str(error.value)
+
+
+def test_failed_gates_behind_a_link_are_not_shown(storage, folder):
+    """`_FAILED` of a run that fell short is quoted, if it is the folder's own."""
+    (folder.parent / "secret").write_text("root:x:0:0\n")
+    (folder / "_SUCCESS").unlink()
+    (folder / "_FAILED").symlink_to("../secret")
+    with pytest.raises(DataError, match="'_FAILED' leads out of the folder"):
+        open_finished(storage, str(folder))
+
+
+def test_a_folder_that_is_a_link_is_opened(storage, folder):
+    """Users keep a link to the latest results."""
+    (folder.parent / "latest").symlink_to(folder)
+    found = open_finished(storage, str(folder.parent / "latest"))
+    assert found.checked_path(storage, found.inputs[0].predictions).startswith(str(folder.parent / "latest"))

@@ -52,14 +52,11 @@ def test_long_passthrough_columns_are_read(storage, tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "its first columns are missing, expected prediction and confidence"),
-        (
-            "label,pixel0,pixel1\n1,2,3\n",
-            "its first columns are label, pixel0, pixel1, expected",
-        ),
+        ("", "its first columns are not prediction and confidence"),
+        ("label,pixel0,pixel1\n1,2,3\n", "its first columns are not prediction and confidence"),
         ("prediction,confidence,label,reject\n10,0.5,1,\n", "prediction is 10, expected 0 to 9"),
         ("prediction,confidence,label,reject\n1,0.5,-2,\n", "label is -2, expected 0 to 9"),
-        ("prediction,confidence,label,reject\ncat,0.5,1,\n", "cat"),
+        ("prediction,confidence,label,reject\ncat,0.5,1,\n", "conversion error to int8: invalid value"),
         ("prediction,confidence,label,reject\n1,0.5\n", "Expected 4 columns, got 2"),
     ],
 )
@@ -70,13 +67,24 @@ def test_other_files_are_refused(storage, tmp_path, text, problem):
         read(storage, tmp_path / "a.csv")
 
 
+@pytest.mark.parametrize(
+    "text", ["secret,x\n", "prediction,confidence,label,reject\nsecret,0.5,1,\n", "prediction,confidence\n1,1,secret\n"]
+)
+def test_an_error_quotes_nothing_of_the_file(storage, tmp_path, text):
+    """The folder may be anyone's, and lead to a file that only this user can read."""
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(DataError, match=r"a\.csv: cannot be read as predictions: ") as error:
+        read(storage, tmp_path / "a.csv")
+    assert "secret" not in str(error.value)
+
+
 def test_a_damaged_parquet_file_is_refused(storage, tmp_path):
     """And one with columns of other types."""
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more PAR1")
     with pytest.raises(DataError, match=r"a\.parquet: cannot be read as predictions"):
         read(storage, tmp_path / "a.parquet")
     pq.write_table(pa.table({"prediction": ["one"], "confidence": [1.0]}), tmp_path / "b.parquet")
-    with pytest.raises(DataError, match=r"b\.parquet: cannot be read as predictions"):
+    with pytest.raises(DataError, match=r"b\.parquet: cannot be read as predictions: Failed to parse string$"):
         read(storage, tmp_path / "b.parquet")
 
 
