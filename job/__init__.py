@@ -62,6 +62,7 @@ def score(
     max_warnings: int | None = None,
     format: OutputFormat = "auto",
     probabilities: bool = False,
+    escape_formulas: bool = False,
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
     threads: int | None = None,
@@ -92,6 +93,7 @@ def score(
             `result` is what would be returned.
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
         probabilities: add a column for each digit's probability, p0 to p9.
+        escape_formulas: in CSV, put an apostrophe in front of kept text that a spreadsheet would take for a formula.
         allow_unblessed: accept a model that failed its quality gate.
         model_scale: what a model from elsewhere takes: `255`, `1`, `-1..1`, `standard`; `auto`: found out.
         threads: default one per available core, fewer in a container with little memory.
@@ -132,6 +134,7 @@ def score(
         read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map)),
         format=format,
         has_probabilities=probabilities,
+        escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(str(max_rejects)),
         threads=default_threads() if threads is None else threads,
         part_bytes=DEFAULT_PART_BYTES if part_bytes is None else part_bytes,

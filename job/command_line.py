@@ -31,6 +31,7 @@ def score_flags(settings: ScoreSettings) -> dict[str, Any]:
         "format": settings.format,
         **read_flags(settings.read),
         "probabilities": settings.has_probabilities,
+        "escape-formulas": settings.escapes_formulas,
         "max-rejects": str(settings.max_rejects),
         "allow-unblessed": settings.allows_unblessed,
     }

@@ -147,7 +147,8 @@ class ScoreSettings:
     is_overwriting: replace another run's output. allows_unblessed: accept a model that failed its quality gate. shard:
     the share of the parts to score; None: all of them. model_name: the location that the user gave, if `model` is a
     temporary conversion of it. gates: what the run must reach. is_verifying: compare the digests of a finished run's
-    files. model_scale: the range that a network from elsewhere expects its pixels in.
+    files. model_scale: the range that a network from elsewhere expects its pixels in. escapes_formulas: in CSV, mark
+    text that a spreadsheet would take for a formula.
     """
 
     inputs: tuple[str, ...]
@@ -167,6 +168,7 @@ class ScoreSettings:
     gates: Gates = Gates()
     is_verifying: bool = False
     model_scale: ModelScale = "auto"
+    escapes_formulas: bool = False
 
     def __post_init__(self) -> None:
         """Raises UsageError for values out of range, and for settings that contradict each other."""

@@ -108,6 +108,14 @@ def score(
     probabilities: Annotated[
         bool, option("--probabilities", "Add a column for each digit's probability, p0 to p9.", group=Group.OUTPUT)
     ] = False,
+    escape_formulas: Annotated[
+        bool,
+        option(
+            "--escape-formulas",
+            "In CSV, put an apostrophe in front of kept text that a spreadsheet would take for a formula.",
+            group=Group.OUTPUT,
+        ),
+    ] = False,
     min_accuracy: Annotated[
         float | None,
         option(
@@ -264,6 +272,7 @@ def score(
         format=format_,
         read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map)),
         has_probabilities=probabilities,
+        escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(max_rejects),
         threads=threads or default_threads(),
         part_bytes=part_bytes,

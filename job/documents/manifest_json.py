@@ -88,6 +88,7 @@ class ManifestSettings(TypedDict):
     gates: GateSettings
     is_verifying: bool
     model_scale: str
+    escapes_formulas: bool
 
 
 class Timings(TypedDict):

@@ -163,6 +163,7 @@ RunSettings = TypedDict(
         "transpose": bool,
         "keep": list[str],
         "probabilities": bool,
+        "escape-formulas": bool,
         "max-rejects": str,
         "allow-unblessed": bool,
         "model-scale": str,

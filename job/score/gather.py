@@ -40,7 +40,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
         parts = InputParts.read(storage, [output.part(part) for part in plan.parts_of(index)])
         tally = _checked_tally(target, parts)
         _check_scale(target, parts, settings)
-        gathered.add(target, parts, tally, join(target, parts, files, settings.format))
+        gathered.add(target, parts, tally, join(target, parts, files, settings))
     documents = RunDocuments(plan, settings, bundle, gathered)
     report = documents.report()
     _check_limit(settings.max_rejects, report, output)

@@ -11,13 +11,13 @@ from job.errors import InternalError
 from job.score.input_parts import InputParts
 from job.score.output_files import OutputFiles
 from job.score.plan import Input
-from job.settings import OutputFormat
+from job.settings import ScoreSettings
 from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
 
 _EXAMPLES_PER_REASON: Final = 3
 
 
-def join(target: Input, parts: InputParts, files: OutputFiles, output_format: OutputFormat) -> list[RejectExample]:
+def join(target: Input, parts: InputParts, files: OutputFiles, settings: ScoreSettings) -> list[RejectExample]:
     """Write the final files of one input; returns the first rejects of each reason, in row order.
 
     Raises InternalError, and commits nothing, if the parts hold another number of rows than their summaries say.
@@ -28,7 +28,7 @@ def join(target: Input, parts: InputParts, files: OutputFiles, output_format: Ou
         # Opened first and so committed last: where there is a reject file, there are predictions.
         rejects_file = stack.enter_context(files.commit(target.rejects)) if parts.has_rejects else None
         predictions_file = stack.enter_context(files.commit(target.predictions))
-        writer = stack.enter_context(closing(_writer(predictions_file, target, output_format)))
+        writer = stack.enter_context(closing(_writer(predictions_file, target, settings)))
         for rows, rejects in parts.batches():
             parts.storage.check_stop()
             writer.write(rows)
@@ -52,11 +52,12 @@ def first_of_each_reason(rejects: Iterable[RejectExample]) -> list[RejectExample
     return first
 
 
-def _writer(file: BinaryIO, target: Input, output_format: OutputFormat) -> PredictionWriter:
-    if output_format == "kaggle":
+def _writer(file: BinaryIO, target: Input, settings: ScoreSettings) -> PredictionWriter:
+    if settings.format == "kaggle":
         return KagglePredictions(file)
-    is_parquet = target.predictions.endswith(".parquet")
-    return ParquetPredictions(file, target.schema) if is_parquet else CsvPredictions(file, target.schema)
+    if target.predictions.endswith(".parquet"):
+        return ParquetPredictions(file, target.schema)
+    return CsvPredictions(file, target.schema, escapes_formulas=settings.escapes_formulas)
 
 
 def _example(target: Input, reject: Reject) -> RejectExample:

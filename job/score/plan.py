@@ -135,6 +135,7 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         # What the labels mean, not where that is written down.
         "read": {**asdict(settings.read), "label_map": settings.read.label_map and settings.read.label_map.digits},
         "has_probabilities": settings.has_probabilities,
+        "escapes_formulas": settings.escapes_formulas,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

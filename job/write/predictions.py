@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from job.contract import NO_LABEL, NO_PREDICTION, Reject, ScoredBatch, prediction_schema
 from job.documents.report_json import RejectLine
+from job.write.formulas import escape_formulas, escaped_schema
 
 _ROW_GROUP_ROWS: Final = 1 << 16
 _CSV_BATCH_ROWS: Final = 1 << 14
@@ -86,14 +87,16 @@ class PredictionWriter(Protocol):
 
 
 class CsvPredictions:
-    """Comma-separated values with a header. Nulls are empty fields."""
+    """Comma-separated values with a header. Nulls are empty fields. escapes_formulas: see `formulas`."""
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+    def __init__(self, file: BinaryIO, schema: pa.Schema, *, escapes_formulas: bool = False) -> None:
+        self._escaped_schema = escaped_schema(schema) if escapes_formulas else None
+        schema = self._escaped_schema or schema
         file.write(",".join(map(_quoted, schema.names)).encode() + b"\n")
         self._writer = _csv_writer(file, schema)
 
     def write(self, rows: pa.RecordBatch) -> None:
-        self._writer.write_batch(rows)
+        self._writer.write_batch(escape_formulas(rows, self._escaped_schema) if self._escaped_schema else rows)
 
     def close(self) -> None:
         self._writer.close()

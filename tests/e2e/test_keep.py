@@ -185,3 +185,22 @@ print("imported:", sorted({{"pandas", "numba"}} & set(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "imported: []" in result.stdout
+
+
+def test_formulas_are_escaped_if_asked_for(folder, model):
+    """By flag or variable; report and manifest say so, and a run without the flag is another run."""
+    path = folder / "in/a.csv"
+    path.write_text(path.read_text().replace("scan 2.png", "=1+1"))
+    plain = score(folder, model, "--keep", "file, if any")
+    assert (plain.returncode, predictions(folder)[1][2]["file, if any"]) == (0, "=1+1")
+    assert score(folder, model, "--keep", "file, if any", "--escape-formulas").returncode == 73
+    result = score(folder, model, "--keep", "file, if any", "--overwrite", DIGIT_JOB_ESCAPE_FORMULAS="1")
+    assert result.returncode == 0, result.stderr
+    _, rows = predictions(folder)
+    assert (rows[2]["file, if any"], rows[10]["file, if any"]) == ("'=1+1", "scan 10.png")
+    report = json.loads((folder / "out/report.json").read_text())
+    manifest = json.loads((folder / "out/manifest.json").read_text())
+    assert report["run"]["settings"]["escape-formulas"] is manifest["settings"]["escapes_formulas"] is True
+    assert "--escape-formulas" in report["run"]["command"]
+    assert "--escape-formulas" in (folder / "out/report.html").read_text()
+    assert score(folder, model, "--keep", "file, if any").returncode == 73

@@ -127,7 +127,7 @@ def test_score_passes_on_every_setting(monkeypatch):
     job.score(
         ["a.csv", Path("b")], Path("out"), Path("m"), keep=["id"], overwrite=False, label_column="y", scale="255",
         transpose=True, max_rejects=7, format="parquet", probabilities=True, allow_unblessed=True, threads=3,
-        part_bytes=4096, shard=(1, 2), observer=observer,
+        part_bytes=4096, shard=(1, 2), observer=observer, escape_formulas=True,
     )  # fmt: skip
     read = ReadSettings("y", scale="255", is_transposed=True, keep=("id",))
     assert taken == [
@@ -135,7 +135,7 @@ def test_score_passes_on_every_setting(monkeypatch):
             ScoreSettings(
                 ("a.csv", "b"), "out", "m", read, "parquet", has_probabilities=True,
                 max_rejects=RejectLimit.parse("7"), threads=3, part_bytes=4096, allows_unblessed=True,
-                shard=Shard(1, 2), model_name="m",
+                shard=Shard(1, 2), model_name="m", escapes_formulas=True,
             ),
             observer,
         )

@@ -109,7 +109,7 @@ def test_a_manifest_cannot_name_a_file_outside_its_folder(storage, folder, name)
 
 
 def test_predictions_behind_a_link_are_not_read(storage, folder):
-    """Neither the file itself nor a folder above it may be one that leads out; within the folder, links are followed."""
+    """Neither the file nor a folder above it may be one that leads out; within the folder, links are followed."""
     path = folder / "predictions/in/a.csv.csv"
     (folder / "b.csv").write_bytes(path.read_bytes())
     path.unlink()

@@ -93,6 +93,7 @@ def test_passthrough_columns_cannot_have_the_names_of_own_columns(tmp_path, stor
         {"read": ReadSettings(is_transposed=True)},
         {"read": ReadSettings(keep=("id",))},
         {"has_probabilities": True},
+        {"escapes_formulas": True},
     ],
 )
 def test_settings_that_change_the_output_change_the_fingerprint(sources, setting):
