@@ -28,6 +28,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 from job.flag_names import Flag
+from job.redaction import redacted
 
 OUT_OF_MEMORY: Final = f"out of memory; lower {Flag.THREADS}, or give the job more memory"
 
@@ -37,6 +38,9 @@ class DigitJobError(Exception):
 
     exit_code: ClassVar[int] = 70
     can_retry: ClassVar[bool] = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redacted(message))
 
 
 class UsageError(DigitJobError):

@@ -14,6 +14,8 @@ from collections import Counter
 from enum import StrEnum
 from typing import Any, Final, Literal, TextIO
 
+from job.redaction import redacted, redacted_values
+
 LogFormat = Literal["auto", "text", "json"]
 Verbosity = Literal["quiet", "normal", "verbose"]
 
@@ -96,12 +98,12 @@ def is_for_machines(log_format: LogFormat) -> bool:
 
 
 def visible(text: str) -> str:
-    """Text with control characters escaped, so that it stays on one line and cannot control the terminal."""
-    return text.translate(_ESCAPES)
+    """Text without secrets, its control characters escaped: it stays on one line and cannot control the terminal."""
+    return redacted(text).translate(_ESCAPES)
 
 
 def visible_lines(text: str) -> str:
-    """The same for text of several lines, such as a page: line breaks and tabs stay."""
+    """Text of several lines, such as a page, with control characters escaped; line breaks and tabs stay."""
     return text.translate(_LINE_ESCAPES)
 
 
@@ -148,6 +150,9 @@ class _TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging calls it so
         return visible(super().formatMessage(record))
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging calls it so
+        return visible_lines(redacted(super().formatException(ei)))
+
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         if _event_of(record) is Event.FAILED:
@@ -171,6 +176,7 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
+        line = redacted_values(line)
         return json.dumps(line, ensure_ascii=False, default=str).translate(_JSON_ESCAPES)
 
 

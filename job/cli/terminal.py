@@ -14,6 +14,7 @@ import typer
 
 from job import log
 from job.errors import Interrupted, Stopped, StoppedAtOnce, Terminated
+from job.redaction import redacted
 from job.storage import translated_errors
 from job.telemetry.termination import Ending
 
@@ -94,11 +95,13 @@ def usage_ending(error: BaseException) -> Ending | None:
     format_message = getattr(error, "format_message", None)
     if format_message is None:
         return None
-    return Ending(getattr(error, "exit_code", 2), " ".join(format_message().split()), "UsageError")
+    return Ending(getattr(error, "exit_code", 2), redacted(" ".join(format_message().split())), "UsageError")
 
 
 def show_usage(error: Any) -> None:
     """Print a usage error of Typer's to standard error, with the command's usage; or the help page it stands for."""
+    if not is_asking_for_help(error):
+        error.message = log.visible_lines(redacted(error.message))
     error.show()
 
 

@@ -27,6 +27,7 @@ from job.documents.report_json import (
 )
 from job.errors import ModelInvalid
 from job.model.bundle import CARD_NAME, Bundle
+from job.redaction import redacted_values
 from job.report.appearance import Appearance
 from job.report.drift import Distribution, drift
 from job.report.examples import Examples
@@ -115,7 +116,8 @@ class RunDocuments:
             "inputs": list(map(_manifest_input, self.plan.inputs, counts, self.gathered.tallies)),
             "outputs": sorted(outputs, key=itemgetter("path")),
             "settings": cast(
-                "ManifestSettings", {**asdict(self.settings), "max_rejects": str(self.settings.max_rejects)}
+                "ManifestSettings",
+                redacted_values({**asdict(self.settings), "max_rejects": str(self.settings.max_rejects)}),
             ),
             "model": {"path": self.bundle.path, **model_identity(self.bundle)},
             "timings": timings,
@@ -189,7 +191,7 @@ def training_of(bundle: Bundle) -> Distribution | None:
 
 def _run_section(plan: Plan, settings: ScoreSettings) -> RunSection:
     """What it takes to reproduce the run."""
-    flags = score_flags(settings)
+    flags = redacted_values(score_flags(settings))
     return {
         "settings": cast("RunSettings", flags),
         "command": command_line(flags),

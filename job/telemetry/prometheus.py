@@ -16,6 +16,7 @@ from job.flag_names import Flag
 from job.log import Event, event
 from job.settings import Shard
 from job.storage import Storage
+from job.telemetry.gateway_url import GatewayUrl, shown_url
 from job.telemetry.recorder import Recorder
 from job.telemetry.termination import Ending
 
@@ -75,7 +76,8 @@ class Pushgateway:
     """A Pushgateway. A push replaces the metrics of a run; others, such as the last success, stay. to: its URL.
 
     Metrics are grouped by job, run and shard, so that neither the shards of a run nor two runs at a time replace each
-    other's. The run is the beginning of its fingerprint: the same run, started again, replaces its own.
+    other's. The run is the beginning of its fingerprint: the same run, started again, replaces its own. to: without
+    user, password and query.
     """
 
     def __init__(  # noqa: PLR0913  # what a group is named after, too
@@ -88,7 +90,7 @@ class Pushgateway:
         shard: Shard | None = None,
         is_required: bool = False,
     ) -> None:
-        self.to, self._recorder, self._timeout_s = url, recorder, timeout_s
+        self.to, self._url, self._recorder, self._timeout_s = shown_url(url), url, recorder, timeout_s
         self._job, self._shard, self._is_required = job_name or _JOB, shard, is_required
 
     def end(self, ending: Ending | None) -> None:
@@ -126,7 +128,8 @@ class Pushgateway:
         from prometheus_client import pushadd_to_gateway
 
         try:
-            pushadd_to_gateway(self.to, self._job, registry, self._group(), timeout=self._timeout_s)
+            url = GatewayUrl.parse(self._url)
+            pushadd_to_gateway(url.address, self._job, registry, self._group(), self._timeout_s, url.post)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return str(error) or type(error).__name__
         return ""

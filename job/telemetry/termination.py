@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from job.errors import OUT_OF_MEMORY, DigitJobError, ResourceExhausted, StoppedAtOnce
 from job.log import Event, event
+from job.redaction import redacted
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def ending_of(error: BaseException) -> Ending:
     if _ran_out_of_memory(error):
         # Where memory ran out does not tell why, so the error's own message is dropped.
         return Ending(ResourceExhausted.exit_code, OUT_OF_MEMORY, ResourceExhausted.__name__, can_retry=True)
-    message = f"this is a defect in digit-job, please report it: {type(error).__name__}: {error}"
+    message = redacted(f"this is a defect in digit-job, please report it: {type(error).__name__}: {error}")
     return Ending(DigitJobError.exit_code, message, type(error).__name__, is_defect=True)
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
 from job.documents.model_json import CardIdentity, ExportFigures, ExportSignature, TrainingData
+from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
 from job.settings import ReadSettings
 from job.train.backend import import_keras
@@ -41,9 +42,9 @@ def identity(name: str, recipe: str, architecture: str, parameters: int) -> Card
 def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> TrainingData:
     """The section `data`, from which `data.dataset.read_again` restores the same splits."""
     return {
-        "source": dataset.source,
+        "source": redacted(dataset.source),
         "name": dataset.name,
-        "origin": dataset.origin,
+        "origin": redacted_values(dataset.origin),
         "fingerprint": dataset.fingerprint,
         "train_rows": len(dataset.train),
         "validation_rows": len(dataset.validation),
