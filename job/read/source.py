@@ -8,8 +8,10 @@ and `numpy_files.numpy_source` implement it. `recognise` tells formats apart, `p
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final, Protocol
 
@@ -31,7 +33,7 @@ from job.read.partition import with_folder_label
 from job.read.pictures import PICTURE_SUFFIXES
 from job.read.recognise import HEAD_BYTES, FileKind, file_kind
 from job.settings import PixelScale, ReadSettings
-from job.storage import FileInfo, Storage, check_unchanged, join
+from job.storage import FileInfo, Storage, check_unchanged, join, unquoted
 
 _log = logging.getLogger(__name__)
 
@@ -132,8 +134,20 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
             raise _no_data(location, skipped)
         if skipped:
             _log.warning("%s: skipped %d files that are not data: %s", location, len(skipped), skipped[:5])
-        found.update({file.path: file for file in taken})
+        above = storage.real_path(_folder_named(folder, is_folder=is_folder))
+        named = [file if file.path == folder else _marked(storage, file, above) for file in taken]
+        found.update({file.path: file for file in named if file.path not in found or not file.is_elsewhere})
     return _without_other_names(storage, [found[path] for path in sorted(found)])
+
+
+def _folder_named(path: str, *, is_folder: bool) -> str:
+    """The folder that a location names: itself, or what precedes the first wildcard of a pattern."""
+    return path if is_folder else re.split(r"/[^/]*[*?\[]", path, maxsplit=1)[0] or "/"
+
+
+def _marked(storage: Storage, file: FileInfo, above: str) -> FileInfo:
+    """The file, marked if it is elsewhere than below a folder."""
+    return replace(file, is_elsewhere=not storage.real_path(file.path).startswith(join(above, "")))
 
 
 def _without_other_names(storage: Storage, files: Sequence[FileInfo]) -> list[FileInfo]:
@@ -236,7 +250,8 @@ def _holds_labels(storage: Storage, file: FileInfo, kind: FileKind) -> bool:
 def _rechecked(storage: Storage, file: FileInfo) -> Iterator[None]:
     """Raise InputChanged instead of DataError for a file that is still being written, which only looks damaged."""
     try:
-        yield
+        with unquoted(file):
+            yield
     except DataError:
         check_unchanged(storage, file)
         raise

@@ -21,7 +21,7 @@ from job.score.observer import Observer, Stage, Stopwatch
 from job.score.plan import Input, Part
 from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
-from job.storage import Storage, check_unchanged
+from job.storage import Storage, check_unchanged, unquoted
 from job.write.part_file import PartSummary, PartWriter
 from job.write.predictions import prediction_rows
 
@@ -86,7 +86,8 @@ class PartScorer:
 
     def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
         try:
-            yield from source.read(self.storage, part.span, self.settings.block_rows)
+            with unquoted(source.file):
+                yield from source.read(self.storage, part.span, self.settings.block_rows)
         except (DataError, InternalError):
             # A file that is being written to looks damaged.
             self._check_unchanged(source)

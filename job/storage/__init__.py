@@ -9,7 +9,7 @@ the work on its files.
 from job.storage.faults import is_system_error, translated_errors
 from job.storage.local import LocalStorage
 from job.storage.paths import common_folder, is_below, join, relative_to
-from job.storage.protocol import FileInfo, Storage, check_unchanged
+from job.storage.protocol import FileInfo, Storage, check_unchanged, unquoted
 from job.storage.router import storage_at
 from job.storage.stopping import CheckStop, StoppableFile, never_stop
 
@@ -28,4 +28,5 @@ __all__ = [
     "relative_to",
     "storage_at",
     "translated_errors",
+    "unquoted",
 ]

@@ -6,13 +6,13 @@ that fails on request.
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
-from job.errors import InputChanged, StorageError
+from job.errors import DataError, InputChanged, StorageError
 from job.storage.stopping import CheckStop
 
 
@@ -21,11 +21,13 @@ class FileInfo:
     """One version of a file. If two values for a path are equal, the file has not changed between them.
 
     size: bytes. version: distinguishes contents of the same size; for local files the modification time in ns.
+    is_elsewhere: it was found through a link that leads out of the folder that the user named.
     """
 
     path: str
     size: int
     version: str
+    is_elsewhere: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -165,6 +167,23 @@ class Storage(Protocol):
         No error if it does not exist.
         """
         ...
+
+
+@contextmanager
+def unquoted(file: FileInfo) -> Iterator[None]:
+    """Raise a DataError inside the block without what it quotes, if the file is elsewhere.
+
+    Whoever can write to a folder of input can put a link there to a file that only the job's user can read.
+    """
+    try:
+        yield
+    except DataError as error:
+        if not file.is_elsewhere:
+            raise
+        raise type(error)(
+            f"{file.path}: cannot be used, and is a link that leads out of the input folder, so that nothing of it is "
+            "shown; remove the link, or name the file itself as the input to see why"
+        ) from None
 
 
 def check_unchanged(storage: Storage, seen: FileInfo) -> None:

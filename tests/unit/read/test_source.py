@@ -1,3 +1,5 @@
+import traceback
+
 """Which files an input names, and which reader each is for."""
 
 import gzip
@@ -8,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from support.batches import read_all
-from support.files import write_csv, write_idx, write_parquet
+from support.files import make_digits, write_csv, write_idx, write_parquet
 
 from job.errors import DataError, InputChanged, LayoutError, NoInput
 from job.read import source as module
@@ -240,3 +242,45 @@ def test_labels_without_their_images_give_a_warning(looked, tmp_path, digits, ca
     [source] = looked(write_csv(tmp_path / "a.csv", digits), tmp_path / "lost-labels-idx1-ubyte")
     assert source.file.name == "a.csv"
     assert "lost-labels-idx1-ubyte: skipped: it holds labels" in caplog.text
+
+
+# Links that lead out of the folder
+
+
+def _planted(folder, name="x.csv"):
+    """A link in a folder of input to a file that others cannot read."""
+    (folder / "in").mkdir()
+    (folder / "secret").write_text("root:SECRET:1:2\ndaemon:SECRET:3:4\n")
+    (folder / "in" / name).symlink_to("../secret")
+    return folder / "in"
+
+
+@pytest.mark.parametrize("pattern", ["", "*.csv", "**", "x.c[s]v", "../in/*"])
+def test_nothing_is_shown_of_a_file_outside_the_folder(storage, tmp_path, pattern):
+    """Anyone who can write to the folder could make the job show what only its user can read."""
+    files = files_at(storage, [f"{_planted(tmp_path)}/{pattern}"])
+    with pytest.raises(DataError, match=r"in/x\.csv: .* is a link that leads out of the input folder") as error:
+        look(storage, files, ReadSettings())
+    assert "SECRET" not in "".join(traceback.format_exception(error.value))
+
+
+def test_a_link_that_is_named_itself_is_the_users_choice(storage, tmp_path):
+    """The message says what is wrong; and so for a link within the folder, as Kubernetes makes them."""
+    folder = _planted(tmp_path)
+    (folder / "..data").mkdir()
+    (folder / "..data/y.csv").write_text("a,b\nSECRET,2\n")
+    (folder / "y.csv").symlink_to("..data/y.csv")
+    for location in (folder / "x.csv", folder / "y*.csv"):
+        with pytest.raises(DataError) as error:
+            look(storage, files_at(storage, [str(location)]), ReadSettings())
+        assert "leads out of" not in str(error.value)
+
+
+def test_data_outside_the_folder_is_read(storage, tmp_path):
+    """DVC, git-annex and Hugging Face's cache link to data kept elsewhere."""
+    (tmp_path / "in").mkdir()
+    write_csv(tmp_path / "kept.csv", make_digits(3))
+    (tmp_path / "in/a.csv").symlink_to("../kept.csv")
+    [source] = look(storage, files_at(storage, [str(tmp_path / "in")]), ReadSettings())
+    [batch] = source.read(storage, source.split(1 << 20)[0], 10)
+    assert len(batch.pixels) == 3
