@@ -37,7 +37,15 @@ def test_the_images_share_all_layers_of_the_smaller_one(engine, images):
     """A machine that has both holds the scorer once."""
     score, full = (inspected(engine, image)["RootFS"]["Layers"] for image in (images.score, images.full))
     assert full[: len(score)] == score
-    assert len(full) == len(score) + 1
+    assert len(full) == len(score) + 2
+
+
+def test_a_run_cannot_change_the_model_of_the_image(engine, images):
+    """Files and, where only scoring is done, the folder are root's; a training replaces them in a volume."""
+    script = "import os; print(sorted({os.stat(each).st_uid for each in {folder}}))"
+    for image, owner in ((images.score, 0), (images.full, 65532)):
+        assert python(engine, image, script.replace("{folder}", "os.scandir('/model')")) == "[0]"
+        assert python(engine, image, script.replace("{folder}", "['/model']")) == f"[{owner}]"
 
 
 def test_an_image_says_what_it_is(engine, images):

@@ -55,3 +55,10 @@ def test_every_exit_code_is_in_the_table_with_what_kubernetes_does():
 def test_the_base_is_named_by_digest():
     """A tag may be another image tomorrow."""
     assert re.search(r"^ARG BASE_IMAGE=\S+:\S+@sha256:[0-9a-f]{64}$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_model_of_the_image_is_roots():
+    """Scoring cannot change the model that the next run trusts; a training can replace it in a volume."""
+    [score, full] = [stage for stage in DOCKERFILE.split("\nFROM ") if "/model /model" in stage or "chown" in stage]
+    assert "COPY --from=train /model /model" in score
+    assert "USER 0:0\nRUN chown 65532:65532 /model\nUSER 65532:65532\n" in full

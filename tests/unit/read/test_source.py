@@ -1,11 +1,10 @@
-import traceback
-
 """Which files an input names, and which reader each is for."""
 
 import gzip
 import logging
 import os
 import shutil
+import traceback
 
 import numpy as np
 import pytest
