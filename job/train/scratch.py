@@ -6,6 +6,7 @@ folder for temporary files and imports them, so that it gets one that no other u
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _MARGIN_BYTES: Final = 4 * MIB
 # The weights, twice as many values of the optimizer, and the weights in a SavedModel's graph.
 _COPIES: Final = 4
+_KERAS_FALLBACK: Final = "/tmp"  # noqa: S108  # Keras's own choice
 _PLACE: Final = "the folder for temporary files"
 
 
@@ -30,19 +32,48 @@ _PLACE: Final = "the folder for temporary files"
 def private_temporary_files() -> Iterator[None]:
     """Put all temporary files of this process and of its children into a new folder (0700), deleted after the block.
 
-    Every command that imports TensorFlow runs in one. Raises ResourceExhausted and StorageError.
+    Keras's settings and downloads, too, if another user could have put them where Keras looks for them. Every command
+    that imports TensorFlow runs in one. Raises ResourceExhausted and StorageError.
     """
-    before = tempfile.tempdir, os.environ.get("TMPDIR")
-    with scratch_folder() as folder:
-        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before[0]
-            if before[1] is None:
-                del os.environ["TMPDIR"]
+    with scratch_folder() as folder, _temporary_files_in(str(folder)):
+        yield
+
+
+@contextmanager
+def _temporary_files_in(folder: str) -> Iterator[None]:
+    """Make a folder the one for temporary files inside the block, here and in the environment."""
+    variables = {"TMPDIR": folder, **({} if _is_keras_home_own() else {"KERAS_HOME": folder})}
+    before = tempfile.tempdir, {name: os.environ.get(name) for name in variables}
+    tempfile.tempdir = folder
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before[0]
+        for name, value in before[1].items():
+            if value is None:
+                del os.environ[name]
             else:
-                os.environ["TMPDIR"] = before[1]
+                os.environ[name] = value
+
+
+def _is_keras_home_own() -> bool:
+    """Whether Keras reads its settings (`keras.json`) from where only this user, the user's group or root can write.
+
+    As keras.config: `~/.keras`, or `/tmp/.keras`, which anyone can make, if the home cannot be written to.
+    """
+    if "KERAS_HOME" in os.environ:
+        return True
+    home = os.path.expanduser("~")
+    folder = os.path.join(home if os.access(home, os.W_OK) else _KERAS_FALLBACK, ".keras")
+    try:
+        statuses = [look(path) for path in (folder, os.path.join(folder, "keras.json")) for look in (os.lstat, os.stat)]
+    except FileNotFoundError:
+        statuses = [os.lstat(folder) if os.path.lexists(folder) else os.stat(os.path.dirname(folder))]
+    return all(
+        each.st_uid in {0, os.geteuid()} and (stat.S_ISLNK(each.st_mode) or not each.st_mode & stat.S_IWOTH)
+        for each in statuses
+    )
 
 
 @contextmanager

@@ -27,26 +27,29 @@ def curves_png(history: Sequence[Epoch], kept_epoch: int, *, is_augmented: bool)
     """
     # matplotlib warns where $HOME is read-only, which does not matter here.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from matplotlib import style
     from matplotlib.figure import Figure
 
-    figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    training = "training images, deformed" if is_augmented else "training images"
-    _draw(left, "cross-entropy", {
-        training: [each.loss for each in history],
-        "validation images": [each.validation_loss for each in history],
-    })  # fmt: skip
-    _draw(right, "misclassified, %", {
-        training: [100 * (1 - each.accuracy) for each in history],
-        "validation images": [100 * (1 - each.validation_accuracy) for each in history],
-    })  # fmt: skip
-    if kept_epoch < len(history):
-        for axes in (left, right):
-            axes.axvline(kept_epoch, color="grey", linestyle=":", label=f"kept: epoch {kept_epoch}")
-    left.legend(frameon=False)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+    # Not by the settings of a matplotlibrc, which may lie in the current folder and be anyone's.
+    with style.context([], after_reset=True):
+        figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
+        left, right = figure.subplots(1, 2)
+        training = "training images, deformed" if is_augmented else "training images"
+        _draw(left, "cross-entropy", {
+            training: [each.loss for each in history],
+            "validation images": [each.validation_loss for each in history],
+        })  # fmt: skip
+        _draw(right, "misclassified, %", {
+            training: [100 * (1 - each.accuracy) for each in history],
+            "validation images": [100 * (1 - each.validation_accuracy) for each in history],
+        })  # fmt: skip
+        if kept_epoch < len(history):
+            for axes in (left, right):
+                axes.axvline(kept_epoch, color="grey", linestyle=":", label=f"kept: epoch {kept_epoch}")
+        left.legend(frameon=False)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+        return file.getvalue()
 
 
 def _draw(axes: "Axes", title: str, lines: dict[str, list[float]]) -> None:

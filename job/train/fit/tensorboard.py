@@ -52,21 +52,24 @@ def tensorboard(folder: str, validation: Split, epochs: int) -> Iterator[list["k
 
 def confusion_png(counts: npt.NDArray[np.int64]) -> bytes:
     """A confusion matrix, int64 (10, 10), true x predicted, as a PNG; the colour is a cell's share of its row."""
+    from matplotlib import style
     from matplotlib.figure import Figure
 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(_INCHES, _INCHES), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set(xlabel="predicted digit", ylabel="true digit")
-    axes.set_xticks(range(CLASSES), CLASS_NAMES)
-    axes.set_yticks(range(CLASSES), CLASS_NAMES)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        colour = "white" if shares[row, column] > _DARK else "black"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+    # Not by the settings of a matplotlibrc, which may lie in the current folder and be anyone's.
+    with style.context([], after_reset=True):
+        figure = Figure(figsize=(_INCHES, _INCHES), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set(xlabel="predicted digit", ylabel="true digit")
+        axes.set_xticks(range(CLASSES), CLASS_NAMES)
+        axes.set_yticks(range(CLASSES), CLASS_NAMES)
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            colour = "white" if shares[row, column] > _DARK else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        return file.getvalue()
 
 
 def _pictures(folder: str, validation: Split, interval: int) -> "keras.callbacks.Callback":

@@ -6,6 +6,7 @@ import tempfile
 from types import SimpleNamespace
 
 import pytest
+from support.neighbours import OTHER_USER, only_as_root
 
 from job.errors import ResourceExhausted, StorageError
 from job.settings import MIB
@@ -106,3 +107,58 @@ def test_a_command_that_imports_tensorflow_has_private_temporary_files(command, 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(_Looked, match=str(0o700)):
         command(_Watched())
+
+
+def _home(folder, *, owner=None, mode=0o755):
+    """A home with settings for Keras that no run should use."""
+    (folder / ".keras").mkdir(parents=True)
+    (folder / ".keras/keras.json").write_text('{"epsilon": 0.125}')
+    for path in (folder / ".keras", folder / ".keras/keras.json"):
+        path.chmod(mode)
+        if owner:
+            os.chown(path, owner, owner)
+    return folder
+
+
+def test_keras_settings_of_the_user_are_kept(monkeypatch, tmp_path):
+    """Also if they are behind a link of the user's own, or if the home has none."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    _home(tmp_path / "home")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/.keras").symlink_to(tmp_path / "home/.keras")
+    (tmp_path / "bare").mkdir()
+    for name in ("home", "linked", "bare"):
+        monkeypatch.setenv("HOME", str(tmp_path / name))
+        with private_temporary_files():
+            assert "KERAS_HOME" not in os.environ
+    monkeypatch.setenv("KERAS_HOME", "mine")
+    with private_temporary_files():
+        assert os.environ["KERAS_HOME"] == "mine"
+
+
+def test_keras_settings_that_others_can_write_are_not_read(monkeypatch, tmp_path):
+    """Keras would take its backend and its number format from them; nor is a folder used that anyone can still make."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _home(tmp_path / "writable", mode=0o777)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    for name in ("writable", "shared"):
+        monkeypatch.setenv("HOME", str(tmp_path / name))
+        with private_temporary_files():
+            assert os.environ["KERAS_HOME"] == os.environ["TMPDIR"]
+        assert "KERAS_HOME" not in os.environ
+
+
+@only_as_root
+@pytest.mark.slow
+def test_keras_reads_no_settings_of_another_user(monkeypatch, tmp_path):
+    """Neither of the folder nor of the file."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home = _home(tmp_path / "home", owner=OTHER_USER)
+    monkeypatch.setenv("HOME", str(home))
+    with private_temporary_files():
+        command = [sys.executable, "-c", "import keras; print(keras.config.epsilon())"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert float(found) != 0.125
