@@ -14,13 +14,13 @@ from enum import Enum
 from typing import BinaryIO, Final, cast
 
 from job.documents.parts_json import RunClaim
-from job.errors import OutputOccupied, StorageError
+from job.errors import DataError, OutputOccupied, StorageError
 from job.flag_names import Flag
 from job.score.clearing import Clearing
 from job.score.plan import Part, Plan, parts_of_shard
 from job.score.vouching import MANIFEST, OUTPUTS, PARTS, RESULT_FOLDERS, RUN, SUCCESS, TOP_RESULTS, Vouching
 from job.settings import Shard
-from job.storage import FileInfo, Storage, join
+from job.storage import FileInfo, Storage, join, too_long
 
 _RESULTS: Final = (MANIFEST, *TOP_RESULTS, *RESULT_FOLDERS, SUCCESS)
 _OWN_NAMES: Final = (PARTS, *_RESULTS)
@@ -68,6 +68,15 @@ class Output:
         own = self.vouching.all_listed() | {MANIFEST, SUCCESS}
         places = [(file, self._storage.real_path(file.path).removeprefix(f"{self.real_folder}/")) for file in files]
         return [file for file, place in places if place not in own and not place.startswith(f"{PARTS}/")]
+
+    def check_lengths(self, plan: Plan) -> None:
+        """Raise OutputOccupied if the folder's path is too long, DataError if that of a result would be."""
+        if problem := too_long(join(self.parts, "." + "0" * 36)):
+            raise OutputOccupied(f"{self.folder}: {problem} with what is in it; choose another {Flag.OUTPUT}")
+        for each in plan.inputs:
+            for path in (each.predictions, each.rejects):
+                if problem := too_long(self.path(path)):
+                    raise DataError(f"{each.source.file.path}: its result {problem}; rename the input")
 
     def part(self, part: Part) -> str:
         """The path of a part's file."""

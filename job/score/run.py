@@ -23,6 +23,7 @@ from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
 from job.score.plan import Part, make_plan, parts_of_shard
 from job.score.protected import check_model_stays, without_own_output
+from job.score.reject_count import RejectCount
 from job.score.run_gates import shortfalls
 from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
@@ -73,7 +74,13 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     try:
         if claim.state is not ClaimState.DONE:
             scorer = PartScorer(
-                storage.stopping(engine.check_stop), claim.commit, predictor, settings, observer, warnings
+                storage.stopping(engine.check_stop),
+                claim.commit,
+                predictor,
+                settings,
+                observer,
+                warnings,
+                RejectCount(settings.max_rejects),
             )
             engine.score(scorer, claim.plan, parts, claim.output, settings.threads)
             missing = len(claim.missing_parts(settings.shard))
@@ -122,6 +129,7 @@ def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output = Output(storage, settings.output)
     check_model_stays(storage, settings, output)
     plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
+    output.check_lengths(plan)
     claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
     _log_removed(claim)
     return claim
