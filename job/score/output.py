@@ -105,7 +105,7 @@ class Output:
         """The content of run.json; None if there is no unfinished run, or if the file is damaged."""
         try:
             run = json.loads(self._text(self.run_json) or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return cast("RunClaim", run) if isinstance(run, dict) else None
 

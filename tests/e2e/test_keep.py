@@ -3,8 +3,10 @@ import json
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from support.command import invoke
+from support.command import digit_job, invoke
 from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv, write_idx
 from support.runs import stable_files
 
@@ -185,3 +187,20 @@ print("imported:", sorted({{"pandas", "numba"}} & set(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "imported: []" in result.stdout
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_text_of_a_megabyte_is_not_copied_to_each_row(tmp_path, model, suffix):
+    """A dictionary holds it once in a file of a megabyte, and the predictions would hold it in each row."""
+    rows = 500
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * (1 << 20)]))
+    table = pa.table({"image": pa.array([bytes(784)] * rows, pa.binary(784)), "id": texts})
+    source = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(table, source)
+    else:
+        with pa.ipc.new_file(source, table.schema) as writer:
+            writer.write_table(table)
+    result = digit_job("score", "--input", source, "--output", tmp_path / "out", "--model", model, "--keep", "id")
+    assert result.returncode == 65
+    assert f"{source}: --keep id: has a text of 1,048,576 bytes, expected at most 65,536" in result.stderr
