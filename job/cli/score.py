@@ -21,6 +21,7 @@ from job.cli.flags import (
     TransposeFlag,
     VerboseFlag,
     label_map_in,
+    log_overwriting,
     option,
     repeatable,
     verbosity,
@@ -258,6 +259,7 @@ def score(
 
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
+    log_overwriting(is_overwriting=overwrite)
     stop = StopOnSignals(at_once=True)
     from job.score.run import run
     from job.telemetry.outlets import publish

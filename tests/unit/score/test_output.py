@@ -257,7 +257,7 @@ def test_a_file_that_appears_between_read_and_stat_is_read(output, storage, monk
     assert ours.is_finished()
 
 
-@pytest.mark.parametrize("content", [b"{", b"7", b"\xff"])
+@pytest.mark.parametrize("content", [b"{", b"7", b"\xff", b"[" * 100_000], ids=["cut", "number", "no text", "deep"])
 def test_a_damaged_run_json_is_refused(output, tmp_path, content):
     """It is not known to be this run's."""
     claim(output)
