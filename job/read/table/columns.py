@@ -69,9 +69,9 @@ class Columns:
         return tuple(dict.fromkeys([*([] if self.label is None else [self.label]), *self.passthrough.names]))
 
     def passthrough_of(self, records: pa.RecordBatch, where: str) -> pa.RecordBatch | None:
-        """The passthrough columns of some rows, dictionaries decoded; None if there are none. where: names the file in errors.
+        """The passthrough columns of some rows, dictionaries decoded; None if there are none.
 
-        Raises DataError for a text of more than MAX_KEPT_BYTES: a small file can hold one for millions of rows.
+        where: names the file in errors. Raises DataError for a text of more than MAX_KEPT_BYTES: a small file can hold one for millions of rows.
         """
         if not len(self.passthrough):
             return None
@@ -80,8 +80,8 @@ class Columns:
             longest = _longest_text(column)
             if longest > MAX_KEPT_BYTES:
                 raise DataError(
-                    f"{where}: {Flag.KEEP} {name}: has a text of {longest:,} bytes, expected at most {MAX_KEPT_BYTES:,}; leave "
-                    "it out"
+                    f"{where}: {Flag.KEEP} {name}: has a text of {longest:,} bytes, expected at most "
+                    f"{MAX_KEPT_BYTES:,}; leave it out"
                 )
         plain = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]
         return pa.RecordBatch.from_arrays(
