@@ -93,7 +93,7 @@ def score(
         str,
         option(
             "--max-rejects",
-            "Fail if more records are rejected: a count, or a percentage of all.",
+            "Fail if more records are rejected: a count, at once when it is passed, or a percentage of all.",
             group=Group.INPUT,
             metavar="N|P%",
         ),

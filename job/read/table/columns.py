@@ -69,9 +69,10 @@ class Columns:
         return tuple(dict.fromkeys([*([] if self.label is None else [self.label]), *self.passthrough.names]))
 
     def passthrough_of(self, records: pa.RecordBatch, where: str) -> pa.RecordBatch | None:
-        """The passthrough columns of some rows, dictionaries decoded; None if there are none. where: the file, for errors.
+        """The passthrough columns of some rows, dictionaries decoded; None if there are none.
 
-        Raises DataError for a text of more than MAX_KEPT_BYTES: a small file can hold one for millions of rows.
+        where: names the file in errors. Raises DataError for a text of more than MAX_KEPT_BYTES: a small file can hold
+        one for millions of rows.
         """
         if not len(self.passthrough):
             return None
