@@ -20,6 +20,7 @@ from job.settings import Shard
 from job.storage import Storage, is_below, join
 
 _RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_FAILED", "_SUCCESS")
+_FOLDERS: Final = ("_parts", "predictions", "rejects")
 _OWN_NAMES: Final = ("_parts", *_RESULTS)
 # mkfs creates it in every new volume.
 _IGNORED: Final = ("lost+found",)
@@ -64,6 +65,14 @@ class Output:
                 f"{self.folder}: the name {relative!r:.200} leads out of the folder; remove the link or name"
             )
         return path
+
+    def check_links(self) -> None:
+        """Raise OutputOccupied if a folder that a run writes into is a link to elsewhere, which it would write into."""
+        for name in _FOLDERS:
+            try:
+                self.inside(name)
+            except DataError as error:
+                raise OutputOccupied(str(error)) from error
 
     def holds(self, path: str) -> bool:
         """Whether a run may write to `path`. The output folder can be inside the input folder, also through a link."""
@@ -214,6 +223,7 @@ class Claim:
             self._storage.remove(self.output.failed)  # of a run with stricter gates that ended at the same time
             return ClaimState.DONE
         if unfinished == self._run and "_SUCCESS" not in found:
+            self.output.check_links()
             return ClaimState.RESUME
         if found and not self._is_being_begun(found):
             if unfinished is None and self.output.unfinished_run() == self._run:
@@ -221,6 +231,7 @@ class Claim:
             if not is_overwriting:
                 raise self._occupied(_describe(found, unfinished, self._run))
             self._clear()
+        self.output.check_links()
         try:
             return self._begin(is_overwriting=is_overwriting)
         except (StorageError, OutputOccupied):
