@@ -23,6 +23,7 @@ from job.settings import Shard
 from job.storage import FileInfo, Storage, is_below, join, too_long
 
 _RESULTS: Final = (MANIFEST, *TOP_RESULTS, *RESULT_FOLDERS, SUCCESS)
+_FOLDERS: Final = (PARTS, *RESULT_FOLDERS)
 _OWN_NAMES: Final = (PARTS, *_RESULTS)
 # mkfs creates it in every new volume.
 _IGNORED: Final = ("lost+found",)
@@ -69,6 +70,14 @@ class Output:
                 f"{self.folder}: the name {relative!r:.200} leads out of the folder; remove the link or name"
             )
         return path
+
+    def check_links(self) -> None:
+        """Raise OutputOccupied if a folder that a run writes into is a link to elsewhere, which it would write into."""
+        for name in _FOLDERS:
+            try:
+                self.inside(name)
+            except DataError as error:
+                raise OutputOccupied(str(error)) from error
 
     def holds(self, path: str) -> bool:
         """Whether a run may write to `path`. The output folder can be inside the input folder, also through a link."""
@@ -248,7 +257,8 @@ class Claim:
             self.remove_parts()
             self._storage.remove(self.output.failed)  # of a run with stricter gates that ended at the same time
             return ClaimState.DONE
-        if unfinished == self._run and "_SUCCESS" not in found:
+        self.output.check_links()
+        if unfinished == self._run and SUCCESS not in found:
             return ClaimState.RESUME
         if found and not self._is_being_begun(found):
             if unfinished is None and self.output.unfinished_run() == self._run:

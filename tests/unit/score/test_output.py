@@ -264,3 +264,18 @@ def test_a_damaged_run_json_is_refused(output, tmp_path, content):
     (tmp_path / "out/_parts/run.json").write_bytes(content)
     with pytest.raises(OutputOccupied, match="is not empty"):
         claim(output)
+
+
+@pytest.mark.parametrize("name", ["_parts", "predictions", "rejects"])
+def test_nothing_is_written_through_a_link_to_another_folder(output, tmp_path, name):
+    """Who can write to the output folder could have files of that folder's owner replaced."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    if name != "_parts":
+        claim(output)
+    (tmp_path / "out" / name).symlink_to("../elsewhere")
+    before = sorted(tmp_path.rglob("*"))
+    for plan, is_overwriting in ((PLAN, False), (PLAN, True), (OTHER, True)):
+        with pytest.raises(OutputOccupied, match=f"'{name}' leads out of the folder"):
+            claim(output, plan, is_overwriting=is_overwriting)
+    assert sorted(tmp_path.rglob("*")) == before

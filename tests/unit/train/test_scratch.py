@@ -162,3 +162,18 @@ def test_keras_reads_no_settings_of_another_user(monkeypatch, tmp_path):
         command = [sys.executable, "-c", "import keras; print(keras.config.epsilon())"]
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert float(found) != 0.125
+
+
+@only_as_root
+def test_another_user_can_put_nothing_beside_temporary_modules(monkeypatch, tmp_path):
+    """A planted `__pycache__` would run as the user who trains."""
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(0o777)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with private_temporary_files():
+        planted = os.path.join(os.environ["TMPDIR"], "__pycache__")
+        command = ["/bin/mkdir", planted, str(tmp_path / "theirs")]
+        done = subprocess.run(command, user=OTHER_USER, group=OTHER_USER, check=False, stderr=subprocess.DEVNULL)
+        assert done.returncode
+        assert not os.path.exists(planted)
+    assert (tmp_path / "theirs").is_dir()
