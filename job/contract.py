@@ -26,6 +26,12 @@ Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int8]
 Probabilities = npt.NDArray[np.float32]
 
+# Rejects of one input that are listed one by one; of more, there are only counts.
+MAX_LISTED: Final = 100_000
+# Characters of a reject's texts, and of its raw record.
+MAX_TEXT: Final = 1_000
+MAX_RAW: Final = 4_096
+
 
 class Reason(StrEnum):
     """Why a record was rejected: all codes that the `reject` column and `rejects/*.jsonl` can contain."""
@@ -74,9 +80,24 @@ class Reject:
     line: int | None = None
     label: str | None = None
 
+    def shortened(self) -> "Reject":
+        """The same reject with texts of bounded length: a column may have a name of a megabyte."""
+        if len(self.detail) <= MAX_TEXT and len(self.column or "") <= MAX_TEXT and len(self.raw or "") <= MAX_RAW:
+            return self
+        return replace(
+            self,
+            detail=_cut(self.detail, MAX_TEXT),
+            column=None if self.column is None else _cut(self.column, MAX_TEXT),
+            raw=None if self.raw is None else self.raw[:MAX_RAW],
+        )
+
     def shifted(self, rows: int, lines: int) -> "Reject":
         """The same reject, counted from `rows` rows and `lines` lines earlier."""
         return replace(self, row=self.row + rows, line=None if self.line is None else self.line + lines)
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 2]}.."
 
 
 @dataclass(frozen=True, slots=True)

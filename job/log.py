@@ -27,6 +27,7 @@ class Event(StrEnum):
     PLANNED = "planned"
     RESUMED = "resumed"
     ALREADY_DONE = "already_done"
+    REPLACED = "replaced"
     OUTPUT_DAMAGED = "output_damaged"
     INPUT_WARNING = "input_warning"
     PART_COMMITTED = "part_committed"

@@ -29,7 +29,7 @@ from job.cli.terminal import (
 )
 from job.cli.train import train
 from job.cli.tune import tune
-from job.errors import StoppedAtOnce
+from job.errors import StoppedAtOnce, UsageError
 from job.log import Event, event
 from job.telemetry.termination import ending_of, write_termination_message
 
@@ -67,6 +67,14 @@ for command in (score, inspect, report, compare, train, tune, export, sample, sc
     app.command(cls=GroupedCommand)(command)
 
 
+def _check_umask() -> None:
+    """Raise UsageError if this user could not read what it writes."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    if umask & 0o700:
+        raise UsageError(f"the umask {umask:04o} takes away this user's own rights to new files; set 0022 or 0077")
+
+
 def main() -> None:
     """Run the command line and exit with the exit code of errors.py."""
     open_standard_streams()
@@ -75,6 +83,7 @@ def main() -> None:
     # Fields for the last event of the log; the command fills them in.
     facts: dict[str, Any] = {}
     try:
+        _check_umask()
         code = app(standalone_mode=False, obj=facts) or 0
         if facts:
             _log.info("scored: %s", facts["outcome"], extra=event(Event.FINISHED, exit_code=code, **facts))

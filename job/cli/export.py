@@ -15,6 +15,7 @@ from job.cli.flags import (
     ScaleFlag,
     TransposeFlag,
     label_map_in,
+    log_overwriting,
     option,
 )
 from job.cli.terminal import StopOnSignals, say
@@ -76,6 +77,7 @@ def export(
 
     """
     log.set_up(log_format)
+    log_overwriting(is_overwriting=overwrite)
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
     settings = ExportSettings(
         model=model,

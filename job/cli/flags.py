@@ -1,5 +1,6 @@
 """How a flag is made, with its environment variable and its group in the help, and the flags that commands share."""
 
+import logging
 import os
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ from job import log
 from job.errors import UsageError
 from job.settings import LabelMap, ModelScale, ScaleChoice
 from job.storage import storage_at
+
+_log = logging.getLogger(__name__)
 
 
 class Group(StrEnum):
@@ -34,6 +37,13 @@ def variable(flag: str) -> str:
 def option(flag: str, text: str, *others: str, group: Group | None = None, **more: Any) -> Any:
     """A flag with its environment variable. others: short forms. more: passed on to `typer.Option`."""
     return typer.Option(flag, *others, help=text, envvar=variable(flag), rich_help_panel=group, **more)
+
+
+def log_overwriting(*, is_overwriting: bool) -> None:
+    """Say in the log that --overwrite comes from the environment, where it is easily forgotten."""
+    name = variable("--overwrite")
+    if is_overwriting and name in os.environ:
+        _log.info("%s is set in the environment: earlier results are replaced", name)
 
 
 def repeatable(flag: str, text: str, *, metavar: str, group: Group) -> Any:

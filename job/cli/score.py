@@ -21,6 +21,7 @@ from job.cli.flags import (
     TransposeFlag,
     VerboseFlag,
     label_map_in,
+    log_overwriting,
     option,
     repeatable,
     verbosity,
@@ -92,7 +93,7 @@ def score(
         str,
         option(
             "--max-rejects",
-            "Fail if more records are rejected: a count, or a percentage of all.",
+            "Fail if more records are rejected: a count, at once when it is passed, or a percentage of all.",
             group=Group.INPUT,
             metavar="N|P%",
         ),
@@ -258,6 +259,7 @@ def score(
 
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
+    log_overwriting(is_overwriting=overwrite)
     stop = StopOnSignals(at_once=True)
     from job.score.run import run
     from job.telemetry.outlets import publish

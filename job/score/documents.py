@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from job._version import __version__
 from job.command_line import command_line, score_flags
+from job.contract import MAX_LISTED
 from job.documents.manifest_json import Manifest, ManifestInput, ManifestOutput, ManifestSettings, Timings
 from job.documents.report_json import (
     DriftSection,
@@ -76,6 +77,9 @@ class Gathered:
         self.judged.append(InputLabels(target.path, label_doubt(tally.confusion, labels), is_agreed))
         for warning in parts.warnings:
             self.warnings.add(target.path, warning)
+        total = int(tally.reasons.sum())
+        if total > MAX_LISTED:
+            self.warnings.add(target.path, f"{target.rejects} lists only the first {MAX_LISTED:,} of {total:,} rejects")
 
 
 @dataclass(frozen=True, slots=True)

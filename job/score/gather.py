@@ -35,6 +35,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
     """
     clock = time.monotonic()
     plan, output = claim.plan, claim.output
+    claim.list_outputs()
     files, gathered = OutputFiles(claim), Gathered()
     for index, target in enumerate(plan.inputs):
         parts = InputParts.read(storage, [output.part(part) for part in plan.parts_of(index)])

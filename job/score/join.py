@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from typing import BinaryIO, Final
 
-from job.contract import Reject
+from job.contract import MAX_LISTED, Reject
 from job.documents.report_json import RejectExample
 from job.errors import InternalError
 from job.score.input_parts import InputParts
@@ -20,10 +20,12 @@ _EXAMPLES_PER_REASON: Final = 3
 def join(target: Input, parts: InputParts, files: OutputFiles, settings: ScoreSettings) -> list[RejectExample]:
     """Write the final files of one input; returns the first rejects of each reason, in row order.
 
+    The reject file lists the first MAX_LISTED.
+
     Raises InternalError, and commits nothing, if the parts hold another number of rows than their summaries say.
     """
     examples: list[RejectExample] = []
-    written = 0
+    written = listed = 0
     with ExitStack() as stack:
         # Opened first and so committed last: where there is a reject file, there are predictions.
         rejects_file = stack.enter_context(files.commit(target.rejects)) if parts.has_rejects else None
@@ -34,7 +36,9 @@ def join(target: Input, parts: InputParts, files: OutputFiles, settings: ScoreSe
             writer.write(rows)
             written += rows.num_rows
             if rejects_file:
-                rejects_file.write(b"".join(reject_line(target.path, reject) for reject in rejects))
+                listed_now = rejects[: MAX_LISTED - listed]
+                listed += len(listed_now)
+                rejects_file.write(b"".join(reject_line(target.path, reject) for reject in listed_now))
                 examples = first_of_each_reason([*examples, *(_example(target, reject) for reject in rejects)])
         if written != parts.rows:
             raise InternalError(f"{target.path}: {written} rows in its parts, but their summaries say {parts.rows}")

@@ -1,9 +1,10 @@
 """The output folder: its layout, and which run may write to it.
 
     OUT/  predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS, or _FAILED
-          _parts/  run.json and the committed parts, while the run is unfinished
+          _parts/  run.json, outputs.json and the committed parts, while the run is unfinished
 
-`Output` knows the paths. `Output.claim` claims the folder for a run and returns the `Claim`, which alone can commit.
+`Output` knows the paths. `Output.claim` claims the folder for a run and returns the `Claim`, which alone can commit,
+and removes the results of another run by `clearing`, as far as `vouching` knows that a run has written them.
 """
 
 import json
@@ -15,13 +16,15 @@ from typing import BinaryIO, Final, cast
 from job.documents.parts_json import RunClaim
 from job.errors import DataError, OutputOccupied, StorageError
 from job.flag_names import Flag
+from job.score.clearing import Clearing
 from job.score.plan import Part, Plan, parts_of_shard
+from job.score.vouching import MANIFEST, OUTPUTS, PARTS, RESULT_FOLDERS, RUN, SUCCESS, TOP_RESULTS, Vouching
 from job.settings import Shard
-from job.storage import Storage, is_below, join
+from job.storage import FileInfo, Storage, is_below, join, too_long
 
-_RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_FAILED", "_SUCCESS")
-_FOLDERS: Final = ("_parts", "predictions", "rejects")
-_OWN_NAMES: Final = ("_parts", *_RESULTS)
+_RESULTS: Final = (MANIFEST, *TOP_RESULTS, *RESULT_FOLDERS, SUCCESS)
+_OWN_NAMES: Final = (PARTS, *_RESULTS)
+_FOLDERS: Final = (PARTS, *RESULT_FOLDERS)
 # mkfs creates it in every new volume.
 _IGNORED: Final = ("lost+found",)
 
@@ -40,13 +43,15 @@ class Output:
     def __init__(self, storage: Storage, location: str) -> None:
         self._storage = storage
         self.folder = storage.resolve(location)
-        self._real_folder = storage.real_path(self.folder)
-        self.parts = join(self.folder, "_parts")
-        self.run_json = join(self.parts, "run.json")
+        self.real_folder = storage.real_path(self.folder)
+        self.vouching = Vouching(storage, self.folder)
+        self.clearing = Clearing(storage, self.folder, self.vouching)
+        self.parts = join(self.folder, PARTS)
+        self.run_json = join(self.parts, RUN)
         self.report_json = join(self.folder, "report.json")
         self.report_html = join(self.folder, "report.html")
-        self.manifest = join(self.folder, "manifest.json")
-        self.success = join(self.folder, "_SUCCESS")
+        self.manifest = join(self.folder, MANIFEST)
+        self.success = join(self.folder, SUCCESS)
         self.failed = join(self.folder, "_FAILED")
 
     def path(self, relative: str) -> str:
@@ -60,7 +65,7 @@ class Output:
         """
         path = self.path(relative)
         real = self._storage.real_path(path)
-        if not is_below(relative) or not real.startswith(join(self._real_folder, "")):
+        if not is_below(relative) or not real.startswith(join(self.real_folder, "")):
             raise DataError(
                 f"{self.folder}: the name {relative!r:.200} leads out of the folder; remove the link or name"
             )
@@ -77,8 +82,23 @@ class Output:
     def holds(self, path: str) -> bool:
         """Whether a run may write to `path`. The output folder can be inside the input folder, also through a link."""
         real = self._storage.real_path(path)
-        own = [join(self._real_folder, name) for name in _OWN_NAMES]
+        own = [join(self.real_folder, name) for name in _OWN_NAMES]
         return any(real == each or real.startswith(f"{each}/") for each in own)
+
+    def unvouched(self, files: Sequence[FileInfo]) -> list[FileInfo]:
+        """Those of some files that the folder holds which no run has written."""
+        own = self.vouching.all_listed() | {MANIFEST, SUCCESS}
+        places = [(file, self._storage.real_path(file.path).removeprefix(f"{self.real_folder}/")) for file in files]
+        return [file for file, place in places if place not in own and not place.startswith(f"{PARTS}/")]
+
+    def check_lengths(self, plan: Plan) -> None:
+        """Raise OutputOccupied if the folder's path is too long, DataError if that of a result would be."""
+        if problem := too_long(join(self.parts, "." + "0" * 36)):
+            raise OutputOccupied(f"{self.folder}: {problem} with what is in it; choose another {Flag.OUTPUT}")
+        for each in plan.inputs:
+            for path in (each.predictions, each.rejects):
+                if problem := too_long(self.path(path)):
+                    raise DataError(f"{each.source.file.path}: its result {problem}; rename the input")
 
     def part(self, part: Part) -> str:
         """The path of a part's file."""
@@ -93,7 +113,8 @@ class Output:
         """Claim the folder for the run of `plan`, to begin or to resume it.
 
         arithmetic: of the model, here. Raises OutputOccupied if the folder contains anything else, or the same run
-        computed by other arithmetic, and `is_overwriting` is false.
+        computed by other arithmetic, and `is_overwriting` is false; or if it is true, and there are files in the way
+        that no run has written.
         """
         run: RunClaim = {"fingerprint": plan.fingerprint, "part_bytes": part_bytes, "arithmetic": arithmetic}
         return Claim(self._storage, self, plan, run, is_overwriting=is_overwriting)
@@ -106,7 +127,7 @@ class Output:
         """The content of run.json; None if there is no unfinished run, or if the file is damaged."""
         try:
             run = json.loads(self._text(self.run_json) or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return cast("RunClaim", run) if isinstance(run, dict) else None
 
@@ -127,7 +148,9 @@ class Output:
 
 
 class Claim:
-    """A run's right to write to an output folder. state: what remained to be done when it was made.
+    """A run's right to write to an output folder.
+
+    state: what remained to be done when it was made. removed: the results of another run that it has removed.
 
     An identical run (same fingerprint, part size and arithmetic) in another process can hold the same claim at the same
     time.
@@ -136,6 +159,7 @@ class Claim:
     def __init__(self, storage: Storage, output: Output, plan: Plan, run: RunClaim, *, is_overwriting: bool) -> None:
         self._storage = storage
         self._run = run
+        self.removed: list[str] = []
         self.output = output
         self.plan = plan
         self.state = self._acquire(is_overwriting=is_overwriting)
@@ -181,12 +205,22 @@ class Claim:
         self.write(self.output.success, self.plan.fingerprint.encode() + b"\n")
         self.remove_parts()
 
+    def list_outputs(self) -> None:
+        """Write down which results are this run's, before the first of them: run.json then vouches for no others."""
+        self.write(join(self.output.parts, OUTPUTS), json.dumps(self.plan.outputs).encode() + b"\n")
+
     def remove_parts(self) -> None:
         """Remove the parts, unless another run has claimed the folder by now."""
         # An identical run may still write there: it then finds _SUCCESS and removes the parts itself.
         with suppress(StorageError):
-            if self.output.unfinished_run() in (None, self._run):
-                self._storage.remove(self.output.parts)
+            if self.output.unfinished_run() not in (None, self._run):
+                return
+            self.output.clearing.remove_parts(self._run)
+
+    def give_up(self) -> None:
+        """Remove the parts, so that the folder is empty, unless there are results: run.json vouches for them."""
+        if self.output.names() == [PARTS]:
+            self.remove_parts()
 
     def begin_again(self) -> None:
         """Claim a finished output of this run, of which files are missing or changed, to score it again.
@@ -216,6 +250,7 @@ class Claim:
 
     def _acquire(self, *, is_overwriting: bool) -> ClaimState:
         unfinished = self.output.unfinished_run()
+        leftovers = self.output.vouching.retired()
         found = self.output.names()
         # Asked last, because an identical run that finishes meanwhile writes _SUCCESS before it removes the parts.
         if self.is_finished():
@@ -231,6 +266,8 @@ class Claim:
             if not is_overwriting:
                 raise self._occupied(_describe(found, unfinished, self._run))
             self._clear()
+        elif not found:
+            self.output.clearing.remove_retired(leftovers)  # they vouched for results that are gone
         self.output.check_links()
         try:
             return self._begin(is_overwriting=is_overwriting)
@@ -247,28 +284,43 @@ class Claim:
             self.check()
             return ClaimState.RESUME
         # Another run may have started and finished since the folder was listed. From here on none can write to it.
-        if is_overwriting:
-            self._remove(_RESULTS)
-        elif (found := [name for name in self.output.names() if name != "_parts"]) and not _is_being_gathered(found):
+        found = [name for name in self.output.names() if name != PARTS]
+        if is_overwriting and any(name in _RESULTS for name in found):
+            self._clear_again()
+        elif found and not is_overwriting and not _is_being_gathered(found):
             self.remove_parts()
             raise self._occupied(f"is not empty any more ({', '.join(found[:3])})")
         return ClaimState.BEGIN
 
     def _clear(self) -> None:
-        """Remove the output of another run.
+        """Remove the output of another run. Raises OutputOccupied if files are in the way that no run has written.
 
         `_SUCCESS` first, because the rest is incomplete from then on. Then the parts, and with them run.json, without
         which a run that is still at work commits nothing more. Then what it has committed.
         """
-        self._remove(("_SUCCESS", "_parts", *_RESULTS))
+        self.output.clearing.refuse_foreign(self.plan.outputs)
+        self._storage.remove(self.output.success)
+        self.output.clearing.retire(PARTS)
+        self.removed += self.output.clearing.remove_results()
 
-    def _remove(self, names: Sequence[str]) -> None:
-        for name in names:
-            self._storage.remove(self.output.path(name))
+    def _clear_again(self) -> None:
+        """Remove what another run has finished before this one claimed the folder, and list the results of this one."""
+        try:
+            # This run's own run.json vouches for nothing that is there.
+            self.output.clearing.refuse_foreign(self.plan.outputs, [MANIFEST, *self.output.vouching.retired()])
+        except OutputOccupied:
+            self.remove_parts()
+            raise
+        self.check()
+        self.removed += self.output.clearing.remove_results()
+        self.check()
+        self._storage.remove(self.output.success)
+        if self.output.vouching.has_other_files():
+            self.list_outputs()
 
     def _is_being_begun(self, found: list[str]) -> bool:
         """Whether the folder contains nothing but the temporary run.json of a process that is about to claim it."""
-        return found == ["_parts"] and all(name.startswith(".") for name in self._storage.list(self.output.parts))
+        return found == [PARTS] and all(name.startswith(".") for name in self._storage.list(self.output.parts))
 
     def _occupied(self, problem: str) -> OutputOccupied:
         return OutputOccupied(f"{self.output.folder}: {problem}; choose another {Flag.OUTPUT} or add {Flag.OVERWRITE}")

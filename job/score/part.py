@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import numpy as np
 
-from job.contract import NO_PREDICTION, PixelBatch, Reject, ScoredBatch
+from job.contract import MAX_LISTED, NO_PREDICTION, PixelBatch, Reject, ScoredBatch
 from job.errors import DataError, InternalError
 from job.model.bundle import Predictor
 from job.read.checks import FirstRows, input_warnings, read_first_rows
@@ -19,6 +19,7 @@ from job.report.label_census import LabelCensus
 from job.report.tally import Tally
 from job.score.observer import Observer, Stage, Stopwatch
 from job.score.plan import Input, Part
+from job.score.reject_count import RejectCount
 from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
 from job.storage import Storage, check_unchanged, unquoted
@@ -36,7 +37,8 @@ class PartScorer:
     """Scores parts of a run, one call per part, from any thread.
 
     commit: opens the file that a part is written to; see `Claim.commit`. observer: notified of each batch, of the time
-    spent on a part, and of its commit. warnings: logs what is odd about an input.
+    spent on a part, and of its commit. warnings: logs what is odd about an input. rejects: ends the run once there are
+    too many.
     """
 
     storage: Storage
@@ -45,12 +47,15 @@ class PartScorer:
     settings: ScoreSettings
     observer: Observer
     warnings: WarningLog = field(default_factory=WarningLog)
+    rejects: RejectCount = field(default_factory=RejectCount)
 
     def score(self, part: Part, target: Input, path: str) -> int:
         """Score a part of `target` and commit it at `path`; returns its number of rows.
 
-        Raises InputChanged if the input is no longer the file that was planned, DataError, StorageError, Stopped.
+        Raises InputChanged if the input is no longer the file that was planned, TooManyRejects, DataError,
+        StorageError, Stopped.
         """
+        self.rejects.check()
         watch = Stopwatch()
         try:
             rows = self._score(part, target, path, watch)
@@ -74,6 +79,8 @@ class PartScorer:
                 rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
                 writer.write(rows, counts.in_part(batch.rejects))
                 added = counts.add(batch, scored)
+                if added.rejected:
+                    self.rejects.add(target.path, added.rejected, batch.rejects)
                 self.observer.advanced(added.read, added.rejected, batch.size_bytes)
                 self.storage.check_stop()
                 watch.lap(Stage.WRITE)
@@ -115,11 +122,17 @@ class _PartCounts:
     appearance: Appearance = field(default_factory=Appearance.zero)
     labels: LabelCensus = field(default_factory=LabelCensus)
     lines: int = 0
+    listed: int = 0
     collector: Collector = field(default_factory=Collector)
 
     def in_part(self, rejects: tuple[Reject, ...]) -> tuple[Reject, ...]:
-        """The rejects of the next batch, with rows and lines that count from the start of the part."""
-        return tuple(reject.shifted(self.tally.read, self.lines) for reject in rejects)
+        """The rejects of the next batch, with rows and lines that count from the start of the part.
+
+        Of more than MAX_LISTED the others are only counted.
+        """
+        listed = rejects[: MAX_LISTED - self.listed]
+        self.listed += len(listed)
+        return tuple(reject.shortened().shifted(self.tally.read, self.lines) for reject in listed)
 
     def add(self, batch: PixelBatch, scored: ScoredBatch) -> Tally:
         """Add the next batch; returns its own counts."""

@@ -61,6 +61,11 @@ class Plan:
     parts: tuple[Part, ...]
     fingerprint: str
 
+    @property
+    def outputs(self) -> list[str]:
+        """The paths in the output folder that predictions and rejects may be written to."""
+        return [path for each in self.inputs for path in (each.predictions, each.rejects)]
+
     def parts_of(self, index: int) -> list[Part]:
         """The parts of one input, in order."""
         start, stop = (bisect.bisect_left(self.parts, each, key=_input_index) for each in (index, index + 1))

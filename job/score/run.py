@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from job.documents.manifest_json import Timings
 from job.documents.report_json import Report
@@ -21,12 +22,18 @@ from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
 from job.score.plan import Part, make_plan, parts_of_shard
+from job.score.protected import check_model_stays, without_own_output
+from job.score.reject_count import RejectCount
 from job.score.run_gates import shortfalls
 from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
 from job.storage import Storage
 
 _log = logging.getLogger(__name__)
+
+# Of the results that --overwrite removes: in the log's text, and in its JSON.
+_SHOWN: Final = 5
+_LISTED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,13 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     try:
         if claim.state is not ClaimState.DONE:
             scorer = PartScorer(
-                storage.stopping(engine.check_stop), claim.commit, predictor, settings, observer, warnings
+                storage.stopping(engine.check_stop),
+                claim.commit,
+                predictor,
+                settings,
+                observer,
+                warnings,
+                RejectCount(settings.max_rejects),
             )
             engine.score(scorer, claim.plan, parts, claim.output, settings.threads)
             missing = len(claim.missing_parts(settings.shard))
@@ -79,7 +92,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
         # The committed parts match no input any more, so that the next run would need --overwrite. A shard leaves them:
         # the others have ended well by now and would not score their parts of a new plan.
         if settings.shard is None:
-            claim.remove_parts()
+            claim.give_up()
         raise
     except (StorageError, InternalError):
         if not _has_finished_elsewhere(claim):
@@ -114,8 +127,23 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
 
 def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output = Output(storage, settings.output)
+    check_model_stays(storage, settings, output)
     plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
-    return output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
+    output.check_lengths(plan)
+    claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
+    _log_removed(claim)
+    return claim
+
+
+def _log_removed(claim: Claim) -> None:
+    folder, removed = claim.output.folder, claim.removed
+    if not removed:
+        return
+    shown = ", ".join(removed[:_SHOWN]) + (f" and {len(removed) - _SHOWN:,} more" if len(removed) > _SHOWN else "")
+    replaced = event(Event.REPLACED, output=folder, files=len(removed), removed=removed[:_LISTED])
+    _log.info("%s: removed %d results of another run: %s", folder, len(removed), shown, extra=replaced)
+    for path in removed:
+        _log.debug("removed %s", claim.output.path(path))
 
 
 def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None:
@@ -136,7 +164,7 @@ def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None
 
 
 def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[Source]:
-    files = [file for file in files_at(storage, settings.inputs) if not output.holds(file.path)]
+    files = without_own_output(storage, settings, output, files_at(storage, settings.inputs))
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
     return look(storage, files, settings.read)

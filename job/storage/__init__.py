@@ -8,7 +8,7 @@ the work on its files.
 
 from job.storage.faults import is_system_error, translated_errors
 from job.storage.local import LocalStorage
-from job.storage.paths import common_folder, is_below, join, relative_to
+from job.storage.paths import common_folder, is_below, join, relative_to, too_long
 from job.storage.protocol import FileInfo, Storage, check_unchanged, unquoted
 from job.storage.router import storage_at
 from job.storage.stopping import CheckStop, StoppableFile, never_stop
@@ -27,6 +27,7 @@ __all__ = [
     "never_stop",
     "relative_to",
     "storage_at",
+    "too_long",
     "translated_errors",
     "unquoted",
 ]

@@ -5,6 +5,7 @@ only where the user spells them out, because they can lead out of the folder or 
 system's own OSError; `LocalStorage` translates it.
 """
 
+import errno
 import fnmatch
 import glob
 import os
@@ -23,10 +24,14 @@ _ANY_FOLDERS: Final = "**"
 
 
 def status_at(system: FileSystem, path: str, *, follows_links: bool = True) -> os.stat_result | None:
-    """The status of a path; None if it does not exist. Other errors are raised: the path may well exist."""
+    """The status of a path; None if it does not exist, or is too long to. Others raise: the path may well exist."""
     try:
         return system.stat(path, follows_links=follows_links)
     except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
         return None
 
 

@@ -207,13 +207,26 @@ class LocalStorage:
         self._remove_abandoned(target, os.path.basename(target))
         return is_restored
 
-    def remove(self, path: str) -> None:
+    def rename(self, source: str, target: str) -> bool:
+        with translated_errors(source):
+            try:
+                self._system.rename(source, target)
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+                return False
+            self._system.sync_path(os.path.dirname(target))
+            return True
+
+    def remove(self, path: str, *, only: Collection[str] | None = None) -> None:
         with translated_errors(path):
             status = status_at(self._system, path, follows_links=False)
-            if status is None:
+            if status is None or (only is not None and not stat.S_ISDIR(status.st_mode) and path not in only):
                 return
             if stat.S_ISDIR(status.st_mode):
-                remove_folder(self._system, path)
+                remove_folder(self._system, path, only=only)
             else:
                 self._unlink(path)
             with suppress(FileNotFoundError):  # another process removed the folder, too

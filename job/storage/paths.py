@@ -2,8 +2,12 @@
 
 import os
 from pathlib import PurePosixPath
+from typing import Final
 
 from job.errors import UsageError
+
+_MAX_NAME_BYTES: Final = 255
+_MAX_PATH_BYTES: Final = 4095
 
 
 def check_scheme(location: str) -> None:
@@ -11,6 +15,19 @@ def check_scheme(location: str) -> None:
     scheme, is_uri, _ = location.partition("://")
     if is_uri and scheme != "file":
         raise UsageError(f"{location}: {scheme}:// is not supported; mount it or copy it to a local folder")
+
+
+def too_long(path: str) -> str | None:
+    """How an absolute path is too long for a file system, as a clause; None if it is not.
+
+    Linux's limits, NAME_MAX and PATH_MAX, in bytes.
+    """
+    name = max(path.split("/"), key=lambda each: len(os.fsencode(each)))
+    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        return f"has a name of {len(os.fsencode(name)):,} bytes, {name[:40]}.., of at most {_MAX_NAME_BYTES}"
+    if len(os.fsencode(path)) > _MAX_PATH_BYTES:
+        return f"has {len(os.fsencode(path)):,} bytes, of at most {_MAX_PATH_BYTES:,}"
+    return None
 
 
 def join(folder: str, *names: str) -> str:

@@ -161,10 +161,18 @@ class Storage(Protocol):
         """As `recover_folder`, for an interrupted `commit_files`."""
         ...
 
-    def remove(self, path: str) -> None:
+    def rename(self, source: str, target: str) -> bool:
+        """Give a file or folder another name in the same folder. Atomic and durable.
+
+        Returns False, and changes nothing, if `source` does not exist, or `target` is a folder that is not empty.
+        """
+        ...
+
+    def remove(self, path: str, *, only: Collection[str] | None = None) -> None:
         """Remove a file, a link (not what it points to) or a folder with its content. Durable.
 
-        No error if it does not exist.
+        only: of a folder, remove no more than these files, by their paths, and the folders that this empties; links to
+        folders are not followed. No error if something does not exist.
         """
         ...
 

@@ -7,8 +7,10 @@ Only one descriptor is open at a time, so that a folder may be of any depth; the
 import errno
 import os
 import stat
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from job.storage.filesystem import FileSystem
@@ -29,30 +31,59 @@ class _Level:
     folders: list[str]
 
 
-def remove_folder(system: FileSystem, folder: str, *, only_own: bool = False) -> None:
+def remove_folder(
+    system: FileSystem, folder: str, *, only_own: bool = False, only: Collection[str] | None = None
+) -> None:
     """Remove a folder and all that is in it, even while another process removes it or writes into it.
 
-    only_own: leave what belongs to another user. Raises OSError; PermissionError for what `only_own` leaves.
+    only_own: leave what belongs to another user. only: remove no more than the files of these paths, and the folders
+    that this empties. Raises OSError; PermissionError for what `only_own` leaves.
     """
+    chosen = _Chosen(only_own=only_own, files=None if only is None else frozenset(only))
     for remaining_tries in reversed(range(_TRIES)):
         try:
             handle = system.open_folder(folder)
         except FileNotFoundError:
             return
         try:
-            _empty(system, folder, handle, only_own=only_own)
+            _empty(system, folder, handle, chosen)
             system.remove_folder(folder)
         except FileNotFoundError:
             continue  # another process removes it, too
         except OSError as error:
+            if chosen.files is not None and error.errno in _NOT_EMPTY:
+                return
             if error.errno not in _NOT_EMPTY or not remaining_tries:
                 raise
 
 
-def _empty(system: FileSystem, folder: str, handle: int, *, only_own: bool) -> None:
-    """Remove everything in an open folder, and close it."""
+@dataclass(frozen=True)
+class _Chosen:
+    """What is to be removed. files: None for all; otherwise, links are left alone, and folders without any of them."""
+
+    only_own: bool
+    files: frozenset[str] | None
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """The folders that hold one of `files` at any depth."""
+        found: set[str] = set()
+        for path in self.files or ():
+            while (path := os.path.dirname(path)) not in found and path != "/":
+                found.add(path)
+        return frozenset(found)
+
+    def has_file(self, path: str) -> bool:
+        return self.files is None or path in self.files
+
+    def has_folder(self, path: str) -> bool:
+        return self.files is None or path in self.folders
+
+
+def _empty(system: FileSystem, folder: str, handle: int, chosen: _Chosen) -> None:
+    """Remove everything that is chosen in an open folder, and close it."""
     try:
-        levels = [_entered(system, folder, handle, only_own=only_own)]
+        levels = [_entered(system, folder, handle, chosen)]
         while True:
             level = levels[-1]
             if level.folders:
@@ -64,11 +95,12 @@ def _empty(system: FileSystem, folder: str, handle: int, *, only_own: bool) -> N
                 except OSError as error:
                     if error.errno not in _NO_FOLDER:
                         raise
-                    system.unlink(path, within=handle)
+                    if chosen.has_file(path):
+                        system.unlink(path, within=handle)
                     continue
                 os.close(handle)
                 handle = below
-                levels.append(_entered(system, path, handle, only_own=only_own))
+                levels.append(_entered(system, path, handle, chosen))
             elif len(levels) > 1:
                 levels.pop()
                 above = system.open_folder(os.path.join(level.path, ".."), within=handle)
@@ -76,26 +108,37 @@ def _empty(system: FileSystem, folder: str, handle: int, *, only_own: bool) -> N
                 handle = above
                 if _identity(handle) != levels[-1].identity:
                     raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))  # somebody moved it elsewhere meanwhile
-                system.remove_folder(level.path, within=handle)
+                _remove_emptied(system, level.path, handle, chosen)
             else:
                 return
     finally:
         os.close(handle)
 
 
-def _entered(system: FileSystem, path: str, handle: int, *, only_own: bool) -> _Level:
-    """A folder that was just opened, without its files."""
-    _check_owner(os.fstat(handle), only_own=only_own)
+def _remove_emptied(system: FileSystem, path: str, handle: int, chosen: _Chosen) -> None:
+    try:
+        system.remove_folder(path, within=handle)
+    except OSError as error:
+        if chosen.files is None or error.errno not in _NOT_EMPTY:
+            raise
+
+
+def _entered(system: FileSystem, path: str, handle: int, chosen: _Chosen) -> _Level:
+    """A folder that was just opened, without the files that are chosen."""
+    _check_owner(os.fstat(handle), chosen)
     folders: list[str] = []
     for name in system.names(path, handle=handle):
         each = os.path.join(path, name)
+        if not chosen.has_file(each) and not chosen.has_folder(each):
+            continue
         with suppress(FileNotFoundError):  # another process removed it first
             status = system.stat(each, follows_links=False, within=handle)
-            if stat.S_ISDIR(status.st_mode):
+            if not stat.S_ISDIR(status.st_mode):
+                _check_owner(status, chosen)
+                if chosen.has_file(each):
+                    system.unlink(each, within=handle)
+            elif chosen.has_folder(each):
                 folders.append(each)
-            else:
-                _check_owner(status, only_own=only_own)
-                system.unlink(each, within=handle)
     return _Level(path, _identity(handle), folders)
 
 
@@ -104,6 +147,6 @@ def _identity(handle: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _check_owner(status: os.stat_result, *, only_own: bool) -> None:
-    if only_own and status.st_uid != os.geteuid():
+def _check_owner(status: os.stat_result, chosen: _Chosen) -> None:
+    if chosen.only_own and status.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))

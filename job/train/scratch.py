@@ -4,12 +4,14 @@ The free space is checked first, because some of them crash on a full disk. Tens
 folder for temporary files and imports them, so that it gets one that no other user can write to.
 """
 
+import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -80,13 +82,62 @@ def _is_keras_home_own() -> bool:
 def scratch_folder(size_bytes: int = 0) -> Iterator[Path]:
     """A local folder for files of about `size_bytes`, deleted after the block.
 
-    Raises ResourceExhausted where there is too little space, and StorageError where it cannot be created.
+    Those that killed processes of this user have left beside it are deleted first. Raises ResourceExhausted where there
+    is too little space, and StorageError where it cannot be created.
     """
     with translated_errors(_PLACE):
-        folder = tempfile.TemporaryDirectory(prefix="digit-job-")
-    with folder as path:
-        check_room(path, size_bytes)
-        yield Path(path)
+        _remove_abandoned(tempfile.gettempdir())
+        folder, lock = _locked_folder()
+    try:
+        with folder as path:
+            check_room(path, size_bytes)
+            yield Path(path)
+    finally:
+        os.close(lock)
+
+
+def _locked_folder() -> tuple["tempfile.TemporaryDirectory[str]", int]:
+    """A new folder, and its descriptor with a lock, which the system takes away when the process ends in any way."""
+    while True:
+        folder = tempfile.TemporaryDirectory(prefix=_prefix(), ignore_cleanup_errors=True)
+        handle = os.open(folder.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        # Where the system has no locks, nobody gets one, and no folder is taken for abandoned.
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_at(handle, folder.name):
+            return folder, handle
+        os.close(handle)  # another process took it for abandoned before it had a lock
+
+
+def _remove_abandoned(place: str) -> None:
+    """Delete the folders in `place` that processes of this user, on this machine, have left without a lock."""
+    for name in os.listdir(place):
+        if not re.fullmatch(re.escape(_prefix()) + "[a-z0-9_]{8}", name):
+            continue
+        path = os.path.join(place, name)
+        # What cannot be deleted does no harm; that includes a link, and the folder of a process that is alive.
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(handle).st_uid == os.geteuid():
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if _is_at(handle, path):
+                        shutil.rmtree(path)
+            finally:
+                os.close(handle)
+
+
+def _prefix() -> str:
+    # Locks need not reach other machines that share the folder.
+    return f"digit-job-{re.sub('[^A-Za-z0-9]', '_', os.uname().nodename)}_"
+
+
+def _is_at(handle: int, path: str) -> bool:
+    """Whether an open folder is still at a path."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def scratch_file() -> IO[bytes]:

@@ -153,8 +153,13 @@ class ParquetPredictions:
 
 def reject_line(file: str, reject: Reject) -> bytes:
     """One line of a rejects file. file: the input's path relative to the folder of all inputs."""
-    line = _reject_document(file, reject)
-    return json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    line = json.dumps(_reject_document(file, reject), ensure_ascii=False)
+    return (line if line.isprintable() else "".join(map(_escaped, line))).encode() + b"\n"
+
+
+def _escaped(character: str) -> str:
+    """A character as JSON spells it out if it cannot be seen, such as a mark that reverses the text after it."""
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _reject_document(file: str, reject: Reject) -> RejectLine:

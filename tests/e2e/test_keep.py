@@ -3,8 +3,10 @@ import json
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from support.command import invoke
+from support.command import digit_job, invoke
 from support.files import PIXEL_NAMES, csv_lines, csv_text, make_digits, write_csv, write_idx
 from support.runs import stable_files
 
@@ -204,3 +206,20 @@ def test_formulas_are_escaped_if_asked_for(folder, model):
     assert "--escape-formulas" in report["run"]["command"]
     assert "--escape-formulas" in (folder / "out/report.html").read_text()
     assert score(folder, model, "--keep", "file, if any").returncode == 73
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_text_of_a_megabyte_is_not_copied_to_each_row(tmp_path, model, suffix):
+    """A dictionary holds it once in a file of a megabyte, and the predictions would hold it in each row."""
+    rows = 500
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * (1 << 20)]))
+    table = pa.table({"image": pa.array([bytes(784)] * rows, pa.binary(784)), "id": texts})
+    source = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(table, source)
+    else:
+        with pa.ipc.new_file(source, table.schema) as writer:
+            writer.write_table(table)
+    result = digit_job("score", "--input", source, "--output", tmp_path / "out", "--model", model, "--keep", "id")
+    assert result.returncode == 65
+    assert f"{source}: --keep id: has a text of 1,048,576 bytes, expected at most 65,536" in result.stderr

@@ -16,7 +16,7 @@ import pytest
 from support.command import digit_job, start, start_signalled, start_signalled_at_import
 from support.files import csv_text, make_digits
 from support.outcome import call
-from support.runs import files_below, score, stable_files
+from support.runs import files_below, results_among, score, stable_files
 
 # Longer than any run takes on a busy machine: only a process that hangs takes longer.
 PATIENCE_S = 300
@@ -228,7 +228,7 @@ def test_forty_kills_at_any_moment(arguments, output, undisturbed, figure):
         finished = process.returncode == 0
         kills += not finished
         found = stable_files(output) if output.exists() else {}
-        whole = {path: content for path, content in found.items() if not path.startswith("_parts/")}
+        whole = results_among(found)
         assert whole.items() <= undisturbed.items()
         assert "_SUCCESS" not in whole or whole == undisturbed
         if kills % 4 == 3:

@@ -22,6 +22,7 @@ from support.runs import (
     SilentObserver,
     files_below,
     is_temporary,
+    results_among,
     score,
     stable,
     stable_files,
@@ -64,7 +65,7 @@ def undisturbed(inputs, model, tmp_path_factory):
 
 def assert_promises_hold(files, undisturbed):
     """Every file under its final name is whole, and `_SUCCESS` exists only beside all others."""
-    found = {path: content for path, content in stable(files).items() if not path.startswith("_parts/")}
+    found = results_among(stable(files))
     assert not [path for path in found if is_temporary(path)]
     assert found.items() <= undisturbed.items()
     assert "_SUCCESS" not in found or found == undisturbed

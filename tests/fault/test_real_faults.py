@@ -17,7 +17,7 @@ import pytest
 from support.files import Digits, csv_text, make_digits, write_csv, write_idx
 from support.models import write_model
 from support.outcome import assert_ended, call, measured
-from support.runs import score, stable_files
+from support.runs import results_among, score, stable_files
 
 from job.settings import RejectLimit
 from job.storage import LocalStorage
@@ -86,7 +86,7 @@ def command(inputs, model, tmp_path):
 
 def assert_files_are_whole(output, expected):
     """Every file under its final name is whole, and `_SUCCESS` exists only beside all others."""
-    found = {name: content for name, content in stable_files(output).items() if not name.startswith("_parts/")}
+    found = results_among(stable_files(output))
     assert found.items() <= expected.items()
     assert "_SUCCESS" not in found or found == expected
 

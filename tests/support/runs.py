@@ -17,6 +17,8 @@ from job.telemetry.recorder import Recorder
 
 _CLOCK = re.compile(rb"^.*data-wall-clock.*\n", re.MULTILINE)
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
+_RANDOM = re.compile(r"\.[0-9a-f]{32}\.(?=tmp$|old\b)")
+_OF_UNFINISHED_RUN = re.compile(r"(_parts|\._parts\.[0-9a-f]{32}\.old)/|\.manifest\.json\.[0-9a-f]{32}\.old$")
 
 
 class SilentObserver:
@@ -142,7 +144,12 @@ def is_temporary(path):
     return bool(_TEMPORARY.search(path))
 
 
+def results_among(files):
+    """Of files by their relative path, those that are results: no parts, and nothing that a run is removing."""
+    return {path: content for path, content in files.items() if not _OF_UNFINISHED_RUN.match(path)}
+
+
 def state_of(files):
     """Files by their relative path, without what differs from run to run: times and the names of temporary files."""
     manifest = {"manifest.json": b""} if "manifest.json" in files else {}
-    return frozenset((_TEMPORARY.sub(".tmp", path), content) for path, content in {**stable(files), **manifest}.items())
+    return frozenset((_RANDOM.sub(".", path), content) for path, content in {**stable(files), **manifest}.items())

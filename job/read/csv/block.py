@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from job.contract import NO_LABEL, PIXELS, PixelBatch, Reject
+from job.contract import MAX_RAW, NO_LABEL, PIXELS, PixelBatch, Reject
 from job.read.csv.record import check_count, parse_pixels, record_fields
 from job.read.csv.stray_lines import OtherColumns, stray_line
 from job.read.labels import BadRecord, byte_labels, parse_label
 from job.read.layout.layout import Layout
 from job.settings import LabelMap
 
-MAX_RAW_CHARACTERS: Final = 4096
 # The compiled scanner loads a field's last three digits as four bytes, from its first digit on.
 SPARE_BYTES: Final = 3
 
@@ -146,8 +145,8 @@ def _translate_labels(records: Records, rows: int, label_map: LabelMap) -> None:
 
 
 def record_reject(problem: BadRecord, row: int, record: bytes, byte_offset: int, line: int) -> Reject:
-    """The reject of a bad record; its raw text is cut to MAX_RAW_CHARACTERS."""
-    raw = record[: 4 * MAX_RAW_CHARACTERS].decode(errors="replace")[:MAX_RAW_CHARACTERS]
+    """The reject of a bad record; its raw text is cut to MAX_RAW."""
+    raw = record[: 4 * MAX_RAW].decode(errors="replace")[:MAX_RAW]
     return Reject(row, problem.reason, problem.detail, problem.column, raw, byte_offset, line, problem.label)
 
 

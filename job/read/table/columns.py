@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from job.contract import PIXELS
-from job.errors import LayoutError
+from job.errors import DataError, LayoutError
 from job.flag_names import Flag
 from job.read.arrow import (
     BYTES_FIELD,
@@ -30,6 +30,8 @@ from job.read.layout.names import LABEL_NAMES, from_names
 from job.read.table.numbers import is_number_column, is_text_column
 from job.settings import ReadSettings
 
+# Of one value that --keep copies. A CSV record is bounded by itself.
+MAX_KEPT_BYTES: Final = 1 << 16
 IMAGE_NAMES: Final = ("image", "pixels", "features", "img")
 
 
@@ -66,16 +68,37 @@ class Columns:
         """The label and the passthrough columns, each once."""
         return tuple(dict.fromkeys([*([] if self.label is None else [self.label]), *self.passthrough.names]))
 
-    def passthrough_of(self, records: pa.RecordBatch) -> pa.RecordBatch | None:
-        """The passthrough columns of some rows, dictionaries decoded; None if there are none."""
+    def passthrough_of(self, records: pa.RecordBatch, where: str) -> pa.RecordBatch | None:
+        """The passthrough columns of some rows, dictionaries decoded; None if there are none.
+
+        where: names the file in errors. Raises DataError for a text of more than MAX_KEPT_BYTES: a small file can hold
+        one for millions of rows.
+        """
         if not len(self.passthrough):
             return None
         columns = [records.column(name) for name in self.passthrough.names]
+        for name, column in zip(self.passthrough.names, columns, strict=True):
+            longest = _longest_text(column)
+            if longest > MAX_KEPT_BYTES:
+                raise DataError(
+                    f"{where}: {Flag.KEEP} {name}: has a text of {longest:,} bytes, expected at most "
+                    f"{MAX_KEPT_BYTES:,}; leave it out"
+                )
         plain = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]
         return pa.RecordBatch.from_arrays(
             [column.cast(field.type) for column, field in zip(plain, self.passthrough, strict=True)],
             schema=self.passthrough,
         )
+
+
+def _longest_text(column: pa.Array) -> int:
+    """The bytes of the longest text in a column, in its dictionary if it has one; 0 for other columns."""
+    values = column.dictionary if pa.types.is_dictionary(column.type) else column
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return 0
+    import pyarrow.compute as pc
+
+    return pc.max(pc.binary_length(values)).as_py() or 0
 
 
 def choose_columns(

@@ -111,7 +111,7 @@ class TableSource(ABC):
                         column = _label_column(beside, self.columns.label)
                         labels, bad = read_labels(column, self.columns.label, self.label_map)
                         rejects.update({row: reject for row, reject in bad.items() if row not in rejects})
-                    passthrough = self.columns.passthrough_of(beside)
+                    passthrough = self.columns.passthrough_of(beside, self.file.path)
                     yield from self._blocks(PixelBatch(pixels, labels, passthrough=passthrough), rejects, block_rows)
                 self._check_rows(group, found)
 

@@ -8,9 +8,8 @@ from support.batches import assert_same, passthrough_rows, read_all
 from support.files import PIXEL_NAMES, csv_lines
 from support.foreign_csv import csv_of, table
 
-from job.contract import Reason
+from job.contract import MAX_RAW, Reason
 from job.read.csv.block import (
-    MAX_RAW_CHARACTERS,
     SPARE_BYTES,
     Records,
     TextSlice,
@@ -134,7 +133,7 @@ def test_without_a_label_column(scan, digits):
 def test_raw_text_of_a_reject_is_cut_between_characters(record):
     """It has at most 4,096 characters, none of them cut."""
     raw = record_reject(BadRecord(Reason.TOO_FEW_FIELDS, ""), 0, record, 0, 1).raw
-    assert raw == record.decode(errors="replace")[:MAX_RAW_CHARACTERS]
+    assert raw == record.decode(errors="replace")[:MAX_RAW]
     assert len(raw) == 4096
 
 
