@@ -29,7 +29,8 @@ from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
 from job.model.dense import ARITHMETIC, DensePredictor
 from job.model.onnx_adapter import OnnxAdapter, identity_of
-from job.storage import Storage, join
+from job.model.trial import tried
+from job.storage import CheckStop, Storage, join, never_stop
 
 CARD_NAME: Final = "model.json"
 KERAS_NAME: Final = "model.keras"
@@ -48,6 +49,8 @@ FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME, 
 # A card of a thousand epochs takes 2 % of this.
 _MAX_CARD_BYTES: Final = 16 << 20
 _DIGEST: Final = "sha256"
+# Digests of the models that have ended well in a process of their own.
+_TRIED: Final[set[str]] = set()
 
 
 class Predictor(Protocol):
@@ -184,13 +187,23 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
     return Bundle(folder, _identity(files, about), about, golden, contents)
 
 
-def predictor_of(bundle: Bundle) -> Predictor:
-    """The fastest predictor for a bundle's network. Raises ModelInvalid if the network cannot be loaded."""
+def predictor_of(bundle: Bundle, check_stop: CheckStop = never_stop) -> Predictor:
+    """The fastest predictor for a bundle's network.
+
+    A network that ONNX Runtime runs is tried on the golden rows in a process of its own first, once for each digest.
+    check_stop: asked during long calls. Raises ModelInvalid if the network cannot be loaded or runs for too long.
+    """
     if bundle.dense is not None:
         return DensePredictor(bundle.dense, join(bundle.path, DENSE_NAME))
-    from job.model.onnx_predictor import OnnxPredictor
+    from job.model.onnx_predictor import OnnxPredictor, try_network
 
-    return OnnxPredictor(bundle.onnx, join(bundle.path, ONNX_NAME), bundle.adapter)
+    path = join(bundle.path, ONNX_NAME)
+    if bundle.digest not in _TRIED:
+        pixels = bundle.golden.to_json()["pixels"]
+        adapter = bundle.about.get("adapter")
+        tried(try_network, bundle.onnx, path, check_stop=check_stop, pixels=pixels, adapter=adapter)
+        _TRIED.add(bundle.digest)
+    return OnnxPredictor(bundle.onnx, path, bundle.adapter, check_stop)
 
 
 def arithmetic_of(bundle: Bundle) -> str:
