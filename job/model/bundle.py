@@ -23,7 +23,8 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
-from job.documents.model_json import CardContent, TrainedCard
+from job.documents.checking import check_document, parse_json
+from job.documents.model_json import Card, CardContent, TrainedCard
 from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
@@ -226,14 +227,14 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
     if found.size > _MAX_CARD_BYTES:
         raise ModelInvalid(f"{path}: is not a model card: it has {found.size} bytes; train the model again")
     try:
-        about = json.loads(storage.read(path), parse_constant=_refuse_constant)
+        about = parse_json(storage.read(path))
         if about["format"] != FORMAT:
             raise ModelInvalid(f"{path}: has format {about['format']}, expected {FORMAT}; train the model again")
         if about[_DIGEST] != card_digest(about):
             raise ModelInvalid(
                 f"{path}: its SHA-256 does not match its contents: it was changed or damaged; train the model again"
             )
-        _check_sections(about)
+        check_document(Card, about)
         files = dict(about["files"])
         golden = Golden.from_json(about["golden"])
         if about.get("adapter") is not None:
@@ -259,19 +260,6 @@ def _remedy(storage: Storage, folder: str) -> str:
     if not retired:
         return "train one with `digit-job train`"
     return f"a training that was interrupted left it as {join(parent, retired[-1])}; rename that folder, or train again"
-
-
-def _check_sections(about: dict[str, Any]) -> None:
-    """Raise TypeError if a section that is read later is not an object."""
-    data, metrics, gate = (about.get(name) or {} for name in ("data", "metrics", "gate"))
-    sections = (("data", data), ("gate", gate), ("metrics", metrics))
-    for name, section in (*sections, ("metrics.test", metrics.get("test", {}))):
-        if not isinstance(section, dict):
-            raise TypeError(f"{name} is {section!r:.50}")
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:

@@ -5,7 +5,6 @@ is not a model folder. For what cannot be used, the error says what it is and wh
 """
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Collection
@@ -14,6 +13,7 @@ from enum import Enum, auto
 from pathlib import PurePosixPath
 from typing import Final
 
+from job.documents.checking import parse_json
 from job.errors import ModelInvalid
 from job.model.bounds import MAX_FILE_BYTES
 from job.model.bundle import CARD_NAME
@@ -196,8 +196,8 @@ def _refuse_other_json(storage: Storage, card: str) -> None:
     if found is None or found.size > _MAX_TEXT_BYTES:
         return
     try:
-        keys = set(json.loads(storage.read(card)))
-    except (ValueError, TypeError, RecursionError):
+        keys = set(parse_json(storage.read(card)))
+    except (ValueError, TypeError):
         return
     if keys & {"weightsManifest", "modelTopology"}:
         raise ModelInvalid(f"{card}: is a TensorFlow.js model, not a model card; {_SAVE_KERAS}")

@@ -12,7 +12,7 @@ from typing import Final
 
 import onnxruntime as ort
 
-from job.errors import ModelInvalid
+from job.errors import ModelInvalid, ResourceExhausted
 from job.model.bounds import MAX_BATCH_S
 from job.storage import CheckStop
 
@@ -30,7 +30,7 @@ class OnnxWatch:
         self._lock = threading.Lock()
         self._began: dict[object, float] = {}
         self._is_watching = False
-        self._reason: BaseException | None = None
+        self._reason: Exception | None = None
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -39,16 +39,23 @@ class OnnxWatch:
         with self._lock:
             self._began[call] = time.monotonic()
             if not self._is_watching:
+                self._begin()
                 self._is_watching = True
-                threading.Thread(target=self._watch, name="onnx-watch", daemon=True).start()
         try:
             yield
-        except Exception:
+        except Exception:  # whatever the call raises once it is ended
             if self._reason is not None:
                 raise self._reason from None
             raise
         finally:
-            del self._began[call]
+            self._began.pop(call, None)
+
+    def _begin(self) -> None:
+        try:
+            threading.Thread(target=self._watch, name="onnx-watch", daemon=True).start()
+        except RuntimeError as refusal:  # Python has no other error for a thread that the system refuses
+            self._began.clear()
+            raise ResourceExhausted(f"{self._where}: cannot start a thread; allow more threads or memory") from refusal
 
     def _watch(self) -> None:
         """Until there are no calls; the next one starts another thread."""
@@ -67,7 +74,7 @@ class OnnxWatch:
             return
         try:
             self._check_stop()
-        except BaseException as error:  # noqa: BLE001  # raised again where the calls are
+        except Exception as error:  # noqa: BLE001  # raised again where the calls are
             self._end(error)
         if seconds > MAX_BATCH_S:
             self._end(
@@ -77,6 +84,6 @@ class OnnxWatch:
                 )
             )
 
-    def _end(self, reason: BaseException) -> None:
+    def _end(self, reason: Exception) -> None:
         self._reason = reason
         self.options.terminate = True

@@ -268,20 +268,9 @@ def test_nothing_is_sent(folder_of, storage, digits, tmp_path):
     """No process of a scoring run opens a connection; nor does it ask for a host's address."""
     command, environment = _scoring(folder_of(linear_onnx()), storage, digits, tmp_path)
     log = tmp_path / "connections"
+    strace = [shutil.which("strace"), "-f", "-qq", "-e", "trace=connect,sendto,sendmmsg", "-o", log]
     done = subprocess.run(
-        [
-            "strace",
-            "-f",
-            "-qq",
-            "-e",
-            "trace=connect,sendto,sendmmsg",
-            "-o",
-            log,
-            sys.executable,
-            "-m",
-            "job",
-            *map(str, command),
-        ],
+        [*strace, sys.executable, "-m", "job", *command],
         env={**os.environ, **environment},
         capture_output=True,
         check=False,

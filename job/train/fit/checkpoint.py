@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any, Final
 
+from job.documents.checking import parse_json
 from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied
 from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
@@ -158,7 +159,7 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], Sequence[dict[str, Any]], d
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         expected = {*_REQUIRED, *archive.namelist()}
         files = {name: _stored(archive, name) for name in _STATE_FILES if name in expected}
-        run, history = (json.loads(_stored(archive, name)) for name in (_RUN, _HISTORY))
+        run, history = (parse_json(_stored(archive, name)) for name in (_RUN, _HISTORY))
     return dict(run), history, files
 
 
