@@ -18,6 +18,7 @@ from job.errors import ModelInvalid
 from job.model.bundle import KERAS_NAME
 from job.model.model_kind import CONFIG_NAME, ModelKind
 from job.train.backend import import_keras
+from job.train.damage import damage_of
 from job.train.export.claims import check_hdf5, check_layers, members_of
 from job.train.scratch import scratch_folder
 
@@ -144,15 +145,17 @@ def _class_names(config: Any) -> Iterator[str]:
 
 
 def _load(local: Path, path: str) -> "keras.Model":
-    try:
-        return import_keras().saving.load_model(local, compile=False, safe_mode=True)
-    except MemoryError:
-        raise
-    except Exception as error:  # a foreign file can make Keras raise anything
-        raise ModelInvalid(
-            f"{path}: Keras cannot load it safely ({_first_sentence(error)}); expected standard layers, without "
-            "Lambda layers or custom code"
-        ) from error
+    keras = import_keras()
+
+    def message(error: Exception) -> str:
+        sentence = _first_sentence(error)
+        return (
+            f"{path}: Keras cannot load it safely ({sentence}); expected standard layers, without Lambda layers or "
+            "custom code"
+        )
+
+    with damage_of(path, message):
+        return keras.saving.load_model(local, compile=False, safe_mode=True)
 
 
 def _first_sentence(error: Exception) -> str:
@@ -165,18 +168,16 @@ def _in_float32(model: "keras.Model", path: str) -> "keras.Model":
     keras = import_keras()
     if all(each.dtype_policy.name == "float32" for each in layers_of(model)):
         return model
-    try:
+
+    def message(error: Exception) -> str:
+        return f"{path}: cannot be converted to float32 ({_first_sentence(error)}); save it with the policy float32"
+
+    with damage_of(path, message):
         config = _with_float32(keras.saving.serialize_keras_object(model))
         converted = keras.saving.deserialize_keras_object(config, safe_mode=True)
         weights = (np.asarray(each) for each in model.get_weights())
         # NumPy has no kind for bfloat16 ("V"); integers are the states of random generators.
         converted.set_weights([each if each.dtype.kind in "iu" else each.astype(np.float32) for each in weights])
-    except MemoryError:
-        raise
-    except Exception as error:  # as in `_load`
-        raise ModelInvalid(
-            f"{path}: cannot be converted to float32 ({_first_sentence(error)}); save it with the policy float32"
-        ) from error
     return converted
 
 

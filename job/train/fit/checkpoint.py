@@ -19,6 +19,7 @@ from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied
 from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
 from job.storage import Storage
+from job.train.damage import damage_of
 from job.train.place import beside
 
 # What a state can consist of: Keras's two files of a backup, the states of the random generators, and the weights of
@@ -101,12 +102,8 @@ class Checkpoint:
     @contextmanager
     def restoring(self) -> Iterator[None]:
         """Raise ModelInvalid for whatever Keras or NumPy raise in the block, which restores a loaded state."""
-        try:
+        with damage_of(self.path, lambda error: str(self._damaged(error))):
             yield
-        except MemoryError:
-            raise
-        except Exception as error:  # HDF5, Keras and NumPy raise errors of many kinds for damage
-            raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> ModelInvalid:
         return ModelInvalid(f"{self.path}: is damaged ({error!s:.100}); train without {Flag.RESUME} to start over")
