@@ -163,7 +163,10 @@ def _sentence_about(content: bytes, path: str) -> str:
 def _in_folder(storage: Storage, path: str) -> FoundModel:
     names = storage.list(path)
     if MLFLOW_NAME in names:
-        return find_model(storage, model_in_mlflow(storage, path))
+        inner = model_in_mlflow(storage, path)
+        if MLFLOW_NAME in storage.list(inner):
+            raise ModelInvalid(f"{join(path, MLFLOW_NAME)}: leads to another {MLFLOW_NAME}, expected a model")
+        return find_model(storage, inner)
     if _GRAPH_NAME in names:
         return FoundModel(ModelKind.SAVED_MODEL, path)
     if CARD_NAME in names:
@@ -207,6 +210,10 @@ def _refuse_other_json(storage: Storage, card: str) -> None:
 
 def _packed(storage: Storage, folder: str, names: Collection[str]) -> bytes:
     """The zip archive that a folder was unpacked from."""
+    found = [storage.stat(join(folder, name)) for name in names]
+    size = sum(each.size for each in found if each)
+    if size > MAX_FILE_BYTES:
+        raise ModelInvalid(f"{folder}: has {size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name in names:

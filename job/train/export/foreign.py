@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -101,13 +102,19 @@ def _check_hdf5_file(content: bytes, path: str) -> None:
     import h5py
 
     check_hdf5(content, path)
-    with h5py.File(io.BytesIO(content)) as file:
-        config = file.attrs.get("model_config")
+    with damage_of(path, lambda error: f"{path}: its architecture is damaged: {error!s:.100}; save the model again"):
+        with h5py.File(io.BytesIO(content)) as file:
+            config = file.attrs.get("model_config")
+        if isinstance(config, bytes):
+            config = config.decode()
+        if not isinstance(config, (str, NoneType)):
+            raise TypeError(f"it is no text, but {type(config).__name__}")
+        config = None if config is None else config.encode()
     if config is None:
         raise ModelInvalid(
             f"{path}: holds weights without an architecture; save the whole model with model.save('model.keras')"
         )
-    _refuse_code(config if isinstance(config, bytes) else str(config).encode(), path)
+    _refuse_code(config, path)
 
 
 def _rename_policies(local: Path) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from job.errors import ModelInvalid, NoInput, ResourceExhausted, StorageError
+from job.model.model_kind import ModelKind
 from job.train.damage import damage_of
 from job.train.export import claims
 from job.train.export.claims import check_hdf5
+from job.train.export.foreign import load_foreign
 
 
 class ResourceExhaustedError(Exception):
@@ -83,3 +85,10 @@ def test_flipped_bytes_of_an_hdf5_file_end_no_process():
         changed[place : place + 8] = b"\xff" * 8
         with suppress(ModelInvalid):
             check_hdf5(bytes(changed), "m")
+
+
+@pytest.mark.parametrize("config", [5, np.ones(3), b"\xff", "[" * 900 + "]" * 900, "5"], ids=repr)
+def test_an_architecture_that_is_no_text_is_refused(config):
+    """An attribute of an HDF5 file has any type."""
+    with pytest.raises(ModelInvalid, match=r"^m: "):
+        load_foreign(_hdf5(model_config=config), "m", ModelKind.HDF5)
