@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "inspect", "open_results", "score", "train"]
 
+# ONNX Runtime looks once, when it is imported; `disable_telemetry_events` comes too late. Here it is before every
+# import, also those of other libraries (tf2onnx), and child processes inherit it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 
 def score(
     inputs: Location | Iterable[Location],

@@ -4,13 +4,16 @@ Flags and environment variables take precedence over it. This module knows no fl
 """
 
 import difflib
-import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from job.documents.checking import parse_json
 from job.errors import SettingsInvalid
 from job.storage import Storage
+
+_MAX_BYTES: Final = 1 << 20
 
 
 def read_settings(storage: Storage, location: str, names: Sequence[str]) -> dict[str, str]:
@@ -20,8 +23,11 @@ def read_settings(storage: Storage, location: str, names: Sequence[str]) -> dict
     Raises SettingsInvalid if the file is missing, cannot be parsed, or has a key that is not in `names`.
     """
     path = storage.resolve(location)
-    if storage.stat(path) is None:
+    found = storage.stat(path)
+    if found is None:
         raise SettingsInvalid(f"{path}: no such file; expected a JSON or TOML file of settings")
+    if found.size > _MAX_BYTES:
+        raise SettingsInvalid(f"{path}: has {found.size:,} bytes, which are no settings; expected names and values")
     settings = _parsed(storage.read(path), path)
     for name in settings:
         if name not in names:
@@ -33,12 +39,23 @@ def _parsed(content: bytes, path: str) -> Mapping[str, Any]:
     kind = "TOML" if path.endswith(".toml") else "JSON"
     try:
         text = content.decode("utf-8-sig")
-        settings = tomllib.loads(text) if kind == "TOML" else json.loads(text)
+        settings = tomllib.loads(text) if kind == "TOML" else parse_json(text)
     except (ValueError, RecursionError) as error:
         raise SettingsInvalid(f"{path}: is not valid {kind}: {error!s:.200}") from error
     if not isinstance(settings, dict):
         raise SettingsInvalid(f'{path}: is {settings!r:.50}, expected names and values such as {{"epochs": 20}}')
     return settings
+
+
+def _usable(text: str, where: str) -> str:
+    """A text that a command line could contain."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise SettingsInvalid(f"{where} is {text!r:.50}, which is no Unicode text") from error
+    if "\0" in text:
+        raise SettingsInvalid(f"{where} is {text!r:.50}, which has a NUL character")
+    return text
 
 
 def _suggestion(name: str, names: Sequence[str]) -> str:
@@ -49,7 +66,9 @@ def _suggestion(name: str, names: Sequence[str]) -> str:
 def _as_text(value: object, where: str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, (int, float, str)):
+    if isinstance(value, str):
+        return _usable(value, where)
+    if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, list):
         return ",".join(_as_text(each, where) for each in value)

@@ -4,6 +4,7 @@ import types
 import typing
 from typing import Annotated, Any, Final, Literal, NotRequired, is_typeddict
 
+from job.documents.allowed import Between, Name, OutputPath
 from job.documents.comparison_json import Comparison
 from job.documents.manifest_json import Manifest
 from job.documents.model_json import Card
@@ -43,7 +44,9 @@ def _schema(annotation: Any, definitions: dict[str, Any]) -> dict[str, Any]:
             definitions[annotation.__name__] = _object(annotation, definitions)
         schema: dict[str, Any] = {"$ref": f"#/$defs/{annotation.__name__}"}
     elif origin is Annotated:
-        schema = {**_schema(arguments[0], definitions), "description": arguments[1]}
+        schema = _schema(arguments[0], definitions)
+        for each in arguments[1:]:
+            schema |= {"description": each} if isinstance(each, str) else _limit(each, schema)
     elif origin is NotRequired:
         schema = _schema(arguments[0], definitions)
     elif origin in {typing.Union, types.UnionType}:
@@ -57,6 +60,11 @@ def _schema(annotation: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     else:
         schema = {"type": _PRIMITIVES[annotation]}
     return schema
+
+
+def _limit(limit: Between | Name | OutputPath, schema: dict[str, Any]) -> dict[str, Any]:
+    """The keywords for a limit of a value with this schema; of a list, it is one of each item."""
+    return {"items": schema["items"] | limit.schema()} if "items" in schema else limit.schema()
 
 
 def _union(schemas: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,30 +2,31 @@
 
 from typing import Annotated, NotRequired, TypedDict
 
-from job.documents.report_json import ModelIdentity
+from job.documents.allowed import OutputPath
+from job.documents.report_json import Count, ModelIdentity
 
 
 class ManifestInput(TypedDict):
     """One input file."""
 
     path: str
-    size: Annotated[int, "bytes"]
+    size: Annotated[Count, "bytes"]
     version: Annotated[str, "distinguishes contents of the same size; for local files the modification time in ns"]
     relative_path: str
     format: Annotated[str, "`csv`, `parquet`, `arrow`, `idx` or `numpy`"]
-    parts: int
-    rows: int
-    scored: int
-    rejected: int
-    predictions: Annotated[str, "relative to the output folder"]
-    rejects: Annotated[str | None, "relative to the output folder; null if there are none"]
+    parts: Count
+    rows: Count
+    scored: Count
+    rejected: Count
+    predictions: Annotated[str, "relative to the output folder", OutputPath()]
+    rejects: Annotated[str | None, "relative to the output folder; null if there are none", OutputPath()]
 
 
 class ManifestOutput(TypedDict):
     """One file of the output."""
 
-    path: Annotated[str, "relative to the output folder"]
-    bytes: int
+    path: Annotated[str, "relative to the output folder", OutputPath()]
+    bytes: Count
     sha256: str
 
 

@@ -2,6 +2,12 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
+from job.documents.allowed import Between, Name
+
+Share = Annotated[float, Between(0, 1)]
+Count = Annotated[int, Between(0, 1 << 53)]
+Text = Annotated[str, Name()]
+
 
 class InputSignature(TypedDict):
     """The network's input."""
@@ -25,7 +31,7 @@ class BinCounts(TypedDict):
     """A distribution as counts."""
 
     edges: Annotated[list[int], "lowest value of each bin"]
-    counts: list[int]
+    counts: list[Count]
 
 
 class TrainingDistribution(TypedDict):
@@ -39,21 +45,23 @@ class TrainingDistribution(TypedDict):
 class TrainingData(TypedDict):
     """Where the images came from, and how they were split."""
 
-    source: str
-    name: str
+    source: Text
+    name: Text
     origin: NotRequired[Annotated[str, "where the images were taken from: files, MNIST_DIR, a download, scikit-learn"]]
     fingerprint: Annotated[str, "SHA-256 over all pixels and labels"]
-    train_rows: int
-    validation_rows: int
-    test_rows: int
-    warning: str | None
-    label_column: str | None
-    label_map: NotRequired[Annotated[dict[str, int] | None, "the digits of labels that are not digits"]]
-    scale: str
+    train_rows: Count
+    validation_rows: Count
+    test_rows: Count
+    warning: Text | None
+    label_column: Text | None
+    label_map: NotRequired[
+        Annotated[dict[str, Annotated[int, Between(0, 9)]] | None, "the digits of labels that are not digits"]
+    ]
+    scale: Literal["auto", "255", "1"]
     is_transposed: bool
-    seed: int
-    validation_share: float
-    train_class_counts: list[int]
+    seed: Annotated[int, Between(0, (1 << 32) - 1)]
+    validation_share: Share
+    train_class_counts: list[Count]
     distribution: TrainingDistribution
 
 
@@ -91,9 +99,9 @@ class TrainingSettings(TypedDict):
 class SplitMetrics(TypedDict):
     """The network's accuracy and loss on one split."""
 
-    accuracy: float
-    correct: int
-    rows: int
+    accuracy: Share
+    correct: Count
+    rows: Count
     loss: float
 
 
@@ -151,7 +159,7 @@ class GateSection(TypedDict):
     """Whether the model passed its quality gate."""
 
     verdict: Literal["blessed", "not_blessed", "not_gated"]
-    shortfalls: list[str]
+    shortfalls: list[Text]
     min_accuracy: float | None
     compared_to: GateComparison | None
 
@@ -160,7 +168,7 @@ class GoldenSection(TypedDict):
     """Images with the network's probabilities. Every run checks the network against them."""
 
     pixels: Annotated[str, "uint8 (n, 784) in base64"]
-    probabilities: Annotated[list[list[float]], "float32 (n, 10)"]
+    probabilities: Annotated[list[list[Annotated[float, Between(-0.001, 1.001)]]], "float32 (n, 10)"]
 
 
 class AdapterSection(TypedDict):
@@ -176,11 +184,11 @@ class AdapterSection(TypedDict):
 class CardIdentity(TypedDict):
     """What every card has, also that of a network trained elsewhere."""
 
-    name: str
+    name: Text
     created: Annotated[str, "ISO 8601"]
-    recipe: str
-    architecture: str
-    parameters: int
+    recipe: Text
+    architecture: Text
+    parameters: Count
     input: InputSignature
     classes: list[str]
     versions: dict[str, str]

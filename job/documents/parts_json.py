@@ -3,7 +3,9 @@
 Only the job itself reads them, so that no JSON Schema is published.
 """
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
+
+from job.documents.allowed import Name
 
 
 class RunClaim(TypedDict):
@@ -12,9 +14,9 @@ class RunClaim(TypedDict):
     arithmetic: what the bytes of its predictions depend on besides (`model.bundle.arithmetic_of`).
     """
 
-    fingerprint: str
+    fingerprint: Annotated[str, Name()]
     part_bytes: int
-    arithmetic: str
+    arithmetic: Annotated[str, Name()]
 
 
 class TallyCounts(TypedDict):

@@ -5,26 +5,30 @@ Also the lines of rejects/*.jsonl.
 
 from typing import Annotated, Literal, TypedDict
 
-Share = float
+from job.documents.allowed import Between
+
+Share = Annotated[float, Between(0, 1)]
+Count = Annotated[int, Between(0, 1 << 53)]
+Digit = Annotated[int, Between(0, 9)]
 Interval = Annotated[list[float], "lower and upper bound of the 95 % interval"]
 
 
 class RowCounts(TypedDict):
     """How many records were read, scored and rejected, and lines skipped; `read` is the sum of the others."""
 
-    read: int
-    scored: int
-    rejected: int
-    skipped: Annotated[int, "lines that are no records: comments, and the header again"]
+    read: Count
+    scored: Count
+    rejected: Count
+    skipped: Annotated[Count, "lines that are no records: comments, and the header again"]
 
 
 class ClassFigures(TypedDict):
     """As in scikit-learn's classification_report."""
 
-    precision: float
-    recall: float
-    f1: float
-    support: Annotated[int, "labelled rows"]
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Annotated[Count, "labelled rows"]
 
 
 class Averages(TypedDict):
@@ -37,11 +41,11 @@ class Averages(TypedDict):
 CalibrationBin = TypedDict(
     "CalibrationBin",
     {
-        "from": Annotated[float, "lowest confidence of the bin"],
-        "to": Annotated[float, "highest confidence of the bin"],
-        "count": int,
-        "confidence": Annotated[float | None, "mean confidence; null if the bin is empty"],
-        "accuracy": Annotated[float | None, "share classified correctly; null if the bin is empty"],
+        "from": Annotated[Share, "lowest confidence of the bin"],
+        "to": Annotated[Share, "highest confidence of the bin"],
+        "count": Count,
+        "confidence": Annotated[Share | None, "mean confidence; null if the bin is empty"],
+        "accuracy": Annotated[Share | None, "share classified correctly; null if the bin is empty"],
     },
 )
 CalibrationBin.__doc__ = "The rows of one confidence bin."
@@ -58,9 +62,9 @@ class InputFigures(TypedDict):
     """One input file."""
 
     path: Annotated[str, "relative to the deepest folder that holds all inputs"]
-    rows: int
-    rejected: int
-    labelled: Annotated[int, "scored rows with a label"]
+    rows: Count
+    rejected: Count
+    labelled: Annotated[Count, "scored rows with a label"]
     accuracy: Share | None
 
 
@@ -69,7 +73,7 @@ class ReportWarning(TypedDict):
 
     path: Annotated[str | None, "the input, the first of several; null: the run as a whole"]
     others: Annotated[list[str], "the next two inputs that it is about"]
-    inputs: Annotated[int, "how many inputs it is about; 0: the run as a whole"]
+    inputs: Annotated[Count, "how many inputs it is about; 0: the run as a whole"]
     message: Annotated[str, "of several inputs: that of the first"]
 
 
@@ -89,19 +93,19 @@ class ExampleRow(TypedDict):
     """One row to inspect."""
 
     path: str
-    row: Annotated[int, "from 0, within its file"]
-    label: int | None
-    prediction: int
-    confidence: float
+    row: Annotated[Count, "from 0, within its file"]
+    label: Digit | None
+    prediction: Digit
+    confidence: Share
     pixels: Annotated[str, "784 bytes in base64: 0 background, 255 ink, row by row"]
 
 
 class PairExamples(TypedDict):
     """Two digits that the model confuses."""
 
-    label: int
-    prediction: int
-    count: int
+    label: Digit
+    prediction: Digit
+    count: Count
     examples: list[ExampleRow]
 
 
@@ -117,8 +121,8 @@ class RejectExample(TypedDict):
     """One of the first rejects of each reason."""
 
     path: str
-    row: Annotated[int, "from 0"]
-    line: Annotated[int | None, "from 1; null for binary formats"]
+    row: Annotated[Count, "from 0"]
+    line: Annotated[Count | None, "from 1; null for binary formats"]
     reason: str
     detail: str
 
@@ -185,23 +189,23 @@ class Figures(TypedDict):
     """The figures computed from the counts of a run's rows."""
 
     rows: RowCounts
-    rejected_by_reason: dict[str, int]
-    skipped_by_reason: Annotated[dict[str, int], "lines that are no records, and keep their row"]
-    bad_labels: Annotated[int, "scored rows whose label is unreadable"]
-    labelled: Annotated[int, "scored rows with a label"]
-    correct: int | None
+    rejected_by_reason: dict[str, Count]
+    skipped_by_reason: Annotated[dict[str, Count], "lines that are no records, and keep their row"]
+    bad_labels: Annotated[Count, "scored rows whose label is unreadable"]
+    labelled: Annotated[Count, "scored rows with a label"]
+    correct: Count | None
     accuracy: Share | None
     accuracy_95: Annotated[Interval | None, "Wilson's"]
     classes: list[str]
-    confusion_matrix: Annotated[list[list[int]] | None, "true digits in rows, predictions in columns"]
+    confusion_matrix: Annotated[list[list[Count]] | None, "true digits in rows, predictions in columns"]
     per_class: dict[str, ClassFigures] | None
     averages: Averages | None
     macro_f1: float | None
     log_loss: Annotated[float | None, "of probabilities rounded to six decimals"]
     top2_accuracy: Share | None
     calibration: CalibrationFigures | None
-    confidence_histogram: Annotated[list[int], "rows in each twentieth of confidence"]
-    predicted_counts: Annotated[list[int], "rows per predicted digit"]
+    confidence_histogram: Annotated[list[Count], "rows in each twentieth of confidence"]
+    predicted_counts: Annotated[list[Count], "rows per predicted digit"]
     estimated_accuracy: Annotated[Share | None, "mean confidence"]
 
 

@@ -23,13 +23,15 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
-from job.documents.model_json import CardContent, TrainedCard
+from job.documents.checking import check_document, parse_json
+from job.documents.model_json import Card, CardContent, TrainedCard
 from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
 from job.model.dense import ARITHMETIC, DensePredictor
 from job.model.onnx_adapter import OnnxAdapter, identity_of
-from job.storage import Storage, join
+from job.model.trial import tried
+from job.storage import CheckStop, Storage, join, never_stop
 
 CARD_NAME: Final = "model.json"
 KERAS_NAME: Final = "model.keras"
@@ -48,6 +50,8 @@ FILE_NAMES: Final = (KERAS_NAME, ONNX_NAME, DENSE_NAME, TFLITE_NAME, INT8_NAME, 
 # A card of a thousand epochs takes 2 % of this.
 _MAX_CARD_BYTES: Final = 16 << 20
 _DIGEST: Final = "sha256"
+# Digests of the models that have ended well in a process of their own.
+_TRIED: Final[set[str]] = set()
 
 
 class Predictor(Protocol):
@@ -184,13 +188,23 @@ def open_bundle(storage: Storage, location: str, *, allows_unblessed: bool = Fal
     return Bundle(folder, _identity(files, about), about, golden, contents)
 
 
-def predictor_of(bundle: Bundle) -> Predictor:
-    """The fastest predictor for a bundle's network. Raises ModelInvalid if the network cannot be loaded."""
+def predictor_of(bundle: Bundle, check_stop: CheckStop = never_stop) -> Predictor:
+    """The fastest predictor for a bundle's network.
+
+    A network that ONNX Runtime runs is tried on the golden rows in a process of its own first, once for each digest.
+    check_stop: asked during long calls. Raises ModelInvalid if the network cannot be loaded or runs for too long.
+    """
     if bundle.dense is not None:
         return DensePredictor(bundle.dense, join(bundle.path, DENSE_NAME))
-    from job.model.onnx_predictor import OnnxPredictor
+    from job.model.onnx_predictor import OnnxPredictor, try_network
 
-    return OnnxPredictor(bundle.onnx, join(bundle.path, ONNX_NAME), bundle.adapter)
+    path = join(bundle.path, ONNX_NAME)
+    if bundle.digest not in _TRIED:
+        pixels = bundle.golden.to_json()["pixels"]
+        adapter = bundle.about.get("adapter")
+        tried(try_network, bundle.onnx, path, check_stop=check_stop, pixels=pixels, adapter=adapter)
+        _TRIED.add(bundle.digest)
+    return OnnxPredictor(bundle.onnx, path, bundle.adapter, check_stop)
 
 
 def arithmetic_of(bundle: Bundle) -> str:
@@ -213,14 +227,14 @@ def _read_card(storage: Storage, folder: str) -> tuple[dict[str, Any], dict[str,
     if found.size > _MAX_CARD_BYTES:
         raise ModelInvalid(f"{path}: is not a model card: it has {found.size} bytes; train the model again")
     try:
-        about = json.loads(storage.read(path), parse_constant=_refuse_constant)
+        about = parse_json(storage.read(path))
         if about["format"] != FORMAT:
             raise ModelInvalid(f"{path}: has format {about['format']}, expected {FORMAT}; train the model again")
         if about[_DIGEST] != card_digest(about):
             raise ModelInvalid(
                 f"{path}: its SHA-256 does not match its contents: it was changed or damaged; train the model again"
             )
-        _check_sections(about)
+        check_document(Card, about)
         files = dict(about["files"])
         golden = Golden.from_json(about["golden"])
         if about.get("adapter") is not None:
@@ -246,19 +260,6 @@ def _remedy(storage: Storage, folder: str) -> str:
     if not retired:
         return "train one with `digit-job train`"
     return f"a training that was interrupted left it as {join(parent, retired[-1])}; rename that folder, or train again"
-
-
-def _check_sections(about: dict[str, Any]) -> None:
-    """Raise TypeError if a section that is read later is not an object."""
-    data, metrics, gate = (about.get(name) or {} for name in ("data", "metrics", "gate"))
-    sections = (("data", data), ("gate", gate), ("metrics", metrics))
-    for name, section in (*sections, ("metrics.test", metrics.get("test", {}))):
-        if not isinstance(section, dict):
-            raise TypeError(f"{name} is {section!r:.50}")
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _verified(storage: Storage, folder: str, name: str, digest: str) -> bytes:

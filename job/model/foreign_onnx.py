@@ -22,6 +22,7 @@ from job.model.input_range import InputRange, OutputKind, decide, evidence_of, o
 from job.model.onnx_adapter import DTYPES, SHAPES, OnnxAdapter
 from job.model.onnx_predictor import OnnxPredictor, OnnxSession, OnnxValue
 from job.model.reference_digits import reference_digits
+from job.model.trial import tried
 from job.storage import Storage, join
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ def convert_onnx(
     path: of the file, for errors. input_range: of its input; None: find out. Raises ModelInvalid if the file is no
     network of 784 -> 10, or if it stays unclear how it is fed.
     """
-    session = OnnxSession(content, path)
-    adapter = _adapter(session, path, input_range)
+    found = tried(examine, content, path, check_stop=storage.check_stop, input_range=input_range)
+    adapter = OnnxAdapter.from_json(found["adapter"])
     digits = reference_digits()
-    predictor = OnnxPredictor(content, path, adapter)
+    predictor = OnnxPredictor(content, path, adapter, storage.check_stop)
     probabilities = predictor.predict(digits.pixels)
     _check_alone(predictor, probabilities, path)
     accuracy = float((probabilities.argmax(axis=1) == digits.labels).mean())
@@ -58,13 +59,20 @@ def convert_onnx(
     storage.write(join(folder, ONNX_NAME), content)
     rows = np.linspace(0, len(digits.labels) - 1, _GOLDEN_ROWS).astype(int)
     card = {
-        **_identity(path, session.parameters),
+        **_identity(path, found["parameters"]),
         "data": None,
         "metrics": {},
         "export": {},
         "adapter": adapter.to_json(),
     }
     write_card(storage, folder, cast("CardContent", card), Golden(digits.pixels[rows], probabilities[rows]))
+
+
+def examine(content: bytes, path: str, *, input_range: str | None) -> dict[str, Any]:
+    """How a network is fed and how many parameters it has, for `trial`. Raises ModelInvalid."""
+    session = OnnxSession(content, path)
+    adapter = _adapter(session, path, InputRange(input_range) if input_range else None)
+    return {"adapter": adapter.to_json(), "parameters": session.parameters}
 
 
 def _adapter(session: OnnxSession, path: str, input_range: InputRange | None) -> OnnxAdapter:

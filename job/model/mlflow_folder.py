@@ -18,6 +18,8 @@ _FLAVOURS: Final = ("onnx", "keras", "tensorflow")
 _NAMES: Final = ("model.keras", "model.h5", "model", "tfmodel", "")
 _ENTRY: Final = re.compile(r"( *)([A-Za-z_][\w.-]*):\s*(.*?)\s*")
 _MAX_BYTES: Final = 1 << 20
+# File systems have longer ones for no name.
+_MAX_NAME: Final = 255
 
 
 def model_in_mlflow(storage: Storage, folder: str) -> str:
@@ -43,7 +45,7 @@ def _places(flavour: dict[str, str] | None) -> Iterator[str]:
     if flavour is None:
         return
     data = (flavour.get("data") or flavour.get("saved_model_dir") or "data").strip("'\"")
-    if data.startswith(("/", "\\")) or ".." in data.split("/"):
+    if data.startswith(("/", "\\")) or "\0" in data or len(data) > _MAX_NAME or {".", ".."} & {*data.split("/")}:
         return
     yield from (f"{data}/{name}" if name else data for name in _NAMES)
 

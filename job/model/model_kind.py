@@ -5,7 +5,6 @@ is not a model folder. For what cannot be used, the error says what it is and wh
 """
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Collection
@@ -14,6 +13,7 @@ from enum import Enum, auto
 from pathlib import PurePosixPath
 from typing import Final
 
+from job.documents.checking import parse_json
 from job.errors import ModelInvalid
 from job.model.bounds import MAX_FILE_BYTES
 from job.model.bundle import CARD_NAME
@@ -163,7 +163,10 @@ def _sentence_about(content: bytes, path: str) -> str:
 def _in_folder(storage: Storage, path: str) -> FoundModel:
     names = storage.list(path)
     if MLFLOW_NAME in names:
-        return find_model(storage, model_in_mlflow(storage, path))
+        inner = model_in_mlflow(storage, path)
+        if MLFLOW_NAME in storage.list(inner):
+            raise ModelInvalid(f"{join(path, MLFLOW_NAME)}: leads to another {MLFLOW_NAME}, expected a model")
+        return find_model(storage, inner)
     if _GRAPH_NAME in names:
         return FoundModel(ModelKind.SAVED_MODEL, path)
     if CARD_NAME in names:
@@ -196,8 +199,8 @@ def _refuse_other_json(storage: Storage, card: str) -> None:
     if found is None or found.size > _MAX_TEXT_BYTES:
         return
     try:
-        keys = set(json.loads(storage.read(card)))
-    except (ValueError, TypeError, RecursionError):
+        keys = set(parse_json(storage.read(card)))
+    except (ValueError, TypeError):
         return
     if keys & {"weightsManifest", "modelTopology"}:
         raise ModelInvalid(f"{card}: is a TensorFlow.js model, not a model card; {_SAVE_KERAS}")
@@ -207,6 +210,10 @@ def _refuse_other_json(storage: Storage, card: str) -> None:
 
 def _packed(storage: Storage, folder: str, names: Collection[str]) -> bytes:
     """The zip archive that a folder was unpacked from."""
+    found = [storage.stat(join(folder, name)) for name in names]
+    size = sum(each.size for each in found if each)
+    if size > MAX_FILE_BYTES:
+        raise ModelInvalid(f"{folder}: has {size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name in names:

@@ -58,7 +58,7 @@ class OnnxAdapter:
         }
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
+    def from_json(cls, content: AdapterSection) -> Self:
         """The inverse of `to_json`. Raises KeyError, ValueError or TypeError for any other content."""
         shape, rows = tuple(content["shape"]), content["rows"]
         if shape not in SHAPES or content["dtype"] not in DTYPES.values():
@@ -68,6 +68,6 @@ class OnnxAdapter:
         return cls(shape, content["dtype"], InputRange(content["range"]), rows, OutputKind(content["output"]))
 
 
-def identity_of(adapter: dict[str, Any] | None) -> str:
+def identity_of(adapter: AdapterSection | None) -> str:
     """What a card says of the adapter, as text for the model's digest; empty without one."""
     return "" if adapter is None else json.dumps(adapter, sort_keys=True, separators=(",", ":"))

@@ -4,6 +4,7 @@ ONNX Runtime is always called with the same number of rows, because matrix kerne
 So the result of a row does not depend on the rows around it, nor the output on the size of parts.
 """
 
+import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from job.compiled.machine_code import processor
 from job.contract import CLASSES, PIXELS, Pixels, Probabilities
+from job.documents.model_json import AdapterSection
 from job.errors import OUT_OF_MEMORY, ModelInvalid, ResourceExhausted
 from job.model.onnx_adapter import OnnxAdapter
 from job.model.onnx_file import check_onnx
+from job.model.onnx_watch import OnnxWatch
+from job.storage import CheckStop, never_stop
 
 # Measured: 512 to 1024 rows are fastest; 2048 no longer fit into the processor's cache.
 BATCH_ROWS: Final = 512
@@ -52,18 +56,22 @@ class OnnxValue:
 
 
 class OnnxSession:
-    """An ONNX file loaded into ONNX Runtime, with one thread, without telemetry and without other files."""
+    """An ONNX file loaded into ONNX Runtime, with one thread and without other files."""
 
-    def __init__(self, onnx: bytes, where: str) -> None:
+    def __init__(self, onnx: bytes, where: str, check_stop: CheckStop = never_stop) -> None:
         """onnx: the file's content; where: its path, for errors. Raises ModelInvalid if it cannot be loaded."""
-        self.parameters = check_onnx(onnx, where)
-        ort.disable_telemetry_events()
+        found = check_onnx(onnx, where)
+        self.parameters = found.parameters
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry(*_NO_FOLDER)
+        if found.has_subgraphs:
+            # A loop is ended between two operators, so that its body must keep some.
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         self._where = where
+        self._watch = OnnxWatch(where, check_stop)
         with _translated(where, "load"):
             # The fallback would try the same provider again, and print that to standard output.
             self._session = ort.InferenceSession(
@@ -75,9 +83,13 @@ class OnnxSession:
             )
 
     def run(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The first output for the first input. Raises ModelInvalid if the network cannot be run."""
-        with _translated(self._where, "run"):
-            output: npt.NDArray[Any] = self._session.run(None, {self.inputs[0].name: values})[0]
+        """The first output for the first input.
+
+        Raises ModelInvalid if the network cannot be run or takes too long, and what `check_stop` raises.
+        """
+        with _translated(self._where, "run"), self._watch.watched():
+            feed = {self.inputs[0].name: values}
+            output: npt.NDArray[Any] = self._session.run(None, feed, self._watch.options)[0]
         return output
 
     def run_rows(self, pixels: Pixels, adapter: OnnxAdapter) -> npt.NDArray[Any]:
@@ -99,12 +111,15 @@ class OnnxSession:
 class OnnxPredictor:
     """Runs an ONNX model. Threads may share it; each call computes on the calling thread only."""
 
-    def __init__(self, onnx: bytes, where: str, adapter: OnnxAdapter | None = None) -> None:
+    def __init__(
+        self, onnx: bytes, where: str, adapter: OnnxAdapter | None = None, check_stop: CheckStop = never_stop
+    ) -> None:
         """onnx: the file's content; where: its path, for errors. adapter: for a network from elsewhere.
 
-        Raises ModelInvalid unless it takes uint8 (n, 784) and returns float32 (n, 10), or the adapter says otherwise.
+        check_stop: asked during long calls. Raises ModelInvalid unless the network takes uint8 (n, 784) and returns
+        float32 (n, 10), or the adapter says otherwise.
         """
-        self._session = OnnxSession(onnx, where)
+        self._session = OnnxSession(onnx, where, check_stop)
         self._adapter = adapter
         inputs, outputs = self._session.inputs, self._session.outputs
         found = [(each.type, [_rows(each.shape), *each.shape[1:]]) for each in (*inputs, *outputs)]
@@ -121,6 +136,16 @@ class OnnxPredictor:
             batch = pixels[start : start + BATCH_ROWS]
             results[start : start + BATCH_ROWS] = self._session.run(_padded(batch, BATCH_ROWS))[: len(batch)]
         return results
+
+
+def try_network(onnx: bytes, where: str, *, pixels: str, adapter: AdapterSection | None) -> None:
+    """Load a network and run it once, for `trial`. pixels: uint8 (n, 784) in base64.
+
+    Raises ModelInvalid and ResourceExhausted.
+    """
+    found = None if adapter is None else OnnxAdapter.from_json(adapter)
+    images = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(-1, PIXELS)
+    OnnxPredictor(onnx, where, found).predict(images)
 
 
 def _padded(pixels: Pixels, rows: int) -> Pixels:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from jinja2 import TemplateError
 from markupsafe import Markup
 
 from job.report import template
@@ -25,6 +26,8 @@ from job.report.plots import (
 from job.report.warning_list import inputs_of
 from job.report.words import count, duration, many
 
+# What `render` raises for a report whose values do not fit together, such as lists of other lengths.
+UNRENDERABLE: Final = (TemplateError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 # The page shows this many inputs, the worst ones; report.json has all.
 MAX_INPUTS: Final = 50
 # Keys that reports of earlier versions lack.
@@ -43,6 +46,7 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
     """The page for the content of a report.json; the same content and timings give the same bytes.
 
     timings: the manifest's. They only change one line of the page, the element with the attribute `data-wall-clock`.
+    Raises UNRENDERABLE for a report that no run has written.
     """
     report = {**dict.fromkeys(_LATER_KEYS), **report}
     found, drift = findings(report), drift_by_input(report)

@@ -1,10 +1,10 @@
 """Opens the output folder of a finished run: checks that report and manifest are whole and belong to the same run."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
+from job.documents.checking import check_document, parse_json
 from job.documents.manifest_json import Manifest, ManifestInput, ManifestOutput
 from job.documents.report_json import Report
 from job.errors import DataError, NoInput, OutputOccupied
@@ -67,7 +67,7 @@ def open_finished(storage: Storage, location: str) -> Finished:
     fingerprint = _fingerprint(storage, output)
     if fingerprint is None:
         _raise_no_input(storage, output)
-    manifest = cast("Manifest", _parse_object(output.manifest, _content(storage, output.inside("manifest.json"))))
+    manifest = cast("Manifest", _parsed(Manifest, output.manifest, _content(storage, output.inside("manifest.json"))))
     try:
         inputs = tuple(map(_finished_input, manifest["inputs"]))
         files = {each["path"]: _output_file(each) for each in manifest["outputs"]}
@@ -79,7 +79,9 @@ def open_finished(storage: Storage, location: str) -> Finished:
     content = _content(storage, output.inside("report.json"))
     if "report.json" not in files or hashlib.sha256(content).hexdigest() != files["report.json"]["sha256"]:
         raise DataError(f"{output.report_json}: its SHA-256 is not the one in manifest.json{_ADVICE}")
-    report = cast("Report", _parse_object(output.report_json, content))
+    report = cast("Report", _parsed(Report, output.report_json, content))
+    if not report.get("model", {}).keys() >= {"name", "architecture", "digest"}:
+        raise DataError(f"{output.report_json}: does not name its model{_ADVICE}")
     return Finished(output, report, manifest, inputs, files)
 
 
@@ -129,11 +131,15 @@ def _content(storage: Storage, path: str) -> bytes:
     return storage.read(path)
 
 
-def _parse_object(path: str, content: bytes) -> dict[str, Any]:
+def _parsed(document: type, path: str, content: bytes) -> Any:
     try:
-        parsed = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: is not JSON ({error}){_ADVICE}") from error
+        parsed = parse_json(content)
+    except ValueError as error:
+        raise DataError(f"{path}: is not JSON ({error!s:.200}){_ADVICE}") from error
     if not isinstance(parsed, dict):
         raise DataError(f"{path}: is not a JSON object{_ADVICE}")
+    try:
+        check_document(document, parsed)
+    except ValueError as error:
+        raise DataError(f"{path}: was changed or damaged: {error}{_ADVICE}") from error
     return parsed

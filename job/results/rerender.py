@@ -3,12 +3,10 @@
 import hashlib
 import json
 
-import jinja2
-
 from job.documents.manifest_json import Manifest, ManifestOutput
 from job.errors import DataError
 from job.flag_names import Flag
-from job.report.page import render
+from job.report.page import UNRENDERABLE, render
 from job.results.finished import Finished
 from job.storage import Storage
 
@@ -49,7 +47,7 @@ def _commit(storage: Storage, finished: Finished, path: str, content: bytes) -> 
 def _page(finished: Finished) -> bytes:
     try:
         return render(finished.report, finished.manifest.get("timings")).encode(errors="backslashreplace")
-    except (jinja2.TemplateError, LookupError, TypeError, ValueError) as error:
+    except UNRENDERABLE as error:
         version = finished.manifest.get("digit_job")
         raise DataError(
             f"{finished.output.report_json}: lacks what this version's page shows ({error}); it was written by "

@@ -5,16 +5,18 @@ of it.
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from job.documents.checking import check_document, parse_json
+from job.documents.manifest_json import Manifest
+from job.documents.report_json import Report
 from job.errors import DataError
 from job.log import Event, event
-from job.report.page import render
+from job.report.page import UNRENDERABLE, render
 from job.score.output import Output
 from job.settings import MIB
 from job.storage import Storage, translated_errors
@@ -56,7 +58,7 @@ class FinishedFiles:
         Sizes are compared, and digests of the report and its page, which people edit.
         """
         damage = Damage()
-        manifest = self._document(_MANIFEST, damage)
+        manifest = self._document(Manifest, _MANIFEST, damage)
         if manifest is None:
             return damage
         try:
@@ -74,19 +76,18 @@ class FinishedFiles:
             self._check_page(manifest, entries[_PAGE][1], damage)
         return damage
 
-    def _document(self, name: str, damage: Damage) -> dict[str, Any] | None:
+    def _document(self, document: type, name: str, damage: Damage) -> dict[str, Any] | None:
         path = self.output.path(name)
         if self.storage.stat(path) is None:
             damage.missing.append(name)
             return None
         try:
-            content = json.loads(self.storage.read(path))
-        except (ValueError, RecursionError):
-            content = None
-        if not isinstance(content, dict):
+            content = parse_json(self.storage.read(path))
+            check_document(document, content)
+        except ValueError:
             damage.changed.append(f"{name} is not the one that the run wrote")
             return None
-        return content
+        return cast("dict[str, Any]", content)
 
     def _check(self, path: str, size: int, sha256: str, damage: Damage) -> None:
         self.storage.check_stop()
@@ -105,8 +106,14 @@ class FinishedFiles:
     def _check_page(self, manifest: Mapping[str, Any], sha256: str, damage: Damage) -> None:
         if self.storage.stat(self.output.report_html) is not None and self._digest(_PAGE) == sha256:
             return
-        report = json.loads(self.storage.read(self.output.report_json))
-        content = render(report, manifest["timings"]).encode(errors="backslashreplace")
+        report = self._document(Report, _REPORT, damage)
+        if report is None:
+            return
+        try:
+            content = render(cast("Report", report), manifest["timings"]).encode(errors="backslashreplace")
+        except UNRENDERABLE:
+            damage.changed.append(f"{_REPORT} is not the one that the run wrote")
+            return
         if hashlib.sha256(content).hexdigest() != sha256:
             damage.changed.append(f"{_PAGE} has another SHA-256 than when it was written")
             return

@@ -8,6 +8,7 @@ Idempotent: it only reads committed parts and replaces whole files, so that it c
 import json
 import time
 
+from job.documents.checking import check_document, parse_json
 from job.documents.manifest_json import Manifest, Timings
 from job.documents.report_json import RejectExample, Report
 from job.errors import DataError, InternalError, TooManyRejects
@@ -59,8 +60,17 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
 
 
 def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:
-    """The report of a finished run. Raises TooManyRejects if it exceeds `limit`, whatever the run's own limit was."""
-    report: Report = json.loads(storage.read(output.report_json))
+    """The report of a finished run.
+
+    Raises TooManyRejects if it exceeds `limit`, whatever the run's own limit was, and DataError if it is damaged.
+    """
+    try:
+        report: Report = parse_json(storage.read(output.report_json))
+        check_document(Report, report)
+    except ValueError as error:
+        raise DataError(
+            f"{output.report_json}: was changed or damaged: {error!s:.200}; score again with {Flag.OVERWRITE}"
+        ) from error
     _check_limit(limit, report, output)
     return report
 

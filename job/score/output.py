@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import BinaryIO, Final, cast
 
+from job.documents.checking import check_document, parse_json
 from job.documents.parts_json import RunClaim
 from job.errors import DataError, OutputOccupied, StorageError
 from job.flag_names import Flag
@@ -126,10 +127,11 @@ class Output:
     def unfinished_run(self) -> RunClaim | None:
         """The content of run.json; None if there is no unfinished run, or if the file is damaged."""
         try:
-            run = json.loads(self._text(self.run_json) or "null")
-        except (ValueError, RecursionError):
+            run = parse_json(self._text(self.run_json) or "null")
+            check_document(RunClaim, run)
+        except ValueError:
             return None
-        return cast("RunClaim", run) if isinstance(run, dict) else None
+        return cast("RunClaim", run)
 
     def is_finished(self, plan: Plan) -> bool:
         """Whether the run of `plan` has finished here, in this process or another."""

@@ -119,7 +119,7 @@ def _judge(result: RunResult, settings: ScoreSettings, warnings: WarningLog) -> 
 def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Predictor]:
     """The verified model. Raises ModelInvalid, also if its card has distributions that gather could not read."""
     bundle = open_bundle(storage, settings.model, allows_unblessed=settings.allows_unblessed)
-    predictor = predictor_of(bundle)
+    predictor = predictor_of(bundle, storage.check_stop)
     bundle.check(predictor)
     training_of(bundle)
     return bundle, predictor

@@ -4,7 +4,6 @@ The staging folder lies beside the target, or inside it where the target is a mo
 build in it.
 """
 
-import json
 import logging
 import uuid
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import Final
 
+from job.documents.checking import parse_json
 from job.errors import DigitJobError, OutputOccupied
 from job.flag_names import Flag
 from job.model.bundle import CARD_NAME, FILE_NAMES, MARKER_NAME, is_blessed
@@ -103,6 +103,6 @@ def _model_files(storage: Storage, folder: str) -> set[str]:
     if storage.stat(card) is None:
         return set()
     try:
-        return {*_UNLISTED_NAMES, *json.loads(storage.read(card))["files"]}
+        return {*_UNLISTED_NAMES, *parse_json(storage.read(card))["files"]}
     except (ValueError, KeyError, TypeError):
         return set()

@@ -10,10 +10,10 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from job.errors import ModelInvalid, NoInput
+from job.errors import ModelInvalid, NoInput, UsageError
 from job.model.bundle import CARD_NAME, Bundle
 from job.settings import LabelMap, ReadSettings
-from job.storage import Storage
+from job.storage import Storage, join
 from job.train.data.origin import find_images
 from job.train.data.split import FoundImages, Split, hold_out, joined
 
@@ -96,7 +96,13 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
         raise ModelInvalid(
             f"{bundle.path}: its {CARD_NAME} names no data; only models trained by digit-job know their images"
         )
-    dataset = _loaded(storage, data, mnist_dir)
+    missing = {"source", "fingerprint", "seed", "validation_share"} - data.keys()
+    if missing:
+        raise ModelInvalid(f"{join(bundle.path, CARD_NAME)}: its data lacks {min(missing)!r}; train the model again")
+    try:
+        dataset = _loaded(storage, data, mnist_dir)
+    except UsageError as error:
+        raise ModelInvalid(f"{join(bundle.path, CARD_NAME)}: its data cannot be read again: {error}") from error
     if dataset.fingerprint != data["fingerprint"]:
         _log.warning(
             "%s: is not what the model was trained on; the model may have seen its test images", dataset.source

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from job.errors import ModelInvalid
 from job.model.bounds import MAX_EXPANSION, MAX_FILE_BYTES, MAX_LAYER_VALUES, MAX_PARAMETERS
+from job.model.trial import tried
+from job.train.damage import damage_of
 
 if TYPE_CHECKING:
     import keras
@@ -21,29 +23,37 @@ def members_of(content: bytes, names: Collection[str], where: str) -> dict[str, 
 
     where: its path, for errors. Raises ModelInvalid if it claims too much.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check_expansion(sum(each.file_size for each in archive.infolist()), len(content), where)
-            return {name: archive.read(name) for name in names if name in archive.namelist()}
-    except (MemoryError, ModelInvalid):
-        raise
-    except Exception as error:  # besides zipfile's errors, each compression raises its own
-        raise ModelInvalid(f"{where}: its zip archive is damaged: {error!s:.100}; save or copy it again") from error
+    with (
+        damage_of(where, lambda error: f"{where}: its zip archive is damaged: {error!s:.100}; save or copy it again"),
+        zipfile.ZipFile(io.BytesIO(content)) as archive,
+    ):
+        _check_expansion(sum(each.file_size for each in archive.infolist()), len(content), where)
+        return {name: archive.read(name) for name in names if name in archive.namelist()}
 
 
 def check_hdf5(content: bytes, where: str) -> None:
-    """Raise ModelInvalid unless the datasets of an HDF5 file are in the file, and no larger than what is there."""
+    """Raise ModelInvalid unless the datasets of an HDF5 file are in the file, and no larger than what is there.
+
+    Every one is read, in a process of its own: libhdf5 is known to crash on files that were made for it.
+    """
+    tried(read_hdf5, content, where)
+
+
+def read_hdf5(content: bytes, where: str) -> None:
+    """What `check_hdf5` does, for `trial`."""
     import h5py
 
-    try:
-        with h5py.File(io.BytesIO(content)) as file:
-            claimed = sum(_dataset_bytes(each, where) for each in _datasets(file, where))
-    except (MemoryError, ModelInvalid):
-        raise
-    except Exception as error:  # HDF5 raises errors of many kinds for damage
-        raise ModelInvalid(f"{where}: is damaged or cut off: {error!s:.150}; save or copy the model again") from error
-    if claimed > MAX_FILE_BYTES:
-        raise ModelInvalid(f"{where}: claims to hold {claimed:,} bytes, expected at most {MAX_FILE_BYTES:,}")
+    with (
+        damage_of(where, lambda error: f"{where}: is damaged or cut off: {error!s:.150}; save or copy the model again"),
+        h5py.File(io.BytesIO(content)) as file,
+    ):
+        claimed = 0
+        for each in _datasets(file, where):
+            claimed += _dataset_bytes(each, where)
+            if claimed > MAX_FILE_BYTES:
+                raise ModelInvalid(f"{where}: claims to hold {claimed:,} bytes, expected at most {MAX_FILE_BYTES:,}")
+            each[()]
+            dict(each.attrs)
 
 
 def _check_expansion(claimed: int, size: int, where: str) -> None:

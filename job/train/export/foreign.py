@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from job.errors import ModelInvalid
 from job.model.bundle import KERAS_NAME
 from job.model.model_kind import CONFIG_NAME, ModelKind
 from job.train.backend import import_keras
+from job.train.damage import damage_of
 from job.train.export.claims import check_hdf5, check_layers, members_of
 from job.train.scratch import scratch_folder
 
@@ -100,13 +102,19 @@ def _check_hdf5_file(content: bytes, path: str) -> None:
     import h5py
 
     check_hdf5(content, path)
-    with h5py.File(io.BytesIO(content)) as file:
-        config = file.attrs.get("model_config")
+    with damage_of(path, lambda error: f"{path}: its architecture is damaged: {error!s:.100}; save the model again"):
+        with h5py.File(io.BytesIO(content)) as file:
+            config = file.attrs.get("model_config")
+        if isinstance(config, bytes):
+            config = config.decode()
+        if not isinstance(config, (str, NoneType)):
+            raise TypeError(f"it is no text, but {type(config).__name__}")
+        config = None if config is None else config.encode()
     if config is None:
         raise ModelInvalid(
             f"{path}: holds weights without an architecture; save the whole model with model.save('model.keras')"
         )
-    _refuse_code(config if isinstance(config, bytes) else str(config).encode(), path)
+    _refuse_code(config, path)
 
 
 def _rename_policies(local: Path) -> None:
@@ -144,15 +152,17 @@ def _class_names(config: Any) -> Iterator[str]:
 
 
 def _load(local: Path, path: str) -> "keras.Model":
-    try:
-        return import_keras().saving.load_model(local, compile=False, safe_mode=True)
-    except MemoryError:
-        raise
-    except Exception as error:  # a foreign file can make Keras raise anything
-        raise ModelInvalid(
-            f"{path}: Keras cannot load it safely ({_first_sentence(error)}); expected standard layers, without "
-            "Lambda layers or custom code"
-        ) from error
+    keras = import_keras()
+
+    def message(error: Exception) -> str:
+        sentence = _first_sentence(error)
+        return (
+            f"{path}: Keras cannot load it safely ({sentence}); expected standard layers, without Lambda layers or "
+            "custom code"
+        )
+
+    with damage_of(path, message):
+        return keras.saving.load_model(local, compile=False, safe_mode=True)
 
 
 def _first_sentence(error: Exception) -> str:
@@ -165,18 +175,16 @@ def _in_float32(model: "keras.Model", path: str) -> "keras.Model":
     keras = import_keras()
     if all(each.dtype_policy.name == "float32" for each in layers_of(model)):
         return model
-    try:
+
+    def message(error: Exception) -> str:
+        return f"{path}: cannot be converted to float32 ({_first_sentence(error)}); save it with the policy float32"
+
+    with damage_of(path, message):
         config = _with_float32(keras.saving.serialize_keras_object(model))
         converted = keras.saving.deserialize_keras_object(config, safe_mode=True)
         weights = (np.asarray(each) for each in model.get_weights())
         # NumPy has no kind for bfloat16 ("V"); integers are the states of random generators.
         converted.set_weights([each if each.dtype.kind in "iu" else each.astype(np.float32) for each in weights])
-    except MemoryError:
-        raise
-    except Exception as error:  # as in `_load`
-        raise ModelInvalid(
-            f"{path}: cannot be converted to float32 ({_first_sentence(error)}); save it with the policy float32"
-        ) from error
     return converted
 
 

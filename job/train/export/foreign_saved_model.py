@@ -13,6 +13,7 @@ from job.errors import ModelInvalid
 from job.model.bounds import MAX_FILE_BYTES, MAX_PARAMETERS
 from job.storage import Storage, join, relative_to
 from job.train.backend import import_keras, without_notices
+from job.train.damage import damage_of
 from job.train.export.foreign import check_shapes
 from job.train.export.saved_model import GRAPH_NAME
 from job.train.scratch import scratch_folder
@@ -64,7 +65,7 @@ def load_saved_model(storage: Storage, folder: str) -> "keras.Model":
 
 def _loaded(local: Path, folder: str) -> "keras.Model":
     keras = import_keras()
-    try:
+    with damage_of(folder, lambda error: f"{folder}: TensorFlow cannot load it: {error!s:.200}; save the model again"):
         with without_notices():
             layer = keras.layers.TFSMLayer(str(local), call_endpoint=_SIGNATURE)
             import tensorflow as tf
@@ -75,10 +76,6 @@ def _loaded(local: Path, folder: str) -> "keras.Model":
         entry = keras.Input(tuple(spec.shape)[1:], dtype=spec.dtype.name)
         (output,) = _only(layer(entry), "outputs", folder)
         return keras.Model(entry, output, name="saved_model")
-    except (MemoryError, ModelInvalid):
-        raise
-    except Exception as error:  # a foreign file can make TensorFlow raise anything
-        raise ModelInvalid(f"{folder}: TensorFlow cannot load it: {error!s:.200}; save the model again") from error
 
 
 def _only(values: dict[str, Any], what: str, folder: str) -> list[Any]:
@@ -94,10 +91,9 @@ def _check_graph(content: bytes, folder: str) -> None:
     from tensorflow.core.protobuf import saved_model_pb2
 
     saved = saved_model_pb2.SavedModel()
-    try:
+    # Protocol Buffers' errors have classes that no declared dependency has.
+    with damage_of(folder, lambda _error: f"{folder}: its {GRAPH_NAME} is damaged or cut off; save the model again"):
         saved.ParseFromString(content)
-    except Exception as error:  # Protocol Buffers' own, which no declared dependency has
-        raise ModelInvalid(f"{folder}: its {GRAPH_NAME} is damaged or cut off; save the model again") from error
     graphs = [each for each in saved.meta_graphs if "serve" in each.meta_info_def.tags]
     if len(graphs) != 1 or not graphs[0].HasField("object_graph_def") or _SIGNATURE not in graphs[0].signature_def:
         raise ModelInvalid(

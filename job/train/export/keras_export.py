@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from job.contract import PIXELS
-from job.errors import ModelInvalid
-from job.storage import translated_errors
 from job.train.backend import without_notices
+from job.train.damage import damage_of
 from job.train.scratch import scratch_folder, size_of
 
 if TYPE_CHECKING:
@@ -33,16 +32,11 @@ def exported_by_keras(model: "keras.Model", name: str, format_: KerasFormat, **o
         path = folder / name
         with warnings.catch_warnings(), without_notices():
             warnings.simplefilter("ignore")
-            try:
+            display_name = _DISPLAY_NAMES[format_]
+            with damage_of(
+                str(folder), lambda error: f"{model.name}: cannot be exported to {display_name}: {error!r:.200}"
+            ):
                 # Keras exports only models that have been called.
                 model(np.zeros((1, PIXELS), np.uint8))
                 model.export(path, format=format_, verbose=False, **options)
-            except (ImportError, MemoryError):
-                raise
-            except OSError:
-                with translated_errors(str(folder)):
-                    raise
-            except Exception as error:  # converters raise errors of any kind
-                display_name = _DISPLAY_NAMES[format_]
-                raise ModelInvalid(f"{model.name}: cannot be exported to {display_name}: {error!r:.200}") from error
         yield path

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any, Final
 
+from job.documents.checking import parse_json
 from job.errors import DataError, DigitJobError, ModelInvalid, OutputOccupied
 from job.flag_names import Flag
 from job.model.bounds import MAX_FILE_BYTES
 from job.storage import Storage
+from job.train.damage import damage_of
 from job.train.place import beside
 
 # What a state can consist of: Keras's two files of a backup, the states of the random generators, and the weights of
@@ -100,12 +102,8 @@ class Checkpoint:
     @contextmanager
     def restoring(self) -> Iterator[None]:
         """Raise ModelInvalid for whatever Keras or NumPy raise in the block, which restores a loaded state."""
-        try:
+        with damage_of(self.path, lambda error: str(self._damaged(error))):
             yield
-        except MemoryError:
-            raise
-        except Exception as error:  # HDF5, Keras and NumPy raise errors of many kinds for damage
-            raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> ModelInvalid:
         return ModelInvalid(f"{self.path}: is damaged ({error!s:.100}); train without {Flag.RESUME} to start over")
@@ -158,7 +156,7 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], Sequence[dict[str, Any]], d
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         expected = {*_REQUIRED, *archive.namelist()}
         files = {name: _stored(archive, name) for name in _STATE_FILES if name in expected}
-        run, history = (json.loads(_stored(archive, name)) for name in (_RUN, _HISTORY))
+        run, history = (parse_json(_stored(archive, name)) for name in (_RUN, _HISTORY))
     return dict(run), history, files
 
 

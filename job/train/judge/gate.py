@@ -83,7 +83,7 @@ class Gate:
         self._other: tuple[Bundle, Predictor] | None = None
         if compare_to is not None:
             bundle = open_bundle(storage, compare_to)
-            predictor = predictor_of(bundle)
+            predictor = predictor_of(bundle, storage.check_stop)
             bundle.check(predictor)
             self._other = bundle, predictor
 

@@ -8,8 +8,9 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypedDict
 
+from job.documents.checking import check_document, parse_json
 from job.errors import OutputOccupied
 from job.flag_names import Flag
 from job.storage import Storage, join
@@ -21,6 +22,27 @@ BEST_NAME: Final = "best.json"
 _COLUMNS: Final = (
     "trial", "accuracy", "right", "hidden", "dropout", "learning_rate", "batch_size", "epochs", "parameters", "seconds",
 )  # fmt: skip
+
+
+class RecordedTrial(TypedDict):
+    """A `Trial` in search.json."""
+
+    number: int
+    hidden: list[int]
+    dropout: float
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    parameters: int
+    seconds: float
+    right: int | None
+    accuracy: float | None
+
+
+class RecordedSearch(TypedDict):
+    """The content of search.json, as far as it is the same for every search."""
+
+    trials: list[RecordedTrial]
 
 
 @dataclass(frozen=True)
@@ -93,9 +115,10 @@ class SearchRecord:
             self._refuse_occupied()
             return []
         try:
-            record = json.loads(self._storage.read(path))
+            record = parse_json(self._storage.read(path))
+            check_document(RecordedSearch, record)
             search, trials = dict(record["search"]), [Trial.from_json(each) for each in record["trials"]]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise OutputOccupied(
                 f"{path}: is not the record of a search ({error!r:.100}); delete it, or choose another {Flag.OUTPUT}"
             ) from error

@@ -4,6 +4,7 @@ import pytest
 
 from job.errors import ModelInvalid
 from job.model.mlflow_folder import model_in_mlflow
+from job.model.model_kind import find_model
 
 KERAS = """artifact_path: model
 flavors:
@@ -81,3 +82,22 @@ def test_others_are_refused_with_the_flavours_that_were_found(storage, tmp_path,
     (folder / "MLmodel").write_text(text)
     with pytest.raises(ModelInvalid, match=rf"holds no Keras or ONNX model \(flavours: {flavours}\)"):
         model_in_mlflow(storage, str(folder))
+
+
+@pytest.mark.parametrize("data", [".", "./data", "a\0b", "x" * 5000, "data/../data"], ids=repr)
+def test_names_that_are_none_are_not_looked_for(storage, tmp_path, data):
+    """Neither the folder itself, which would lead to itself again, nor what no file system has."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/model.keras").touch()
+    (tmp_path / "MLmodel").write_text(f"flavors:\n  keras:\n    data: {data}\n")
+    with pytest.raises(ModelInvalid, match="MLmodel: holds no Keras or ONNX model"):
+        model_in_mlflow(storage, str(tmp_path))
+
+
+def test_a_folder_that_leads_to_another_is_refused(storage, tmp_path):
+    """Two of them could lead to each other by links."""
+    for folder in (tmp_path, tmp_path / "data"):
+        folder.mkdir(exist_ok=True)
+        (folder / "MLmodel").write_text("flavors:\n  onnx:\n    data: data\n")
+    with pytest.raises(ModelInvalid, match="MLmodel: leads to another MLmodel, expected a model"):
+        find_model(storage, str(tmp_path))

@@ -79,7 +79,7 @@ def test_a_file_that_claims_more_than_it_holds_is_refused(content, found):
 def test_ordinary_networks_pass():
     """Shapes of an ordinary size, too."""
     for content in (linear_onnx(), dense_onnx(64), _of_a_shape("ConstantOfShape", [10])):
-        check_onnx(content, "m")
+        assert check_onnx(content, "m").parameters > 7000
         assert is_onnx(content)
 
 
@@ -94,3 +94,21 @@ def test_other_content_is_no_onnx_file():
     """Text, archives, and what only begins like one."""
     for content in (b"", b"PK\x03\x04", b"version https://git-lfs", b"\x08\x08", linear_onnx()[:3000], bytes(1000)):
         assert not is_onnx(content)
+
+
+def test_more_fields_than_allowed(monkeypatch):
+    """A file of many small fields would take minutes to read; neither function does."""
+    monkeypatch.setattr("job.model.onnx_file._MAX_FIELDS", 5)
+    with pytest.raises(ModelInvalid, match=r"^m: is not a usable ONNX file: it has more than 5 fields$"):
+        check_onnx(linear_onnx(), "m")
+    assert not is_onnx(linear_onnx())
+
+
+def test_a_shape_of_many_dimensions():
+    """ONNX Runtime would refuse it, but only after it has been read."""
+
+    def change(model):
+        model.graph.initializer[0].dims[:] = [1] * 9
+
+    with pytest.raises(ModelInvalid, match="a shape has more than 8 dimensions"):
+        check_onnx(_changed(change), "m")

@@ -72,9 +72,12 @@ def test_the_stop_token_of_the_run_stops_all_parts(output):
 
 def test_threads_that_cannot_start_are_resource_exhausted(tmp_path, model, digits, monkeypatch):
     """Where a container may have no more processes; the same command completes the run later."""
+    start = threading.Thread.start
 
-    def refuse(_thread):
-        raise RuntimeError("can't start new thread")
+    def refuse(thread):
+        if thread.name.startswith("part"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
 
     source = write_csv(tmp_path / "a.csv", digits)
     monkeypatch.setattr(threading.Thread, "start", refuse)

@@ -1,6 +1,6 @@
 import pytest
 
-from job.errors import ModelInvalid
+from job.errors import ModelInvalid, ResourceExhausted
 from job.train.backend import import_keras
 from job.train.export.keras_export import exported_by_keras
 from job.train.fit.network import dense
@@ -26,5 +26,5 @@ def test_a_network_that_the_format_cannot_express_is_refused(monkeypatch):
 
 def test_a_memory_error_is_passed_on(monkeypatch):
     """It does not make the network invalid."""
-    with pytest.raises(MemoryError, match="no room"):
+    with pytest.raises(ResourceExhausted, match="out of memory"):
         _export(monkeypatch, MemoryError("no room"))
