@@ -18,9 +18,12 @@ from job.flag_names import Flag
 from job.score.plan import Part, Plan, parts_of_shard
 from job.settings import Shard
 from job.storage import Storage, join
+from job.write.part_file import PartFile
 
 _RESULTS: Final = ("manifest.json", "report.json", "report.html", "predictions", "rejects", "_FAILED", "_SUCCESS")
 _OWN_NAMES: Final = ("_parts", *_RESULTS)
+# run.json and _SUCCESS have a few hundred.
+_MAX_TEXT_BYTES: Final = 1 << 16
 # mkfs creates it in every new volume.
 _IGNORED: Final = ("lost+found",)
 
@@ -58,12 +61,13 @@ class Output:
         own = [join(self._real_folder, name) for name in _OWN_NAMES]
         return any(real == each or real.startswith(f"{each}/") for each in own)
 
-    def part(self, part: Part) -> str:
-        """The path of a part's file."""
-        return join(self.parts, _part_name(part))
+    def part_file(self, plan: Plan, part: Part) -> PartFile:
+        """Where a part of a plan is committed, and what is expected there."""
+        schema = plan.inputs[part.input_index].schema
+        return PartFile(join(self.parts, _part_name(part)), schema, plan.identity_of(part))
 
     def committed(self, plan: Plan) -> list[Part]:
-        """The parts of a plan that are already committed."""
+        """The parts of a plan whose files are there; `committed_parts` looks into them."""
         present = set(self._storage.list(self.parts))
         return [part for part in plan.parts if _part_name(part) in present]
 
@@ -84,7 +88,7 @@ class Output:
         """The content of run.json; None if there is no unfinished run, or if the file is damaged."""
         try:
             run = json.loads(self._text(self.run_json) or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return cast("RunClaim", run) if isinstance(run, dict) else None
 
@@ -93,7 +97,8 @@ class Output:
         return self._text(self.success) == plan.fingerprint
 
     def _text(self, path: str) -> str | None:
-        if self._storage.stat(path) is None:
+        found = self._storage.stat(path)
+        if found is None or found.size > _MAX_TEXT_BYTES:
             return None  # or it is a pipe, which would be waited for
         try:
             content = self._storage.read(path)
