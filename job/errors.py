@@ -11,7 +11,8 @@ DigitJobError
 ├── InternalError       70   an invariant is violated: a defect in digit-job
 ├── OutputOccupied      73   the output folder holds something else
 ├── StorageError        74   a file cannot be read or written                             (a retry can help)
-│   └── InputChanged    74   an input file changed during the run                         (a retry can help)
+│   ├── InputChanged    74   an input file changed during the run                         (a retry can help)
+│   └── PartDamaged     74   a committed part changed after it was written                (a retry can help)
 ├── ResourceExhausted   75   out of memory, disk space, threads or open files             (a retry can help)
 ├── ModelInvalid        78   the model is missing, damaged or incompatible
 ├── SettingsInvalid     78   the settings file is missing or invalid
@@ -106,6 +107,10 @@ class StorageError(DigitJobError):
 
 class InputChanged(StorageError):
     """An input file was replaced or resized after the run had planned it."""
+
+
+class PartDamaged(StorageError):
+    """A committed part of an unfinished run is not what was written. The next run of the command makes it anew."""
 
 
 class ResourceExhausted(DigitJobError):

@@ -12,7 +12,7 @@ import numpy as np
 
 from job.compiled.machine_code import kernel
 from job.contract import PIXELS, Pixels
-from job.report.tally import Counts
+from job.report.tally import Counts, parse_counts
 
 # The lowest pixel value of each band; the first band is the background alone.
 INTENSITY_EDGES: Final = (0, 1, 64, 128, 192)
@@ -66,8 +66,10 @@ class Appearance:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(*(np.array(content[each.name], np.int64) for each in fields(cls)))
+        """The inverse of `to_json`. Raises ValueError for what it cannot have returned."""
+        return cls(
+            parse_counts(content, "intensity", (len(INTENSITY_EDGES),)), parse_counts(content, "ink", (len(INK_EDGES),))
+        )
 
 
 def prepare() -> None:

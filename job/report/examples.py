@@ -107,8 +107,21 @@ class Examples:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """The inverse of `to_bytes`."""
+        """The inverse of `to_bytes`. Raises ValueError for a broken record."""
         return cls(np.frombuffer(content, _RECORD))
+
+    def check(self, rows: int) -> None:
+        """Raise ValueError unless these can be examples of one input of `rows` rows."""
+        limits = {
+            "input": (0, 0),
+            "row": (0, rows - 1),
+            "label": (NO_LABEL, CLASSES - 1),
+            "prediction": (0, CLASSES - 1),
+            "confidence": (0, MILLION),
+        }
+        for name, (lowest, highest) in limits.items():
+            if ((self.records[name] < lowest) | (self.records[name] > highest)).any():
+                raise ValueError(f"an example has a {name} that is not between {lowest} and {highest}")
 
     def for_report(self, paths: Sequence[str], confusion: Counts) -> ExampleSection:
         """Report.json's section `examples`. paths: of the inputs. confusion: int64 (10, 10), true digit x predicted.

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from job.contract import CLASSES, NO_PREDICTION, ScoredBatch
-from job.report.tally import Counts
+from job.report.tally import Counts, parse_counts
 
 MAX_TEXTS: Final = 32
 
@@ -50,9 +50,11 @@ class LabelCensus:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        texts = {text: np.array(counts, np.int64) for text, counts in content["texts"].items()}
-        return cls(content["first"], texts)
+        """The inverse of `to_json`. Raises ValueError for what it cannot have returned."""
+        first, texts = (content.get(name) if isinstance(content, dict) else None for name in ("first", "texts"))
+        if not (first is None or isinstance(first, str)) or not isinstance(texts, dict) or len(texts) > MAX_TEXTS:
+            raise ValueError("its labels are not as they were written")
+        return cls(first, {text: parse_counts(texts, text, (CLASSES,)) for text in texts})
 
 
 def _plain(label: str) -> str:

@@ -4,6 +4,7 @@ Each part has a tally of its batches, and the run's is their sum. Floating-point
 make the report depend on threads, so probabilities are counted in millionths. `metrics` turns a tally into figures.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
@@ -17,6 +18,13 @@ MILLION: Final = 1_000_000
 CONFIDENCE_BINS: Final = 20
 # A probability of zero has no logarithm; float32's resolution is the floor, as in scikit-learn's log_loss.
 _SMALLEST_PROBABILITY: Final = float(np.finfo(np.float32).eps)
+# How many of `Tally.counts` count records; the others are sums of millionths.
+_RECORD_COUNTS: Final = 5
+# The log loss of the smallest probability, in millionths.
+_MOST_PER_RECORD: Final = math.ceil(-math.log(_SMALLEST_PROBABILITY) * MILLION)
+# No run has as many records. Sums of counts below it stay far from the limits of int64.
+_COUNT_LIMIT: Final = 1 << 53
+_SHAPES: Final = ((7,), (len(Reason),), (CLASSES, CLASSES), (CLASSES,), *[(CONFIDENCE_BINS,)] * 4)
 
 Counts = npt.NDArray[np.int64]
 
@@ -47,8 +55,7 @@ class Tally:
     @classmethod
     def zero(cls) -> Self:
         """No records."""
-        shapes = [(7,), (len(Reason),), (CLASSES, CLASSES), (CLASSES,), *[(CONFIDENCE_BINS,)] * 4]
-        return cls(*(np.zeros(shape, np.int64) for shape in shapes))
+        return cls(*(np.zeros(shape, np.int64) for shape in _SHAPES))
 
     @classmethod
     def of(cls, batch: ScoredBatch) -> Self:
@@ -149,8 +156,24 @@ class Tally:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(*(np.array(content[each.name], np.int64) for each in fields(cls)))
+        """The inverse of `to_json`. Raises ValueError for what it cannot have returned."""
+        return cls(*(parse_counts(content, each.name, shape) for each, shape in zip(fields(cls), _SHAPES, strict=True)))
+
+    def check(self, rows: int) -> None:
+        """Raise ValueError unless these can be the counts of `rows` records."""
+        records = (self.counts[:_RECORD_COUNTS], self.reasons, self.confusion, self.predicted, self.confidence)
+        sums = (self.counts[_RECORD_COUNTS:], self.bin_confidence)
+        are_possible = all((each <= rows).all() for each in (*records, self.bin_labelled, self.bin_correct))
+        if self.read != rows or not are_possible or any((each > _MOST_PER_RECORD * rows).any() for each in sums):
+            raise ValueError(f"its counts cannot be those of {rows} records")
+
+
+def parse_counts(content: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Counts:
+    """The lists of integers under `name`, as an array of this shape. Raises ValueError for anything else."""
+    found = np.array(content.get(name) if isinstance(content, dict) else None)
+    if found.dtype != np.int64 or found.shape != shape or ((found < 0) | (found >= _COUNT_LIMIT)).any():
+        raise ValueError(f"its {name} are not counts of shape {shape}")
+    return found
 
 
 def _top2_correct(probabilities: Probabilities, of_truth: npt.NDArray[np.float32], truth: Labels) -> int:

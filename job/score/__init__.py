@@ -2,5 +2,5 @@
 
 run: the whole stage. plan: inputs and parts. output: the output folder and the claim on it. part: one part, from
 reading to commit. engine: scores parts in threads. gather: makes the final output of the parts, with input_parts,
-join, output_files and documents. observer: whom the stage tells how far it is.
+counted_part, join, output_files and documents. observer: whom the stage tells how far it is.
 """

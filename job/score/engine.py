@@ -31,7 +31,8 @@ class ThreadEngine:
         with ThreadPoolExecutor(threads, thread_name_prefix="part") as pool:
             try:
                 futures = [
-                    pool.submit(scorer.score, part, plan.inputs[part.input_index], output.part(part)) for part in parts
+                    pool.submit(scorer.score, part, plan.inputs[part.input_index], output.part_file(plan, part))
+                    for part in parts
                 ]
                 finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
             except RuntimeError as refusal:  # Python has no other error for a thread that the system refuses

@@ -39,7 +39,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
     claim.list_outputs()
     files, gathered = OutputFiles(claim), Gathered()
     for index, target in enumerate(plan.inputs):
-        parts = InputParts.read(storage, [output.part(part) for part in plan.parts_of(index)])
+        parts = InputParts.read(storage, [output.part_file(plan, part) for part in plan.parts_of(index)])
         tally = _checked_tally(target, parts)
         _check_scale(target, parts, settings)
         gathered.add(target, parts, tally, join(target, parts, files, settings))

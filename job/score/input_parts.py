@@ -1,6 +1,6 @@
-"""The committed parts of one input, read back: first their summaries and examples, then their rows.
+"""The committed parts of one input, read back: first their counts and examples, then their rows.
 
-`gather` checks and reports the summaries; `join` writes the rows to the final files.
+`gather` checks and reports the counts; `join` writes the rows to the final files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,85 +10,70 @@ from typing import Self
 import pyarrow as pa
 
 from job.contract import Reject
-from job.errors import InternalError
 from job.report.appearance import Appearance
 from job.report.examples import Examples
 from job.report.label_census import LabelCensus
 from job.report.tally import Tally
+from job.score.counted_part import CountedPart
 from job.storage import Storage
-from job.write.part_file import PartReader, PartSummary, open_part
+from job.write.part_file import PartFile, open_part
 
 
 @dataclass(frozen=True, slots=True)
 class InputParts:
     """The parts of one input, in order.
 
-    paths, summaries: of each part. examples: merged over the parts; their rows count from the start of the input.
+    files: of the parts. sizes: rows and lines of each. tally, appearance, labels, warnings, examples: of all together;
+    rows of examples count from the start of the input.
     """
 
     storage: Storage
-    paths: tuple[str, ...]
-    summaries: tuple[PartSummary, ...]
+    files: tuple[PartFile, ...]
+    sizes: tuple[tuple[int, int], ...]
+    tally: Tally
+    appearance: Appearance
+    labels: LabelCensus
+    warnings: tuple[str, ...]
     examples: Examples
 
     @classmethod
-    def read(cls, storage: Storage, paths: Sequence[str]) -> Self:
-        """Read the summaries and examples of the parts. Raises InternalError if a part is damaged."""
-        summaries: list[PartSummary] = []
-        examples, rows_before = Examples.none(), 0
-        for path in paths:
-            with open_part(storage, path) as part:
-                summaries.append(part.summary)
-                examples += _examples(part, path).placed(0, rows_before)
-            rows_before += summaries[-1].rows
-        return cls(storage, tuple(paths), tuple(summaries), examples)
+    def read(cls, storage: Storage, files: Sequence[PartFile]) -> Self:
+        """Read the counts and examples of the parts. Raises PartDamaged, StorageError."""
+        sizes: list[tuple[int, int]] = []
+        tally, appearance, labels, examples = Tally.zero(), Appearance.zero(), LabelCensus(), Examples.none()
+        warnings: list[str] = []
+        rows_before = 0
+        for file in files:
+            with open_part(storage, file) as part:
+                counted = CountedPart.of(part, file.path)
+            sizes.append((counted.summary.rows, counted.summary.lines))
+            tally += counted.tally
+            appearance += counted.appearance
+            labels += counted.labels
+            warnings += counted.summary.warnings
+            examples += counted.examples.placed(0, rows_before)
+            rows_before += counted.summary.rows
+        return cls(storage, tuple(files), tuple(sizes), tally, appearance, labels, tuple(warnings), examples)
 
     @property
     def rows(self) -> int:
         """Records, as the summaries count them."""
-        return sum(summary.rows for summary in self.summaries)
-
-    @property
-    def tally(self) -> Tally:
-        """The counts over all records."""
-        return sum((Tally.from_json(summary.tally) for summary in self.summaries), Tally.zero())
-
-    @property
-    def appearance(self) -> Appearance:
-        """The counts over all scored images."""
-        return sum((Appearance.from_json(summary.appearance) for summary in self.summaries), Appearance.zero())
-
-    @property
-    def labels(self) -> LabelCensus:
-        """The labels that could not be read."""
-        return sum((LabelCensus.from_json(summary.labels) for summary in self.summaries), LabelCensus())
-
-    @property
-    def warnings(self) -> list[str]:
-        """The warnings about the input."""
-        return [warning for summary in self.summaries for warning in summary.warnings]
+        return sum(rows for rows, _ in self.sizes)
 
     @property
     def has_rejects(self) -> bool:
         """Whether any record was rejected or has a bad label."""
-        return any(sum(summary.tally["reasons"]) for summary in self.summaries)
+        return bool(self.tally.reasons.any())
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, list[Reject]]]:
         """The prediction rows in order, each batch with its rejects, whose rows and lines count from the input's start.
 
-        Raises InternalError if a part is damaged.
+        Raises PartDamaged, StorageError.
         """
         rows_before = lines_before = 0
-        for path, summary in zip(self.paths, self.summaries, strict=True):
-            with open_part(self.storage, path) as part:
+        for file, (part_rows, part_lines) in zip(self.files, self.sizes, strict=True):
+            with open_part(self.storage, file) as part:
                 for rows, rejects in part.batches():
                     yield rows, [reject.shifted(rows_before, lines_before) for reject in rejects]
-            rows_before += summary.rows
-            lines_before += summary.lines
-
-
-def _examples(part: PartReader, path: str) -> Examples:
-    try:
-        return Examples.from_bytes(part.examples)
-    except ValueError as error:
-        raise InternalError(f"{path}: is damaged or incomplete ({error}); delete it and run again") from error
+            rows_before += part_rows
+            lines_before += part_lines

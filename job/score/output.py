@@ -22,10 +22,13 @@ from job.score.plan import Part, Plan, parts_of_shard
 from job.score.vouching import MANIFEST, OUTPUTS, PARTS, RESULT_FOLDERS, RUN, SUCCESS, TOP_RESULTS, Vouching
 from job.settings import Shard
 from job.storage import FileInfo, Storage, is_below, join, too_long
+from job.write.part_file import PartFile
 
 _RESULTS: Final = (MANIFEST, *TOP_RESULTS, *RESULT_FOLDERS, SUCCESS)
 _FOLDERS: Final = (PARTS, *RESULT_FOLDERS)
 _OWN_NAMES: Final = (PARTS, *_RESULTS)
+# run.json and _SUCCESS have a few hundred.
+_MAX_TEXT_BYTES: Final = 1 << 16
 # mkfs creates it in every new volume.
 _IGNORED: Final = ("lost+found",)
 
@@ -101,12 +104,13 @@ class Output:
                 if problem := too_long(self.path(path)):
                     raise DataError(f"{each.source.file.path}: its result {problem}; rename the input")
 
-    def part(self, part: Part) -> str:
-        """The path of a part's file."""
-        return join(self.parts, _part_name(part))
+    def part_file(self, plan: Plan, part: Part) -> PartFile:
+        """Where a part of a plan is committed, and what is expected there."""
+        schema = plan.inputs[part.input_index].schema
+        return PartFile(join(self.parts, _part_name(part)), schema, plan.identity_of(part))
 
     def committed(self, plan: Plan) -> list[Part]:
-        """The parts of a plan that are already committed."""
+        """The parts of a plan whose files are there; `committed_parts` looks into them."""
         present = set(self._storage.list(self.parts))
         return [part for part in plan.parts if _part_name(part) in present]
 
@@ -138,7 +142,8 @@ class Output:
         return self._text(self.success) == plan.fingerprint
 
     def _text(self, path: str) -> str | None:
-        if self._storage.stat(path) is None:
+        found = self._storage.stat(path)
+        if found is None or found.size > _MAX_TEXT_BYTES:
             return None  # or it is a pipe, which would be waited for
         try:
             content = self._storage.read(path)

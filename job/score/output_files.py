@@ -1,6 +1,5 @@
 """Commits the files of a run's final output and keeps the size and digest of each, for the manifest."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from job.errors import StorageError
 from job.score.output import Claim
 from job.storage import Storage
+from job.write.hashed_file import HashedFile
 
 if TYPE_CHECKING:
     from job.documents.manifest_json import ManifestOutput
@@ -27,7 +27,7 @@ class OutputFiles:
     def commit(self, path: str) -> Iterator[BinaryIO]:
         """A file to write, committed as `Claim.commit` does. path: relative to the output folder."""
         with self._claim.commit(self._claim.output.path(path)) as file:
-            hashed = _HashedFile(file)
+            hashed = HashedFile(file)
             yield cast("BinaryIO", hashed)
         self.committed.append({"path": path, "bytes": hashed.bytes, "sha256": hashed.sha256.hexdigest()})
 
@@ -45,19 +45,3 @@ class OutputFiles:
                 raise StorageError(
                     f"{path}: was removed or changed while the run was writing; run the same command again"
                 )
-
-
-class _HashedFile:
-    """A file being written that counts and hashes its bytes."""
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.sha256 = hashlib.sha256()
-        self.bytes = 0
-
-    def write(self, content: bytes) -> int:
-        self.sha256.update(content)
-        self.bytes += memoryview(content).nbytes
-        return self._file.write(content)

@@ -23,7 +23,7 @@ from job.score.reject_count import RejectCount
 from job.score.warning_log import WarningLog
 from job.settings import ScoreSettings
 from job.storage import Storage, check_unchanged, unquoted
-from job.write.part_file import PartSummary, PartWriter
+from job.write.part_file import PartFile, PartSummary, PartWriter
 from job.write.predictions import prediction_rows
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class PartScorer:
     warnings: WarningLog = field(default_factory=WarningLog)
     rejects: RejectCount = field(default_factory=RejectCount)
 
-    def score(self, part: Part, target: Input, path: str) -> int:
-        """Score a part of `target` and commit it at `path`; returns its number of rows.
+    def score(self, part: Part, target: Input, file: PartFile) -> int:
+        """Score a part of `target` and commit it as `file`; returns its number of rows.
 
         Raises InputChanged if the input is no longer the file that was planned, TooManyRejects, DataError,
         StorageError, Stopped.
@@ -58,18 +58,18 @@ class PartScorer:
         self.rejects.check()
         watch = Stopwatch()
         try:
-            rows = self._score(part, target, path, watch)
+            rows = self._score(part, target, file, watch)
         finally:
             watch.lap(Stage.WRITE)
             watch.report_to(self.observer)
         self.observer.committed(part)
         return rows
 
-    def _score(self, part: Part, target: Input, path: str, watch: Stopwatch) -> int:
+    def _score(self, part: Part, target: Input, file: PartFile, watch: Stopwatch) -> int:
         counts, first_rows = _PartCounts(), FirstRows()
         appearance.prepare()
-        with self.commit(path) as file:
-            writer = PartWriter(file, target.schema)
+        with self.commit(file.path) as content:
+            writer = PartWriter(content, file.schema, file.identity)
             for batch in self._batches(part, target.source):
                 watch.lap(Stage.READ)
                 if part.is_first:
@@ -85,7 +85,7 @@ class PartScorer:
                 self.storage.check_stop()
                 watch.lap(Stage.WRITE)
             watch.lap(Stage.READ)
-            counts.check(path)
+            counts.check(file.path)
             self._check_unchanged(target.source)
             warnings = self._warnings(part, target, first_rows) if part.is_first else []
             writer.finish(counts.summary(warnings), counts.collector.examples().to_bytes())

@@ -71,6 +71,10 @@ class Plan:
         start, stop = (bisect.bisect_left(self.parts, each, key=_input_index) for each in (index, index + 1))
         return list(self.parts[start:stop])
 
+    def identity_of(self, part: Part) -> str:
+        """What tells a part from all others of this run and of any other."""
+        return f"{self.fingerprint} {part.index} {part.span[0]} {part.span[1]}"
+
     def bytes_of(self, parts: Sequence[Part]) -> int:
         """Roughly how many bytes of the stored input files some parts are."""
         counts = [len(self.parts_of(index)) for index in range(len(self.inputs))]

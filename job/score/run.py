@@ -9,11 +9,12 @@ from typing import Final
 
 from job.documents.manifest_json import Timings
 from job.documents.report_json import Report
-from job.errors import InputChanged, InternalError, NoInput, OutputOccupied, RunFellShort, StorageError
+from job.errors import InputChanged, InternalError, NoInput, OutputOccupied, PartDamaged, RunFellShort, StorageError
 from job.flag_names import Flag
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
+from job.score.counted_part import check_part
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine
 from job.score.finished_files import FinishedFiles
@@ -63,8 +64,10 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     claim = _claim(storage, settings, bundle)
     if claim.state is ClaimState.DONE:
         _look_again(storage, claim, settings)
-    committed = _committed_parts(claim)
-    parts = [part for part in parts_of_shard(claim.plan.parts, settings.shard) if part not in committed]
+    committed, damaged = _committed_parts(storage, claim)
+    # Of a shard also the damaged ones of others, which may have ended.
+    wanted = {*parts_of_shard(claim.plan.parts, settings.shard)} - committed | damaged
+    parts = [part for part in claim.plan.parts if part in wanted]
     observer.planned(claim.plan, parts, claim.plan.bytes_of(parts))
     watch.lap(Stage.PLAN)
     watch.report_to(observer)
@@ -170,9 +173,25 @@ def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[
     return look(storage, files, settings.read)
 
 
-def _committed_parts(claim: Claim) -> set[Part]:
-    """The parts that need not be scored; all if the run has finished, which removed their files."""
-    return {*(claim.plan.parts if claim.state is ClaimState.DONE else claim.output.committed(claim.plan))}
+def _committed_parts(storage: Storage, claim: Claim) -> tuple[set[Part], set[Part]]:
+    """The parts that need not be scored, all if the run has finished, which removed their files; and damaged ones."""
+    if claim.state is ClaimState.DONE:
+        return {*claim.plan.parts}, set()
+    whole, damaged = set(), set()
+    for part in claim.output.committed(claim.plan):
+        file = claim.output.part_file(claim.plan, part)
+        try:
+            check_part(storage, file)
+            whole.add(part)
+        except PartDamaged as error:
+            damaged.add(part)
+            extra = event(Event.OUTPUT_DAMAGED, output=claim.output.folder, damage=str(error))
+            _log.warning("%s: was changed or damaged; scoring it again", file.path, extra=extra)
+        except StorageError:
+            # An identical run that has finished meanwhile removes the parts.
+            if storage.stat(file.path) is not None:
+                raise
+    return whole, damaged
 
 
 def _log_state(claim: Claim, committed: int) -> None:

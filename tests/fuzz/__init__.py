@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of the CSV reader and of the Parquet kernels: `make fuzz`."""
+"""Fuzzing of the CSV reader, of the readers of binary formats and of the Parquet kernels: `make fuzz`."""

@@ -39,8 +39,16 @@ def parquet_target(name):
     return target
 
 
+def readers_target(_folder):
+    """The check of the readers of binary files, which run in a process of their own that nothing instruments."""
+    from fuzz.binary_readers import ReadersTarget
+
+    return ReadersTarget().check
+
+
 TARGETS = {
     "csv": (csv_target, seeds.csv_seeds),
+    "readers": (readers_target, seeds.readers_seeds),
     "page": (parquet_target("PageTarget"), seeds.page_seeds),
     "footer": (parquet_target("FooterTarget"), seeds.footer_seeds),
     "snappy": (parquet_target("SnappyTarget"), seeds.snappy_seeds),

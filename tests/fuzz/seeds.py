@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from support.crafted_files import FILES
 from support.files import csv_text, make_digits
 
 AS_IT_IS, BUILT = b"\0", b"\1"
@@ -32,6 +33,13 @@ def csv_seeds():
     for form in range(4):
         # Columns, a byte order mark, the line end and whether the last line has one; then choices for the records.
         yield BUILT + bytes([form, form % 2, form // 2, form % 2]) + bytes(range(32))
+
+
+def readers_seeds():
+    """A change of one word in each file."""
+    for number in range(len(FILES)):
+        yield bytes([number])
+        yield bytes([number, 6, 0, 0, number % 32, 3 * number])
 
 
 ROWS = 100

@@ -19,6 +19,7 @@ EXIT_CODES = {
     "OutputOccupied": 73,
     "StorageError": 74,
     "InputChanged": 74,
+    "PartDamaged": 74,
     "ResourceExhausted": 75,
     "ModelInvalid": 78,
     "SettingsInvalid": 78,

@@ -6,6 +6,7 @@ somebody decides which of our errors it becomes, or why it cannot reach us. For 
 
 import ast
 import errno
+import hashlib
 import lzma
 import tokenize
 import zipfile
@@ -25,14 +26,22 @@ from support.models import linear_onnx
 
 import job
 from job.cli import app as cli
-from job.errors import DataError, DigitJobError, InternalError, ModelInvalid, ResourceExhausted, StorageError
+from job.errors import (
+    DataError,
+    DigitJobError,
+    InternalError,
+    ModelInvalid,
+    PartDamaged,
+    ResourceExhausted,
+    StorageError,
+)
 from job.model.onnx_predictor import OnnxPredictor
 from job.read.arrow_files.arrow_source import arrow_source
 from job.read.packed import stream as compression
 from job.read.parquet.parquet_source import parquet_source
 from job.read.pictures import SIGNATURE, BadPicture, decode_png
 from job.settings import ReadSettings
-from job.write.part_file import open_part
+from job.write.part_file import PartFile, open_part
 
 SOURCES = sorted(Path(job.__file__).parent.rglob("*.py"))
 
@@ -111,13 +120,14 @@ def test_errors_of_arrow_while_reading_arrow(tmp_path, storage, monkeypatch, err
 
 @pytest.mark.parametrize(("error", "expected"), READING, ids=repr)
 def test_errors_of_arrow_while_reading_a_part(tmp_path, storage, monkeypatch, error, expected):
-    """A damaged part is our own defect, not an error of the data."""
+    """A damaged part is no error of the data: the next run makes it anew."""
     monkeypatch.setattr(pa.ipc, "open_file", raises(error))
     path = tmp_path / "0.arrow"
-    path.write_bytes(b"")
-    with pytest.raises(DigitJobError) as found, open_part(storage, str(path)):
+    file = PartFile(str(path), pa.schema([]), "a part")
+    path.write_bytes(hashlib.sha256(file.identity.encode()).digest())
+    with pytest.raises(DigitJobError) as found, open_part(storage, file):
         pass
-    assert type(found.value) is (InternalError if expected is DataError else expected)
+    assert type(found.value) is (PartDamaged if expected is DataError else expected)
     assert str(found.value).startswith(f"{path}: ")
 
 

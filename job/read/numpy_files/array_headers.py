@@ -10,19 +10,24 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import replace
 from tokenize import TokenError
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 import numpy.lib.format as npy_format
 
 from job.errors import DataError
-from job.read.numpy_files.stored_array import NPY_SUFFIX, ForwardStream, StoredArray
+from job.read.numpy_files.stored_array import NPY_SUFFIX, StoredArray, unpacked_member
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened, translated_damage
-from job.read.packed.zip_archive import check_member, content_offset, open_archive, plain_members
+from job.read.packed.zip_archive import check_member, open_archive, plain_members
+from job.read.packed.zip_member import content_offset
 from job.storage import FileInfo, Storage
 
 # NumPy itself refuses headers of more than 10,000 characters.
 _MAX_HEADER_BYTES: Final = 1 << 14
+# NumPy parses headers as Python, whose parser has a stack of its own: too deep a header is a MemoryError.
+_BAD_HEADER: Final = (
+    ValueError, EOFError, SyntaxError, TypeError, RecursionError, OverflowError, TokenError, MemoryError,
+)  # fmt: skip
 # Deflate's best case: 258 bytes for two bits.
 _MAX_DEFLATION: Final = 1032
 
@@ -46,8 +51,9 @@ def arrays_in(storage: Storage, file: FileInfo) -> list[StoredArray]:
             arrays = []
             for member in members:
                 check_member(content.raw, member)
-                with archive.open(member) as stream:
-                    array = _array(cast("BinaryIO", stream), file, member.filename.removesuffix(NPY_SUFFIX))
+                name = member.filename.removesuffix(NPY_SUFFIX)
+                stream = unpacked_member(content.raw, archive, member, f"{file.path} ({name})")
+                array = _array(stream, file, name)
                 _check_size(array, member, file)
                 if member.compress_type == zipfile.ZIP_STORED:
                     array = _placed(array, content_offset(content.raw, member), member.file_size)
@@ -58,14 +64,14 @@ def arrays_in(storage: Storage, file: FileInfo) -> list[StoredArray]:
 def _array(stream: BinaryIO, file: FileInfo, name: str) -> StoredArray:
     """The array whose header a stream begins with."""
     where = f"{file.path} ({name})" if name else file.path
-    head = io.BytesIO(ForwardStream(stream).read(_MAX_HEADER_BYTES))
+    head = io.BytesIO(stream.read(_MAX_HEADER_BYTES))
     try:
         with warnings.catch_warnings(action="ignore"):  # NumPy says so of headers that Python 2 wrote
             version = npy_format.read_magic(head)
             read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
             shape, is_fortran, dtype = read_header(head)
-    except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, OverflowError, TokenError) as error:
-        problem = str(error).partition("\n")[0]
+    except _BAD_HEADER as error:
+        problem = str(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"{where}: its header cannot be read as NumPy's: {problem}") from error
     if any(size < 0 for size in shape):
         raise DataError(f"{where}: its header announces a negative size: {shape}")

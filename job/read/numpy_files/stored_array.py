@@ -3,8 +3,8 @@
 `array_headers` finds the arrays of a file, and has compared what their headers announce with what is there.
 """
 
-import io
 import math
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from job.contract import PIXELS, SIDE
 from job.errors import DataError, LayoutError
-from job.read.packed.compression import PIECE_BYTES, Compression
-from job.read.packed.stream import opened, translated_damage
+from job.read.packed.compression import Compression
+from job.read.packed.stream import PieceStream, opened, translated_damage
 from job.read.packed.zip_archive import open_archive
+from job.read.packed.zip_member import member_pieces
 from job.settings import MIB
-from job.storage import FileInfo, Storage
+from job.storage import FileInfo, StoppableFile, Storage
 
 NPY_SUFFIX: Final = ".npy"
 _IMAGE_SHAPES: Final = ((PIXELS,), (SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE))
@@ -141,27 +142,18 @@ class StoredArray:
                 with (
                     translated_damage(self.where, Compression.ZIP),
                     open_archive(content.raw) as archive,
-                    archive.open(self.name + NPY_SUFFIX) as stream,
                 ):
-                    yield cast("BinaryIO", ForwardStream(stream))
+                    yield unpacked_member(content.raw, archive, archive.getinfo(self.name + NPY_SUFFIX), self.where)
 
 
-class ForwardStream(io.RawIOBase):
-    """A member of an archive, which is read forward only."""
+def unpacked_member(raw: StoppableFile, archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> BinaryIO:
+    """A member of an archive as a stream, best read forward. where: for messages."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def pieces() -> Iterator[bytes]:
+        with translated_damage(where, Compression.ZIP):
+            yield from member_pieces(raw, archive, member)
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return int(self._stream.seek(offset, whence))
-
-    def read(self, size: int = -1) -> bytes:
-        """Exactly `size` bytes unless the stream ends."""
-        pieces = []
-        while size and (piece := self._stream.read(min(size, PIECE_BYTES))):
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
+    return cast("BinaryIO", PieceStream(pieces))
 
 
 def counts(start: int, stop: int, rows: int) -> Iterator[int]:

@@ -25,7 +25,7 @@ from job.storage import FileInfo, StoppableFile, Storage, is_system_error, trans
 
 # What unpackers raise for damaged data.
 _DAMAGE: Final = (
-    OSError, EOFError, ValueError, IndexError, NotImplementedError, pa.ArrowException, zlib.error, lzma.LZMAError,
+    OSError, EOFError, ValueError, LookupError, NotImplementedError, pa.ArrowException, zlib.error, lzma.LZMAError,
     zipfile.BadZipFile, struct.error,
     cast("type[Exception]", igzip_lib.error),  # the library's stubs type it as an instance
 )  # fmt: skip

@@ -68,8 +68,9 @@ def _xz(raw: StoppableFile) -> Iterator[bytes]:
 
 def _zstd(raw: StoppableFile) -> Iterator[bytes]:
     stream = pa.CompressedInputStream(pa.PythonFile(_Unclosed(raw), "r"), "zstd")
-    while piece := stream.read(PIECE_BYTES):
-        yield piece
+    # Not `read`, which loses the memory of a piece that turns out to be damaged.
+    while len(piece := stream.read_buffer(PIECE_BYTES)):
+        yield piece.to_pybytes()
 
 
 class _Unclosed(io.RawIOBase):

@@ -1,7 +1,7 @@
 """The content of the one file in a zip archive, in pieces; any other archive is refused with the reason.
 
-One of `unpackers`; NumPy's `.npz` archives are opened here, too, for `npz_archive`. Follows PKWARE's APPNOTE.TXT, "zip"
-for short.
+One of `unpackers`; NumPy's `.npz` archives are opened here, too, for `array_headers`. `zip_member` unpacks members.
+Follows PKWARE's APPNOTE.TXT, "zip" for short.
 """
 
 import struct
@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 from job.flag_names import Flag
-from job.read.packed.compression import LZMA_MEMORY_BYTES, PIECE_BYTES
+from job.read.packed.compression import LZMA_MEMORY_BYTES
+from job.read.packed.zip_member import lzma_dictionary_bytes, member_pieces
 from job.read.pictures import PICTURE_SUFFIXES
 from job.storage import StoppableFile
 
@@ -19,8 +20,6 @@ from job.storage import StoppableFile
 _MAX_DIRECTORY_BYTES: Final = 1 << 20
 _IS_ENCRYPTED: Final = 0x1
 _SHOWN_MEMBERS: Final = 5
-_HEADER_BYTES: Final = 30
-_HEADER_MAGIC: Final = b"PK\x03\x04"
 
 # What else is a zip archive, by a member: Office documents (ECMA-376, part 2), PyTorch's and Keras's.
 _OTHER_CONTENT: Final = {
@@ -72,9 +71,7 @@ def unpack_zip(raw: StoppableFile) -> Iterator[bytes]:
         if min(each.header_offset for each in archive.infolist()):
             raise zipfile.BadZipFile("there is other data before the archive")
         check_member(raw, members[0])
-        with archive.open(members[0]) as stream:
-            while piece := stream.read(PIECE_BYTES):
-                yield piece
+        yield from member_pieces(raw, archive, members[0])
 
 
 def open_archive(raw: StoppableFile) -> zipfile.ZipFile:
@@ -93,7 +90,11 @@ def member_names(raw: StoppableFile) -> list[str]:
 
 def plain_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in an archive, but for folders, and for what macOS adds with the attributes of each file."""
-    return [each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")]
+    return [each for each in archive.infolist() if not each.filename.endswith("/") and not _is_of_macos(each)]
+
+
+def _is_of_macos(member: zipfile.ZipInfo) -> bool:
+    return member.filename.startswith("__MACOSX/")
 
 
 def check_member(raw: StoppableFile, member: zipfile.ZipInfo) -> None:
@@ -104,26 +105,8 @@ def check_member(raw: StoppableFile, member: zipfile.ZipInfo) -> None:
         _check_lzma_memory(raw, member)
 
 
-def content_offset(raw: StoppableFile, member: zipfile.ZipInfo) -> int:
-    """Where in the file the content of a member begins, behind its header. Raises BadZipFile.
-
-    APPNOTE 4.3.7: a header of 30 bytes, name and extra field.
-    """
-    raw.seek(member.header_offset)
-    header = raw.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES or not header.startswith(_HEADER_MAGIC):
-        raise zipfile.BadZipFile(f"{member.filename} has no header")
-    name_bytes, extra_bytes = struct.unpack("<26xHH", header)
-    return int(member.header_offset + _HEADER_BYTES + name_bytes + extra_bytes)
-
-
 def _check_lzma_memory(raw: StoppableFile, member: zipfile.ZipInfo) -> None:
-    """Raise UnusableArchive if LZMA's dictionary would exceed the memory limit.
-
-    APPNOTE 5.8.8: the content begins with two bytes of version, two of size, and LZMA's properties, whose last four
-    bytes are the dictionary's size.
-    """
-    raw.seek(content_offset(raw, member))
-    (size,) = struct.unpack("<5xI", raw.read(9))
+    """Raise UnusableArchive if LZMA's dictionary would exceed the memory limit."""
+    size = lzma_dictionary_bytes(raw, member)
     if size > LZMA_MEMORY_BYTES:
         raise UnusableArchive(f"the zip archive needs {size} bytes of memory to unpack; unpack it first")

@@ -36,8 +36,8 @@ def scored_parts(storage, tmp_path, request):
     plan = make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), settings, "digest")
     claim = Output(storage, settings.output).claim(plan, settings.part_bytes, "", is_overwriting=False)
     scorer = PartScorer(storage, claim.commit, IntegerPredictor(), settings, SilentObserver())
-    paths = [claim.output.part(part) for part in plan.parts]
-    for part, part_path in zip(plan.parts, paths, strict=True):
-        scorer.score(part, plan.inputs[0], part_path)
-    assert len(paths) > 2
-    return ScoredParts(claim, plan.inputs[0], InputParts.read(storage, paths))
+    files = [claim.output.part_file(plan, part) for part in plan.parts]
+    for part, file in zip(plan.parts, files, strict=True):
+        scorer.score(part, plan.inputs[0], file)
+    assert len(files) > 2
+    return ScoredParts(claim, plan.inputs[0], InputParts.read(storage, files))

@@ -12,7 +12,7 @@ from job.score.plan import Part, Plan
 from job.storage import never_stop
 
 PARTS = tuple(Part(index, 0, (index, index + 1)) for index in range(20))
-PLAN = Plan((SimpleNamespace(path="a.csv"),), PARTS, "run")
+PLAN = Plan((SimpleNamespace(path="a.csv", schema=None),), PARTS, "run")
 
 
 class Scorer:
@@ -21,7 +21,7 @@ class Scorer:
     def __init__(self, function):
         self._function = function
 
-    def score(self, part, _target, _path):
+    def score(self, part, _target, _file):
         return self._function(part.index)
 
 

@@ -40,9 +40,9 @@ def test_rejects_are_written_and_the_first_three_returned(scored_parts, files, t
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_rows_that_no_summary_counts_are_never_committed(scored_parts, files, tmp_path, difference):
     """If a part holds another number of rows than its summary says, that is a defect, and no file is written."""
-    summaries = list(scored_parts.parts.summaries)
-    summaries[1] = replace(summaries[1], rows=summaries[1].rows + difference)
-    parts = replace(scored_parts.parts, summaries=tuple(summaries))
+    sizes = list(scored_parts.parts.sizes)
+    sizes[1] = (sizes[1][0] + difference, sizes[1][1])
+    parts = replace(scored_parts.parts, sizes=tuple(sizes))
     with pytest.raises(
         InternalError, match=rf"a\.csv: 30 rows in its parts, but their summaries say {30 + difference}"
     ):

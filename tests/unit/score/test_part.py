@@ -15,7 +15,7 @@ from job.score.part import PartScorer, predict
 from job.score.plan import make_plan
 from job.settings import ReadSettings, ScoreSettings
 from job.storage import never_stop
-from job.write.part_file import open_part
+from job.write.part_file import PartFile, open_part
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=20_000, block_rows=4)
 
@@ -23,6 +23,11 @@ SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes
 def planned(storage, path):
     """The plan for one file."""
     return make_plan(look(storage, files_at(storage, [str(path)]), ReadSettings()), SETTINGS, "digest")
+
+
+def file_of(plan, path):
+    """The file of a part at a path."""
+    return PartFile(str(path), plan.inputs[0].schema, "a part")
 
 
 def scorer(storage, predictor, check_stop=never_stop):
@@ -37,9 +42,9 @@ def test_parts_hold_every_record_once(tmp_path, storage):
     predictor = IntegerPredictor()
     tally, predictions = Tally.zero(), []
     for part in plan.parts:
-        path = str(tmp_path / f"{part.index}.arrow")
-        scorer(storage, predictor).score(part, plan.inputs[0], path)
-        with open_part(storage, path) as reader:
+        file = file_of(plan, tmp_path / f"{part.index}.arrow")
+        scorer(storage, predictor).score(part, plan.inputs[0], file)
+        with open_part(storage, file) as reader:
             tally += Tally.from_json(reader.summary.tally)
             predictions += [value for rows, _ in reader.batches() for value in rows["prediction"].to_pylist()]
     expected = predictor.predict(digits.pixels).argmax(axis=1)
@@ -54,8 +59,8 @@ def test_rejects_count_from_the_start_of_the_part(tmp_path, storage):
     lines[6] = "1,2"
     (tmp_path / "a.csv").write_text("\n".join(lines))
     plan = planned(storage, tmp_path / "a.csv")
-    scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
-    with open_part(storage, str(tmp_path / "p")) as reader:
+    scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], file_of(plan, tmp_path / "p"))
+    with open_part(storage, file_of(plan, tmp_path / "p")) as reader:
         found = [reject for _, rejects in reader.batches() for reject in rejects]
     assert [(each.row, each.line, each.reason) for each in found] == [(6, 7, Reason.TOO_FEW_FIELDS)]
 
@@ -69,7 +74,9 @@ def test_a_stopped_part_leaves_no_file(tmp_path, storage):
 
     (tmp_path / "parts").mkdir()
     with pytest.raises(Terminated):
-        scorer(storage, IntegerPredictor(), stop).score(plan.parts[0], plan.inputs[0], str(tmp_path / "parts/0.arrow"))
+        scorer(storage, IntegerPredictor(), stop).score(
+            plan.parts[0], plan.inputs[0], file_of(plan, tmp_path / "parts/0.arrow")
+        )
     assert list((tmp_path / "parts").iterdir()) == []
 
 
@@ -84,7 +91,7 @@ def test_a_tally_that_does_not_add_up_is_a_defect(tmp_path, storage, monkeypatch
 
     monkeypatch.setattr(Tally, "of", lose_one)
     with pytest.raises(InternalError, match=r"records read, \d+ scored, 0 rejected"):
-        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], file_of(plan, tmp_path / "p"))
     assert not (tmp_path / "p").exists()
 
 
@@ -95,7 +102,7 @@ def test_an_input_that_grows_while_it_is_read_is_refused(tmp_path, storage):
     with source.open("a") as file:
         file.write(csv_text(make_digits(1), has_header=False))
     with pytest.raises(InputChanged, match=r"a\.csv: was changed while it was being read"):
-        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], file_of(plan, tmp_path / "p"))
     assert not (tmp_path / "p").exists()
 
 
@@ -105,7 +112,7 @@ def test_an_input_replaced_by_one_of_the_same_size_is_refused(tmp_path, storage)
     plan = planned(storage, source)
     os.utime(source, ns=(1, 1))
     with pytest.raises(InputChanged):
-        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], str(tmp_path / "p"))
+        scorer(storage, IntegerPredictor()).score(plan.parts[0], plan.inputs[0], file_of(plan, tmp_path / "p"))
 
 
 def test_rejected_records_get_no_prediction_but_bad_labels_do():

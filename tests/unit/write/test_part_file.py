@@ -8,12 +8,13 @@ import pytest
 from support.faulty_file_system import FaultyFileSystem, with_error
 
 from job.contract import Reason, Reject, ScoredBatch
-from job.errors import InternalError, ResourceExhausted, StorageError
+from job.errors import PartDamaged, ResourceExhausted, StorageError
 from job.storage import LocalStorage
-from job.write.part_file import PartReader, PartSummary, PartWriter, open_part
+from job.write.part_file import PartFile, PartReader, PartSummary, PartWriter, open_part
 from job.write.predictions import prediction_rows
 
 SUMMARY = PartSummary(rows=5, lines=7, tally={"counts": [5, 4]}, appearance={"ink": [4]})
+IDENTITY = "this run, part 0"
 EXAMPLES = bytes(range(256))
 REJECTS = (
     Reject(1, Reason.NOT_A_NUMBER, "pixel3 is 'x', expected 0-255", "pixel3", '7,"ä\ufffd\0', 123, 4),
@@ -31,7 +32,7 @@ def _rows(count, seed=0, *, has_labels=True, with_probabilities=False):
 
 def _part(*batches, is_finished=True):
     file = io.BytesIO()
-    writer = PartWriter(file, batches[0][0].schema)
+    writer = PartWriter(file, batches[0][0].schema, IDENTITY)
     for rows, rejects in batches:
         writer.write(rows, rejects)
     if is_finished:
@@ -39,8 +40,13 @@ def _part(*batches, is_finished=True):
     return file.getvalue()
 
 
-def _read(content):
-    reader = PartReader(pa.BufferReader(content), "out/_parts/0.arrow")
+def _reader(content, schema=None, identity=IDENTITY):
+    file = PartFile("out/_parts/0.arrow", schema or _rows(0).schema, identity)
+    return PartReader(pa.BufferReader(content), file)
+
+
+def _read(content, schema=None):
+    reader = _reader(content, schema)
     return reader.summary, list(reader.batches())
 
 
@@ -50,7 +56,7 @@ def test_a_part_is_read_back_as_it_was_written(has_labels, with_probabilities):
     """Rows, the rejects of each batch, and the summary, in order."""
     kind = {"has_labels": has_labels, "with_probabilities": with_probabilities}
     first, second, none = _rows(3, **kind), _rows(2, 1, **kind), _rows(0, **kind)
-    summary, batches = _read(_part((first, REJECTS), (none, ()), (second, ())))
+    summary, batches = _read(_part((first, REJECTS), (none, ()), (second, ())), first.schema)
     assert summary == SUMMARY
     assert [rows for rows, _ in batches] == [first, none, second]
     assert [rejects for _, rejects in batches] == [list(REJECTS), [], []]
@@ -65,21 +71,20 @@ def test_rejects_are_read_back_with_their_types():
 
 def test_examples_are_read_back():
     """Apart from the summary, because gather holds the summaries of many parts."""
-    reader = PartReader(pa.BufferReader(_part((_rows(3), ()))), "out/_parts/0.arrow")
-    assert reader.examples == EXAMPLES
+    assert _reader(_part((_rows(3), ()))).examples == EXAMPLES
 
 
 def test_a_part_without_rows():
     """Is complete."""
     file = io.BytesIO()
-    PartWriter(file, _rows(0).schema).finish(SUMMARY, EXAMPLES)
+    PartWriter(file, _rows(0).schema, IDENTITY).finish(SUMMARY, EXAMPLES)
     assert _read(file.getvalue()) == (SUMMARY, [])
 
 
 def test_an_unfinished_part_cannot_be_opened():
     """The summary is missing."""
     for content in (_part((_rows(3), ()), is_finished=False), b"", b"ARROW1"):
-        with pytest.raises(InternalError):
+        with pytest.raises(PartDamaged):
             _read(content)
 
 
@@ -89,7 +94,7 @@ def test_another_arrow_file_is_no_part():
     with pa.ipc.new_file(file, pa.schema([("a", pa.int8())])) as writer:
         writer.write_batch(pa.record_batch({"a": pa.array([1], pa.int8())}))
     with pytest.raises(
-        InternalError, match=r"^out/_parts/0.arrow: is damaged or incomplete \(.*\); delete it and run again$"
+        PartDamaged, match=r"^out/_parts/0.arrow: was changed or damaged \(.*\); run the same command again$"
     ):
         _read(file.getvalue())
 
@@ -98,7 +103,7 @@ def test_a_part_cut_off_anywhere_is_refused():
     """By name, however much of it is missing."""
     content = _part((_rows(3), REJECTS))
     for size in range(len(content)):
-        with pytest.raises(InternalError, match=r"^out/_parts/0.arrow: is damaged or incomplete"):
+        with pytest.raises(PartDamaged, match=r"^out/_parts/0.arrow: was changed or damaged"):
             _read(content[:size])
 
 
@@ -113,7 +118,7 @@ class _FullFile(io.RawIOBase):
 def test_a_full_disk_is_resource_exhausted(storage, tmp_path):
     """The system's errno passes through Arrow."""
     with pytest.raises(ResourceExhausted, match="No space left"), storage.commit(str(tmp_path / "0.arrow")):
-        PartWriter(_FullFile(), _rows(0).schema).write(_rows(3), ())
+        PartWriter(_FullFile(), _rows(0).schema, IDENTITY).write(_rows(3), ())
 
 
 def test_a_part_that_cannot_be_read_is_a_storage_error(tmp_path):
@@ -121,13 +126,14 @@ def test_a_part_that_cannot_be_read_is_a_storage_error(tmp_path):
     path = tmp_path / "0.arrow"
     path.write_bytes(_part((_rows(3), ())))
     reads = FaultyFileSystem()
-    with open_part(LocalStorage(reads), str(path)) as part:
+    file = PartFile(str(path), _rows(0).schema, IDENTITY)
+    with open_part(LocalStorage(reads), file) as part:
         list(part.batches())
     count = sum(operation == "read" for operation, _ in reads.log)
     for at in range(1, count + 1):
         storage = LocalStorage(FaultyFileSystem(with_error(), at, only="read"))
         with (
             pytest.raises(StorageError, match=r"0\.arrow: Input/output error"),
-            open_part(storage, str(path)) as part,
+            open_part(storage, file) as part,
         ):
             list(part.batches())
