@@ -39,8 +39,17 @@ def parquet_target(name):
     return target
 
 
+def file_target(folder):
+    """The check of whole files. Their reader is another process, so only the choice of the lies is instrumented."""
+    from fuzz.parquet_files import FileTarget
+
+    atheris.instrument_func(FileTarget.check)
+    return FileTarget(folder / "broken.parquet").check
+
+
 TARGETS = {
     "csv": (csv_target, seeds.csv_seeds),
+    "parquet": (file_target, seeds.file_seeds),
     "page": (parquet_target("PageTarget"), seeds.page_seeds),
     "footer": (parquet_target("FooterTarget"), seeds.footer_seeds),
     "snappy": (parquet_target("SnappyTarget"), seeds.snappy_seeds),

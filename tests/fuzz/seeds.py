@@ -34,6 +34,11 @@ def csv_seeds():
         yield BUILT + bytes([form, form % 2, form // 2, form % 2]) + bytes(range(32))
 
 
+def file_seeds():
+    """Any bytes: they seed the choice of lies."""
+    return (bytes([number]) for number in range(64))
+
+
 ROWS = 100
 PARQUET = [
     {}, {"compression": "none"}, {"data_page_version": "2.0"}, {"use_dictionary": False},
