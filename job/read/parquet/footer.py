@@ -44,7 +44,7 @@ class ChunkTable:
     def __init__(self, file: pa.NativeFile, footer: pq.FileMetaData) -> None:
         """footer: of the same file, as Arrow parsed it."""
         self._file_bytes: int = file.size()
-        self._columns = _columns_of(_SchemaKey(footer.schema))
+        self._columns = _columns_of(_LeavesKey(footer.schema))
         self._table = _read_table(file, self._file_bytes, footer)
 
     def chunks(self, group: int) -> dict[str, ColumnChunk]:
@@ -79,21 +79,21 @@ class ChunkTable:
         return [place for path, (place, _) in self._columns.items() if path.startswith(f"{name}.")]
 
 
-class _SchemaKey:
+class _LeavesKey:
     """A schema as the key of a cache: files of one folder mostly have the same."""
 
     def __init__(self, schema: pq.ParquetSchema) -> None:
         self.schema = schema
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SchemaKey) and bool(self.schema.equals(other.schema))
+        return isinstance(other, _LeavesKey) and bool(self.schema.equals(other.schema))
 
     def __hash__(self) -> int:
         return len(self.schema)
 
 
 @functools.lru_cache(maxsize=4)
-def _columns_of(key: _SchemaKey) -> dict[str, tuple[int, bool | None]]:
+def _columns_of(key: _LeavesKey) -> dict[str, tuple[int, bool | None]]:
     """Index and whether nulls are possible, by name, of each column; None if it may have several values a row."""
     columns = [key.schema.column(index) for index in range(len(key.schema))]
     return {

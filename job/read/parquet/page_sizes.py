@@ -22,6 +22,8 @@ FIELDS: Final = 6
 
 # The fewest bytes of a value by parquet.thrift's Type, from BOOLEAN on; a BYTE_ARRAY begins with its length.
 _LEAST_BYTES: Final = np.array([0, 4, 8, 12, 4, 8, 4, 1], np.int64)
+# No page begins in the file's magic number.
+_MAGIC_BYTES: Final = 4
 _MAX_BYTES: Final = 512 * MIB
 # Chunks with fewer bytes each are read whole; of longer ones, only the beginning of each page.
 _SHORT_CHUNK_BYTES: Final = 16 << 10
@@ -51,11 +53,11 @@ def check_page_sizes(file: pa.NativeFile, entries: npt.NDArray[np.int64]) -> Non
 
 
 def _walks(entries: npt.NDArray[np.int64], file_bytes: int) -> npt.NDArray[np.int64]:
-    """The walk along each chunk, (n, FIELDS); none along one that is not in the file, which Arrow refuses."""
+    """The walk along each chunk, (n, FIELDS); none along one that is not in the file, as of no rows."""
     dictionary, data, size = entries[:, DICTIONARY_PAGE], entries[:, DATA_PAGE], entries[:, PACKED_BYTES]
     start = np.where((dictionary > 0) & (dictionary < data), dictionary, data)  # where Arrow begins
     # Compared by subtraction: the sum of two numbers that the file makes up might overflow.
-    is_inside = (start >= 0) & (size >= 0) & (start <= file_bytes)
+    is_inside = (start >= _MAGIC_BYTES) & (size >= 0) & (start <= file_bytes)
     is_inside &= size <= file_bytes - np.where(is_inside, start, file_bytes)
     walks = np.zeros((len(entries), FIELDS), np.int64)[is_inside]
     walks[:, POSITION] = start[is_inside]
