@@ -2,6 +2,7 @@
 
 import io
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from support.reader_process import ReaderProcess, problem
 from job.errors import DataError
 from job.read.parquet.parquet_source import parquet_source
 from job.settings import ReadSettings
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 
 ROWS = (10**9, 2**31, 2**32 + 7, 2**38, 2**60, 2**61, 2**61 + 4096, 2**63 - 1, -1, -(2**63))
 FORMS = [name for name, _ in written_files()]

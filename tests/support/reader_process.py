@@ -58,7 +58,7 @@ class ReaderProcess:
     def _started(self):
         paths = os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])
         return subprocess.Popen(
-            [sys.executable, "-m", "support.reader_process"],
+            [sys.executable, "-P", "-m", "support.reader_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -94,7 +94,8 @@ def _serve():
             answer = {"code": int(error.exit_code), "error": str(error)}
         except Exception as error:  # noqa: BLE001
             answer = {"code": 70, "error": f"{type(error).__name__}: {error}"}
-        answer["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        # Not the peak of getrusage, which includes the memory of the process that forked this one.
+        answer["mib"] = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) >> 10
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
