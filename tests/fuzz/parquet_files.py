@@ -19,6 +19,7 @@ class FileTarget:
         """broken: the path that a file which breaks the law is written to."""
         self._broken = broken
         self._files = list(written_files())
+        self._weights = [1 / len(file.content) for _, file in self._files]  # large files take long
         self._reader = ReaderProcess(seconds=60)
         self._reader.read(self._files[-1][1].content)  # loads what reading needs
 
@@ -33,7 +34,7 @@ class FileTarget:
 
     def _drawn(self, data):
         draw = random.Random(data)
-        name, file = draw.choice(self._files)
+        name, file = draw.choices(self._files, self._weights)[0]
         lies = [Lie(draw.choice(file.names), self._value(draw)) for _ in range(draw.randint(0, _MOST_LIES))]
         content = bytearray(file.lie(lies))
         for _ in range(draw.randint(not lies, 2)):
