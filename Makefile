@@ -12,7 +12,7 @@ INPUT ?=
 OUTPUT ?= build/output
 ROWS ?= 700000
 SECONDS ?= 60
-TARGET ?= csv readers page footer snappy
+TARGET ?= csv readers parquet page footer snappy
 
 # Whoever types `make` is a person, also where the output is piped.
 export DIGIT_JOB_LOG_FORMAT ?= text

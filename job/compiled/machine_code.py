@@ -33,6 +33,7 @@ KERNELS: Final = (
     ("job.read.csv.count_kernel", "count_lines"),
     ("job.read.parquet.footer_kernel", "chunks"),
     ("job.read.parquet.page_kernel", "decode"),
+    ("job.read.parquet.page_sizes_kernel", "measure"),
     ("job.read.table.grid_kernel", "transpose"),
     ("job.model.dense_kernel", "run_layers"),
     ("job.report.pixel_kernel", "count_pixels"),

@@ -39,8 +39,16 @@ def parquet_target(name):
     return target
 
 
+def parquet_files_target(folder):
+    """The check of whole Parquet files. Their reader is another process, so only the choice of lies is instrumented."""
+    from fuzz.parquet_files import FileTarget
+
+    atheris.instrument_func(FileTarget.check)
+    return FileTarget(folder / "broken.parquet").check
+
+
 def readers_target(_folder):
-    """The check of the readers of binary files, which run in a process of their own that nothing instruments."""
+    """The check of the readers of other binary files, which run in a process of their own, too."""
     from fuzz.binary_readers import ReadersTarget
 
     return ReadersTarget().check
@@ -49,6 +57,7 @@ def readers_target(_folder):
 TARGETS = {
     "csv": (csv_target, seeds.csv_seeds),
     "readers": (readers_target, seeds.readers_seeds),
+    "parquet": (parquet_files_target, seeds.file_seeds),
     "page": (parquet_target("PageTarget"), seeds.page_seeds),
     "footer": (parquet_target("FooterTarget"), seeds.footer_seeds),
     "snappy": (parquet_target("SnappyTarget"), seeds.snappy_seeds),

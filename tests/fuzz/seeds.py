@@ -42,6 +42,11 @@ def readers_seeds():
         yield bytes([number, 6, 0, 0, number % 32, 3 * number])
 
 
+def file_seeds():
+    """Any bytes: they seed the choice of lies."""
+    return (bytes([number]) for number in range(64))
+
+
 ROWS = 100
 PARQUET = [
     {}, {"compression": "none"}, {"data_page_version": "2.0"}, {"use_dictionary": False},

@@ -1,34 +1,64 @@
-"""A Parquet file around the pages of one column, whatever they hold (parquet.thrift in apache/parquet-format)."""
+"""Parquet files written by hand, around any pages of columns (parquet.thrift in apache/parquet-format).
 
-_I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
+No number is checked: files may announce what they do not hold.
+"""
+
+from support.files import PIXEL_NAMES
+from support.thrift_numbers import BINARY, I32, I64, LIST, STRUCT, varint, zigzag
+
 _INT32, _INT64 = 1, 2
 _MAGIC = b"PAR1"
+_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+_PLAIN, _RLE, _RLE_DICTIONARY = 0, 3, 8
+_SHORT_LIST = 15
 
 
 def one_column_file(chunk, rows, width, *, is_snappy, has_levels):
     """A file of one row group with the column `pixel` of integers; has_levels: nulls are possible."""
+    return columns_file(chunk, rows, width, ["pixel"], is_snappy=is_snappy, has_levels=has_levels)
+
+
+def columns_file(chunk, rows, width, names=PIXEL_NAMES, *, is_snappy=False, has_levels=False, groups=1):
+    """A file whose columns of integers all share one chunk, in `groups` row groups of `rows` rows each."""
     kind = {4: _INT32, 8: _INT64}[width]
-    column = _struct(
-        (1, _I32, kind), (2, _LIST, (_I32, [0])), (3, _LIST, (_BINARY, [b"pixel"])), (4, _I32, int(is_snappy)),
-        (5, _I64, rows), (6, _I64, len(chunk)), (7, _I64, len(chunk)), (9, _I64, len(_MAGIC)),
-    )  # fmt: skip
+    names = [name.encode() for name in names]
     schema = [
-        _struct((4, _BINARY, b"schema"), (5, _I32, 1)),
-        _struct((1, _I32, kind), (3, _I32, int(has_levels)), (4, _BINARY, b"pixel")),
+        _struct((4, BINARY, b"schema"), (5, I32, len(names))),
+        *(_struct((1, I32, kind), (3, I32, int(has_levels)), (4, BINARY, name)) for name in names),
     ]
-    chunks = (_STRUCT, [_struct((2, _I64, len(_MAGIC)), (3, _STRUCT, column))])
-    groups = (_STRUCT, [_struct((1, _LIST, chunks), (2, _I64, len(chunk)), (3, _I64, rows))])
-    footer = _struct((1, _I32, 2), (2, _LIST, (_STRUCT, schema)), (3, _I64, rows), (4, _LIST, groups))
+    chunks = [
+        _struct((2, I64, len(_MAGIC)), (3, STRUCT, _struct(
+            (1, I32, kind), (2, LIST, (I32, [0])), (3, LIST, (BINARY, [name])), (4, I32, int(is_snappy)),
+            (5, I64, rows), (6, I64, len(chunk)), (7, I64, len(chunk)), (9, I64, len(_MAGIC)),
+        )))
+        for name in names
+    ]  # fmt: skip
+    group = _struct((1, LIST, (STRUCT, chunks)), (2, I64, len(chunk)), (3, I64, rows))
+    footer = _struct(
+        (1, I32, 2), (2, LIST, (STRUCT, schema)), (3, I64, rows * groups), (4, LIST, (STRUCT, [group] * groups))
+    )
     return _MAGIC + chunk + footer + len(footer).to_bytes(4, "little") + _MAGIC
 
 
-def varint(number):
-    """A number in Thrift's compact protocol, seven bits a byte."""
-    head = b""
-    while number > 127:
-        head += bytes([number & 127 | 128])
-        number >>= 7
-    return head + bytes([number])
+def constant_chunk(values, width, bits):
+    """Zeros as a dictionary of one value, and one run of `values` indices of `bits` bits each."""
+    run = bytes([bits]) + varint(values << 1) + bytes(bits > 0)
+    head = _struct((1, I32, 1), (2, I32, _PLAIN))
+    return _page(_DICTIONARY_PAGE, (7, STRUCT, head), bytes(width)) + _data_page(values, run, _RLE_DICTIONARY)
+
+
+def plain_chunk(values, content):
+    """A page that announces plain values, with any content."""
+    return _data_page(values, content, _PLAIN)
+
+
+def _data_page(values, content, encoding):
+    head = _struct((1, I32, values), (2, I32, encoding), (3, I32, _RLE), (4, I32, _RLE))
+    return _page(_DATA_PAGE, (5, STRUCT, head), content)
+
+
+def _page(kind, head, content):
+    return _struct((1, I32, kind), (2, I32, len(content)), (3, I32, len(content)), head) + content
 
 
 def _struct(*fields):
@@ -41,11 +71,14 @@ def _struct(*fields):
 
 
 def _value(kind, value):
-    if kind == _STRUCT:
+    if kind == STRUCT:
         return value
-    if kind == _BINARY:
+    if kind == BINARY:
         return varint(len(value)) + value
-    if kind == _LIST:
+    if kind == LIST:
         element, values = value
-        return bytes([len(values) << 4 | element]) + b"".join(_value(element, each) for each in values)
-    return varint(2 * value)
+        count = len(values)
+        head = [count << 4 | element] if count < _SHORT_LIST else [_SHORT_LIST << 4 | element]
+        long = varint(count) if count >= _SHORT_LIST else b""
+        return bytes(head) + long + b"".join(_value(element, each) for each in values)
+    return zigzag(value)

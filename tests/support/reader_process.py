@@ -15,6 +15,9 @@ from pathlib import Path
 
 _MEMORY_BYTES = 3 << 30
 _HEAD_BYTES = 4
+_MOST_MIB = 1024
+_PATH = "/in/a.csv: "
+_DATA = 65
 
 
 class ReaderProcess:
@@ -43,32 +46,41 @@ class ReaderProcess:
         line = process.stdout.readline() if is_ready else b""
         if line:
             return json.loads(line)
-        if not is_ready:
-            self.close()
-            return {"died": "timeout"}
-        code = process.wait()
+        code = process.wait() if is_ready else "timeout"
         self.close()
         return {"died": code}
 
     def close(self):
         """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.stdout.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.wait()
 
     def _started(self):
         paths = os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])
         return subprocess.Popen(
-            [sys.executable, "-m", "support.reader_process", self._scale],
+            [sys.executable, "-P", "-m", "support.reader_process", self._scale],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": paths},
         )
+
+
+def problem(answer):
+    """What is wrong with an answer of `ReaderProcess.read`; None if the file was read or refused as it should be."""
+    if "died" in answer:
+        return f"the process died: {answer['died']}"
+    if "code" in answer:
+        is_good = answer["code"] == _DATA and answer["error"].startswith(_PATH)
+        return None if is_good else f"refused with {answer['code']}: {answer['error']}"
+    if answer["announced"] not in {None, answer["rows"]}:
+        return f"{answer['rows']} of {answer['announced']} rows were read"
+    return f"{answer['mib']} MiB of memory" if answer["mib"] > _MOST_MIB else None
 
 
 def _serve():

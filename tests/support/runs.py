@@ -54,7 +54,7 @@ def repeated_runs():
     """
     predictors, pages = {}, {}
 
-    def shared_predictor(bundle):
+    def shared_predictor(bundle, _check_stop):
         if bundle.digest not in predictors:
             predictors[bundle.digest] = predictor_of(bundle)
         return predictors[bundle.digest]

@@ -23,14 +23,17 @@ from job.read.arrow_files.messages import (
     file_batches,
     stream_messages,
 )
+from job.read.table.announced_rows import check_announced_rows
 from job.read.table.table_source import TableSource, settle
 from job.settings import MIB, ReadSettings
 from job.storage import CheckStop, FileInfo, Storage, check_unchanged, is_system_error, translated_errors
 
 # A batch of at most this size is read whole, and kept while it is cut into blocks.
 _WHOLE_BYTES: Final = 64 * MIB
-# A batch of a stream, and a column of a batch in a file, can only be read whole.
+# A batch of a stream, and a column of a batch in a file, can only be read whole. A stream is read by two readers, and
+# each of them holds a batch.
 _MAX_BYTES: Final = 512 * MIB
+_MAX_STREAM_BYTES: Final = _MAX_BYTES // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +153,10 @@ class OpenArrow:
         return pa.ipc.open_file(self._raw, options=pa.ipc.IpcReadOptions(included_fields=fields))
 
     def _check_size(self, size: int, what: str) -> None:
-        if size > _MAX_BYTES:
+        most = _MAX_STREAM_BYTES if self._is_stream else _MAX_BYTES
+        if size > most:
             raise LayoutError(
-                f"{self._where}: {what} takes {size // MIB} MiB of memory, more than {_MAX_BYTES // MIB}; write record "
+                f"{self._where}: {what} takes {size // MIB} MiB of memory, more than {most // MIB}; write record "
                 "batches of fewer rows, or Parquet"
             )
 
@@ -160,9 +164,10 @@ class OpenArrow:
 def arrow_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> ArrowSource:
     """Read an Arrow file's schema and settle its columns. Raises LayoutError, DataError, StorageError."""
     with _opened(storage, file) as table:
+        rows = tuple(message.rows for message in table.messages)
+        check_announced_rows(file, rows)
         columns, scale = settle(table, table.schema, settings, file.path)
         sizes = tuple(message.decoded_bytes for message in table.messages)
-        rows = tuple(message.rows for message in table.messages)
         return ArrowSource(file, columns, scale, sizes, rows, settings.label_map, table.is_sequential)
 
 

@@ -42,7 +42,8 @@ def plain_values(at, end, width, values, row, start, stop, target):
 
     The page's first value belongs to `row`; only the rows [start, stop) are written, to `target` on.
     """
-    if end - at != values * width:
+    # Compared by division: the product with a number that the file makes up might overflow.
+    if (end - at) // width != values or (end - at) % width:
         return False
     bad = np.uint64(0)
     for place in range(max(start - row, 0), min(stop - row, values)):

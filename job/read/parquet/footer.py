@@ -3,6 +3,8 @@
 `footer_kernel` reads it into a table, `plain_pages` asks for the columns that `page_kernel` may decode.
 """
 
+import functools
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,9 +16,10 @@ from job.compiled.machine_code import kernel
 from job.settings import MIB
 
 # What the table holds of a column in a row group: its physical type, codec and size in the file, the offsets of its
-# first data page and of its dictionary page (0: none), and whether it is in another file or encrypted.
+# first data page and of its dictionary page (0: none), and whether it is in another file (1) or encrypted (2).
 PHYSICAL_TYPE, CODEC, PACKED_BYTES, DATA_PAGE, DICTIONARY_PAGE, IS_ELSEWHERE = range(6)
 FIELDS: Final = 6
+ENCRYPTED: Final = 2
 
 # Values of parquet.thrift's Type (INT32, INT64) and CompressionCodec (UNCOMPRESSED, SNAPPY).
 _VALUE_BYTES: Final = {1: 4, 2: 8}
@@ -41,13 +44,7 @@ class ChunkTable:
     def __init__(self, file: pa.NativeFile, footer: pq.FileMetaData) -> None:
         """footer: of the same file, as Arrow parsed it."""
         self._file_bytes: int = file.size()
-        columns = [footer.schema.column(index) for index in range(footer.num_columns)]
-        # Index and whether nulls are possible, by name, of each column with at most one value a row.
-        self._columns = {
-            column.path: (index, column.max_definition_level > 0)
-            for index, column in enumerate(columns)
-            if column.max_definition_level <= 1 and not column.max_repetition_level
-        }
+        self._columns = _columns_of(_LeavesKey(footer.schema))
         self._table = _read_table(file, self._file_bytes, footer)
 
     def chunks(self, group: int) -> dict[str, ColumnChunk]:
@@ -56,6 +53,8 @@ class ChunkTable:
             return {}
         entries, found = self._table[group].tolist(), {}
         for name, (index, has_levels) in self._columns.items():
+            if has_levels is None:
+                continue
             kind, codec, size, data_page, dictionary_page, is_elsewhere = entries[index]
             offset = dictionary_page or data_page
             if kind not in _VALUE_BYTES or codec not in _IS_SNAPPY or is_elsewhere:
@@ -63,6 +62,47 @@ class ChunkTable:
             if 0 < size <= _MAX_CHUNK_BYTES and 0 < offset <= self._file_bytes - size:
                 found[name] = ColumnChunk(offset, size, _VALUE_BYTES[kind], _IS_SNAPPY[codec], has_levels)
         return found
+
+    def entries(self, group: int, names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """What the footer says of columns: int64 (n, FIELDS); `name` stands for all that it consists of, too.
+
+        Encrypted columns, which Arrow refuses, are left out. Raises ArrowInvalid if the footer is damaged.
+        """
+        if self._table is None:
+            raise pa.ArrowInvalid("its footer is damaged")
+        entries = self._table[group, [place for name in names for place in self._leaves(name)]]
+        return entries[entries[:, IS_ELSEWHERE] < ENCRYPTED]
+
+    def _leaves(self, name: str) -> list[int]:
+        if name in self._columns:
+            return [self._columns[name][0]]
+        return [place for path, (place, _) in self._columns.items() if path.startswith(f"{name}.")]
+
+
+class _LeavesKey:
+    """A schema as the key of a cache: files of one folder mostly have the same."""
+
+    def __init__(self, schema: pq.ParquetSchema) -> None:
+        self.schema = schema
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _LeavesKey) and bool(self.schema.equals(other.schema))
+
+    def __hash__(self) -> int:
+        return len(self.schema)
+
+
+@functools.lru_cache(maxsize=4)
+def _columns_of(key: _LeavesKey) -> dict[str, tuple[int, bool | None]]:
+    """Index and whether nulls are possible, by name, of each column; None if it may have several values a row."""
+    columns = [key.schema.column(index) for index in range(len(key.schema))]
+    return {
+        column.path: (
+            index,
+            None if column.max_definition_level > 1 or column.max_repetition_level else column.max_definition_level > 0,
+        )
+        for index, column in enumerate(columns)
+    }
 
 
 def _read_table(file: pa.NativeFile, file_bytes: int, footer: pq.FileMetaData) -> npt.NDArray[np.int64] | None:

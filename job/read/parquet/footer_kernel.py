@@ -17,7 +17,16 @@ import numpy as np
 from numba import carray, types
 
 from job.compiled.llvm import load_byte
-from job.read.parquet.footer import CODEC, DATA_PAGE, DICTIONARY_PAGE, FIELDS, IS_ELSEWHERE, PACKED_BYTES, PHYSICAL_TYPE
+from job.read.parquet.footer import (
+    CODEC,
+    DATA_PAGE,
+    DICTIONARY_PAGE,
+    ENCRYPTED,
+    FIELDS,
+    IS_ELSEWHERE,
+    PACKED_BYTES,
+    PHYSICAL_TYPE,
+)
 from job.read.parquet.thrift_kernel import (
     BINARY,
     DOUBLE,
@@ -115,7 +124,7 @@ def _column_chunk(content, at, size, entry):
             has_data = True
         else:
             if last in (_FILE_PATH, _CRYPTO):
-                entry[IS_ELSEWHERE] = 1
+                entry[IS_ELSEWHERE] = max(entry[IS_ELSEWHERE], 1 if last == _FILE_PATH else ENCRYPTED)
             at = _skip(content, at, size, kind)
 
 

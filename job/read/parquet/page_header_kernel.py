@@ -22,6 +22,9 @@ VALUES, ENCODING, LEVEL_ENCODING, NULLS, LEVEL_BYTES, IS_PACKED = 4, 5, 6, 7, 8,
 _SIZE: Final = 10
 _MAX_DEPTH: Final = HEADER_NUMBERS - _SIZE
 
+# All numbers that are used have 32 bits in parquet.thrift, so that no sum or product of two of them overflows 64 bits.
+_MAX_NUMBER: Final = 2**31 - 1
+
 # Enumerations of parquet.thrift: PageType and Encoding.
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
@@ -67,6 +70,8 @@ def read_page_header(content, at, size, header):
         value = 0
         if I8 < kind <= I64:
             value, at = zigzag(content, at, size)
+            if not -_MAX_NUMBER <= value <= _MAX_NUMBER:
+                return -1
         elif kind in (TRUE, FALSE):
             value = kind == TRUE
         elif kind == I8:

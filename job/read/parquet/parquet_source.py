@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from job.errors import DataError
 from job.read.parquet.footer import ChunkTable
+from job.read.parquet.page_sizes import check_page_sizes
 from job.read.parquet.plain_pages import PlainPages
+from job.read.table.announced_rows import check_announced_rows
 from job.read.table.table_source import TableSource, settle
 from job.settings import ReadSettings
 from job.storage import CheckStop, FileInfo, Storage, check_unchanged, is_system_error, translated_errors
@@ -24,6 +26,11 @@ MAGIC: Final = b"PAR1"
 
 # Without this limit, Arrow holds a column of a row group in memory as stored, even if it is read in slices.
 _COLUMN_BUFFER_BYTES: Final = 32 << 10
+# Arrow allocates a list of the footer by the number of entries that the footer states, before it reads the first one.
+# An entry takes more bytes than this, and no file has more entries than that.
+_ENTRY_BYTES: Final = 8
+_MIN_ENTRIES, _MAX_ENTRIES = 1000, 1 << 17
+_TAIL_BYTES: Final = 8
 # In Arrow's messages about columns or pages that are encrypted, while the footer is not.
 _DECRYPTION: Final = "decrypt"
 
@@ -49,6 +56,7 @@ class OpenParquet:
         self._key = (storage, file)
         self._raw = raw
         self._to_close = ExitStack()
+        self._checked: set[tuple[int, tuple[str, ...]]] = set()
 
     @functools.cached_property
     def parquet(self) -> pq.ParquetFile:
@@ -60,6 +68,7 @@ class OpenParquet:
             pre_buffer=False,
             buffer_size=_COLUMN_BUFFER_BYTES,
             page_checksum_verification=True,
+            thrift_container_size_limit=self._most_entries(),
         )
         if known is None:
             _footers.keep(self._key, _Footer(parquet.metadata))
@@ -78,7 +87,12 @@ class OpenParquet:
 
     def batches(self, group: int, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Asked for no columns, Arrow returns batches without columns that have the right number of rows."""
-        yield from self.parquet.iter_batches(rows, row_groups=[group], columns=names, use_threads=False)
+        if (group, tuple(names)) not in self._checked:
+            check_page_sizes(self._raw, self._footer.chunk_table(self._raw).entries(group, names))
+            self._checked.add((group, tuple(names)))
+        for records in self.parquet.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
+            self.check_stop()
+            yield records
 
     def decoder(self, group: int) -> PlainPages:
         return PlainPages(self._raw, self._footer.chunk_table(self._raw), group, self.rows(group))
@@ -86,6 +100,10 @@ class OpenParquet:
     @functools.cached_property
     def _footer(self) -> "_Footer":
         return _footers.get(self._key) or _Footer(self.parquet.metadata)
+
+    def _most_entries(self) -> int:
+        tail = self._raw.read_at(_TAIL_BYTES, max(0, self._raw.size() - _TAIL_BYTES))
+        return min(max(_MIN_ENTRIES, int.from_bytes(tail[:4], "little") // _ENTRY_BYTES), _MAX_ENTRIES)
 
     def close(self) -> None:
         """Close what Arrow opened, but not the file."""
@@ -97,11 +115,15 @@ def parquet_source(storage: Storage, file: FileInfo, settings: ReadSettings) -> 
     with _opened(storage, file) as table:
         footer = table.parquet.metadata
         groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
-        if any(group.num_rows < 0 for group in groups):
-            raise DataError(f"{file.path}: cannot be read as Parquet: its footer announces a negative number of rows")
+        rows, sizes = tuple(group.num_rows for group in groups), tuple(max(0, each.total_byte_size) for each in groups)
+        check_announced_rows(file, rows)
+        if sum(rows) != footer.num_rows:
+            raise DataError(
+                f"{file.path}: cannot be read as Parquet: its row groups have {sum(rows)} rows, but its footer "
+                f"announces {footer.num_rows}"
+            )
         columns, scale = settle(table, table.parquet.schema_arrow, settings, file.path)
-    sizes = tuple(group.total_byte_size for group in groups)
-    return ParquetSource(file, columns, scale, sizes, tuple(group.num_rows for group in groups), settings.label_map)
+    return ParquetSource(file, columns, scale, sizes, rows, settings.label_map)
 
 
 class _Footer:

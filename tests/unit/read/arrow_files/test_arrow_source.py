@@ -124,6 +124,7 @@ def test_record_batches_that_take_too_much(opened, tmp_path, monkeypatch):
     """A column of a file, or a batch of a stream, is refused rather than read."""
     monkeypatch.setattr("job.read.arrow_files.arrow_source._WHOLE_BYTES", 1000)
     monkeypatch.setattr("job.read.arrow_files.arrow_source._MAX_BYTES", 10000)
+    monkeypatch.setattr("job.read.arrow_files.arrow_source._MAX_STREAM_BYTES", 10000)
     for write, what in ((write_stream, "record batch 0"), (write_file, "a column of record batch 0")):
         path = write(tmp_path / "a.arrow", TABLES["lists"]())
         with pytest.raises(LayoutError, match=rf"a.arrow: {what} takes .*; write record batches of fewer rows"):
@@ -254,7 +255,7 @@ def test_a_buffer_that_claims_terabytes(opened, storage, tmp_path):
     size = struct.pack("<q", 60 * 784 * 8)
     content[content.index(size) : content.index(size) + 8] = struct.pack("<q", 1 << 42)
     (tmp_path / "a.arrow").write_bytes(content)
-    with pytest.raises(DataError, match="takes 4194304 MiB of memory, more than 512"):
+    with pytest.raises(DataError, match="takes 4194304 MiB of memory, more than 256"):
         read_all(opened(tmp_path / "a.arrow", scale="255"), storage)
 
 
