@@ -16,7 +16,7 @@ from pathlib import Path
 _MEMORY_BYTES = 3 << 30
 _HEAD_BYTES = 4
 _MOST_MIB = 1024
-_PATH = "/in/a.csv: "
+_PATH = "/in/a.csv"
 _DATA = 65
 
 
