@@ -4,7 +4,7 @@ import os
 import stat
 
 import pytest
-from support.command import start
+from support.command import digit_job, invoke, start
 from support.files import csv_text, make_digits
 
 
@@ -49,3 +49,33 @@ def test_a_umask_that_makes_files_unusable_is_refused(tmp_path, model, umask):
     _, stderr = process.communicate(timeout=300)
     assert (process.returncode, f"the umask {umask:04o} takes away" in stderr) == (2, True), stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("umask", "file", "folder"), [(0o077, 0o600, 0o700), (0o027, 0o640, 0o750)])
+def test_modes_of_all_that_other_commands_write(tmp_path, umask, file, folder):
+    """Models, exports, events, samples, searches, comparisons and figures."""
+    model, csv = tmp_path / "model", tmp_path / "sample/test.csv"
+    small = ["--data", "digits", "--recipe", "baseline"]
+    commands = [
+        ["train", *small, "--model", model, "--epochs", 1, "--hidden", 8, "--tensorboard", tmp_path / "events"],
+        ["sample", "--model", model, "--output", tmp_path / "sample"],
+        ["export", model, "--to", "saved-model", "--output", tmp_path / "exports/saved"],
+        ["export", model, "--to", "onnx", "--output", tmp_path / "exports/a.onnx"],
+        ["score", "--input", csv, "--output", tmp_path / "a", "--model", model],
+        ["score", "--input", csv, "--output", tmp_path / "b", "--model", tmp_path / "exports/a.onnx"],
+        ["report", tmp_path / "a", "--figures", tmp_path / "slides"],
+        ["compare", tmp_path / "a", tmp_path / "b", "--json", tmp_path / "compared/a.json"],
+        ["tune", *small, "--trials", 1, "--epochs", 1, "--output", tmp_path / "search"],
+    ]
+    before = os.umask(umask)
+    try:
+        for command in commands:
+            # TensorBoard's callback warns of what its libraries do, which is an error in the tests' own process.
+            result = (digit_job if command[0] == "train" else invoke)(*command)
+            assert result.returncode == 0, result.stderr
+    finally:
+        os.umask(before)
+    tmp_path.chmod(folder)  # pytest made it
+    files, folders = modes_below(tmp_path)
+    assert (files, folders) == ({file}, {folder})
+    assert len({each.suffix for each in tmp_path.rglob("*")}) > 8
