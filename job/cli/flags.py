@@ -36,10 +36,11 @@ def option(flag: str, text: str, *others: str, group: Group | None = None, **mor
     return typer.Option(flag, *others, help=text, envvar=variable(flag), rich_help_panel=group, **more)
 
 
-def repeatable(flag: str, text: str, *, metavar: str, group: Group) -> Any:
-    """A flag that can be given several times; its environment variable holds one value per line."""
+def repeatable(flag: str, text: str, *others: str, metavar: str, group: Group) -> Any:
+    """A flag that can be given several times; its environment variable holds one value per line. others: as above."""
     return typer.Option(
         flag,
+        *others,
         help=text,
         metavar=metavar,
         rich_help_panel=group,

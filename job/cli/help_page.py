@@ -24,7 +24,7 @@ _REPEATED_VARIABLES: Final = " The variable of an option that can be repeated ho
 _NO_BREAK_SPACE: Final = "\u00a0"
 
 
-class GroupedCommand(TyperCommand):
+class CommandWithHelp(TyperCommand):
     """A command whose help page has options in the groups that `option` gives them, in the order of its parameters.
 
     The library calls its methods, whose types differ between versions of Typer.

@@ -34,7 +34,17 @@ def options_by_group(text):
 def test_score_shows_first_what_most_users_need(monkeypatch):
     """Five options, then the others by subject."""
     groups = options_by_group(page("score", 80, monkeypatch))
-    assert list(groups) == ["Examples", "Main options", "Input", "Output", "Model", "Speed", "Telemetry", "Other"]
+    assert list(groups) == [
+        "Examples",
+        "Arguments",
+        "Main options",
+        "Input",
+        "Output",
+        "Model",
+        "Speed",
+        "Telemetry",
+        "Other",
+    ]
     assert groups["Main options"] == ["--input", "--output", "--model", "--keep", "--overwrite"]
     assert groups["Speed"] == ["--threads", "--part-bytes", "--shard-index", "--shard-count"]
 
