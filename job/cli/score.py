@@ -263,7 +263,7 @@ def score(
     from job.telemetry.recorder import Recorder
 
     settings = ScoreSettings(
-        inputs=_inputs(context, inputs, sources or []),
+        inputs=inputs_of(context, inputs, sources or []),
         output=output,
         model=model,
         format=format_,
@@ -305,7 +305,7 @@ def score(
             raise
 
 
-def _inputs(context: typer.Context, flags: list[str], arguments: list[str]) -> tuple[str, ...]:
+def inputs_of(context: typer.Context, flags: list[str], arguments: list[str]) -> tuple[str, ...]:
     """The inputs of the command line, or else those of the variable. Raises UsageError if there are none."""
     source = context.get_parameter_source("inputs")
     is_given = source is not None and source.name == "COMMANDLINE"

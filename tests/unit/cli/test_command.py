@@ -4,6 +4,8 @@ import pytest
 import typer
 
 from job.cli.app import app
+from job.cli.score import inputs_of
+from job.errors import UsageError
 
 COMMANDS = typer.main.get_command(app).commands
 
@@ -60,8 +62,28 @@ def test_a_pattern_without_quotes_gets_a_hint(tmp_path):
     assert complaint("inspect", str(files[0]), "nothing") == "unexpected argument: nothing"
 
 
-def test_score_takes_inputs_as_arguments(monkeypatch):
-    """Also several, as the shell makes of a pattern; they come before the variable, and join the flag."""
+def test_score_takes_inputs_as_arguments():
+    """Also several, as the shell makes of a pattern."""
     assert parse("score", "a.csv", "b.csv", "-o", "x")["sources"] == ["a.csv", "b.csv"]
     short = parse("score", "a.csv", "-o", "x", "-m", "n", "-k", "id", "-f", "parquet")
     assert [short[name] for name in ("output", "model", "keep", "format_")] == ["x", "n", ["id"], "parquet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(["a"], ["a"]), (["-i", "b"], ["b"]), (["-i", "b", "a", "c"], ["b", "a", "c"]), ([], ["/input", "/more"])],
+)
+def test_inputs_on_the_command_line_come_before_the_variable(arguments, expected, monkeypatch):
+    """The image sets the variable; `--input in/*.csv` without quotes gives the flag one name, the arguments the rest."""
+    monkeypatch.setenv("DIGIT_JOB_INPUT", "/input\n/more")
+    with COMMANDS["score"].make_context("digit-job score", [*arguments, "-o", "x"]) as context:
+        assert inputs_of(context, context.params["inputs"], context.params["sources"] or []) == tuple(expected)
+
+
+def test_score_needs_an_input():
+    """Of any kind."""
+    with (
+        COMMANDS["score"].make_context("digit-job score", ["-o", "x"]) as context,
+        pytest.raises(UsageError, match="no input"),
+    ):
+        inputs_of(context, [], [])
