@@ -11,10 +11,11 @@ from job.storage import storage_at
 
 
 def sample(
-    output: Annotated[str, option("--output", "The folder for the files.", metavar="DIR")],
+    output: Annotated[str, option("--output", "The folder for the files.", "-o", metavar="DIR", command="sample")],
     model: Annotated[
-        str, option("--model", "The model folder whose data set to take the files from.", metavar="DIR")
+        str, option("--model", "The model folder whose data set to take the files from.", "-m", metavar="DIR")
     ] = "model",
+    overwrite: Annotated[bool, option("--overwrite", "Replace files of these names.", command="sample")] = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Write test images of a model's data set, to try scoring.
@@ -29,6 +30,12 @@ def sample(
     with requires_extra("train"):
         from job.train.data.sample import write_sample
 
-        paths = write_sample(storage_at(output, model), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
+        paths = write_sample(
+            storage_at(output, model),
+            model,
+            output,
+            mnist_dir=os.environ.get("MNIST_DIR"),
+            is_overwriting=overwrite,
+        )
     for path in paths:
         say(path)

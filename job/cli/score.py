@@ -23,6 +23,7 @@ from job.cli.flags import (
     label_map_in,
     option,
     repeatable,
+    standard_output,
     verbosity,
 )
 from job.cli.summary import print_summary
@@ -209,6 +210,7 @@ def score(
             "Write the run's metrics, also if it fails, for Prometheus's textfile collector.",
             group=Group.TELEMETRY,
             metavar="FILE.prom",
+            callback=standard_output,
         ),
     ] = None,
     pushgateway: Annotated[
@@ -227,6 +229,7 @@ def score(
             "Write OpenLineage events, one per line, with the files read and written.",
             group=Group.TELEMETRY,
             metavar="FILE",
+            callback=standard_output,
         ),
     ] = None,
     job_name: Annotated[

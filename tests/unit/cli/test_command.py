@@ -74,7 +74,7 @@ def test_score_takes_inputs_as_arguments():
     [(["a"], ["a"]), (["-i", "b"], ["b"]), (["-i", "b", "a", "c"], ["b", "a", "c"]), ([], ["/input", "/more"])],
 )
 def test_inputs_on_the_command_line_come_before_the_variable(arguments, expected, monkeypatch):
-    """The image sets the variable; `--input in/*.csv` without quotes gives the flag one name, the arguments the rest."""
+    """The image sets the variable. `--input in/*.csv` without quotes gives the flag one name."""
     monkeypatch.setenv("DIGIT_JOB_INPUT", "/input\n/more")
     with COMMANDS["score"].make_context("digit-job score", [*arguments, "-o", "x"]) as context:
         assert inputs_of(context, context.params["inputs"], context.params["sources"] or []) == tuple(expected)

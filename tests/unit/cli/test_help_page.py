@@ -84,8 +84,21 @@ def test_examples_can_be_pasted(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_has_the_variable_that_the_page_promises(name):
+def test_every_option_has_the_variable_that_the_page_promises(name, monkeypatch):
     """--some-flag is DIGIT_JOB_SOME_FLAG; options that can be repeated read theirs by themselves, line by line."""
+    text = " ".join(page(name, 80, monkeypatch).split())
     for each in COMMANDS[name].params:
-        if each.param_type_name == "option" and not each.multiple:
-            assert each.envvar == variable(each.opts[0])
+        if each.param_type_name == "option" and not each.multiple and each.envvar != variable(each.opts[0]):
+            assert each.envvar == variable(each.opts[0], name)
+            assert f"Here {each.opts[0]} is {each.envvar}." in text
+
+
+def test_a_variable_means_the_same_to_all_commands():
+    """The image sets DIGIT_JOB_OUTPUT for `score`: no export goes there, and no gate of one command is the other's."""
+    by_variable = {}
+    for name, command in COMMANDS.items():
+        for each in command.params:
+            if each.opts[0] in {"--output", "--overwrite", "--min-accuracy", "--epochs"}:
+                by_variable.setdefault(each.envvar, []).append(name)
+    assert all(len(names) == 1 for names in by_variable.values()), by_variable
+    assert {"DIGIT_JOB_OUTPUT", "DIGIT_JOB_EXPORT_OUTPUT", "DIGIT_JOB_TRAIN_MIN_ACCURACY"} <= set(by_variable)
