@@ -67,7 +67,7 @@ endif
 sample: $(SAMPLE)/test.parquet ## Write the test split of MODEL's data set as CSV and Parquet
 
 $(SAMPLE)/test.parquet: $(CARD) | $(INSTALLED)
-	@$(BIN)/digit-job sample --model "$(MODEL)" --output "$(SAMPLE)"
+	@$(BIN)/digit-job sample --model "$(MODEL)" --output "$(SAMPLE)" --overwrite
 
 # A process for each core: as many tests wait for other processes as compute. Each loads TensorFlow and trains its own
 # small model; so there are no more than four, and neighbouring tests stay together.

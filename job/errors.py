@@ -168,5 +168,5 @@ def requires_extra(name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"this needs the {name} extra ({error.name} is not installed): pip install 'digit-job[{name}]'"
+            f"this needs the {name} extra ({error.name} is not installed); in a checkout: pip install '.[{name}]'"
         ) from error

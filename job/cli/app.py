@@ -11,9 +11,10 @@ import typer
 
 from job import log
 from job._version import __version__
+from job.cli.command import JobCommand
 from job.cli.compare import compare
 from job.cli.export import export
-from job.cli.help_page import MAX_WIDTH, GroupedCommand
+from job.cli.help_page import MAX_WIDTH
 from job.cli.inspect import inspect
 from job.cli.report import report
 from job.cli.sample import sample
@@ -64,7 +65,7 @@ def _digit_job(
 
 # In the order in which the help lists them.
 for command in (score, inspect, report, compare, train, tune, export, sample, schema):
-    app.command(cls=GroupedCommand)(command)
+    app.command(cls=JobCommand)(command)
 
 
 def _check_umask() -> None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from job import log
-from job.cli.flags import LogFormatFlag, option
+from job.cli.flags import STANDARD_OUTPUT, LogFormatFlag, log_overwriting, option, standard_output
 from job.cli.terminal import StopOnSignals, say
 from job.errors import DataError, ModelFellShort, UsageError
+from job.flag_names import Flag
 from job.settings import Order
-from job.storage import storage_at
+from job.storage import refuse_foreign, storage_at
 
 if TYPE_CHECKING:
     from job.documents.comparison_json import Comparison
@@ -38,8 +39,18 @@ def compare(
         ),
     ] = "surest",
     json_: Annotated[
-        str | None, option("--json", "Also write all figures to this file, as JSON.", metavar="FILE")
+        str | None,
+        option(
+            "--json",
+            "Also write all figures to this file, as JSON; `-`: print only them.",
+            metavar="FILE",
+            callback=standard_output,
+        ),
     ] = None,
+    overwrite: Annotated[
+        bool,
+        option("--overwrite", "Write over a file of another kind with --json.", command="compare"),
+    ] = False,
     fail_if_worse: Annotated[
         bool,
         option("--fail-if-worse", "Exit with 3 if B is significantly less accurate than A (McNemar's test, p < 0.05)."),
@@ -58,19 +69,25 @@ def compare(
 
     """
     log.set_up(log_format)
+    log_overwriting("compare", is_overwriting=overwrite)
     StopOnSignals("run the same command again", at_once=True)
-    from job.results.compare.comparer import Comparer
+    from job.results.compare.comparer import Comparer, is_comparison
     from job.results.compare.text import describe_comparison
     from job.score.output import Output
 
     storage = storage_at(*(each for each in (output_a, output_b, json_) if each is not None))
     if json_ is not None and any(Output(storage, each).holds(storage.resolve(json_)) for each in (output_a, output_b)):
         raise UsageError(f"--json {json_}: belongs to the output of a run; choose another file")
+    if json_ is not None and not overwrite:
+        refuse_foreign(
+            storage, storage.resolve(json_), is_comparison, expected="a comparison", advice=f"add {Flag.OVERWRITE}"
+        )
     found = Comparer(storage, rows, order).compare(output_a, output_b)
     if json_ is not None:
         storage.write(storage.resolve(json_), json.dumps(found, indent=2).encode() + b"\n")
-    for line in describe_comparison(found):
-        say(line)
+    if json_ != STANDARD_OUTPUT:
+        for line in describe_comparison(found):
+            say(line)
     if fail_if_worse:
         _check_not_worse(found)
 

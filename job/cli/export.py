@@ -7,6 +7,7 @@ import typer
 
 from job import log
 from job.cli.flags import (
+    STANDARD_OUTPUT,
     Group,
     LabelColumnFlag,
     LabelMapFlag,
@@ -17,6 +18,7 @@ from job.cli.flags import (
     label_map_in,
     log_overwriting,
     option,
+    standard_output,
 )
 from job.cli.terminal import StopOnSignals, say
 from job.errors import requires_extra
@@ -39,12 +41,18 @@ def export(
         str | None,
         option(
             "--output",
-            "The file or folder to write (default: beside the model, with its name).",
+            "The file or folder to write (default: beside the model, with its name); `-`: standard output.",
+            "-o",
+            command="export",
+            callback=standard_output,
             group=Group.MAIN,
             metavar="PATH",
         ),
     ] = None,
-    overwrite: Annotated[bool, option("--overwrite", "Replace an existing export.", group=Group.MAIN)] = False,
+    overwrite: Annotated[
+        bool,
+        option("--overwrite", "Replace an existing export of the same format.", command="export", group=Group.MAIN),
+    ] = False,
     quantize: Annotated[
         Quantization | None,
         option("--quantize", "For `tflite`: store weights and activations as integers.", group=Group.MODEL),
@@ -77,7 +85,7 @@ def export(
 
     """
     log.set_up(log_format)
-    log_overwriting(is_overwriting=overwrite)
+    log_overwriting("export", is_overwriting=overwrite)
     read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
     settings = ExportSettings(
         model=model,
@@ -97,6 +105,8 @@ def export(
         stop.check()
         locations = [each for each in (model, output, data) if each is not None]
         result = run(storage_at(*locations), settings, mnist_dir=os.environ.get("MNIST_DIR"))
+    if output == STANDARD_OUTPUT:
+        return
     say(f"Exported: {result.path} ({result.size_bytes:,} bytes)")
     parity = result.parity
     say(

@@ -3,7 +3,7 @@
 import logging
 import os
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,8 @@ from job.settings import LabelMap, ModelScale, ScaleChoice
 from job.storage import storage_at
 
 _log = logging.getLogger(__name__)
+
+STANDARD_OUTPUT: Final = "/dev/stdout"
 
 
 class Group(StrEnum):
@@ -29,27 +31,40 @@ class Group(StrEnum):
     TELEMETRY = "Telemetry"
 
 
-def variable(flag: str) -> str:
-    """The environment variable of a flag: DIGIT_JOB_MAX_REJECTS for --max-rejects."""
-    return "DIGIT_JOB_" + flag.partition("/")[0].removeprefix("--").upper().replace("-", "_")
+def variable(flag: str, command: str | None = None) -> str:
+    """The environment variable of a flag: DIGIT_JOB_MAX_REJECTS for --max-rejects.
+
+    command: the one that alone has the variable, because the flag means something else to others:
+    DIGIT_JOB_EXPORT_OUTPUT, as a container's DIGIT_JOB_OUTPUT is the folder for results.
+    """
+    name = flag.partition("/")[0].removeprefix("--")
+    return "_".join(["digit_job", *([command] if command else []), name]).upper().replace("-", "_")
 
 
-def option(flag: str, text: str, *others: str, group: Group | None = None, **more: Any) -> Any:
+def option(
+    flag: str, text: str, *others: str, command: str | None = None, group: Group | None = None, **more: Any
+) -> Any:
     """A flag with its environment variable. others: short forms. more: passed on to `typer.Option`."""
-    return typer.Option(flag, *others, help=text, envvar=variable(flag), rich_help_panel=group, **more)
+    return typer.Option(flag, *others, help=text, envvar=variable(flag, command), rich_help_panel=group, **more)
 
 
-def log_overwriting(*, is_overwriting: bool) -> None:
-    """Say in the log that --overwrite comes from the environment, where it is easily forgotten."""
-    name = variable("--overwrite")
+def log_overwriting(command: str | None = None, *, is_overwriting: bool) -> None:
+    """Say in the log that --overwrite comes from the environment, where it is easily forgotten. command: see above."""
+    name = variable("--overwrite", command)
     if is_overwriting and name in os.environ:
-        _log.info("%s is set in the environment: earlier results are replaced", name)
+        _log.info("%s is set in the environment: what is there is replaced", name)
 
 
-def repeatable(flag: str, text: str, *, metavar: str, group: Group) -> Any:
-    """A flag that can be given several times; its environment variable holds one value per line."""
+def standard_output(location: str | None) -> str | None:
+    """A file to write, as an option's callback: `-` is standard output."""
+    return STANDARD_OUTPUT if location == "-" else location
+
+
+def repeatable(flag: str, text: str, *others: str, metavar: str, group: Group) -> Any:
+    """A flag that can be given several times; its environment variable holds one value per line. others: as above."""
     return typer.Option(
         flag,
+        *others,
         help=text,
         metavar=metavar,
         rich_help_panel=group,

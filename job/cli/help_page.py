@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from typer.core import TyperCommand
 
+from job.cli.flags import variable
+
 # A page with fewer options has them in one group.
 _GROUPED_FROM: Final = 10
 
@@ -24,7 +26,7 @@ _REPEATED_VARIABLES: Final = " The variable of an option that can be repeated ho
 _NO_BREAK_SPACE: Final = "\u00a0"
 
 
-class GroupedCommand(TyperCommand):
+class CommandWithHelp(TyperCommand):
     """A command whose help page has options in the groups that `option` gives them, in the order of its parameters.
 
     The library calls its methods, whose types differ between versions of Typer.
@@ -48,7 +50,12 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(rows)
         formatter.write_paragraph()
         has_repeated = any(getattr(each, "multiple", False) for each in self.params)
-        formatter.write_text(_VARIABLES + _REPEATED_VARIABLES * has_repeated)
+        own = "".join(
+            f" Here {each.opts[0]} is {each.envvar}."
+            for each in self.params
+            if each.param_type_name == "option" and each.envvar not in {None, variable(each.opts[0])}
+        )
+        formatter.write_text(_VARIABLES + _REPEATED_VARIABLES * has_repeated + own)
 
     def _groups(self, context: Any) -> dict[str, list[tuple[str, str]]]:
         """Rows of names and text, by the title of their group."""

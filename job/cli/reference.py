@@ -75,7 +75,7 @@ def docker_variables(dockerfile: str) -> str:
     in_image = dict(re.findall(r"\b(DIGIT_JOB_[A-Z_]+)=(\S+)", dockerfile))
     lines = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for option in typer.main.get_command(app).commands["score"].params:  # type: ignore[attr-defined]  # as above
-        if option.name != "help":
+        if option.param_type_name == "option" and option.name != "help":
             default = in_image.get(_variable(option), _default(option))
             one_a_line = " One value a line." * option.multiple
             lines.append(f"| `{_variable(option)}` | {_code(default)} | {_meaning(option)}{one_a_line} |")

@@ -4,17 +4,18 @@ import os
 from typing import Annotated
 
 from job import log
-from job.cli.flags import LogFormatFlag, option
+from job.cli.flags import LogFormatFlag, log_overwriting, option
 from job.cli.terminal import say
 from job.errors import requires_extra
 from job.storage import storage_at
 
 
 def sample(
-    output: Annotated[str, option("--output", "The folder for the files.", metavar="DIR")],
+    output: Annotated[str, option("--output", "The folder for the files.", "-o", metavar="DIR", command="sample")],
     model: Annotated[
-        str, option("--model", "The model folder whose data set to take the files from.", metavar="DIR")
+        str, option("--model", "The model folder whose data set to take the files from.", "-m", metavar="DIR")
     ] = "model",
+    overwrite: Annotated[bool, option("--overwrite", "Replace files of these names.", command="sample")] = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Write test images of a model's data set, to try scoring.
@@ -26,9 +27,16 @@ def sample(
 
     """
     log.set_up(log_format)
+    log_overwriting("sample", is_overwriting=overwrite)
     with requires_extra("train"):
         from job.train.data.sample import write_sample
 
-        paths = write_sample(storage_at(output, model), model, output, mnist_dir=os.environ.get("MNIST_DIR"))
+        paths = write_sample(
+            storage_at(output, model),
+            model,
+            output,
+            mnist_dir=os.environ.get("MNIST_DIR"),
+            is_overwriting=overwrite,
+        )
     for path in paths:
         say(path)

@@ -24,6 +24,7 @@ from job.cli.flags import (
     log_overwriting,
     option,
     repeatable,
+    standard_output,
     verbosity,
 )
 from job.cli.summary import print_summary
@@ -51,6 +52,9 @@ _log = logging.getLogger(__name__)
 
 def score(
     context: typer.Context,
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="The same as --input SRC.", metavar="SRC", show_default=False)
+    ] = None,
     *,
     inputs: Annotated[
         list[str],
@@ -58,16 +62,18 @@ def score(
             "--input",
             "A CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a quoted pattern such as 'in/*.csv' (required); "
             "repeat it for more.",
+            "-i",
             metavar="SRC",
             group=Group.MAIN,
         ),
     ],
-    output: Annotated[str, option("--output", "The folder for the results.", group=Group.MAIN, metavar="DIR")],
+    output: Annotated[str, option("--output", "The folder for the results.", "-o", group=Group.MAIN, metavar="DIR")],
     model: Annotated[
         str,
         option(
             "--model",
             "A model folder; or a Keras file, a SavedModel, an MLflow folder (with the train extra) or an ONNX file.",
+            "-m",
             group=Group.MAIN,
             metavar="MODEL",
         ),
@@ -77,6 +83,7 @@ def score(
         repeatable(
             "--keep",
             "A passthrough column, such as an id, to copy to the predictions; repeat it for more.",
+            "-k",
             metavar="NAME",
             group=Group.MAIN,
         ),
@@ -103,6 +110,7 @@ def score(
         option(
             "--format",
             "Format of the predictions; `auto`: Parquet for Parquet and Arrow inputs, otherwise CSV.",
+            "-f",
             group=Group.OUTPUT,
         ),
     ] = "auto",
@@ -211,6 +219,7 @@ def score(
             "Write the run's metrics, also if it fails, for Prometheus's textfile collector.",
             group=Group.TELEMETRY,
             metavar="FILE.prom",
+            callback=standard_output,
         ),
     ] = None,
     pushgateway: Annotated[
@@ -229,6 +238,7 @@ def score(
             "Write OpenLineage events, one per line, with the files read and written.",
             group=Group.TELEMETRY,
             metavar="FILE",
+            callback=standard_output,
         ),
     ] = None,
     job_name: Annotated[
@@ -254,7 +264,7 @@ def score(
     The same command resumes a run that was interrupted, and does nothing if the output is complete.
 
     Examples:
-      digit-job score --input digits.csv --output results
+      digit-job score digits.csv -o results
       digit-job score --input 'in/*.parquet' --output results --keep id
 
     """
@@ -265,10 +275,8 @@ def score(
     from job.telemetry.outlets import publish
     from job.telemetry.recorder import Recorder
 
-    if not inputs:
-        raise UsageError("no input: name a file, a folder or a pattern with --input")
     settings = ScoreSettings(
-        inputs=tuple(inputs),
+        inputs=inputs_of(context, inputs, sources or []),
         output=output,
         model=model,
         format=format_,
@@ -303,12 +311,22 @@ def score(
         if is_lost_with_container(output):
             _log.warning("%s: is lost with the container; mount a volume or a host folder there", output)
         stop.wait_for_check()
-        storage = storage_at(*inputs, output, model).stopping(stop.check)
+        storage = storage_at(*settings.inputs, output, model).stopping(stop.check)
         try:
             recorder.result = run(scored, storage, recorder)
         except RunFellShort as error:
             recorder.result = error.result
             raise
+
+
+def inputs_of(context: typer.Context, flags: list[str], arguments: list[str]) -> tuple[str, ...]:
+    """The inputs of the command line, or else those of the variable. Raises UsageError if there are none."""
+    source = context.get_parameter_source("inputs")
+    is_given = source is not None and source.name == "COMMANDLINE"
+    found = [*flags, *arguments] if is_given or not arguments else arguments
+    if not found:
+        raise UsageError("no input: name a file, a folder or a pattern, as in `digit-job score digits.csv`")
+    return tuple(found)
 
 
 def _shard(index: int | None, count: int | None) -> Shard | None:

@@ -8,7 +8,7 @@ import signal
 import sys
 from io import TextIOWrapper
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import typer
 
@@ -40,7 +40,12 @@ def discard_unwritable_output() -> None:
         try:
             stream.flush()
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is written to a stream from now on, and what it holds, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(text: str) -> None:
@@ -49,9 +54,15 @@ def say(text: str) -> None:
 
 
 def echo(text: str) -> None:
-    """Print text to standard output. Raises StorageError or ResourceExhausted if it cannot be written."""
+    """Print text to standard output. Raises StorageError or ResourceExhausted if it cannot be written.
+
+    A reader that leaves, as `head` does, is no error: from then on nothing is printed.
+    """
     with translated_errors("standard output"):
-        typer.echo(text)
+        try:
+            typer.echo(text)
+        except BrokenPipeError:
+            _discard(sys.stdout)
 
 
 class StopOnSignals:

@@ -45,7 +45,6 @@ def _take_settings(context: typer.Context, value: str | None) -> str | None:
     """Make the values of a settings file the defaults of the command's other flags."""
     if value is None or context.resilient_parsing:
         return value
-    log.set_up("auto")  # --log-format is not parsed yet
     flags = {each.opts[0].removeprefix("--"): each for each in context.command.params if each.name not in _NO_SETTINGS}
     found = read_settings(storage_at(value), value, list(flags))
     for name, text in found.items():
@@ -212,6 +211,7 @@ def train(
         option(
             "--min-accuracy",
             "Exit with 3 unless at least this share of the test images, such as 0.99, is classified correctly.",
+            command="train",
             group=Group.GATE,
             metavar="SHARE",
         ),

@@ -41,6 +41,7 @@ def tune(
         option(
             "--output",
             "The folder for the results; the same command resumes a search that was interrupted.",
+            command="tune",
             group=Group.MAIN,
             metavar="DIR",
         ),
@@ -61,7 +62,10 @@ def tune(
         ),
     ] = "hyperband",
     epochs: Annotated[
-        int, option("--epochs", "Maximum number of epochs of a trial.", group=Group.MAIN, metavar="N", min=1)
+        int,
+        option(
+            "--epochs", "Maximum number of epochs of a trial.", command="tune", group=Group.MAIN, metavar="N", min=1
+        ),
     ] = 10,
     label_column: LabelColumnFlag = None,
     label_map: LabelMapFlag = None,

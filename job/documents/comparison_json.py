@@ -120,6 +120,7 @@ class ComparisonFigures(TypedDict):
 class Comparison(ComparisonFigures):
     """The content of the file that `compare --json` writes."""
 
+    digit_job: Annotated[str, "the version that compared"]
     a: ComparedRun
     b: ComparedRun
     inputs: list[ComparedInput]

@@ -18,7 +18,7 @@ from job.contract import SIDE, Pixels
 from job.documents.report_json import ExampleRow, Report
 from job.report.metrics import confused_pairs, wilson_interval
 from job.report.tally import MILLION
-from job.storage import Storage, join
+from job.storage import Storage, join, refuse_foreign
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,8 +88,14 @@ Draw = Callable[["Figure", Report], Caption]
 
 
 def draw_figures(storage: Storage, report: Report, location: str) -> FigureFiles:
-    """Write the figures of a report.json into a folder. A figure that cannot be drawn is deleted from it."""
+    """Write the figures of a report.json into a folder. A figure that cannot be drawn is deleted from it.
+
+    Raises OutputOccupied, before it writes, where another file has the name of a figure.
+    """
     folder, files = storage.resolve(location), FigureFiles([], {})
+    for name in _FIGURES:
+        advice = "choose another folder, or move the file"
+        refuse_foreign(storage, join(folder, name), _is_slide, expected="a figure of digit-job", advice=advice)
     for name, (draw, reason_to_skip) in _FIGURES.items():
         path = join(folder, name)
         if reason := reason_to_skip(report):
@@ -122,8 +128,13 @@ def slide(draw: Draw, report: Report) -> bytes:
         figure.text(_LEFT, 0.868, caption.subtitle, size=18, color=GREY, va="center", parse_math=False)
         figure.text(_LEFT, 0.028, footer, size=12, color=GREY, va="center", parse_math=False)
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": "digit-job"})
     return file.getvalue()
+
+
+def _is_slide(start: bytes) -> bool:
+    """Whether a file with these first bytes is a slide."""
+    return start.startswith(b"\x89PNG") and b"tEXtSoftware\0digit-job" in start
 
 
 def confusion_matrix(figure: "Figure", report: Report) -> Caption:

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from job.contract import CLASSES, NO_LABEL
+from job.contract import CLASSES, NO_LABEL, Pixels
 from job.flag_names import Flag
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.csv.csv_source import CsvSource
@@ -19,7 +19,7 @@ from job.read.packed.stream import opened
 from job.read.partition import PartitionedSource
 from job.read.source import Source, files_at, look
 from job.read.table.table_source import TableSource
-from job.settings import DEFAULT_PART_BYTES, MIB, ReadSettings
+from job.settings import DEFAULT_PART_BYTES, MIB, PixelScale, ReadSettings
 from job.storage import Storage
 
 _FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "arrow": "Arrow", "idx": "IDX", "numpy": "NumPy"}
@@ -91,11 +91,19 @@ def _pixel_types(source: Source) -> str:
 
 def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
     pixels = head.pixels
-    seen = f"highest value in the first {len(pixels)}: {pixels.max()} of 255" if len(pixels) else "none was seen"
+    seen = "none was seen"
+    if len(pixels):
+        seen = f"highest value in the first {len(pixels)}: {_highest(pixels, source.pixel_scale)}"
     reason = ", as the first records show" * (not isinstance(source, IdxSource))
     if settings.scale != "auto":
         reason = f" by {Flag.SCALE}"
     return f"taken as 0-{source.pixel_scale}{reason} ({seen}){', transposed' * settings.is_transposed}"
+
+
+def _highest(pixels: Pixels, scale: PixelScale) -> str:
+    """In the file's own numbers: pixels are bytes by now."""
+    highest = int(pixels.max())
+    return f"{highest} of 255" if scale == "255" else f"{highest / 255:.3g} of 1"
 
 
 def _labels(source: Source, head: FirstRows) -> str:

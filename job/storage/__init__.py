@@ -2,14 +2,15 @@
 
 protocol: the `Storage` interface. router: `storage_at` picks the implementation by URI scheme. local: `LocalStorage`,
 built on filesystem (one method per system call), finding (folders and patterns) and swapping (replaces folders).
-faults: translates the errors of the operating system and Arrow. stopping: the function that a storage carries to stop
-the work on its files.
+replacing: which file a command may write over. faults: translates the errors of the operating system and Arrow.
+stopping: the function that a storage carries to stop the work on its files.
 """
 
 from job.storage.faults import is_system_error, translated_errors
 from job.storage.local import LocalStorage
 from job.storage.paths import common_folder, is_below, join, relative_to, too_long
 from job.storage.protocol import FileInfo, Storage, check_unchanged, unquoted
+from job.storage.replacing import refuse_foreign
 from job.storage.router import storage_at
 from job.storage.stopping import CheckStop, StoppableFile, never_stop
 
@@ -25,6 +26,7 @@ __all__ = [
     "is_system_error",
     "join",
     "never_stop",
+    "refuse_foreign",
     "relative_to",
     "storage_at",
     "too_long",

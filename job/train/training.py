@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from job.flag_names import Flag
+from job.report.words import many
 from job.storage import Storage, join
 from job.train.backend import fix_seed, use_threads
 from job.train.card.model_folder import TrainedNetwork, TrainResult, write_model_folder
@@ -22,7 +23,7 @@ from job.train.card.sections import versions
 from job.train.data.dataset import Dataset, load
 from job.train.fit import network
 from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState
-from job.train.fit.loop import FitHooks, fit
+from job.train.fit.loop import FitHooks, FitResult, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.fit.tensorboard import tensorboard
 from job.train.judge.gate import Gate
@@ -74,6 +75,7 @@ def train(
             on_text(network.summary(model))
             hooks = FitHooks(_epoch_logger(recipe.epochs), on_batch, checkpoint, state, callbacks)
             fitted = fit(model, recipe, dataset, seed=settings.seed, hooks=hooks)
+            _log_early_stop(recipe, fitted)
         with staged_folder(storage, target) as staging:
             result = write_model_folder(storage, staging, TrainedNetwork(settings, recipe, dataset, fitted), gate)
             path = place_for(storage, target, passed=result.verdict.is_blessed)
@@ -149,3 +151,16 @@ def _epoch_logger(epochs: int) -> Callable[[Epoch], None]:
             )  # fmt: skip
 
     return log_epoch
+
+
+def _log_early_stop(recipe: Recipe, fitted: FitResult) -> None:
+    """Say that the training ended before its last epoch, and with which epoch's weights."""
+    last = len(fitted.history)
+    if recipe.early_stopping is not None and last < recipe.epochs:
+        kept = fitted.history[fitted.kept_epoch - 1]
+        _log.info(
+            "stopped early after epoch %d of %d: no lower validation loss in %s; kept the weights of epoch %d: "
+            "validation loss %.4f, accuracy %.4f",
+            last, recipe.epochs, many(recipe.early_stopping, "epoch"), kept.epoch, kept.validation_loss,
+            kept.validation_accuracy,
+        )  # fmt: skip

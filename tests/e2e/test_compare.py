@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +165,32 @@ def test_many_files_are_summarised(tmp_path):
     assert "000.csv" not in result.stdout
     found = json.loads((tmp_path / "found.json").read_text())
     assert [each["changed"] for each in found["inputs"]] == [place // 3 for place in range(30)]
+
+
+def test_json_replaces_comparisons_only(runs, tmp_path):
+    """A file of one's own stays until `--overwrite`; an earlier comparison, and an empty file, make way."""
+    target = tmp_path / "found.json"
+    command = ["compare", *runs, "--json", target]
+    for content in ("mine", "[1]", (runs[0] / "report.json").read_text(), (runs[0] / "manifest.json").read_text()):
+        target.write_text(content)
+        result = invoke(*command)
+        assert (result.returncode, target.read_text()) == (73, content)
+        assert "already exists and is not a comparison; add --overwrite" in result.stderr
+    for more in (["--overwrite"], []):
+        assert invoke(*command, *more).returncode == 0
+        assert json.loads(target.read_text())["a"]["output"] == str(runs[0])
+    target.write_text("")
+    assert invoke(*command).returncode == 0
+
+
+def test_json_on_standard_output(runs, tmp_path):
+    """`-` is no file of that name; nothing else is printed."""
+    before = sorted(tmp_path.iterdir())
+    result = subprocess.run(
+        [sys.executable, "-m", "job", "compare", *runs, "--json", "-"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["b"]["output"] == str(runs[1])
+    assert sorted(tmp_path.iterdir()) == before

@@ -422,13 +422,15 @@ def test_results_that_cannot_be_printed(command, tmp_path):
     assert (tmp_path / "out/_SUCCESS").exists()
 
 
-def test_a_closed_pipe_as_standard_output(command, tmp_path):
-    """Ends with 74."""
+def test_a_reader_that_leaves_is_no_error(command, tmp_path):
+    """As in `digit-job score ... | head -1`: the run is complete."""
     reader, writer = os.pipe()
     os.close(reader)
     result = measured(tmp_path, *command, stdout=writer)
     os.close(writer)
-    assert_ended(result, 74, "standard output: Broken pipe")
+    assert result.returncode == 0, result.stderr
+    assert "Broken pipe" not in result.stderr
+    assert (tmp_path / "out/_SUCCESS").exists()
 
 
 @needs_full

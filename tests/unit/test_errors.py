@@ -107,5 +107,5 @@ def test_a_missing_library_becomes_the_name_of_an_extra():
     with pytest.raises(UsageError) as error, requires_extra("train"):
         importlib.import_module("nothing_there")
     assert str(error.value) == (
-        "this needs the train extra (nothing_there is not installed): pip install 'digit-job[train]'"
+        "this needs the train extra (nothing_there is not installed); in a checkout: pip install '.[train]'"
     )

@@ -4,12 +4,14 @@ Both runs' predictions are read in batches, so that memory does not depend on th
 `figures` define what is counted and computed.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from job._version import __version__
 from job.contract import NO_LABEL, Labels
 from job.documents.comparison_json import ComparedInput, ComparedRun, Comparison
 from job.errors import DataError
@@ -64,6 +66,7 @@ class Comparer:
             inputs.append(_compared_input(input_a.path, tally))
             notes += _size_note(input_a, input_b)
         return {
+            "digit_job": __version__,
             "a": _compared_run(a),
             "b": _compared_run(b),
             **comparison(total),
@@ -95,6 +98,11 @@ class Comparer:
             rows += len(first)
         if rows != input_a.rows:
             raise DataError(f"{input_a.path}: has predictions for {rows:,} rows, but {input_a.rows:,} were scored")
+
+
+def is_comparison(start: bytes) -> bool:
+    """Whether a file with these first bytes is the document of a comparison."""
+    return re.match(rb'\{\s*"digit_job": "[^"]*",\s*"a": \{', start) is not None
 
 
 def _same_inputs(a: Finished, b: Finished) -> list[tuple[FinishedInput, FinishedInput]]:

@@ -6,11 +6,10 @@ final figures: nothing is fitted to them or chosen by them. The validation image
 """
 
 import hashlib
-import logging
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from job.errors import ModelInvalid, NoInput, UsageError
+from job.errors import DataError, ModelInvalid, NoInput, UsageError
 from job.model.bundle import CARD_NAME, Bundle
 from job.settings import LabelMap, ReadSettings
 from job.storage import Storage, join
@@ -82,14 +81,11 @@ def _fingerprint(found: FoundImages) -> str:
     return digest.hexdigest()
 
 
-_log = logging.getLogger(__name__)
-
-
 def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Dataset:
     """A model's data in the same splits, from the source that its card names, or else from `mnist_dir`.
 
-    Logs a warning if the images differ from those that the model was trained on. Raises ModelInvalid where the card
-    names no data; NoInput, DataError.
+    Raises ModelInvalid where the card names no data; NoInput; DataError, also where the images are not those that the
+    model was trained on.
     """
     data = bundle.about.get("data")
     if not data:
@@ -104,8 +100,10 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
     except UsageError as error:
         raise ModelInvalid(f"{join(bundle.path, CARD_NAME)}: its data cannot be read again: {error}") from error
     if dataset.fingerprint != data["fingerprint"]:
-        _log.warning(
-            "%s: is not what the model was trained on; the model may have seen its test images", dataset.source
+        raise DataError(
+            f"{dataset.source}: has changed since {bundle.path} was trained on it, or is other data of the same name: "
+            f"its fingerprint is {dataset.fingerprint[:16]}, in the card {data['fingerprint'][:16]}; bring back the "
+            "images, or train again"
         )
     return dataset
 

@@ -33,7 +33,9 @@ def read_files(
     origin: as in `FoundImages`. Raises NoInput where there is no file; LayoutError; DataError where a record is not
     clean, a file has no labels, or there are no images.
     """
-    name = PurePosixPath(storage.resolve(location)).name
+    # The card names the source; from another folder, a relative path would lead to other data.
+    location = storage.resolve(location)
+    name = PurePosixPath(location).name
     train, test = idx_files(storage, location)
     if train is not None and test is not None:
         wanted = (train, test) if has_test else (train,)

@@ -8,6 +8,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from job.contract import PIXELS
+from job.errors import OutputOccupied
+from job.flag_names import Flag
 from job.model.bundle import open_bundle
 from job.storage import Storage, join
 from job.train.data.dataset import read_again
@@ -17,15 +19,24 @@ _CSV_NAME: Final = "test.csv"
 _PARQUET_NAME: Final = "test.parquet"
 
 
-def write_sample(storage: Storage, model_location: str, output: str, mnist_dir: str | None) -> tuple[str, str]:
+def write_sample(
+    storage: Storage, model_location: str, output: str, *, mnist_dir: str | None, is_overwriting: bool = False
+) -> tuple[str, str]:
     """Write the test images of a model's data as `test.csv` and `test.parquet` into a folder; returns both paths.
 
     Columns: `label`, `pixel0` to `pixel783`, as in Kaggle's file. The data is read again: see `dataset.read_again`.
-    Raises ModelInvalid, NoInput, DataError.
+    Raises OutputOccupied where one of the files exists and `is_overwriting` is false; ModelInvalid, NoInput, DataError.
     """
+    folder = storage.resolve(output)
+    for name in (_CSV_NAME, _PARQUET_NAME):
+        path = join(folder, name)
+        if not is_overwriting and storage.stat(path) is not None:
+            raise OutputOccupied(
+                f"{path}: already exists; choose another {Flag.OUTPUT} or replace it with {Flag.OVERWRITE}"
+            )
     bundle = open_bundle(storage, model_location, allows_unblessed=True)
     dataset = read_again(storage, bundle, mnist_dir)
-    return _written(storage, _table(dataset.test), storage.resolve(output))
+    return _written(storage, _table(dataset.test), folder)
 
 
 def _table(images: Split) -> pa.Table:

@@ -13,8 +13,8 @@ from typing import Final
 from job.errors import OutputOccupied
 from job.flag_names import Flag
 from job.model.bundle import CARD_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME, Predictor
-from job.storage import Storage, join
-from job.train.export.formats import Exported, for_scoring, write_files
+from job.storage import Storage, join, refuse_foreign
+from job.train.export.formats import Exported, for_scoring, is_onnx, is_tflite, write_files
 from job.train.export.saved_model import GRAPH_NAME, SAVED_MODEL_NAME, SavedModelPredictor, to_saved_model
 from job.train.export.saved_network import SampleImages, SavedNetwork, open_network, sample_images
 from job.train.export.tflite import to_int8, to_tflite
@@ -105,6 +105,9 @@ def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *,
         raise OutputOccupied(f"{target}: is a file, expected a folder or a new path; choose another {Flag.OUTPUT}")
     if (is_file or names) and not settings.is_overwriting:
         raise _exists(target)
+    if not is_folder:
+        is_export, advice = is_tflite if settings.to == "tflite" else is_onnx, f"choose another {Flag.OUTPUT}"
+        refuse_foreign(storage, target, is_export, expected=f"an export to {settings.to}", advice=advice)
 
 
 def _exists(target: str) -> OutputOccupied:

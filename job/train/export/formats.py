@@ -79,6 +79,16 @@ def for_scoring(model: "keras.Model") -> Exported:
     return Exported({ONNX_NAME: onnx} if layers is None else {ONNX_NAME: onnx, DENSE_NAME: layers})
 
 
+def is_onnx(start: bytes) -> bool:
+    """Whether a file with these first bytes is ONNX: ModelProto's field 1, a version, then the name of its producer."""
+    return start[:1] == b"\x08" and start[2:3] == b"\x12"
+
+
+def is_tflite(start: bytes) -> bool:
+    """Whether a file with these first bytes is a FlatBuffer with TensorFlow Lite's identifier."""
+    return start[4:8] == b"TFL3"
+
+
 def write_files(storage: Storage, folder: str, files: Mapping[str, bytes]) -> None:
     """Write files, by name, into a folder."""
     for name, content in files.items():

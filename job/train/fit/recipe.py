@@ -81,7 +81,10 @@ class Recipe:
         _check("weight_decay", decay, "expected 0 or more", is_valid=0 <= decay < math.inf)
         _check("dropout", dropout, "expected at least 0 and less than 1, such as 0.2", is_valid=0 <= dropout < 1)
         if decay and self.optimizer != "adamw":
-            raise UsageError(f"{Flag.WEIGHT_DECAY} needs {Flag.OPTIMIZER} adamw; leave one of them out")
+            raise UsageError(
+                f"{Flag.WEIGHT_DECAY} {decay:g}: is for {Flag.OPTIMIZER} adamw; this training has {self.optimizer}; "
+                f"add {Flag.OPTIMIZER} adamw, or leave {Flag.WEIGHT_DECAY} out"
+            )
 
     @property
     def readable_fields(self) -> dict[str, Any]:

@@ -34,7 +34,17 @@ def options_by_group(text):
 def test_score_shows_first_what_most_users_need(monkeypatch):
     """Five options, then the others by subject."""
     groups = options_by_group(page("score", 80, monkeypatch))
-    assert list(groups) == ["Examples", "Main options", "Input", "Output", "Model", "Speed", "Telemetry", "Other"]
+    assert list(groups) == [
+        "Examples",
+        "Arguments",
+        "Main options",
+        "Input",
+        "Output",
+        "Model",
+        "Speed",
+        "Telemetry",
+        "Other",
+    ]
     assert groups["Main options"] == ["--input", "--output", "--model", "--keep", "--overwrite"]
     assert groups["Speed"] == ["--threads", "--part-bytes", "--shard-index", "--shard-count"]
 
@@ -74,8 +84,21 @@ def test_examples_can_be_pasted(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_has_the_variable_that_the_page_promises(name):
+def test_every_option_has_the_variable_that_the_page_promises(name, monkeypatch):
     """--some-flag is DIGIT_JOB_SOME_FLAG; options that can be repeated read theirs by themselves, line by line."""
+    text = " ".join(page(name, 80, monkeypatch).split())
     for each in COMMANDS[name].params:
-        if each.param_type_name == "option" and not each.multiple:
-            assert each.envvar == variable(each.opts[0])
+        if each.param_type_name == "option" and not each.multiple and each.envvar != variable(each.opts[0]):
+            assert each.envvar == variable(each.opts[0], name)
+            assert f"Here {each.opts[0]} is {each.envvar}." in text
+
+
+def test_a_variable_means_the_same_to_all_commands():
+    """The image sets DIGIT_JOB_OUTPUT for `score`: no export goes there, and no gate of one command is the other's."""
+    by_variable = {}
+    for name, command in COMMANDS.items():
+        for each in command.params:
+            if each.opts[0] in {"--output", "--overwrite", "--min-accuracy", "--epochs"}:
+                by_variable.setdefault(each.envvar, []).append(name)
+    assert all(len(names) == 1 for names in by_variable.values()), by_variable
+    assert {"DIGIT_JOB_OUTPUT", "DIGIT_JOB_EXPORT_OUTPUT", "DIGIT_JOB_TRAIN_MIN_ACCURACY"} <= set(by_variable)

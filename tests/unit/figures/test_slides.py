@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from job.contract import ScoredBatch
+from job.errors import OutputOccupied
 from job.figures import slides
 from job.figures.slides import ORANGE, draw_figures, short, slide, surest_mistakes
 from job.report.metrics import figures, wilson_interval
@@ -19,6 +20,8 @@ from job.report.tally import Tally
 
 DRAW = {name: draw for name, (draw, _) in slides._FIGURES.items()}
 NAMES = list(DRAW)
+# What a slide is known by.
+_MARK = b"\x89PNG tEXtSoftware\0digit-job "
 
 
 def make_report(*, rows=500, has_labels=True, is_correct=False, name="model"):
@@ -56,7 +59,7 @@ def pictures(report):
 @pytest.fixture
 def undrawn(monkeypatch):
     """For tests of which files are written: each slide is the name of the function that would draw it."""
-    monkeypatch.setattr(slides, "slide", lambda draw, _report: draw.__name__.encode())
+    monkeypatch.setattr(slides, "slide", lambda draw, _report: _MARK + draw.__name__.encode())
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_every_figure_is_a_slide(pictures):
     for content in pictures.values():
         picture = Image.open(io.BytesIO(content))
         assert (picture.format, picture.size) == ("PNG", (1920, 1080))
-        assert set(picture.info) <= {"dpi"}
+        assert set(picture.info) <= {"dpi", "Software"}
         assert _ink(content).mean() > 0.01
 
 
@@ -88,7 +91,9 @@ def test_every_figure_is_a_file(report, storage, tmp_path):
     """Under its own name, in the folder that was asked for."""
     files = draw_figures(storage, report, str(tmp_path / "slides"))
     assert files.paths == [f"{tmp_path}/slides/{name}" for name in NAMES]
-    assert [storage.read(path).decode() for path in files.paths] == [draw.__name__ for draw in DRAW.values()]
+    assert [storage.read(path).removeprefix(_MARK).decode() for path in files.paths] == [
+        draw.__name__ for draw in DRAW.values()
+    ]
     assert files.left_out == {}
 
 
@@ -117,12 +122,28 @@ def test_each_figure_shows_its_own_part_of_the_report(pictures, report):
 @pytest.mark.usefixtures("undrawn")
 def test_figures_that_need_labels_are_deleted_without_them(storage, tmp_path):
     """Figures of one folder are of one run; other files stay."""
+    earlier = slide(DRAW[NAMES[0]], make_report())
     for name in [*NAMES, "mine.png"]:
-        (tmp_path / name).write_bytes(b"earlier")
+        (tmp_path / name).write_bytes(earlier)
     files = draw_figures(storage, make_report(has_labels=False), str(tmp_path))
     assert files.paths == [f"{tmp_path}/confidence.png"]
     assert files.left_out == dict.fromkeys(set(NAMES) - {"confidence.png"}, "no row has a label")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["confidence.png", "mine.png"]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_picture_of_the_same_name_is_kept(report, storage, tmp_path):
+    """Only what the job drew is replaced or deleted, also where the figure would be left out."""
+    picture = io.BytesIO()
+    Image.new("L", (8, 8)).save(picture, "png")
+    for name in NAMES:
+        for content in (report, make_report(has_labels=False)):
+            folder = tmp_path / name.replace(".", "-")
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_bytes(picture.getvalue())
+            with pytest.raises(OutputOccupied, match=f"{name}: already exists and is not a figure of digit-job"):
+                draw_figures(storage, content, str(folder))
+            assert [each.read_bytes() for each in folder.iterdir()] == [picture.getvalue()]
 
 
 @pytest.mark.usefixtures("undrawn")

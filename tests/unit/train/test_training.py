@@ -221,6 +221,19 @@ def test_an_interrupted_training_is_resumed_or_started_over(storage, settings, t
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
 
 
+def test_early_stopping_is_said(storage, settings, caplog):
+    """After which epoch, why, and whose weights the network has."""
+    caplog.set_level("INFO")
+    stopping = replace(settings, epochs=60, hidden=(16,), is_augmented=False, learning_rate=0.05, early_stopping=1)
+    history = _train(stopping, storage).card["history"]
+    last = len(history)
+    assert last < 60
+    assert (
+        f"stopped early after epoch {last} of 60: no lower validation loss in 1 epoch; kept the weights of epoch "
+        in (caplog.text)
+    )
+
+
 @pytest.mark.usefixtures("no_fit")
 def test_resuming_without_a_checkpoint_starts_a_training(storage, settings, caplog):
     """So that the same command can be repeated until it succeeds."""

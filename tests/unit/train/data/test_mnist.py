@@ -13,6 +13,7 @@ from support.files import write_idx
 
 from job.errors import NoInput
 from job.train.data import mnist as mnist_source
+from job.train.data.dataset import load
 from job.train.data.mnist_idx import read_official, write_cache
 from job.train.data.origin import find_images
 from job.train.data.sample import write_sample
@@ -181,8 +182,9 @@ def test_a_folder_without_mnist_is_skipped(storage, folder, small_mnist, wheel_h
 
 def test_mnist_is_found_again_without_a_network(storage, folder, small_mnist, tmp_path, model_of):
     """A sample of a model that was trained on MNIST needs MNIST_DIR and nothing else."""
-    data = {"source": "mnist", "seed": 5, "validation_share": 0.1, "fingerprint": "0" * 64}
-    csv_path, _ = write_sample(storage, model_of(data), str(tmp_path / "out"), folder)
+    fingerprint = load(storage, "mnist", seed=5, validation_share=0.1, mnist_dir=folder).fingerprint
+    data = {"source": "mnist", "seed": 5, "validation_share": 0.1, "fingerprint": fingerprint}
+    csv_path, _ = write_sample(storage, model_of(data), str(tmp_path / "out"), mnist_dir=folder)
     assert _same(find_images(storage, csv_path).images, small_mnist[1])
 
 

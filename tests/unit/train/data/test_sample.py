@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.files import PIXEL_NAMES, Digits, write_csv
 
-from job.errors import ModelInvalid, NoInput
+from job.errors import DataError, ModelInvalid, NoInput, OutputOccupied
 from job.settings import ReadSettings
 from job.train.data.dataset import load
 from job.train.data.origin import find_images
@@ -23,7 +23,7 @@ def data(storage, tmp_path, balanced):
 
 def test_both_files_hold_the_test_images(storage, tmp_path, trained):
     """The images and labels that the card's test accuracy was measured on, in Kaggle's columns."""
-    paths = write_sample(storage, trained.result.path, str(tmp_path / "out"), None)
+    paths = write_sample(storage, trained.result.path, str(tmp_path / "out"), mnist_dir=None)
     data = trained.result.card["data"]
     test = load(storage, "digits", seed=data["seed"], validation_share=data["validation_share"]).test
     assert [path.rpartition("/")[2] for path in paths] == ["test.csv", "test.parquet"]
@@ -35,7 +35,7 @@ def test_both_files_hold_the_test_images(storage, tmp_path, trained):
 
 def test_the_csv_is_plain(storage, tmp_path, model_of, data):
     """A header without quotes, and integers."""
-    csv_path, _ = write_sample(storage, model_of(data), str(tmp_path / "out"), None)
+    csv_path, _ = write_sample(storage, model_of(data), str(tmp_path / "out"), mnist_dir=None)
     with open(csv_path) as file:
         assert file.readline() == ",".join(["label", *PIXEL_NAMES]) + "\n"
         assert all(value.isdecimal() for value in file.readline().strip().split(","))
@@ -43,22 +43,40 @@ def test_the_csv_is_plain(storage, tmp_path, model_of, data):
 
 def test_the_parquet_file_holds_bytes(storage, tmp_path, model_of, data):
     """785 columns of uint8."""
-    _, path = write_sample(storage, model_of(data), str(tmp_path / "out"), None)
+    _, path = write_sample(storage, model_of(data), str(tmp_path / "out"), mnist_dir=None)
     schema = pq.read_schema(path)
     assert schema.names == ["label", *PIXEL_NAMES]
     assert {str(field.type) for field in schema} == {"uint8"}
 
 
-def test_changed_data_gives_a_warning(storage, tmp_path, model_of, data, caplog):
-    """The file may have changed since the model was trained."""
-    write_sample(storage, model_of({**data, "fingerprint": "0" * 64}), str(tmp_path / "out"), None)
-    assert "is not what the model was trained on" in caplog.text
+def test_changed_data_is_refused(storage, tmp_path, model_of, data):
+    """The model may have been trained on its test images; nothing is written."""
+    folder = model_of({**data, "fingerprint": "0" * 64})
+    with pytest.raises(DataError, match=r"train\.csv: has changed since .* was trained on it.*in the card 0000"):
+        write_sample(storage, folder, str(tmp_path / "out"), mnist_dir=None)
+    assert not (tmp_path / "out").exists()
 
 
-def test_unchanged_data_gives_no_warning(storage, tmp_path, model_of, data, caplog):
-    """The fingerprints agree."""
-    write_sample(storage, model_of(data), str(tmp_path / "out"), None)
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+def test_data_is_found_again_from_another_folder(storage, tmp_path, balanced, monkeypatch):
+    """However it was named: the data set names its source by an absolute path."""
+    write_csv(tmp_path / "train.csv", balanced)
+    monkeypatch.chdir(tmp_path)
+    dataset = load(storage, "train.csv", seed=5, validation_share=0.1)
+    assert dataset.source == str(tmp_path / "train.csv")
+
+
+@pytest.mark.parametrize("name", ["test.csv", "test.parquet"])
+def test_files_of_the_same_names_are_kept(storage, tmp_path, model_of, data, name):
+    """Kaggle's files have these names."""
+    folder = tmp_path / "kaggle"
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    model = model_of(data)
+    with pytest.raises(OutputOccupied, match=f"{name}: already exists.*--overwrite"):
+        write_sample(storage, model, str(folder), mnist_dir=None)
+    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [(name, "mine")]
+    paths = write_sample(storage, model, str(folder), mnist_dir=None, is_overwriting=True)
+    assert all(len(find_images(storage, path).images) == 40 for path in paths)
 
 
 def test_missing_data_is_looked_for_in_mnist_dir(storage, tmp_path, model_of, data):
@@ -66,15 +84,15 @@ def test_missing_data_is_looked_for_in_mnist_dir(storage, tmp_path, model_of, da
     moved = {**data, "source": str(tmp_path / "elsewhere")}
     folder = model_of(moved)
     with pytest.raises(NoInput):
-        write_sample(storage, folder, str(tmp_path / "out"), None)
-    csv_path, _ = write_sample(storage, folder, str(tmp_path / "out"), data["source"])
+        write_sample(storage, folder, str(tmp_path / "out"), mnist_dir=None)
+    csv_path, _ = write_sample(storage, folder, str(tmp_path / "out"), mnist_dir=data["source"])
     assert len(find_images(storage, csv_path).images) == 40
 
 
 def test_a_converted_model_has_no_test_images(storage, tmp_path, model_of):
     """Its card does not name its training data."""
     with pytest.raises(ModelInvalid, match="names no data"):
-        write_sample(storage, model_of(None), str(tmp_path / "out"), None)
+        write_sample(storage, model_of(None), str(tmp_path / "out"), mnist_dir=None)
 
 
 def test_the_card_says_where_the_data_is(trained):
@@ -89,7 +107,7 @@ def test_files_are_read_again_as_the_card_says(storage, tmp_path, model_of, data
     test = load(storage, data["source"], ReadSettings(**said), seed=5, validation_share=0.1)
     with caplog.at_level(logging.WARNING):
         model = model_of({**data, **said, "fingerprint": test.fingerprint})
-        csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), None)
+        csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), mnist_dir=None)
     assert caplog.records == []
     assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)
 
@@ -99,6 +117,6 @@ def test_labels_are_read_again_as_the_card_says(storage, tmp_path, model_of, bal
     write_csv(tmp_path / "train.csv", Digits(balanced.pixels, np.where(balanced.labels == 0, 10, balanced.labels)))
     with caplog.at_level(logging.WARNING):
         model = model_of({**data, "label_map": {"10": 0}})
-        csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), None)
+        csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), mnist_dir=None)
     assert caplog.records == []
     assert set(find_images(storage, csv_path).images.labels.tolist()) == set(range(10))

@@ -161,6 +161,27 @@ def _a_file(target):
     target.write_text("precious")
 
 
+@pytest.mark.parametrize("to", ["tflite", "onnx"])
+@pytest.mark.parametrize("content", [b"precious", b"PK\x03\x04 model.keras", b"\x1c\0\0\0TFL2", b"\x08\x08"])
+def test_a_file_of_another_kind_is_never_replaced(storage, folder, tmp_path, to, content):
+    """Not even on request: it may be the network itself, or data."""
+    (tmp_path / "out").write_bytes(content)
+    with pytest.raises(OutputOccupied, match=f"out: already exists and is not an export to {to}; choose another"):
+        _export(storage, ExportSettings(str(folder), to, str(tmp_path / "out"), is_overwriting=True))
+    assert (tmp_path / "out").read_bytes() == content
+
+
+@pytest.mark.parametrize(("to", "other"), [("tflite", "onnx"), ("onnx", "tflite")])
+def test_an_export_to_another_format_is_never_replaced(storage, folder, tmp_path, to, other):
+    """The user has mixed up the names."""
+    content = (folder / f"model.{other}").read_bytes()
+    (tmp_path / "out").write_bytes(content)
+    with pytest.raises(OutputOccupied, match=f"is not an export to {to}"):
+        _export(storage, ExportSettings(str(folder), to, str(tmp_path / "out"), is_overwriting=True))
+    _export(storage, ExportSettings(str(folder), other, str(tmp_path / "out"), is_overwriting=True))
+    assert (tmp_path / "out").read_bytes() == content
+
+
 @pytest.mark.parametrize(
     ("to", "occupy", "expected"),
     [("tflite", _a_folder, "a file"), ("saved-model", _a_folder, "a SavedModel"), ("saved-model", _a_file, "a folder")],

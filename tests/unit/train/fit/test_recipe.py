@@ -61,7 +61,11 @@ def test_convolutions_have_their_own_recipes():
         ({"weight_decay": -0.1}, r"--weight-decay -0\.1: expected 0 or more"),
         ({"dropout": 1.0}, r"--dropout 1\.0: expected at least 0 and less than 1"),
         ({"dropout": -0.1}, r"--dropout -0\.1"),
-        ({"optimizer": "sgd", "weight_decay": 0.1}, r"--weight-decay needs --optimizer adamw"),
+        (
+            {"optimizer": "sgd", "weight_decay": 0.1},
+            r"--weight-decay 0\.1: is for --optimizer adamw; this training has sgd; add",
+        ),
+        ({"recipe": "baseline", "weight_decay": 0.1}, r"this training has adam; add --optimizer adamw, or leave --w"),
     ],
 )
 def test_invalid_settings_are_refused(change, message):
