@@ -47,6 +47,16 @@ def constant_chunk(values, width, bits):
     return _page(_DICTIONARY_PAGE, (7, STRUCT, head), bytes(width)) + _data_page(values, run, _RLE_DICTIONARY)
 
 
+def endless_chunk():
+    """A page whose negative size leads from its end back to its header."""
+    size = 0
+    while True:
+        header = _struct((1, I32, _DATA_PAGE), (2, I32, 8), (3, I32, size), (5, STRUCT, _struct((1, I32, 1))))
+        if len(header) == -size:
+            return header
+        size = -len(header)
+
+
 def plain_chunk(values, content):
     """A page that announces plain values, with any content."""
     return _data_page(values, content, _PLAIN)

@@ -47,8 +47,9 @@ def measure(content, start, size, walks, count, numbers):
             packed, plain, values = header[PACKED_BYTES], header[PLAIN_BYTES], header[VALUES]
             if packed < 0 or plain < 0 or values < 0 or packed > end - at + _PADDING_BYTES:
                 walk[each, IS_DAMAGED] = 1
-                at = end
-            elif header[TYPE] == DICTIONARY_PAGE:
+                walk[each, POSITION] = walk[each, END]
+                break
+            if header[TYPE] == DICTIONARY_PAGE:
                 if values > plain // max(walk[each, VALUE_BYTES], 1):
                     walk[each, IS_DAMAGED] = 1
                 walk[each, DICTIONARY] = max(walk[each, DICTIONARY], plain)

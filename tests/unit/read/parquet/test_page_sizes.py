@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.guarded_memory import SIDES, GuardedFile
-from support.parquet_file import columns_file, constant_chunk, plain_chunk
+from support.parquet_file import columns_file, constant_chunk, endless_chunk, plain_chunk
 
 from job.read.parquet.footer import ChunkTable
 from job.read.parquet.page_sizes import check_page_sizes
@@ -67,6 +67,13 @@ def test_no_damage_leads_outside(side):
                     found.add(str(error))
                 content[place] ^= change
     assert len(found) == 3, found
+
+
+@pytest.mark.parametrize("padding", [0, 100, 40_000])
+def test_a_page_that_leads_back_to_itself(padding):
+    """The walk along the pages only goes forward, in short chunks and in long ones."""
+    with pytest.raises(pa.ArrowInvalid, match="announces more bytes or values than there are"):
+        _check(columns_file(endless_chunk() + bytes(padding), 100, 4, ["pixel"]), ["pixel"])
 
 
 @pytest.mark.parametrize("number", [2**31, 2**32, 2**61, 2**62])
