@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from job.compiled import cache
-from job.errors import InternalError
+from job.errors import InternalError, ResourceExhausted
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +164,10 @@ def _has_fma(level: str) -> bool:
 
 
 def _llvm() -> Any:
-    import llvmlite.binding as llvm
+    try:
+        import llvmlite.binding as llvm
+    except OSError as error:  # its library needs more memory than there is
+        raise ResourceExhausted(f"cannot load LLVM: {error}; allow more memory") from error
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

@@ -166,7 +166,8 @@ def disturbed(capfd, monkeypatch, system, command):
         return call(capfd, *command)
 
 
-@pytest.mark.parametrize("place", [0.5, 0.9], ids=["midway", "late"])
+# Not later: a failure while the parts of a finished run are removed does not fail it.
+@pytest.mark.parametrize("place", [0.5, 0.75], ids=["midway", "late"])
 @pytest.mark.parametrize(
     ("verb", "number"),
     [
@@ -212,7 +213,7 @@ def test_no_more_threads(capfd, monkeypatch, command, expected, tmp_path):
 
     with monkeypatch.context() as patch:
         patch.setattr(threading, "_start_new_thread", refuse)
-        assert_ended(call(capfd, *command), 75, "cannot start 1 threads")
+        assert_ended(call(capfd, *command), 75, "cannot start")
     assert_ended(call(capfd, *command), 0)
     assert stable_files(tmp_path / "out") == expected
 

@@ -104,7 +104,7 @@ def test_a_manifest_cannot_name_a_file_outside_its_folder(storage, folder, name)
     """The folder may be anyone's: the file would be read for them."""
     (folder.parent / "secret").write_text("root:x:0:0\n")
     _with_predictions(folder, name.format(folder=folder))
-    with pytest.raises(DataError, match=r"manifest\.json: is not a manifest of a run \(.*leads out of the folder"):
+    with pytest.raises(DataError, match=r"manifest\.json: was changed .* expected a path inside the output folder"):
         open_finished(storage, str(folder))
 
 
