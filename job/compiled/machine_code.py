@@ -32,6 +32,7 @@ KERNELS: Final = (
     ("job.read.csv.scan_kernel", "scan"),
     ("job.read.csv.count_kernel", "count_lines"),
     ("job.read.parquet.footer_kernel", "chunks"),
+    ("job.read.parquet.longest_value_kernel", "measure_longest"),
     ("job.read.parquet.page_kernel", "decode"),
     ("job.read.parquet.page_sizes_kernel", "measure"),
     ("job.read.table.grid_kernel", "transpose"),

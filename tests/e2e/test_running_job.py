@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.command import digit_job, invoke, start, start_signalled
+from support.command import digit_job, invoke, start, start_signalled, with_options
 from support.files import make_digits, write_csv
 from support.log_lines import events, log_lines
 
@@ -29,8 +29,8 @@ def folder(tmp_path):
 
 def arguments(folder, model, *more):
     """The arguments of a scoring run in several small parts."""
-    files = ["--input", folder / "a.csv", "--output", folder / "out", "--model", model]
-    return ["score", *files, "--part-bytes", "40000", *more]
+    options = ["--input", folder / "a.csv", "--output", folder / "out", "--model", model, "--part-bytes", "40000"]
+    return ["score", *with_options(options, more)]
 
 
 def documented_fields(event):

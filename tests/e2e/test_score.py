@@ -6,7 +6,7 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
-from support.command import digit_job, invoke
+from support.command import digit_job, invoke, with_options
 from support.files import csv_text, make_digits, write_csv, write_idx, write_parquet
 from support.models import write_model
 from support.networks import foreign_onnx
@@ -28,14 +28,15 @@ def csv_rows(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def command(folder, model):
+def command(folder, model, *more):
     """The arguments that score the folder `in`, with results in `out`."""
-    return "score", "--input", folder / "in", "--output", folder / "out", "--model", model
+    options = ["--input", folder / "in", "--output", folder / "out", "--model", model]
+    return ["score", *with_options(options, more)]
 
 
 def score(folder, model, *arguments, **environment):
     """Run `digit-job score` on the folder `in`, with results in `out`."""
-    return invoke(*command(folder, model), *arguments, **environment)
+    return invoke(*command(folder, model, *arguments), **environment)
 
 
 def test_the_output_folder_has_the_documented_files(folder, model):

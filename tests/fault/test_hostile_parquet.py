@@ -172,6 +172,62 @@ def test_a_page_that_expands_to_gigabytes(tmp_path):
     assert_ended(result, 65, str(path), "pages take 600 MiB of memory at once, more than 512")
 
 
+def _shared(value, rows):
+    """A column of one value for all rows, which is written as a dictionary."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value]))
+
+
+def _written(path, columns, **options):
+    pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False, write_statistics=False, **options)
+    assert path.stat().st_size < 1 << 20
+
+
+def _assert_bounded(tmp_path, model, path, *options):
+    """A run over a file ends in little memory, with 65 or with all rows rejected."""
+    run = ["score", "--input", path, "--output", tmp_path / "out", "--model", model, "--max-rejects", "100%"]
+    result = measured(tmp_path, *run, *options, seconds=120, most_mib=600)
+    assert result.returncode in {0, 65}, result.stderr
+    return result
+
+
+@pytest.mark.parametrize("command", ["score", "inspect"])
+def test_an_image_that_all_rows_share(tmp_path, model, command):
+    """2,000 images of 1 MiB each, as one value in the dictionary."""
+    path = tmp_path / "a.parquet"
+    _written(path, {"image": _shared(bytes(1 << 20), 2000)})
+    options = ["--input", path, "--output", tmp_path / "out", "--model", model] if command == "score" else [path]
+    assert measured(tmp_path, command, *options, seconds=120, most_mib=600).returncode in {0, 65}
+
+
+@pytest.mark.parametrize("is_image", [True, False])
+@pytest.mark.parametrize("options", [("--keep", "note"), ("--label-column", "note")])
+def test_a_text_that_all_rows_share(tmp_path, model, is_image, options):
+    """A kept column or a label of 1 MiB beside a column of images, and beside 784 columns."""
+    path = tmp_path / "a.parquet"
+    rows = 2000
+    zeros = pa.array(np.zeros(rows, np.uint8))
+    pixels = {"image": _shared(bytes(784), rows)} if is_image else dict.fromkeys(PIXEL_NAMES, zeros)
+    _written(path, {**pixels, "note": _shared("7" * (1 << 20), rows)})
+    result = _assert_bounded(tmp_path, model, path, *options)
+    if "--keep" in options:
+        assert_ended(result, 65, str(path), "note: has a text of 1,048,576 bytes")
+
+
+def test_pixels_whose_text_all_rows_share(tmp_path, model):
+    """Numbers written with a million zeros in front."""
+    path = tmp_path / "a.parquet"
+    column = _shared("0" * (1 << 18), 2000)
+    _written(path, dict.fromkeys(PIXEL_NAMES[:1], column) | dict.fromkeys(PIXEL_NAMES[1:], _shared("0", 2000)))
+    _assert_bounded(tmp_path, model, path)
+
+
+def test_an_image_that_does_not_fit(tmp_path):
+    """One value of more than a batch may take is refused by file and column."""
+    path = tmp_path / "a.parquet"
+    _written(path, {"image": [bytes(300 << 20)]}, use_dictionary=False)
+    assert_ended(measured(tmp_path, "inspect", path), 65, str(path), "column image: a row may take 300 MiB")
+
+
 def test_long_lists_in_short_footers(reader):
     """A footer that announces a million row groups is refused before they are allocated."""
     base = reader.read(columns_file(constant_chunk(1, 4, 0), 1, 4))["mib"]

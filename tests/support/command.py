@@ -36,6 +36,13 @@ def invoke(*arguments, **environment):
     return subprocess.CompletedProcess(arguments, code, _written(stdout), _written(stderr))
 
 
+def with_options(options, more):
+    """The options of a command, pairs of a name and a value, and more of them, which replace those of the same name."""
+    pairs = zip(options[::2], options[1::2], strict=True)
+    kept = [each for name, value in pairs if name == "--input" or name not in more for each in (name, value)]
+    return [*kept, *more]
+
+
 @contextmanager
 def _process_state_restored():
     """Undo what the command sets for its whole process: signal handlers, loggers, and hooks for warnings and errors."""

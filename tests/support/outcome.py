@@ -57,8 +57,8 @@ def call(capfd, *arguments, **environment):
     return subprocess.CompletedProcess(arguments, code, stdout, stderr)
 
 
-def measured(folder, *arguments, seconds=30, **how):
-    """A finished `digit-job ...` in a process of its own, which must end in time and use less than `MOST_MIB`.
+def measured(folder, *arguments, seconds=30, most_mib=MOST_MIB, **how):
+    """A finished `digit-job ...` in a process of its own, which must end in time and use less than `most_mib`.
 
     folder: for a file with the peak memory. how: passed to subprocess.run.
     """
@@ -74,5 +74,5 @@ def measured(folder, *arguments, seconds=30, **how):
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **how},
     )
     mib = int(peak.read_text()) / 1024
-    assert mib < MOST_MIB
+    assert mib < most_mib, mib
     return result

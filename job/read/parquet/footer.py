@@ -16,14 +16,17 @@ from job.compiled.machine_code import kernel
 from job.settings import MIB
 
 # What the table holds of a column in a row group: its physical type, codec and size in the file, the offsets of its
-# first data page and of its dictionary page (0: none), and whether it is in another file (1) or encrypted (2).
-PHYSICAL_TYPE, CODEC, PACKED_BYTES, DATA_PAGE, DICTIONARY_PAGE, IS_ELSEWHERE = range(6)
-FIELDS: Final = 6
+# first data page and of its dictionary page (0: none), whether it is in another file (1) or encrypted (2), and which
+# column of the schema it is.
+PHYSICAL_TYPE, CODEC, PACKED_BYTES, DATA_PAGE, DICTIONARY_PAGE, IS_ELSEWHERE, LEAF = range(7)
+FIELDS: Final = 7
 ENCRYPTED: Final = 2
 
 # Values of parquet.thrift's Type (INT32, INT64) and CompressionCodec (UNCOMPRESSED, SNAPPY).
 _VALUE_BYTES: Final = {1: 4, 2: 8}
 _IS_SNAPPY: Final = {0: False, 1: True}
+# pyarrow's names of the physical types of byte strings.
+_BYTES, _FIXED_BYTES = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
 _TAIL_BYTES: Final = 8
 _MAX_CHUNK_BYTES: Final = 16 * MIB
 
@@ -38,13 +41,21 @@ class ColumnChunk(NamedTuple):
     has_levels: bool
 
 
+class ByteLeaf(NamedTuple):
+    """A column of byte strings. width: the bytes of each, or 0 if they differ. is_repeated: a row may have several."""
+
+    path: str
+    width: int
+    is_repeated: bool
+
+
 class ChunkTable:
     """The column chunks of a file that `page_kernel` may decode; none if the footer is in any way unusual."""
 
     def __init__(self, file: pa.NativeFile, footer: pq.FileMetaData) -> None:
         """footer: of the same file, as Arrow parsed it."""
         self._file_bytes: int = file.size()
-        self._columns = _columns_of(_LeavesKey(footer.schema))
+        self._columns, self.byte_leaves = _columns_of(_LeavesKey(footer.schema))
         self._table = _read_table(file, self._file_bytes, footer)
 
     def chunks(self, group: int) -> dict[str, ColumnChunk]:
@@ -55,7 +66,7 @@ class ChunkTable:
         for name, (index, has_levels) in self._columns.items():
             if has_levels is None:
                 continue
-            kind, codec, size, data_page, dictionary_page, is_elsewhere = entries[index]
+            kind, codec, size, data_page, dictionary_page, is_elsewhere, _ = entries[index]
             offset = dictionary_page or data_page
             if kind not in _VALUE_BYTES or codec not in _IS_SNAPPY or is_elsewhere:
                 continue
@@ -93,16 +104,28 @@ class _LeavesKey:
 
 
 @functools.lru_cache(maxsize=4)
-def _columns_of(key: _LeavesKey) -> dict[str, tuple[int, bool | None]]:
-    """Index and whether nulls are possible, by name, of each column; None if it may have several values a row."""
+def _columns_of(key: _LeavesKey) -> tuple[dict[str, tuple[int, bool | None]], dict[int, ByteLeaf]]:
+    """By name, index and whether nulls are possible of each column, None if it may have several values a row.
+
+    And by index, the columns of byte strings.
+    """
     columns = [key.schema.column(index) for index in range(len(key.schema))]
-    return {
+    found = {
         column.path: (
             index,
             None if column.max_definition_level > 1 or column.max_repetition_level else column.max_definition_level > 0,
         )
         for index, column in enumerate(columns)
     }
+    kinds = [column.physical_type for column in columns]
+    byte_leaves = {
+        index: ByteLeaf(
+            column.path, column.length if kind == _FIXED_BYTES else 0, is_repeated=column.max_repetition_level > 0
+        )
+        for index, (column, kind) in enumerate(zip(columns, kinds, strict=True))
+        if kind in {_FIXED_BYTES, _BYTES}
+    }
+    return found, byte_leaves
 
 
 def _read_table(file: pa.NativeFile, file_bytes: int, footer: pq.FileMetaData) -> npt.NDArray[np.int64] | None:
@@ -115,4 +138,5 @@ def _read_table(file: pa.NativeFile, file_bytes: int, footer: pq.FileMetaData) -
     kernel("job.read.parquet.footer_kernel", "chunks")(
         content.ctypes.data, len(content), *table.shape[:2], table.ctypes.data, result.ctypes.data
     )
+    table[:, :, LEAF] = np.arange(footer.num_columns)
     return table if result[0] else None

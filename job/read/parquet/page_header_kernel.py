@@ -27,7 +27,7 @@ _MAX_NUMBER: Final = 2**31 - 1
 
 # Enumerations of parquet.thrift: PageType and Encoding.
 DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
-PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY = 0, 2, 3, 8
+PLAIN, PLAIN_DICTIONARY, RLE, DELTA_LENGTH_BYTE_ARRAY, RLE_DICTIONARY = 0, 2, 3, 6, 8
 
 # Fields of PageHeader that hold the header of one type of page.
 _DATA_HEADER, _DICTIONARY_HEADER, _DATA_HEADER_V2 = 5, 7, 8

@@ -1,7 +1,7 @@
 """How much memory the pages of some columns take, before Arrow allocates as much as their headers announce.
 
 Arrow holds a page and the dictionary of each column that it reads at a time. `page_sizes_kernel` reads the headers,
-`footer` says where the columns are.
+`footer` says where the columns are. `batch_rows` bounds by the same headers what the values take once decoded.
 """
 
 from typing import Final
@@ -11,14 +11,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from job.compiled.machine_code import kernel
-from job.read.parquet.footer import DATA_PAGE, DICTIONARY_PAGE, PACKED_BYTES, PHYSICAL_TYPE
+from job.read.parquet.footer import CODEC, DATA_PAGE, DICTIONARY_PAGE, LEAF, PACKED_BYTES, PHYSICAL_TYPE
 from job.read.parquet.plain_pages import HEADER_NUMBERS
 from job.settings import MIB
 
 # The walk along the pages of a column chunk: the offsets in the file of the next header and of the chunk's end, the
 # bytes that a value takes at least, the largest sizes so far, and whether a number cannot be true.
 POSITION, END, VALUE_BYTES, PAGE, DICTIONARY, IS_DAMAGED = range(6)
-FIELDS: Final = 6
+# For `batch_rows`: the chunk's column in the schema and its codec; the offset in the file, the stored size and the
+# values of its dictionary; the values of all data pages; of pages that hold their values one after another, the bytes
+# of all, the largest, and the most bytes per value; and the largest page whose values may share bytes.
+COLUMN, CODEC_OF_CHUNK, DICTIONARY_AT, DICTIONARY_PACKED, DICTIONARY_VALUES, VALUE_COUNT = range(6, 12)
+OWN_BYTES, OWN_PAGE, DENSITY, SHARED_PAGE = range(12, 16)
+FIELDS: Final = 16
 
 # The fewest bytes of a value by parquet.thrift's Type, from BOOLEAN on; a BYTE_ARRAY begins with its length.
 _LEAST_BYTES: Final = np.array([0, 4, 8, 12, 4, 8, 4, 1], np.int64)
@@ -32,11 +37,14 @@ _HEAD_BYTES: Final = 4 << 10
 _MAX_HEAD_BYTES: Final = 16 * MIB
 
 
-def check_page_sizes(file: pa.NativeFile, entries: npt.NDArray[np.int64]) -> None:
-    """Raise ArrowInvalid if columns take too much memory at once. entries: what `footer` says of them."""
+def check_page_sizes(file: pa.NativeFile, entries: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The ends of the walks along columns, int64 (n, FIELDS). entries: what `footer` says of them.
+
+    Raises ArrowInvalid if the columns take too much memory at once.
+    """
     walks = _walks(entries, file.size())
     if not len(walks):
-        return
+        return walks
     start, stop = int(walks[:, POSITION].min()), int(walks[:, END].max())
     if stop - start <= _SHORT_CHUNK_BYTES * len(walks):
         _Measured(walks).go_on(file, start, stop - start)
@@ -50,6 +58,7 @@ def check_page_sizes(file: pa.NativeFile, entries: npt.NDArray[np.int64]) -> Non
             f"pages take {int(sizes.sum()) // MIB} MiB of memory at once, more than {_MAX_BYTES // MIB}; write smaller "
             "pages"
         )
+    return walks
 
 
 def _walks(entries: npt.NDArray[np.int64], file_bytes: int) -> npt.NDArray[np.int64]:
@@ -62,6 +71,7 @@ def _walks(entries: npt.NDArray[np.int64], file_bytes: int) -> npt.NDArray[np.in
     walks = np.zeros((len(entries), FIELDS), np.int64)[is_inside]
     walks[:, POSITION] = start[is_inside]
     walks[:, END] = start[is_inside] + size[is_inside]
+    walks[:, COLUMN], walks[:, CODEC_OF_CHUNK] = entries[is_inside, LEAF], entries[is_inside, CODEC]
     walks[:, VALUE_BYTES] = _LEAST_BYTES[entries[is_inside, PHYSICAL_TYPE].clip(0, len(_LEAST_BYTES) - 1)]
     return walks
 

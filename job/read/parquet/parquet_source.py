@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from job.errors import DataError
+from job.read.parquet.batch_rows import BatchRows
 from job.read.parquet.footer import ChunkTable
 from job.read.parquet.page_sizes import check_page_sizes
 from job.read.parquet.plain_pages import PlainPages
@@ -56,7 +57,7 @@ class OpenParquet:
         self._key = (storage, file)
         self._raw = raw
         self._to_close = ExitStack()
-        self._checked: set[tuple[int, tuple[str, ...]]] = set()
+        self._batch_rows: dict[tuple[int, tuple[str, ...]], BatchRows] = {}
 
     @functools.cached_property
     def parquet(self) -> pq.ParquetFile:
@@ -87,9 +88,12 @@ class OpenParquet:
 
     def batches(self, group: int, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Asked for no columns, Arrow returns batches without columns that have the right number of rows."""
-        if (group, tuple(names)) not in self._checked:
-            check_page_sizes(self._raw, self._footer.chunk_table(self._raw).entries(group, names))
-            self._checked.add((group, tuple(names)))
+        key = (group, tuple(names))
+        if key not in self._batch_rows:
+            table = self._footer.chunk_table(self._raw)
+            walks = check_page_sizes(self._raw, table.entries(group, names))
+            self._batch_rows[key] = BatchRows(self._raw, walks, table.byte_leaves, self.rows(group))
+        rows = self._batch_rows[key].at_most(rows)
         for records in self.parquet.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
             self.check_stop()
             yield records

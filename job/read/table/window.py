@@ -57,7 +57,10 @@ class OpenTable(Protocol):
         ...
 
     def batches(self, group: int, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Some columns of a group, in batches of `rows` and perhaps a smaller last one; of no columns, too."""
+        """Some columns of a group, in batches of `rows` and perhaps a smaller last one; of no columns, too.
+
+        Where `rows` might take too much memory, the batches have a divisor of it, so that none crosses a multiple.
+        """
         ...
 
     def decoder(self, group: int) -> Decoder | None:
