@@ -13,7 +13,7 @@ import zipfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.command import digit_job, start, start_signalled, start_signalled_at_import
+from support.command import digit_job, start, start_signalled, start_signalled_at_import, with_options
 from support.files import csv_text, make_digits
 from support.outcome import call
 from support.runs import files_below, results_among, score, stable_files
@@ -100,7 +100,8 @@ def test_a_run_stopped_while_it_starts_ends_in_good_order(arguments, output, tmp
         archive.writestr("config.json", "{}")
         archive.writestr("model.weights.h5", b"")
     keras = ["--model", tmp_path / "a.keras"] if "train" in module else []
-    process = start_signalled_at_import(number, module, *arguments, *keras)
+    command, *options = arguments
+    process = start_signalled_at_import(number, module, command, *with_options(options, keras))
     stderr = ended(process)
     assert process.returncode == code, stderr
     assert "run the same command again to resume" in stderr
