@@ -118,7 +118,7 @@ def _prose(text: str) -> str:
 def _row(option: Any, value: str) -> str:
     on_off = "/".join([option.opts[0], *option.secondary_opts])
     flag = ", ".join(f"`{each}`" for each in [on_off, *option.opts[1:]]) + " (required)" * _is_required(option)
-    return f"| {flag} | {value} | `{_variable(option)}` | {_code(_default(option))} | {_meaning(option)} |"
+    return f"| {flag} | {value} | {_code(_variable(option))} | {_code(_default(option))} | {_meaning(option)} |"
 
 
 def _value(option: Any, hint: Any) -> str:
@@ -147,6 +147,8 @@ def _leaves(hint: Any) -> set[Any]:
 
 
 def _variable(option: Any) -> str:
+    if option.param_type_name == "argument" and not option.envvar:
+        return ""
     return str(option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_"))
 
 

@@ -48,7 +48,8 @@ class OnnxWatch:
                 raise self._reason from None
             raise
         finally:
-            self._began.pop(call, None)
+            with self._lock:
+                self._began.pop(call, None)
 
     def _begin(self) -> None:
         try:
@@ -76,6 +77,7 @@ class OnnxWatch:
             self._check_stop()
         except Exception as error:  # noqa: BLE001  # raised again where the calls are
             self._end(error)
+            return
         if seconds > MAX_BATCH_S:
             self._end(
                 ModelInvalid(

@@ -151,7 +151,7 @@ def _limit_resources(limit_s: float) -> bool:
         import resource
     except ImportError:  # Windows
         return False
-    # Nobody else ends it if the process that waits for it is killed.
+    # Should the process that waits for it be killed, only this limit ends it.
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit_s) + 1, resource.getrlimit(resource.RLIMIT_CPU)[1]))
     limits = [resource.getrlimit(kind) for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     if any(soft != resource.RLIM_INFINITY for soft, _ in limits):

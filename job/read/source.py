@@ -9,7 +9,7 @@ and `numpy_files.numpy_source` implement it. `recognise` tells formats apart, `p
 import functools
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -33,7 +33,7 @@ from job.read.partition import with_folder_label
 from job.read.pictures import PICTURE_SUFFIXES
 from job.read.recognise import HEAD_BYTES, FileKind, file_kind
 from job.settings import PixelScale, ReadSettings
-from job.storage import FileInfo, Storage, check_unchanged, join, unquoted
+from job.storage import FileInfo, Storage, check_unchanged, is_within, join, unquoted
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +121,7 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     skipped with a warning.
     """
     found: dict[str, FileInfo] = {}
+    real_paths: dict[str, str] = {}
     for location in locations:
         files = storage.find(location)
         folder = storage.resolve(location)
@@ -135,9 +136,12 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
         if skipped:
             _log.warning("%s: skipped %d files that are not data: %s", location, len(skipped), skipped[:5])
         above = storage.real_path(_folder_named(folder, is_folder=is_folder))
-        named = [file if file.path == folder else _marked(storage, file, above) for file in taken]
-        found.update({file.path: file for file in named if file.path not in found or not file.is_elsewhere})
-    return _without_other_names(storage, [found[path] for path in sorted(found)])
+        for file in taken:
+            real_paths.setdefault(file.path, storage.real_path(file.path))
+            is_elsewhere = file.path != folder and not is_within(real_paths[file.path], above)
+            if file.path not in found or not is_elsewhere:
+                found[file.path] = replace(file, is_elsewhere=is_elsewhere)
+    return _without_other_names([found[path] for path in sorted(found)], real_paths)
 
 
 def _folder_named(path: str, *, is_folder: bool) -> str:
@@ -145,14 +149,8 @@ def _folder_named(path: str, *, is_folder: bool) -> str:
     return path if is_folder else re.split(r"/[^/]*[*?\[]", path, maxsplit=1)[0] or "/"
 
 
-def _marked(storage: Storage, file: FileInfo, above: str) -> FileInfo:
-    """The file, marked if it is elsewhere than below a folder."""
-    return replace(file, is_elsewhere=not storage.real_path(file.path).startswith(join(above, "")))
-
-
-def _without_other_names(storage: Storage, files: Sequence[FileInfo]) -> list[FileInfo]:
-    """The files, each under one name only."""
-    real_paths = {file.path: storage.real_path(file.path) for file in files}
+def _without_other_names(files: Sequence[FileInfo], real_paths: Mapping[str, str]) -> list[FileInfo]:
+    """The files, each under one name only. real_paths: of the files, by path."""
     taken: dict[str, FileInfo] = {}
     for file in sorted(files, key=lambda file: (file.path != real_paths[file.path], file.path)):
         first = taken.setdefault(real_paths[file.path], file)

@@ -21,7 +21,7 @@ from job.score.clearing import Clearing
 from job.score.plan import Part, Plan, parts_of_shard
 from job.score.vouching import MANIFEST, OUTPUTS, PARTS, RESULT_FOLDERS, RUN, SUCCESS, TOP_RESULTS, Vouching
 from job.settings import Shard
-from job.storage import FileInfo, Storage, is_below, join, too_long
+from job.storage import FileInfo, Storage, is_below, is_within, join, too_long
 from job.write.part_file import PartFile
 
 _RESULTS: Final = (MANIFEST, *TOP_RESULTS, *RESULT_FOLDERS, SUCCESS)
@@ -69,7 +69,7 @@ class Output:
         """
         path = self.path(relative)
         real = self._storage.real_path(path)
-        if not is_below(relative) or not real.startswith(join(self.real_folder, "")):
+        if not is_below(relative) or not is_within(real, self.real_folder):
             raise DataError(
                 f"{self.folder}: the name {relative!r:.200} leads out of the folder; remove the link or name"
             )
@@ -86,8 +86,7 @@ class Output:
     def holds(self, path: str) -> bool:
         """Whether a run may write to `path`. The output folder can be inside the input folder, also through a link."""
         real = self._storage.real_path(path)
-        own = [join(self.real_folder, name) for name in _OWN_NAMES]
-        return any(real == each or real.startswith(f"{each}/") for each in own)
+        return any(is_within(real, join(self.real_folder, name)) for name in _OWN_NAMES)
 
     def unvouched(self, files: Sequence[FileInfo]) -> list[FileInfo]:
         """Those of some files that the folder holds which no run has written."""
@@ -110,7 +109,7 @@ class Output:
         return PartFile(join(self.parts, _part_name(part)), schema, plan.identity_of(part))
 
     def committed(self, plan: Plan) -> list[Part]:
-        """The parts of a plan whose files are there; `committed_parts` looks into them."""
+        """The parts of a plan whose files are there; `counted_part.check_part` looks into them."""
         present = set(self._storage.list(self.parts))
         return [part for part in plan.parts if _part_name(part) in present]
 

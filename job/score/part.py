@@ -52,8 +52,8 @@ class PartScorer:
     def score(self, part: Part, target: Input, file: PartFile) -> int:
         """Score a part of `target` and commit it as `file`; returns its number of rows.
 
-        Raises InputChanged if the input is no longer the file that was planned, TooManyRejects, DataError,
-        StorageError, Stopped.
+        Raises InputChanged if the input has changed since it was planned; TooManyRejects, DataError, StorageError,
+        Stopped.
         """
         self.rejects.check()
         watch = Stopwatch()

@@ -12,7 +12,7 @@ from job.errors import OutputOccupied
 from job.flag_names import Flag
 from job.score.output import Output
 from job.settings import ScoreSettings
-from job.storage import FileInfo, Storage, join
+from job.storage import FileInfo, Storage, is_within, join
 
 
 def without_own_output(
@@ -24,6 +24,7 @@ def without_own_output(
     result was named as an input, itself or through a link, and not only found in a folder around the output folder.
     """
     own = [file for file in files if output.holds(file.path)]
+    # Asked twice, because a run that finishes meanwhile removes what vouched and writes what does.
     if own and output.unvouched(own) and (foreign := output.unvouched(own)):
         raise OutputOccupied(
             f"{foreign[0].path}: is in a place for results, and no manifest.json or run.json says that a run "
@@ -31,7 +32,7 @@ def without_own_output(
         )
     if own and settings.is_overwriting:
         roots = [storage.real_path(_literal_part(storage, location)) for location in settings.inputs]
-        is_around = any(_is_in(output.real_folder, root) for root in roots)
+        is_around = any(is_within(output.real_folder, root) for root in roots)
         for file in own:
             if not is_around or _is_link(storage, file.path):
                 raise OutputOccupied(
@@ -61,10 +62,6 @@ def _literal_part(storage: Storage, location: str) -> str:
     names = path.split("/")
     first = next((place for place, name in enumerate(names) if glob.has_magic(name)), len(names))
     return "/".join(names[:first]) or "/"
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _is_link(storage: Storage, path: str) -> bool:

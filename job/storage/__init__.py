@@ -8,7 +8,7 @@ stopping: the function that a storage carries to stop the work on its files.
 
 from job.storage.faults import is_system_error, translated_errors
 from job.storage.local import LocalStorage
-from job.storage.paths import common_folder, is_below, join, relative_to, too_long
+from job.storage.paths import common_folder, is_below, is_within, join, relative_to, too_long
 from job.storage.protocol import FileInfo, Storage, check_unchanged, unquoted
 from job.storage.replacing import refuse_foreign
 from job.storage.router import storage_at
@@ -24,6 +24,7 @@ __all__ = [
     "common_folder",
     "is_below",
     "is_system_error",
+    "is_within",
     "join",
     "never_stop",
     "refuse_foreign",

@@ -40,6 +40,11 @@ def is_below(name: object) -> bool:
     return isinstance(name, str) and "\0" not in name and not {"", ".", ".."} & {*name.split("/")}
 
 
+def is_within(path: str, folder: str) -> bool:
+    """Whether an absolute path is a folder's or leads below it; links are not looked at, see `Storage.real_path`."""
+    return path == folder or path.startswith(join(folder, ""))
+
+
 def common_folder(paths: list[str]) -> str:
     """The deepest folder that contains all of the given absolute file paths."""
     return os.path.commonpath([os.path.dirname(path) for path in paths])

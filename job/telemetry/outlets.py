@@ -16,7 +16,7 @@ from job.log import Event, event
 from job.report.words import many
 from job.score.plan import Part
 from job.settings import ScoreSettings, TelemetrySettings
-from job.storage import join, storage_at
+from job.storage import is_within, storage_at
 from job.telemetry.lineage import LineageFile
 from job.telemetry.progress import show_progress
 from job.telemetry.prometheus import MetricsFile, Pushgateway
@@ -115,7 +115,7 @@ def _is_below(location: str, folder: str) -> bool:
     """Whether a path is in a folder or the folder itself, through whatever links."""
     storage = storage_at(location, folder)
     path, above = (storage.real_path(storage.resolve(each)) for each in (location, folder))
-    return path == above or path.startswith(join(above, ""))
+    return is_within(path, above)
 
 
 def _start(lineage: LineageFile, failures: _Failures) -> None:

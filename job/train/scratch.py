@@ -101,7 +101,7 @@ def _locked_folder() -> tuple["tempfile.TemporaryDirectory[str]", int]:
     while True:
         folder = tempfile.TemporaryDirectory(prefix=_prefix(), ignore_cleanup_errors=True)
         handle = os.open(folder.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        # Where the system has no locks, nobody gets one, and no folder is taken for abandoned.
+        # On a system without locks, no folder counts as abandoned.
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
         if _is_at(handle, folder.name):

@@ -145,7 +145,7 @@ def _checked_size(content: pa.NativeFile, identity: str) -> int:
 
 
 def _parse_summary(content: Any) -> PartSummary:
-    """Raises TypeError, ValueError. The counts inside are checked by who adds them up: `score.committed_parts`."""
+    """Raises TypeError, ValueError. The counts inside are checked by `score.counted_part`, which knows them."""
     summary = PartSummary(**content)
     if not (_is_count(summary.rows) and _is_count(summary.lines)):
         raise ValueError("it does not say how many rows it has")

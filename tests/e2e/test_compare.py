@@ -184,7 +184,7 @@ def test_json_replaces_comparisons_only(runs, tmp_path):
 
 
 def test_json_on_standard_output(runs, tmp_path):
-    """`-` is no file of that name; nothing else is printed."""
+    """`-` means standard output, not a file of that name; only the JSON is printed."""
     before = sorted(tmp_path.iterdir())
     result = subprocess.run(
         [sys.executable, "-m", "job", "compare", *runs, "--json", "-"],

@@ -120,7 +120,7 @@ def test_errors_of_arrow_while_reading_arrow(tmp_path, storage, monkeypatch, err
 
 @pytest.mark.parametrize(("error", "expected"), READING, ids=repr)
 def test_errors_of_arrow_while_reading_a_part(tmp_path, storage, monkeypatch, error, expected):
-    """A damaged part is no error of the data: the next run makes it anew."""
+    """A damaged part is worth another try: the next run scores it again."""
     monkeypatch.setattr(pa.ipc, "open_file", raises(error))
     path = tmp_path / "0.arrow"
     file = PartFile(str(path), pa.schema([]), "a part")

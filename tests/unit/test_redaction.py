@@ -17,7 +17,7 @@ from job.redaction import redacted, redacted_values
         ("postgresql+psycopg://user:SECRET@host/db", "postgresql+psycopg://***@host/db"),
         ("see https://host/a, https://u:SECRET@host/b?x=SECRET: no", "see https://host/a, https://***@host/b?***: no"),
         ("('https://host/x?token=SECRET', 3)", "('https://host/x?***', 3)"),
-        ("/work/https:/user:SECRET@host/x", "/work/https:/***@host/x"),
+        ("/in/https:/user:SECRET@host/x", "/in/https:/***@host/x"),
         ("file://user:SECRET@host/in/a@b.csv", "file://***@host/in/a@b.csv"),
     ],
 )
