@@ -1,7 +1,7 @@
 """Annotations that bound the values of the documents. `checking` holds documents to them, the schemas publish them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,13 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputPath:
-    """A path relative to the output folder, which does not lead out of it."""
+class RelativePath:
+    """A path relative to a folder, which does not lead out of it."""
 
     def schema(self) -> dict[str, Any]:
         """Nothing that JSON Schema could say."""
         return {}
+
+
+Share = Annotated[float, Between(0, 1)]
+Count = Annotated[int, Between(0, 1 << 53)]

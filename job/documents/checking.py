@@ -1,7 +1,7 @@
 """Checks the content of a JSON document against its type before anything reads it: the same types as the schemas.
 
 A document may have been made or changed by anybody. What is checked here is what every reader may rely on: types,
-finite numbers of 64 bits, text that has bytes, and the limits in the annotations (`Between`, `Name`, `OutputPath`).
+finite numbers of 64 bits, text that has bytes, and the limits in the annotations (`Between`, `Name`, `RelativePath`).
 Keys may be missing, as in documents of earlier versions, and keys of later versions are ignored.
 """
 
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal, NotRequired, is_typeddict
 
-from job.documents.allowed import Between, Name, OutputPath
+from job.documents.allowed import Between, Name, RelativePath
 
 # The job's own documents have less than ten levels.
 _MAX_DEPTH: Final = 64
@@ -120,9 +120,9 @@ def _check_limit(limit: Any, value: Any, where: str) -> None:
     elif isinstance(limit, Name):
         is_short = len(value) <= limit.length and "\0" not in value
         _expect(is_short, value, where, f"at most {limit.length} characters, none of them NUL")
-    elif isinstance(limit, OutputPath):
+    elif isinstance(limit, RelativePath):
         is_inside = value and ".." not in PurePosixPath(value).parts and not value.startswith("/") and "\0" not in value
-        _expect(is_inside, value, where, "a path inside the output folder")
+        _expect(is_inside, value, where, "a relative path that stays in its folder")
 
 
 def _expect(holds: Any, value: Any, where: str, expected: str) -> None:

@@ -4,7 +4,7 @@ import types
 import typing
 from typing import Annotated, Any, Final, Literal, NotRequired, is_typeddict
 
-from job.documents.allowed import Between, Name, OutputPath
+from job.documents.allowed import Between, Name, RelativePath
 from job.documents.comparison_json import Comparison
 from job.documents.manifest_json import Manifest
 from job.documents.model_json import Card
@@ -62,7 +62,7 @@ def _schema(annotation: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _limit(limit: Between | Name | OutputPath, schema: dict[str, Any]) -> dict[str, Any]:
+def _limit(limit: Between | Name | RelativePath, schema: dict[str, Any]) -> dict[str, Any]:
     """The keywords for a limit of a value with this schema; of a list, it is one of each item."""
     return {"items": schema["items"] | limit.schema()} if "items" in schema else limit.schema()
 

@@ -2,8 +2,8 @@
 
 from typing import Annotated, NotRequired, TypedDict
 
-from job.documents.allowed import OutputPath
-from job.documents.report_json import Count, ModelIdentity
+from job.documents.allowed import Count, RelativePath
+from job.documents.report_json import ModelIdentity
 
 
 class ManifestInput(TypedDict):
@@ -12,20 +12,20 @@ class ManifestInput(TypedDict):
     path: str
     size: Annotated[Count, "bytes"]
     version: Annotated[str, "distinguishes contents of the same size; for local files the modification time in ns"]
-    relative_path: str
+    relative_path: Annotated[str, "relative to the folder of all inputs", RelativePath()]
     format: Annotated[str, "`csv`, `parquet`, `arrow`, `idx` or `numpy`"]
     parts: Count
     rows: Count
     scored: Count
     rejected: Count
-    predictions: Annotated[str, "relative to the output folder", OutputPath()]
-    rejects: Annotated[str | None, "relative to the output folder; null if there are none", OutputPath()]
+    predictions: Annotated[str, "relative to the output folder", RelativePath()]
+    rejects: Annotated[str | None, "relative to the output folder; null if there are none", RelativePath()]
 
 
 class ManifestOutput(TypedDict):
     """One file of the output."""
 
-    path: Annotated[str, "relative to the output folder", OutputPath()]
+    path: Annotated[str, "relative to the output folder", RelativePath()]
     bytes: Count
     sha256: str
 

@@ -2,10 +2,8 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from job.documents.allowed import Between, Name
+from job.documents.allowed import Between, Count, Name, Share
 
-Share = Annotated[float, Between(0, 1)]
-Count = Annotated[int, Between(0, 1 << 53)]
 Text = Annotated[str, Name()]
 
 

@@ -5,10 +5,8 @@ Also the lines of rejects/*.jsonl.
 
 from typing import Annotated, Literal, TypedDict
 
-from job.documents.allowed import Between
+from job.documents.allowed import Between, Count, Share
 
-Share = Annotated[float, Between(0, 1)]
-Count = Annotated[int, Between(0, 1 << 53)]
 Digit = Annotated[int, Between(0, 9)]
 Interval = Annotated[list[float], "lower and upper bound of the 95 % interval"]
 

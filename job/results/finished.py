@@ -10,7 +10,7 @@ from job.documents.report_json import Report
 from job.errors import DataError, NoInput, OutputOccupied
 from job.flag_names import Flag
 from job.score.output import Output
-from job.storage import Storage, is_below
+from job.storage import Storage
 
 _ADVICE: Final = f"; score again with {Flag.OVERWRITE}"
 
@@ -87,20 +87,12 @@ def open_finished(storage: Storage, location: str) -> Finished:
 
 def _finished_input(entry: ManifestInput) -> FinishedInput:
     """An entry of the manifest. Raises LookupError, TypeError or ValueError if it is not one."""
-    path, predictions = _checked_name(entry["relative_path"]), _checked_name(entry["predictions"])
-    return FinishedInput(path, int(entry["size"]), int(entry["rows"]), predictions)
+    return FinishedInput(entry["relative_path"], int(entry["size"]), int(entry["rows"]), entry["predictions"])
 
 
 def _output_file(entry: ManifestOutput) -> ManifestOutput:
     """An entry of the manifest, checked. Raises LookupError, TypeError or ValueError if it is not one."""
-    return {"path": _checked_name(entry["path"]), "bytes": int(entry["bytes"]), "sha256": entry["sha256"]}
-
-
-def _checked_name(name: str) -> str:
-    """A name of the manifest. Raises ValueError for one that leads out of the output folder."""
-    if not is_below(name):
-        raise ValueError(f"the name {name!r:.200} leads out of the folder")
-    return name
+    return {"path": entry["path"], "bytes": int(entry["bytes"]), "sha256": entry["sha256"]}
 
 
 def _fingerprint(storage: Storage, output: Output) -> str | None:

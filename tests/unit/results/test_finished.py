@@ -104,7 +104,9 @@ def test_a_manifest_cannot_name_a_file_outside_its_folder(storage, folder, name)
     """The folder may be anyone's: the file would be read for them."""
     (folder.parent / "secret").write_text("root:x:0:0\n")
     _with_predictions(folder, name.format(folder=folder))
-    with pytest.raises(DataError, match=r"manifest\.json: was changed .* expected a path inside the output folder"):
+    with pytest.raises(
+        DataError, match=r"manifest\.json: was changed .* expected a relative path that stays in its folder"
+    ):
         open_finished(storage, str(folder))
 
 
