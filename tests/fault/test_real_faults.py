@@ -166,7 +166,7 @@ def disturbed(capfd, monkeypatch, system, command):
         return call(capfd, *command)
 
 
-# Not later: a failure while the parts of a finished run are removed does not fail it.
+# Not later: a failure after `_SUCCESS` is written does not fail the run.
 @pytest.mark.parametrize("place", [0.5, 0.75], ids=["midway", "late"])
 @pytest.mark.parametrize(
     ("verb", "number"),
