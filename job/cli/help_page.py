@@ -77,7 +77,7 @@ def _row(parameter: Any, context: Any) -> tuple[str, str]:
     names, text = parameter.get_help_record(context)
     # A bracket such as [default: auto] stays on one line.
     text = re.sub(r"\[[^]]*\]", lambda found: found[0].replace(" ", _NO_BREAK_SPACE), text)
-    return names.removesuffix(" <str>"), _plain(text)
+    return re.sub(r" <(str|list\[str\])>$", "", names), _plain(text)
 
 
 def _plain(text: str) -> str:

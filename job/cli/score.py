@@ -53,7 +53,8 @@ _log = logging.getLogger(__name__)
 def score(
     context: typer.Context,
     sources: Annotated[
-        list[str] | None, typer.Argument(help="The same as --input SRC.", metavar="SRC", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Inputs, as with --input, which is then not required.", metavar="SRC", show_default=False),
     ] = None,
     *,
     inputs: Annotated[
