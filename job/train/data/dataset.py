@@ -68,13 +68,20 @@ class Dataset:
         )
 
 
-def load(
-    storage: Storage, data: DataSettings, *, seed: int, mnist_dir: str | None = None, has_test: bool = True
+def load(  # noqa: PLR0913  # all that the splits depend on
+    storage: Storage,
+    data: DataSettings,
+    *,
+    seed: int,
+    mnist_dir: str | None = None,
+    has_test: bool = True,
+    has_validation: bool = True,
 ) -> Dataset:
     """Find images and split them; the same images, seed and settings give the same splits.
 
     mnist_dir: see `origin.find_images`. has_test: whether the test images are wanted; if not, their split is empty,
-    they are not read, and the fingerprint covers the others only. The other splits are the same.
+    they are not read, and the fingerprint covers the others only. The other splits are the same. has_validation:
+    likewise; if not, the validation images are to train on.
     Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split, or all
     test images are to train on, too;
     UsageError for a share that nothing is held out by.
@@ -83,6 +90,9 @@ def load(
     tests = find_images(storage, data.test_sources, data.read, mnist_dir=mnist_dir) if has_test else []
     if data.test_sources:
         found = [_tested_by_others(each) for each in found]
+    fingerprint = _fingerprint([*found, *tests])
+    if not has_validation:
+        found = [_without_validation(each) for each in found]
     test_share = _share(Flag.TEST_SPLIT, data.test_share, _TEST_SHARE, [each.test for each in found])
     validation_share = _share(
         Flag.VALIDATION_SPLIT, data.validation_share, _VALIDATION_SHARE, [each.validation for each in found]
@@ -97,7 +107,7 @@ def load(
         train=train,
         validation=validation,
         test=test if has_test else joined([]),
-        fingerprint=_fingerprint([*found, *tests]),
+        fingerprint=fingerprint,
         origin=", ".join(dict.fromkeys(each.origin for each in found)),
         warning="; ".join(
             [each.warning for each in (*found, *tests) if each.warning] + _leaks((train, validation), test)
@@ -114,6 +124,12 @@ def _tested_by_others(found: FoundImages) -> FoundImages:
     if found.test is not None:
         _log.info("%s: its own test images are left out: %s names others", found.name, Flag.TEST_DATA)
     return replace(found, test=joined([]))
+
+
+def _without_validation(found: FoundImages) -> FoundImages:
+    """The same with its validation images to train on, and so that none are held out."""
+    images = found.images if found.validation is None else joined([found.images, found.validation])
+    return replace(found, images=images, validation=joined([]))
 
 
 def _share(flag: Flag, share: float | None, default: float, own: Sequence[Split | None]) -> float | None:
