@@ -78,8 +78,8 @@ def tune(
         str | None,
         option(
             "--space",
-            'A JSON or TOML file of what to vary: flags of `train` with choices, {"batch-size": [32, 64]}, or ranges, '
-            '{"learning-rate": {"min": 0.0001, "max": 0.01, "scale": "log"}} (default: see `--print-space`).',
+            "A JSON or TOML file of what to vary: flags of `train`, each with a list of choices, or a range such as "
+            '{"min": 0.0001, "max": 0.01, "scale": "log"} (default: see `--print-space`).',
             group=Group.MAIN,
             metavar="FILE",
         ),
@@ -133,7 +133,7 @@ def tune(
     Examples:
       digit-job tune --data mnist --trials 30 --output search
       digit-job train --data mnist --settings search/best.json
-      digit-job tune --search grid --folds 5 --vary batch-size=32,64 --vary learning-rate=0.001,0.01
+      digit-job tune --search grid --vary batch-size=32,64 --vary dropout=0,0.2
       digit-job tune --search grid --arch cnn --print-space > space.json
 
     """

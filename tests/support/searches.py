@@ -1,7 +1,7 @@
 """A search's results, made without training."""
 
 from job.train.train_settings import DataSettings, TuneSettings
-from job.train.tune.trial import Trial
+from job.train.tune.search_trial import Trial
 from job.train.tune.tune_result import TuneResult
 
 SPACE = {"hidden": ((64,), (128, 128)), "learning-rate": (0.001, 0.003, 0.01)}

@@ -30,8 +30,8 @@ from job.train.tune.oracle import GridOracle, Oracle, Proposal, combinations, ke
 from job.train.tune.search_page import search_page
 from job.train.tune.search_record import SearchRecord
 from job.train.tune.search_space import checked_space, recipe_with
+from job.train.tune.search_trial import FoldResult, Trial, best_settings, ranked
 from job.train.tune.space_syntax import space_json
-from job.train.tune.trial import FoldResult, Trial, best_settings, ranked
 from job.train.tune.tune_result import TuneResult
 
 # Progress steps per training.

@@ -13,8 +13,8 @@ from job.report.template import environment
 from job.report.words import many
 from job.train.train_settings import Range
 from job.train.tune.search_plots import heat_cells, settings_plot
+from job.train.tune.search_trial import ranked, ranks
 from job.train.tune.space_syntax import choice_text
-from job.train.tune.trial import ranked, ranks
 from job.train.tune.tune_result import TuneResult
 
 # A best value within this share of the end of its range may be better still beyond it.

@@ -14,8 +14,8 @@ from markupsafe import Markup
 from job.report.svg import Frame, Scale, drawing, element
 from job.report.words import percent
 from job.train.train_settings import Range, SearchSpace
+from job.train.tune.search_trial import Trial
 from job.train.tune.space_syntax import choice_text
-from job.train.tune.trial import Trial
 
 # In units of the SVG.
 _WIDTH: Final = 360.0

@@ -13,7 +13,7 @@ from job.errors import OutputOccupied
 from job.flag_names import Flag
 from job.storage import Storage, join
 from job.train.fit.checkpoint import differences
-from job.train.tune.trial import FoldResult, Trial, as_csv
+from job.train.tune.search_trial import FoldResult, Trial, as_csv
 
 RECORD_NAME: Final = "search.json"
 TABLE_NAME: Final = "trials.csv"

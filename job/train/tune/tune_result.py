@@ -7,7 +7,7 @@ from job.flag_names import Flag
 from job.redaction import redacted
 from job.report.words import many, some
 from job.train.train_settings import SearchSpace, TuneSettings
-from job.train.tune.trial import Trial, as_text
+from job.train.tune.search_trial import Trial, as_text
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def _dataset(labels, validation=()):
         pixels[:, :2] = np.arange(len(labels), dtype=np.uint16).view(np.uint8).reshape(-1, 2)
         return Split(pixels, labels)
 
-    return Dataset("mine", "in/mine.csv", split(labels), split(validation), joined([]), "f" * 64)
+    return Dataset("mine", ("in/mine.csv",), split(labels), split(validation), joined([]), "f" * 64)
 
 
 @pytest.fixture(scope="module")

@@ -201,7 +201,7 @@ def test_a_file_of_test_images_is_not_opened(tmp_path, data, monkeypatch):
     images = load(LocalStorage(), data, seed=1, validation_share=0.5).train
     (tmp_path / "idx").mkdir()
     write_idx(tmp_path / "idx", Digits(images.pixels, images.labels), prefix="train")
-    write_idx(tmp_path / "idx", Digits(images.pixels, images.labels))
+    write_idx(tmp_path / "idx", Digits(np.roll(images.pixels, 1, axis=1), images.labels))
 
     class Watched(LocalStorage):
         def open(self, path):

@@ -5,7 +5,7 @@ import pytest
 from job.errors import OutputOccupied, StorageError
 from job.storage import LocalStorage
 from job.train.tune.search_record import SearchRecord
-from job.train.tune.trial import Trial, as_csv
+from job.train.tune.search_trial import Trial, as_csv
 
 SEARCH = {"search": "random", "seed": 1, "hidden": (128, 128)}
 

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from job.train.tune.trial import Trial, as_csv, as_text, best_settings, ranked, ranks
+from job.train.tune.search_trial import Trial, as_csv, as_text, best_settings, ranked, ranks
 
 
 def _trial(number, *right, parameters=1000, **settings):
