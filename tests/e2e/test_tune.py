@@ -19,17 +19,23 @@ ARGUMENTS = [
     "--search", "grid", "--folds", "2", "--vary", "hidden=128-128-128,32", "--vary", "learning-rate=0.001,0.01",
 ]  # fmt: skip
 
-# The process sends itself a signal while it logs its third line, after the first fold of the first trial: inside
-# Python's logging, which catches any Exception.
+# The process sends itself a signal while it logs the first fold of the first trial: inside Python's logging, which
+# catches any Exception.
 SIGNALS_ITSELF = """
-import itertools, logging, os
-lines, flush = itertools.count(1), logging.StreamHandler.flush
+import logging, os
+format_record, flush, lines = logging.Handler.format, logging.StreamHandler.flush, [""]
+
+def format_and_keep(self, record):
+    lines.append(format_record(self, record))
+    return lines[-1]
 
 def flush_and_signal(self):
     flush(self)
-    if next(lines) == 3:
+    if "default, fold 1 of 2" in lines.pop():
         os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+        lines.append("")
 
+logging.Handler.format = format_and_keep
 logging.StreamHandler.flush = flush_and_signal
 """
 

@@ -71,7 +71,9 @@ class TuneResult:
     def conclusion(self) -> list[str]:
         """The outcome for the terminal, line by line."""
         best, default = self.best, self.default
-        compared = f"{default.result} of {self.rated_by} after {many(default.epochs, 'epoch')}"
+        compared = default.result
+        if not default.has_diverged:
+            compared += f" of {self.rated_by} after {many(default.epochs, 'epoch')}"
         if best.number == 0:
             return [f"Default:  {compared}; no trial was better", f"Settings: {self.path} (the default's)"]
         return [

@@ -13,6 +13,7 @@ from job.storage import LocalStorage
 from job.train.train_settings import DataSettings, TuneSettings
 from job.train.tune import search as search_module
 from job.train.tune.search import tune
+from job.train.tune.space_syntax import NAMES
 
 
 def _tune(settings, storage, on_progress=lambda _done, _total: None):
@@ -161,6 +162,28 @@ def test_a_convolutional_network_is_searched_for(storage, tmp_path, quick_search
     settings = replace(quick_search, output=str(tmp_path), arch="cnn", search="grid", trials=None, space=space)
     best = json.loads(storage.read(_tune(settings, storage).path))
     assert (best["arch"], best["hidden"]) == ("cnn", "none")
+
+
+def test_every_setting_of_train_can_vary(storage, tmp_path, quick_search, monkeypatch):
+    """The table has all of them, and the file for `train` has values that its flags take."""
+    _pretending(monkeypatch)
+    choices = {
+        "hidden": ((64,),), "activation": ("tanh",), "dropout": (0.1,), "epochs": (3,), "batch-size": (32,),
+        "optimizer": ("adamw",), "learning-rate": (0.01,), "weight-decay": (0.2,), "class-weights": ("balanced",),
+        "augment": (True,),
+    }  # fmt: skip
+    assert set(choices) == set(NAMES)
+    settings = replace(quick_search, output=str(tmp_path), search="grid", trials=None, space=choices)
+    result = _tune(settings, storage)
+    default, trial = result.trials
+    assert list(default.setting_texts.values()) == [
+        "128-128-128", "relu", "0", "64", "adam", "0.001", "0", "none", "false", "2",
+    ]  # fmt: skip
+    assert list(trial.setting_texts.values()) == [
+        "64", "tanh", "0.1", "32", "adamw", "0.01", "0.2", "balanced", "true", "3",
+    ]  # fmt: skip
+    written = read_settings(storage, result.path, [*NAMES, "recipe", "arch"])
+    assert set(written) == {*NAMES, "recipe", "arch"}
 
 
 def test_a_digit_with_fewer_images_than_folds_is_refused(storage, tmp_path, quick_search):
