@@ -23,7 +23,7 @@ ARGUMENTS = [
 # catches any Exception.
 SIGNALS_ITSELF = """
 import logging, os
-format_record, flush, lines = logging.Handler.format, logging.StreamHandler.flush, [""]
+format_record, flush, lines = logging.Handler.format, logging.StreamHandler.flush, []
 
 def format_and_keep(self, record):
     lines.append(format_record(self, record))
@@ -31,9 +31,8 @@ def format_and_keep(self, record):
 
 def flush_and_signal(self):
     flush(self)
-    if "default, fold 1 of 2" in lines.pop():
+    if lines and "default, fold 1 of 2" in lines.pop():
         os.kill(os.getpid(), int(os.environ["SIGNAL"]))
-        lines.append("")
 
 logging.Handler.format = format_and_keep
 logging.StreamHandler.flush = flush_and_signal
