@@ -29,7 +29,7 @@ from job.train.tune.folds import Folds, split_folds
 from job.train.tune.oracle import GridOracle, Oracle, Proposal, combinations, keras_tuner_oracle
 from job.train.tune.search_page import search_page
 from job.train.tune.search_record import SearchRecord
-from job.train.tune.search_space import checked_space, recipe_with
+from job.train.tune.search_space import checked_space, max_epochs, recipe_with
 from job.train.tune.search_trial import FoldResult, Trial, best_settings, ranked
 from job.train.tune.space_syntax import space_json
 from job.train.tune.tune_result import TuneResult
@@ -56,7 +56,7 @@ def tune(
     record = SearchRecord(storage, storage.resolve(settings.output), _search_identity(settings, space, folds.dataset))
     trials = record.load()
     with _oracle(settings, space) as (oracle, count):
-        _log_plan(settings, folds, count)
+        _log_plan(settings, space, folds, count)
         _Search(settings, space, folds, record, count, on_progress).run(oracle, trials)
     best = ranked(trials)[0]
     if best.accuracy is None:
@@ -110,13 +110,13 @@ def _oracle(settings: TuneSettings, space: SearchSpace) -> Iterator[tuple[Oracle
             yield oracle, trials
 
 
-def _log_plan(settings: TuneSettings, folds: Folds, count: int) -> None:
+def _log_plan(settings: TuneSettings, space: SearchSpace, folds: Folds, count: int) -> None:
     """Say what will be trained, and on what, before it starts."""
     dataset = folds.dataset
     images = f"{len(dataset.train):,} training images in {len(folds)} folds"
     if len(folds) == 1:
         images = f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images"
-    trainings = f"{many((count + 1) * len(folds), 'training')} of at most {many(settings.epochs, 'epoch')}"
+    trainings = f"{many((count + 1) * len(folds), 'training')} of at most {many(max_epochs(settings, space), 'epoch')}"
     _log.info("%s: %s", dataset.source, images)
     _log.info("%s search: %s and the recipe's own settings: %s", settings.search, many(count, "trial"), trainings)
 

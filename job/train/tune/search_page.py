@@ -13,6 +13,7 @@ from job.report.template import environment
 from job.report.words import many
 from job.train.train_settings import Range
 from job.train.tune.search_plots import heat_cells, settings_plot
+from job.train.tune.search_space import max_epochs
 from job.train.tune.search_trial import ranked, ranks
 from job.train.tune.space_syntax import choice_text
 from job.train.tune.tune_result import TuneResult
@@ -46,6 +47,7 @@ def search_page(result: TuneResult) -> str:
             for name, values in result.space.items()
             if isinstance(values, Range) or len(values) > 1
         ],
+        max_epochs=max_epochs(result.settings, result.space),
         seconds=sum(each.seconds for each in result.trials),
     )
     return visible_lines(page)

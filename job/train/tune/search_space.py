@@ -58,6 +58,13 @@ def combination_count(space: SearchSpace) -> int:
     return math.prod(len(values) for values in space.values() if not isinstance(values, Range))
 
 
+def max_epochs(settings: TuneSettings, space: SearchSpace) -> int:
+    """The length of the longest training of a search."""
+    values = space.get("epochs", ())
+    varied = [values.high] if isinstance(values, Range) else values
+    return max([settings.epochs, *map(int, varied)])
+
+
 def recipe_with(settings: TuneSettings, changes: Mapping[str, Any]) -> Recipe:
     """The recipe of a trial. changes: settings by flag. Raises UsageError for a value outside its range."""
     fields = {"epochs": settings.epochs} | {

@@ -6,7 +6,7 @@ import pytest
 
 from job.errors import UsageError
 from job.train.train_settings import Architecture, DataSettings, Range, RecipeName, SearchMethod, TuneSettings
-from job.train.tune.search_space import checked_space, default_space, recipe_with
+from job.train.tune.search_space import checked_space, default_space, max_epochs, recipe_with
 from job.train.tune.space_syntax import choice_text
 
 README = Path(__file__).parents[4] / "job/train/README.md"
@@ -87,6 +87,15 @@ def test_a_recipe_has_the_settings_of_its_trial():
     assert (changed.optimizer, changed.weight_decay, changed.deformations) == ("sgd", 0.0, None)
     assert (changed.arch, changed.hidden, changed.batch_size, changed.epochs) == ("cnn", (64,), 32, 3)
     assert recipe_with(settings, {"epochs": 7}).epochs == 7
+
+
+def test_the_longest_training_is_known():
+    """Of the space, or else the default's."""
+    settings = _settings(epochs=7)
+    assert max_epochs(settings, {"dropout": (0.1,)}) == 7
+    assert max_epochs(settings, {"epochs": (5, 20)}) == 20
+    assert max_epochs(settings, {"epochs": Range(2, 9)}) == 9
+    assert max_epochs(settings, {"epochs": (5,)}) == 7
 
 
 def test_a_grid_is_cross_validated():
