@@ -18,6 +18,7 @@ class Flag(StrEnum):
     EPOCHS = "--epochs"
     FORMAT = "--format"
     HIDDEN = "--hidden"
+    INVERT = "--invert"
     JOB_NAME = "--job-name"
     KEEP = "--keep"
     LABEL_COLUMN = "--label-column"

@@ -8,6 +8,7 @@ import typer
 from job import log
 from job.cli.flags import (
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -100,6 +101,7 @@ def train(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     validation_split: Annotated[
         float,
         option(
@@ -258,7 +260,9 @@ def train(
     """
     del settings_file  # its callback does all the work
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = TrainSettings(
         data=data,
         model=model,

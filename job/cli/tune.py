@@ -6,6 +6,7 @@ from typing import Annotated
 from job import log
 from job.cli.flags import (
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -71,6 +72,7 @@ def tune(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     validation_split: Annotated[
         float,
         option(
@@ -111,7 +113,9 @@ def tune(
         recipe=recipe,
         validation_share=validation_split,
         seed=seed,
-        read=ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map)),
+        read=ReadSettings(
+            label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+        ),
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
     with requires_extra("train"), train_progress(is_quiet=quiet) as progress:

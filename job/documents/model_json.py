@@ -57,6 +57,7 @@ class TrainingData(TypedDict):
     ]
     scale: Literal["auto", "255", "1"]
     is_transposed: bool
+    is_inverted: NotRequired[bool]
     seed: Annotated[int, Between(0, (1 << 32) - 1)]
     validation_share: Share
     train_class_counts: list[Count]

@@ -163,6 +163,7 @@ RunSettings = TypedDict(
         "no-label": bool,
         "scale": str,
         "transpose": bool,
+        "invert": bool,
         "keep": list[str],
         "probabilities": bool,
         "escape-formulas": bool,

@@ -97,7 +97,8 @@ def make_card(probabilities, labels):
         "data": {
             "source": "in/train set.csv", "name": "train set.csv", "fingerprint": "32" * 32, "train_rows": 1293,
             "validation_rows": 144, "test_rows": len(labels), "warning": None, "label_column": "digit", "scale": "1",
-            "is_transposed": True, "seed": 1, "validation_share": 0.1, "train_class_counts": [128] * 9 + [141],
+            "is_transposed": True, "is_inverted": True, "seed": 1, "validation_share": 0.1,
+            "train_class_counts": [128] * 9 + [141],
         },
         "training": {
             "name": "accurate", "epochs": 40, "batch_size": 128, "learning_rate": 0.002, "is_annealed": True,

@@ -38,6 +38,7 @@ from job.read.layout.layout import Layout
 from job.read.layout.names import describe_columns
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
+from job.read.pixels import inverted
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -132,7 +133,8 @@ class CsvSource:
             position = buffer.position if self._is_plain else file.raw.tell
             before = position()
             try:
-                for batch in self._batches(buffer, stop, block_rows, self.header_lines * is_first):
+                batches = self._batches(buffer, stop, block_rows, self.header_lines * is_first)
+                for batch in map(inverted, batches) if self.layout.settings.is_inverted else batches:
                     yield replace(batch, size_bytes=position() - before)
                     before = position()
             except OtherColumns as error:

@@ -54,6 +54,7 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
         "label_map": dict(read.label_map.digits) if read.label_map else None,
         "scale": read.scale,
         "is_transposed": read.is_transposed,
+        "is_inverted": read.is_inverted,
         "seed": seed,
         "validation_share": validation_share,
         "train_class_counts": dataset.train.class_counts,
