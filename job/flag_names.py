@@ -43,6 +43,7 @@ class Flag(StrEnum):
     QUIET = "--quiet"
     RECIPE = "--recipe"
     RESUME = "--resume"
+    ROW = "--row"
     SCALE = "--scale"
     SEED = "--seed"
     SETTINGS = "--settings"

@@ -69,6 +69,10 @@ class IdxSource:
         step = max(1, part_bytes // PIXELS) if self.compression is Compression.NONE else max(1, self.rows)
         return [(start, min(start + step, self.rows)) for start in range(0, self.rows, step)] or [(0, 0)]
 
+    def rows_in(self, part_range: tuple[int, int]) -> int:
+        start, stop = part_range
+        return stop - start
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """Raises DataError if images and labels are not as many as the images' header announces."""
         start, stop = part_range

@@ -251,9 +251,10 @@ def test_train_passes_on_every_setting(monkeypatch):
     monkeypatch.setattr(job.train.training, "train", fake)
     found = job.train(
         Path("a.csv"), Path("m"), recipe="baseline", resume=True, label_column="y", scale="1", transpose=True,
-        invert=True, validation_split=0.2, arch="cnn", hidden=[64, 32], activation="elu", dropout=0.1, epochs=3, batch_size=8,
-        optimizer="sgd", learning_rate=0.3, weight_decay=0.4, early_stopping=5, class_weights="balanced",
-        augment=False, seed=7, min_accuracy=0.9, compare_to=Path("old"), tensorboard=Path("events"),
+        invert=True, validation_split=0.2, arch="cnn", hidden=[64, 32], activation="elu", dropout=0.1, epochs=3,
+        batch_size=8, optimizer="sgd", learning_rate=0.3, weight_decay=0.4, early_stopping=5,
+        class_weights="balanced", augment=False,
+        seed=7, min_accuracy=0.9, compare_to=Path("old"), tensorboard=Path("events"),
     )  # fmt: skip
     assert found is result
     read = ReadSettings("y", scale="1", is_transposed=True, is_inverted=True)

@@ -109,6 +109,9 @@ class CsvSource:
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
+    def rows_in(self, _part_range: tuple[int, int]) -> None:
+        return None
+
     @property
     def _is_plain(self) -> bool:
         """Whether a position in the text is a position in the file."""

@@ -87,6 +87,10 @@ class NumpySource:
         step = max(1, part_bytes // max(1, self.images.row_bytes)) if are_placed else max(1, self.rows)
         return [(start, min(start + step, self.rows)) for start in range(0, self.rows, step)] or [(0, 0)]
 
+    def rows_in(self, part_range: tuple[int, int]) -> int:
+        start, stop = part_range
+        return stop - start
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """Raises DataError if there are fewer or more rows than the headers announce."""
         start, stop = part_range

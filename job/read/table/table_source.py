@@ -93,6 +93,9 @@ class TableSource(ABC):
             filled += size
         return [*ranges, (start, len(self.group_bytes))]
 
+    def rows_in(self, part_range: tuple[int, int]) -> int:
+        return sum(self.group_rows[slice(*part_range)])
+
     @abstractmethod
     def opened(self, storage: Storage) -> AbstractContextManager[OpenTable]:
         """The file, opened; what Arrow raises meanwhile becomes DataError, InputChanged or StorageError."""
