@@ -54,6 +54,13 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
         "warnings": [],
         "model": MODEL,
         "examples": {
+            "by_prediction": [
+                {
+                    "prediction": digit,
+                    "examples": [example(row) for row in np.flatnonzero(predictions == digit)[:4]],
+                }
+                for digit in np.unique(predictions).tolist()
+            ],
             "sure_mistakes": [example(row) for row in surest[:40]],
             "unsure": [example(row) for row in np.argsort(confidences, kind="stable")[:40]],
             "confused_pairs": _pairs(tally.confusion, labels, predictions, surest, example) if has_labels else [],

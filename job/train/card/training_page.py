@@ -66,6 +66,10 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
         right_bounds=RIGHT_BOUNDS,
         wrong_bounds=WRONG_BOUNDS,
         plots=_plots(card, tally, _uncalibrated(card, probabilities, test)),
+        digits=[
+            {"prediction": digit, "examples": _gallery(examples, test)}
+            for digit, examples in images.by_prediction.items()
+        ],
         mistakes=_gallery(images.surest_mistakes, test),
         unsure=_gallery(images.least_sure, test),
         pairs=[
