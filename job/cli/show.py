@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from job import log
@@ -147,6 +146,8 @@ def _check_files(storage: Storage, source: str, output: str | None, json_: str |
 
 def _lines(shown: "ShownRecords", record: "ShownRecord") -> Iterator[str]:
     """A record as text: its facts, and the image beside the probabilities."""
+    import numpy as np
+
     from job.contract import Reason
     from job.report.digits import WIDTH, text_bars, text_images
 
