@@ -15,6 +15,7 @@ from PIL import Image
 from support.command import digit_job
 from support.files import csv_text, make_digits, write_csv, write_idx, write_parquet
 from support.models import write_dense_model
+from support.networks import foreign_onnx
 from support.outcome import call, measured
 from support.runs import score
 
@@ -74,6 +75,18 @@ def test_the_prediction_is_the_one_of_a_run(tmp_path, capfd, model, kind, name):
     assert shown["model"] == json.loads((tmp_path / "out/report.json").read_text())["model"]["digest"]
     assert [each["label"] for each in shown["records"]] == DIGITS.labels.tolist()
     assert base64.b64decode(shown["records"][7]["pixels"]) == DIGITS.pixels[7].tobytes()
+
+
+def test_a_network_from_elsewhere_predicts_as_in_a_run(tmp_path, capfd):
+    """An ONNX file of any batch size, in the range that the flag names."""
+    write_csv(tmp_path / "a.csv", DIGITS)
+    (tmp_path / "mine.onnx").write_bytes(foreign_onnx(shape=(1, 28, 28), rows=7, output=None))
+    flags = ["--model", tmp_path / "mine.onnx", "--model-scale", "1"]
+    scored = call(capfd, "score", tmp_path / "a.csv", "-o", tmp_path / "out", *flags, "--probabilities")
+    assert scored.returncode == 0, scored.stderr
+    (shown,) = _json(capfd, tmp_path / "a.csv", "--row", 17, *flags)["records"]
+    found = [np.float32(value) for value in (shown["prediction"], shown["confidence"], *shown["probabilities"])]
+    assert found == _written(tmp_path / "out/predictions/a.csv")[17]
 
 
 def test_the_text_has_image_and_probabilities_side_by_side(tmp_path, capfd, model):
