@@ -9,6 +9,7 @@ from job import log
 from job.cli.flags import (
     STANDARD_OUTPUT,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -76,6 +77,7 @@ def export(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Convert a model for another runtime and check its predictions.
@@ -87,7 +89,9 @@ def export(
     """
     log.set_up(log_format)
     log_overwriting("export", is_overwriting=overwrite)
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = ExportSettings(
         model=model,
         to=to,

@@ -151,6 +151,13 @@ ModelScaleFlag = Annotated[
 TransposeFlag = Annotated[
     bool, option("--transpose", "Transpose images that are stored column by column, as in EMNIST.", group=Group.INPUT)
 ]
+InvertFlag = Annotated[
+    bool,
+    option(
+        "--invert", "Invert images of dark digits on white, as a scanner makes them: 255 minus each pixel.",
+        group=Group.INPUT,
+    ),
+]  # fmt: skip
 QuietFlag = Annotated[
     bool,
     option(

@@ -7,6 +7,7 @@ from job import log
 from job.cli.flags import (
     DataFlag,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -66,6 +67,7 @@ def tune(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     test_split: TestSplitFlag = None,
     validation_split: ValidationSplitFlag = None,
     recipe: Annotated[
@@ -90,7 +92,9 @@ def tune(
 
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = TuneSettings(
         data=DataSettings(tuple(data) or ("auto",), read, test_share=test_split, validation_share=validation_split),
         output=output,
