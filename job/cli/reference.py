@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from job.cli.app import app
+from job.cli.flags import LinesOf
 from job.errors import DigitJobError, Stopped
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -149,7 +150,7 @@ def _leaves(hint: Any) -> set[Any]:
 def _variable(option: Any) -> str:
     if option.param_type_name == "argument" and not option.envvar:
         return ""
-    return str(option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_"))
+    return option.default.variable if isinstance(option.default, LinesOf) else str(option.envvar)
 
 
 def _is_required(option: Any) -> bool:

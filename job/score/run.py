@@ -53,11 +53,12 @@ class RunResult:
     missing: int = 0
 
 
-def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunResult:
+def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings: WarningLog | None = None) -> RunResult:
     """Score all inputs of `settings`. Resumes an unfinished run; does nothing if the run has already finished.
 
-    `storage.check_stop` stops the run. Whatever error of `job.errors` ends it, committed parts stay and no file is
-    half-written. Raises RunFellShort, with the result, if the output does not pass the gates.
+    warnings: shared by runs over the same inputs, so that each warning is logged once. `storage.check_stop` stops the
+    run. Whatever error of `job.errors` ends it, committed parts stay and no file is half-written. Raises RunFellShort,
+    with the result, if the output does not pass the gates.
     """
     started, clock, watch = datetime.now(UTC), time.monotonic(), Stopwatch()
     bundle, predictor = _open_model(storage, settings)
@@ -73,7 +74,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     watch.report_to(observer)
     _log_state(claim, len(committed))
     engine = ThreadEngine(storage.check_stop)
-    report, missing, warnings = None, 0, WarningLog()
+    report, missing, warnings = None, 0, warnings or WarningLog()
     try:
         if claim.state is not ClaimState.DONE:
             scorer = PartScorer(
