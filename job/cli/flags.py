@@ -61,6 +61,16 @@ def standard_output(location: str | None) -> str | None:
     return STANDARD_OUTPUT if location == "-" else location
 
 
+@dataclass(frozen=True)
+class LinesOf:
+    """The values in a variable, one a line. Typer would split it at spaces, which file names may contain."""
+
+    variable: str
+
+    def __call__(self) -> list[str]:
+        return [line for line in os.environ.get(self.variable, "").splitlines() if line]
+
+
 def repeatable(
     flag: str, text: str, *others: str, metavar: str, group: Group | None = None, command: str | None = None
 ) -> Any:
@@ -77,16 +87,6 @@ def repeatable(
         default_factory=LinesOf(variable(flag, command)),
         show_default=False,
     )
-
-
-@dataclass(frozen=True)
-class LinesOf:
-    """The values in a variable, one a line. Typer would split it at spaces, which file names may contain."""
-
-    variable: str
-
-    def __call__(self) -> list[str]:
-        return [line for line in os.environ.get(self.variable, "").splitlines() if line]
 
 
 LogFormatFlag = Annotated[

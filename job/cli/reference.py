@@ -54,6 +54,8 @@ in a shell; repeating the command continues from the committed parts.
 | `DIGIT_JOB_CODE_CACHE` | `off`: keep no compiled code in the cache folder and use none from there, as in the image. |
 | `TMPDIR` | Where commands that need TensorFlow make a private folder for temporary files; default `/tmp`. |
 | `XDG_CACHE_HOME` | The parent of the cache folder `digit-job`; default `~/.cache`. |
+| `KERAS_HOME` | Where Keras keeps settings and downloads; default `~/.keras` if it exists, or `keras` in that cache. |
+| `MPLCONFIGDIR` | Where matplotlib keeps its list of fonts; default `matplotlib` in that cache. |
 | `NO_COLOR` | Set to anything: no colours (<https://no-color.org>). |
 
 [message]: ../telemetry/README.md#termination-message
