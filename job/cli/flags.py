@@ -122,7 +122,8 @@ LogFormatFlag = Annotated[
     log.LogFormat,
     option(
         "--log-format",
-        "Log lines as `text` for people or `json` for machines; `auto`: text on a terminal, otherwise JSON.",
+        "Log lines as `text` for people or `json` for machines; `auto`: text on a terminal or in a "
+        "notebook, otherwise JSON.",
         group=Group.TELEMETRY,
     ),
 ]

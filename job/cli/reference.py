@@ -52,6 +52,7 @@ in a shell; repeating the command continues from the committed parts.
 | `JOB_COMPLETION_INDEX` | The default of `--shard-index`; Kubernetes sets it in an Indexed Job. |
 | `DIGIT_JOB_TERMINATION_LOG` | The file for the [termination message][message]; default `/dev/termination-log`. |
 | `DIGIT_JOB_CODE_CACHE` | `off`: keep no compiled code in the cache folder and use none from there, as in the image. |
+| `JPY_PARENT_PID` | Jupyter sets it in a notebook: `--log-format auto` is then text. |
 | `TMPDIR` | Where commands that need TensorFlow make a private folder for temporary files; default `/tmp`. |
 | `XDG_CACHE_HOME` | The parent of the cache folder `digit-job`; default `~/.cache`. |
 | `KERAS_HOME` | Where Keras keeps settings and downloads; default `~/.keras` if it exists, or `keras` in that cache. |
