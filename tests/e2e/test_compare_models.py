@@ -127,8 +127,10 @@ def test_a_warning_about_the_data_is_logged_once(tmp_path, model, other):
     source = write_csv(tmp_path / "dark.csv", digits)
     result = invoke("compare", model, other, "--data", source)
     assert result.returncode == 0, result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    assert "dark digits on white" in result.stderr
+    lines = result.stderr.splitlines()
+    assert ["dark digits on white" in line for line in lines] == [False, True, False]
+    assert f"scoring with A, {model}" in lines[0]
+    assert f"scoring with B, {other}" in lines[2]
 
 
 def test_data_that_changes_in_between_is_an_error(tmp_path, storage, model, other):

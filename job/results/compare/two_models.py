@@ -3,6 +3,7 @@
 So its figures are those of two runs of `digit-job score`: the same reading, prediction, rejects and withheld labels.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -20,6 +21,8 @@ from job.score.warning_log import WarningLog
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 
+_log = logging.getLogger(__name__)
+
 # The limit is judged after the run: a run's own error would name its temporary folder as the place to look.
 _ALL: Final = RejectLimit(Decimal(100), is_percent=True)
 
@@ -36,7 +39,9 @@ def compare_models(
     limit of the settings, and InputChanged if the inputs changed in between.
     """
     storage, warnings = comparer.storage, WarningLog()
-    for settings in (a, b):
+    for name, settings in (("A", a), ("B", b)):
+        # What follows in the log, such as a warning that a model is less accurate than it was, is about this one.
+        _log.info("scoring with %s, %s", name, settings.model_name or settings.model)
         with observed() as observer:
             result = run(replace(settings, max_rejects=_ALL), storage, observer, warnings)
         if result.report is not None:
