@@ -8,6 +8,7 @@ import typer
 from job import log
 from job.cli.flags import (
     STANDARD_OUTPUT,
+    AllowUnblessedFlag,
     Group,
     InvertFlag,
     LabelColumnFlag,
@@ -59,9 +60,7 @@ def export(
         Quantization | None,
         option("--quantize", "For `tflite`: store weights and activations as integers.", group=Group.MODEL),
     ] = None,
-    allow_unblessed: Annotated[
-        bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
-    ] = False,
+    allow_unblessed: AllowUnblessedFlag = False,
     model_scale: ModelScaleFlag = "auto",
     data: Annotated[
         list[str],
