@@ -60,6 +60,7 @@ def score(
     no_label: bool = False,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
+    invert: bool = False,
     max_rejects: str | int = "1%",
     min_accuracy: float | None = None,
     max_drift: float | None = None,
@@ -92,6 +93,7 @@ def score(
         no_label: treat no column as the label.
         scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
         transpose: images are stored column by column, as in EMNIST.
+        invert: digits are dark on white; take 255 minus each pixel.
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
         min_accuracy, max_drift, max_warnings: what the report must reach, else RunFellShort is raised; its attribute
             `result` is what would be returned.
@@ -135,7 +137,7 @@ def score(
         inputs=locations,
         output=os.fspath(output),
         model=os.fspath(model),
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map)),
+        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert),
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
@@ -162,12 +164,13 @@ def inspect(
     no_label: bool = False,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
+    invert: bool = False,
 ) -> list[Inspection]:
     """Read the beginning of each file, and describe how `score` would read the whole.
 
     Arguments are
         source: a CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a pattern.
-        label_column, label_map, no_label, scale, transpose: as for `score`.
+        label_column, label_map, no_label, scale, transpose, invert: as for `score`.
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
@@ -185,7 +188,9 @@ def inspect(
 
     be_silent_by_default()
     location = os.fspath(source)
-    settings = ReadSettings(label_column, no_label, scale, transpose, label_map=_label_map(label_map))
+    settings = ReadSettings(
+        label_column, no_label, scale, transpose, label_map=_label_map(label_map), is_inverted=invert
+    )
     return inspections_of(storage_at(location), location, settings)
 
 
@@ -201,6 +206,7 @@ def train(
     label_map: Location | None = None,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
+    invert: bool = False,
     test_split: float | None = None,
     validation_split: float | None = None,
     arch: Architecture = "dense",
@@ -250,7 +256,9 @@ def train(
     from job.train.train_settings import DataSettings, TrainSettings
 
     be_silent_by_default()
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+    )
     settings = TrainSettings(
         data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),
         model=os.fspath(model),

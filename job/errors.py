@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
+from job._version import __version__
 from job.flag_names import Flag
 from job.redaction import redacted
 
@@ -168,5 +169,7 @@ def requires_extra(name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"this needs the {name} extra ({error.name} is not installed); in a checkout: pip install '.[{name}]'"
+            f"this needs the {name} extra ({error.name} is not installed): pip install '.[{name}]' in a checkout, "
+            f"pip install 'digit_job-{__version__}-py3-none-any.whl[{name}]' of a wheel; "
+            "of the images, digit-job has it"
         ) from error

@@ -6,6 +6,7 @@ another library is LIBRARY. Results are not logged: `cli` writes them to standar
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -64,7 +65,7 @@ def event(kind: Event, **fields: Any) -> dict[str, Any]:
 
 
 def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
-    """Log to standard error; `auto` is text on a terminal and JSON lines elsewhere.
+    """Log to standard error; `auto` is text on a terminal and in a notebook, and JSON lines elsewhere.
 
     Text omits events that the summary shows, unless `verbose`. JSON lines include what Python and other libraries
     would print to standard error.
@@ -94,8 +95,13 @@ def be_silent_by_default() -> None:
 
 def is_for_machines(log_format: LogFormat) -> bool:
     """Whether log lines are JSON."""
-    is_terminal = sys.stderr.isatty() or sys.stdout.isatty()
-    return log_format == "json" or (log_format == "auto" and not is_terminal)
+    is_for_people = sys.stderr.isatty() or sys.stdout.isatty() or is_in_notebook()
+    return log_format == "json" or (log_format == "auto" and not is_for_people)
+
+
+def is_in_notebook() -> bool:
+    """Whether a Jupyter kernel shows what this process prints: it is the kernel, or a cell has started it."""
+    return "ipykernel" in sys.modules or "JPY_PARENT_PID" in os.environ
 
 
 def visible(text: str) -> str:

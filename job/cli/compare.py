@@ -1,33 +1,77 @@
 """`digit-job compare`."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from job import log
-from job.cli.flags import STANDARD_OUTPUT, LogFormatFlag, log_overwriting, option, standard_output
+from job.cli.flags import (
+    STANDARD_OUTPUT,
+    AllowUnblessedFlag,
+    InvertFlag,
+    LabelColumnFlag,
+    LabelMapFlag,
+    LogFormatFlag,
+    MaxRejectsFlag,
+    ModelScaleFlag,
+    NoLabelFlag,
+    ScaleFlag,
+    ThreadsFlag,
+    TransposeFlag,
+    label_map_in,
+    log_overwriting,
+    option,
+    repeatable,
+    standard_output,
+)
 from job.cli.terminal import StopOnSignals, say
 from job.errors import DataError, ModelFellShort, UsageError
 from job.flag_names import Flag
-from job.settings import Order
-from job.storage import refuse_foreign, storage_at
+from job.limits import default_threads
+from job.settings import Order, ReadSettings, RejectLimit, ScoreSettings
+from job.storage import Storage, refuse_foreign, storage_at
+from job.train.plain_model import with_model_folder
 
 if TYPE_CHECKING:
     from job.documents.comparison_json import Comparison
+    from job.results.compare.comparer import Comparer
+    from job.score.observer import Observer
+
+# The flags that say how models are loaded and data is read, by the names of their parameters.
+_SCORING: Final = (
+    "label_column", "label_map", "no_label", "scale", "transpose", "invert", "max_rejects", "allow_unblessed",
+    "model_scale", "threads",
+)  # fmt: skip
 
 
 def compare(
-    output_a: Annotated[
-        str,
-        typer.Argument(help="The output folder of a finished run, A.", envvar="DIGIT_JOB_OUTPUT_A", metavar="OUT_A"),
-    ],
-    output_b: Annotated[
+    context: typer.Context,
+    a: Annotated[
         str,
         typer.Argument(
-            help="The output folder of another run over the same inputs, B.",
+            help="The output folder of a finished run; with --data, a model.", envvar="DIGIT_JOB_OUTPUT_A", metavar="A"
+        ),
+    ],
+    b: Annotated[
+        str,
+        typer.Argument(
+            help="The output folder of another run over the same inputs; with --data, another model.",
             envvar="DIGIT_JOB_OUTPUT_B",
-            metavar="OUT_B",
+            metavar="B",
+        ),
+    ],
+    *,
+    data: Annotated[
+        list[str],
+        repeatable(
+            "--data",
+            "Compare two models on a data file, a folder, or a quoted pattern such as 'in/*.csv'; repeat it for more.",
+            metavar="SRC",
+            command="compare",
         ),
     ],
     rows: Annotated[int, option("--rows", "How many of the changed rows to list.", metavar="N", min=0)] = 10,
@@ -55,17 +99,27 @@ def compare(
         bool,
         option("--fail-if-worse", "Exit with 3 if B is significantly less accurate than A (McNemar's test, p < 0.05)."),
     ] = False,
+    label_column: LabelColumnFlag = None,
+    label_map: LabelMapFlag = None,
+    no_label: NoLabelFlag = False,
+    scale: ScaleFlag = "auto",
+    transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
+    max_rejects: MaxRejectsFlag = "1%",
+    allow_unblessed: AllowUnblessedFlag = False,
+    model_scale: ModelScaleFlag = "auto",
+    threads: ThreadsFlag = None,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Compare two runs, or two models, row by row on the same inputs.
 
     Reports the rows they agree on, each one's accuracy on the rows that both scored, and whether one is significantly
-    better.
+    better. With --data, A and B are models, which score that data first; nothing of it is kept.
 
     Examples:
       digit-job compare results-old results-new
       digit-job compare results-old results-new --json comparison.json
-      digit-job compare results-old results-new --fail-if-worse
+      digit-job compare model-old model-new --data test.csv --fail-if-worse
 
     """
     log.set_up(log_format)
@@ -75,14 +129,31 @@ def compare(
     from job.results.compare.text import describe_comparison
     from job.score.output import Output
 
-    storage = storage_at(*(each for each in (output_a, output_b, json_) if each is not None))
-    if json_ is not None and any(Output(storage, each).holds(storage.resolve(json_)) for each in (output_a, output_b)):
+    storage = storage_at(*(each for each in (a, b, json_, *data) if each is not None))
+    if not data and (given := _given(context)):
+        raise UsageError(
+            f"{given[0]}: says how to score data; add {Flag.DATA} SRC, or leave it out to compare two runs"
+        )
+    _check_kinds(storage, (a, b), has_data=bool(data))
+    is_of_run = json_ is not None and any(Output(storage, each).holds(storage.resolve(json_)) for each in (a, b))
+    if is_of_run and not data:
         raise UsageError(f"--json {json_}: belongs to the output of a run; choose another file")
     if json_ is not None and not overwrite:
         refuse_foreign(
             storage, storage.resolve(json_), is_comparison, expected="a comparison", advice=f"add {Flag.OVERWRITE}"
         )
-    found = Comparer(storage, rows, order).compare(output_a, output_b)
+    comparer = Comparer(storage, rows, order)
+    if data:
+        read = ReadSettings(
+            label_column, no_label, scale, transpose, label_map=label_map_in(label_map), is_inverted=invert
+        )
+        settings = ScoreSettings(
+            tuple(data), "", "", read, "parquet", max_rejects=RejectLimit.parse(max_rejects),
+            threads=threads or default_threads(), allows_unblessed=allow_unblessed, model_scale=model_scale,
+        )  # fmt: skip
+        found = _compare_models(comparer, settings, (a, b), is_json=log.is_for_machines(log_format))
+    else:
+        found = comparer.compare(a, b)
     if json_ is not None:
         storage.write(storage.resolve(json_), json.dumps(found, indent=2).encode() + b"\n")
     if json_ != STANDARD_OUTPUT:
@@ -92,9 +163,58 @@ def compare(
         _check_not_worse(found)
 
 
+def _given(context: typer.Context) -> list[str]:
+    """The flags of the command line that only models need."""
+    sources = {each: context.get_parameter_source(each) for each in _SCORING}
+    return [
+        f"--{each.replace('_', '-')}" for each, source in sources.items() if source and source.name == "COMMANDLINE"
+    ]
+
+
+def _check_kinds(storage: Storage, locations: tuple[str, str], *, has_data: bool) -> None:
+    """Raise UsageError for a model without data, and for a run with data."""
+    from job.model.model_kind import is_model
+    from job.score.output import Output
+
+    for each in locations:
+        if has_data and Output(storage, each).has_run():
+            raise UsageError(
+                f"{each}: is the output of a run; with {Flag.DATA}, name two models, and without it two runs"
+            )
+        if not has_data and is_model(storage, each):
+            raise UsageError(f"{each}: is a model; to compare two models, add {Flag.DATA} SRC, which both score")
+
+
+def _compare_models(
+    comparer: "Comparer", settings: ScoreSettings, models: tuple[str, str], *, is_json: bool
+) -> "Comparison":
+    """settings: those of both models, without model and output."""
+    from job.results.compare.two_models import compare_models
+    from job.telemetry.progress import show_progress
+    from job.telemetry.recorder import Recorder
+    from job.train.scratch import scratch_folder
+
+    @contextmanager
+    def observed() -> Iterator["Observer"]:
+        recorder = Recorder()
+        with show_progress(recorder, is_json=is_json, is_quiet=False):
+            yield recorder
+
+    a, b = models
+    with (
+        scratch_folder() as folder,
+        with_model_folder(replace(settings, model=a, output=str(folder / "a"))) as settings_a,
+        with_model_folder(replace(settings, model=b, output=str(folder / "b"))) as settings_b,
+    ):
+        return compare_models(comparer, settings_a, settings_b, observed)
+
+
 def _check_not_worse(found: "Comparison") -> None:
+    from job.results.compare.text import compared_location
+
     outcome = found["verdict"]["outcome"]
     if outcome in {"no_rows", "no_labels"}:
         raise DataError("--fail-if-worse: cannot tell whether B is worse, because no row that both scored has a label")
     if outcome == "a_better":
-        raise ModelFellShort(f"{found['b']['output']} is significantly worse than {found['a']['output']}")
+        a, b = (compared_location(found[each]) for each in ("a", "b"))
+        raise ModelFellShort(f"{b} is significantly worse than {a}")

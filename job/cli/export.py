@@ -8,7 +8,9 @@ import typer
 from job import log
 from job.cli.flags import (
     STANDARD_OUTPUT,
+    AllowUnblessedFlag,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -58,9 +60,7 @@ def export(
         Quantization | None,
         option("--quantize", "For `tflite`: store weights and activations as integers.", group=Group.MODEL),
     ] = None,
-    allow_unblessed: Annotated[
-        bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
-    ] = False,
+    allow_unblessed: AllowUnblessedFlag = False,
     model_scale: ModelScaleFlag = "auto",
     data: Annotated[
         list[str],
@@ -76,6 +76,7 @@ def export(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Convert a model for another runtime and check its predictions.
@@ -87,7 +88,9 @@ def export(
     """
     log.set_up(log_format)
     log_overwriting("export", is_overwriting=overwrite)
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = ExportSettings(
         model=model,
         to=to,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -60,16 +61,30 @@ def standard_output(location: str | None) -> str | None:
     return STANDARD_OUTPUT if location == "-" else location
 
 
-def repeatable(flag: str, text: str, *others: str, metavar: str, group: Group) -> Any:
-    """A flag that can be given several times; its environment variable holds one value per line. others: as above."""
+@dataclass(frozen=True)
+class LinesOf:
+    """The values in a variable, one a line. Typer would split it at spaces, which file names may contain."""
+
+    variable: str
+
+    def __call__(self) -> list[str]:
+        return [line for line in os.environ.get(self.variable, "").splitlines() if line]
+
+
+def repeatable(
+    flag: str, text: str, *others: str, metavar: str, group: Group | None = None, command: str | None = None
+) -> Any:
+    """A flag that can be given several times; its environment variable holds one value per line.
+
+    others, command: as above.
+    """
     return typer.Option(
         flag,
         *others,
         help=text,
         metavar=metavar,
         rich_help_panel=group,
-        # Typer would split the variable at spaces, which file names may contain.
-        default_factory=lambda: [line for line in os.environ.get(variable(flag), "").splitlines() if line],
+        default_factory=LinesOf(variable(flag, command)),
         show_default=False,
     )
 
@@ -107,7 +122,8 @@ LogFormatFlag = Annotated[
     log.LogFormat,
     option(
         "--log-format",
-        "Log lines as `text` for people or `json` for machines; `auto`: text on a terminal, otherwise JSON.",
+        "Log lines as `text` for people or `json` for machines; `auto`: text on a terminal or in a "
+        "notebook, otherwise JSON.",
         group=Group.TELEMETRY,
     ),
 ]
@@ -148,9 +164,38 @@ ModelScaleFlag = Annotated[
         group=Group.MODEL,
     ),
 ]
+AllowUnblessedFlag = Annotated[
+    bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
+]
+MaxRejectsFlag = Annotated[
+    str,
+    option(
+        "--max-rejects",
+        "Fail if more records are rejected: a count, at once when it is passed, or a percentage of all.",
+        group=Group.INPUT,
+        metavar="N|P%",
+    ),
+]
+ThreadsFlag = Annotated[
+    int | None,
+    option(
+        "--threads",
+        "Worker threads (default: one per available core, fewer in a container with little memory).",
+        group=Group.SPEED,
+        metavar="N",
+        min=1,
+    ),
+]
 TransposeFlag = Annotated[
     bool, option("--transpose", "Transpose images that are stored column by column, as in EMNIST.", group=Group.INPUT)
 ]
+InvertFlag = Annotated[
+    bool,
+    option(
+        "--invert", "Invert images of dark digits on white, as a scanner makes them: 255 minus each pixel.",
+        group=Group.INPUT,
+    ),
+]  # fmt: skip
 QuietFlag = Annotated[
     bool,
     option(

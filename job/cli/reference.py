@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from job.cli.app import app
+from job.cli.flags import LinesOf
 from job.errors import DigitJobError, Stopped
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -51,8 +52,11 @@ in a shell; repeating the command continues from the committed parts.
 | `JOB_COMPLETION_INDEX` | The default of `--shard-index`; Kubernetes sets it in an Indexed Job. |
 | `DIGIT_JOB_TERMINATION_LOG` | The file for the [termination message][message]; default `/dev/termination-log`. |
 | `DIGIT_JOB_CODE_CACHE` | `off`: keep no compiled code in the cache folder and use none from there, as in the image. |
+| `JPY_PARENT_PID` | Jupyter sets it in a notebook: `--log-format auto` is then text. |
 | `TMPDIR` | Where commands that need TensorFlow make a private folder for temporary files; default `/tmp`. |
 | `XDG_CACHE_HOME` | The parent of the cache folder `digit-job`; default `~/.cache`. |
+| `KERAS_HOME` | Where Keras keeps settings and downloads; default `~/.keras` if it exists, or `keras` in that cache. |
+| `MPLCONFIGDIR` | Where matplotlib keeps its list of fonts; default `matplotlib` in that cache. |
 | `NO_COLOR` | Set to anything: no colours (<https://no-color.org>). |
 
 [message]: ../telemetry/README.md#termination-message
@@ -149,7 +153,7 @@ def _leaves(hint: Any) -> set[Any]:
 def _variable(option: Any) -> str:
     if option.param_type_name == "argument" and not option.envvar:
         return ""
-    return str(option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_"))
+    return option.default.variable if isinstance(option.default, LinesOf) else str(option.envvar)
 
 
 def _is_required(option: Any) -> bool:

@@ -10,14 +10,18 @@ import typer
 
 from job import log
 from job.cli.flags import (
+    AllowUnblessedFlag,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
+    MaxRejectsFlag,
     ModelScaleFlag,
     NoLabelFlag,
     QuietFlag,
     ScaleFlag,
+    ThreadsFlag,
     TransposeFlag,
     VerboseFlag,
     label_map_in,
@@ -97,15 +101,8 @@ def score(
     no_label: NoLabelFlag = False,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
-    max_rejects: Annotated[
-        str,
-        option(
-            "--max-rejects",
-            "Fail if more records are rejected: a count, at once when it is passed, or a percentage of all.",
-            group=Group.INPUT,
-            metavar="N|P%",
-        ),
-    ] = "1%",
+    invert: InvertFlag = False,
+    max_rejects: MaxRejectsFlag = "1%",
     format_: Annotated[
         OutputFormat,
         option(
@@ -161,20 +158,9 @@ def score(
             group=Group.OUTPUT,
         ),
     ] = False,
-    allow_unblessed: Annotated[
-        bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
-    ] = False,
+    allow_unblessed: AllowUnblessedFlag = False,
     model_scale: ModelScaleFlag = "auto",
-    threads: Annotated[
-        int | None,
-        option(
-            "--threads",
-            "Worker threads (default: one per available core, fewer in a container with little memory).",
-            group=Group.SPEED,
-            metavar="N",
-            min=1,
-        ),
-    ] = None,
+    threads: ThreadsFlag = None,
     part_bytes: Annotated[
         int,
         option(
@@ -281,7 +267,7 @@ def score(
         output=output,
         model=model,
         format=format_,
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map)),
+        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map), invert),
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(max_rejects),

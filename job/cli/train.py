@@ -9,6 +9,7 @@ from job import log
 from job.cli.flags import (
     DataFlag,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -119,6 +120,7 @@ def train(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     test_split: TestSplitFlag = None,
     validation_split: ValidationSplitFlag = None,
     arch: Annotated[
@@ -272,7 +274,9 @@ def train(
     del settings_file  # its callback does all the work
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     log_overwriting("train", is_overwriting=overwrite)
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = TrainSettings(
         data=DataSettings(tuple(data) or ("auto",), read, tuple(test_data), test_split, validation_split),
         model=model,

@@ -8,6 +8,7 @@ from job import log
 from job.cli.flags import (
     DataFlag,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -108,6 +109,7 @@ def tune(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     test_split: TestSplitFlag = None,
     validation_split: ValidationSplitFlag = None,
     arch: Annotated[
@@ -138,7 +140,9 @@ def tune(
 
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     with requires_extra("train"):
         settings = TuneSettings(
             data=DataSettings(tuple(data) or ("auto",), read, test_share=test_split, validation_share=validation_split),

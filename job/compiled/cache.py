@@ -46,6 +46,23 @@ def user_folder() -> Path | None:
     return Path(cache) / "digit-job" if os.path.isabs(cache) else None
 
 
+def library_folder(library: str) -> str | None:
+    """The folder in the user's cache for what a library keeps in files, such as a list of fonts; made if it is missing.
+
+    None where there is none that only this user can write to.
+    """
+    parent = user_folder()
+    if parent is None:
+        return None
+    folder = parent / library
+    make_folder(folder)
+    try:
+        with _opened(parent), _opened(folder):
+            return str(folder)
+    except OSError:
+        return None
+
+
 def read(places: Iterable[Path], name: str) -> bytes | None:
     """The content of an entry in the first folder that has it; None if it is missing, unreadable or damaged."""
     for folder in places:

@@ -1,4 +1,4 @@
-"""The comparison of two finished runs, as `digit-job compare --json` writes it."""
+"""The comparison of two finished runs, or of two models on the same data, as `digit-job compare --json` writes it."""
 
 from typing import Annotated, Literal, TypedDict
 
@@ -22,6 +22,7 @@ class IntervalPair(TypedDict):
 class ComparedModel(TypedDict):
     """The model of one run."""
 
+    path: Annotated[str | None, "of a model that was compared on data; null if two runs were compared"]
     name: str
     architecture: str | None
     digest: str
@@ -30,7 +31,7 @@ class ComparedModel(TypedDict):
 class ComparedRun(TypedDict):
     """One of the two runs."""
 
-    output: str
+    output: Annotated[str | None, "the output folder; null if two models were compared on data"]
     fingerprint: str
     model: ComparedModel
 

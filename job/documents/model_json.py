@@ -59,6 +59,7 @@ class TrainingData(TypedDict):
     ]
     scale: Literal["auto", "255", "1"]
     is_transposed: bool
+    is_inverted: NotRequired[bool]
     seed: Annotated[int, Between(0, (1 << 32) - 1)]
     test_share: NotRequired[Annotated[Share | None, "held out to test with; null: the data has such images"]]
     validation_share: Annotated[Share | None, "held out to validate with; null: the data has such images"]

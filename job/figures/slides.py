@@ -7,6 +7,7 @@ for the page. Outside `train`, only this module imports matplotlib, and only whe
 import base64
 import io
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from job.compiled.cache import library_folder
 from job.contract import SIDE, Pixels
 from job.documents.report_json import ExampleRow, Report
 from job.report.metrics import confused_pairs, wilson_interval
@@ -112,6 +114,9 @@ def slide(draw: Draw, report: Report) -> bytes:
     """One PNG. draw: adds axes to the figure, between 10 and 84 % of its height, and returns the caption."""
     # matplotlib warns when $HOME is read-only; that does not matter here.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    # Its list of fonts goes into the job's cache. It asks for the folder once.
+    if folder := library_folder("matplotlib"):
+        os.environ.setdefault("MPLCONFIGDIR", folder)
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

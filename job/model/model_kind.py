@@ -76,6 +76,15 @@ def find_model(storage: Storage, location: str) -> FoundModel:
     return FoundModel(_kind_of(content, path), path, content)
 
 
+def is_model(storage: Storage, location: str) -> bool:
+    """Whether there is a model at a location, of a kind that can be used."""
+    try:
+        found = find_model(storage, location)
+    except ModelInvalid:
+        return False
+    return found.kind is not ModelKind.FOLDER or storage.stat(join(found.path, CARD_NAME)) is not None
+
+
 def _kind_of(content: bytes, path: str) -> ModelKind:
     """The kind of a file."""
     if not content:

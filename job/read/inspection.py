@@ -10,6 +10,7 @@ import numpy as np
 
 from job.contract import CLASSES, NO_LABEL, Pixels
 from job.flag_names import Flag
+from job.log import visible
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.csv.csv_source import CsvSource
 from job.read.idx import IdxSource
@@ -35,24 +36,37 @@ class Inspection:
     warnings: list[str]
     head: FirstRows
 
+    def __repr__(self) -> str:
+        """What the command prints of a file, without pictures: readable where a notebook shows the result of a cell."""
+        lines = [self.path, *self.fact_lines(), *(f"  warning: {each}" for each in self.warnings)]
+        return "\n".join(map(visible, lines))
+
     def fact_lines(self) -> list[str]:
         """The facts as lines of text, their values aligned."""
         width = max(map(len, self.facts))
         return [f"  {name.ljust(width)}  {fact}" for name, fact in self.facts.items()]
 
 
-def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Inspection]:
+class Inspections(list[Inspection]):
+    """The inspections of several files, shown one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+
+def inspect(storage: Storage, location: str, settings: ReadSettings) -> Inspections:
     """Inspect the files that a location names, sorted by path.
 
     Raises NoInput, DataError, LayoutError, StorageError, as scoring them would.
     """
-    return [_inspection(source, storage, settings) for source in look(storage, files_at(storage, [location]), settings)]
+    sources = look(storage, files_at(storage, [location]), settings)
+    return Inspections(_inspection(source, storage, settings) for source in sources)
 
 
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:
     head = read_first_rows(source, storage)
     stored = source.inner if isinstance(source, PartitionedSource) else source
-    warnings = input_warnings(head.pixels, head.labels)
+    warnings = input_warnings(head.pixels, head.labels, settings)
     if head.rejected:
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
     if head.bad_labels:
@@ -93,11 +107,13 @@ def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
     pixels = head.pixels
     seen = "none was seen"
     if len(pixels):
-        seen = f"highest value in the first {len(pixels)}: {_highest(pixels, source.pixel_scale)}"
+        stored = ~pixels if settings.is_inverted else pixels
+        seen = f"highest value in the first {len(pixels)}: {_highest(stored, source.pixel_scale)}"
     reason = ", as the first records show" * (not isinstance(source, IdxSource))
     if settings.scale != "auto":
         reason = f" by {Flag.SCALE}"
-    return f"taken as 0-{source.pixel_scale}{reason} ({seen}){', transposed' * settings.is_transposed}"
+    changes = ", transposed" * settings.is_transposed + ", inverted" * settings.is_inverted
+    return f"taken as 0-{source.pixel_scale}{reason} ({seen}){changes}"
 
 
 def _highest(pixels: Pixels, scale: PixelScale) -> str:

@@ -103,6 +103,10 @@ class Source(Protocol):
         """
         ...
 
+    def rows_in(self, part_range: tuple[int, int]) -> int | None:
+        """How many records a range has; None if only reading it tells (CSV)."""
+        ...
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The records of one range, in the file's order, in batches of 1 to `block_rows`; perhaps none.
 

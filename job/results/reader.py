@@ -17,6 +17,8 @@ from job.contract import prediction_schema
 from job.documents.manifest_json import Manifest
 from job.documents.report_json import Report
 from job.errors import DataError, NoInput
+from job.report.notebook import framed
+from job.report.page import render
 from job.results.finished import Finished, FinishedInput, open_finished
 from job.results.predicted import problem_of
 from job.settings import MIB
@@ -36,6 +38,15 @@ class Results:
 
     finished: Finished
     storage: Storage
+
+    def __repr__(self) -> str:
+        """Folder and headline figures, not the whole documents."""
+        rows, accuracy = self.report["rows"], self.report["accuracy"]
+        return f"Results(folder={self.folder!r}, inputs={len(self.inputs)}, rows={rows['read']}, accuracy={accuracy})"
+
+    def _repr_html_(self) -> str:
+        """The report's page, for a notebook."""
+        return framed(render(self.report, self.manifest.get("timings")), f"Report of {self.folder}")
 
     @classmethod
     def at(cls, storage: Storage, location: str) -> "Results":

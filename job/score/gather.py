@@ -45,7 +45,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
         gathered.add(target, parts, tally, join(target, parts, files, settings))
     documents = RunDocuments(plan, settings, bundle, gathered)
     report = documents.report()
-    _check_limit(settings.max_rejects, report, output)
+    check_rejects(settings.max_rejects, report, listed_in=output.path("rejects"))
     files.write("report.json", _json(report))
     files.write("report.html", render(report, timings).encode(errors="backslashreplace"))
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
@@ -71,7 +71,7 @@ def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:
         raise DataError(
             f"{output.report_json}: was changed or damaged: {error!s:.200}; score again with {Flag.OVERWRITE}"
         ) from error
-    _check_limit(limit, report, output)
+    check_rejects(limit, report, listed_in=output.path("rejects"))
     return report
 
 
@@ -98,15 +98,19 @@ def _check_scale(target: Input, parts: InputParts, settings: ScoreSettings) -> N
         )
 
 
-def _check_limit(limit: RejectLimit, report: Report, output: Output) -> None:
+def check_rejects(limit: RejectLimit, report: Report, *, listed_in: str | None = None) -> None:
+    """Raise TooManyRejects if a finished run has rejected more records than `limit` allows.
+
+    listed_in: the folder of the reject files; None if the run's output is temporary.
+    """
     read, rejected = report["rows"]["read"], report["rows"]["rejected"]
     if limit.is_exceeded(rejected, read):
         # The first rejects of a run are among the first of each reason. Reports of earlier versions have no examples.
         first = [_describe(each) for each in report.get("reject_examples", [])[:3]]
         examples = f"; first: {'; '.join(first)}" if first else ""
+        listed = f"; they are listed in {listed_in}" if listed_in else ""
         raise TooManyRejects(
-            f"{rejected} of {read} records were rejected, more than {Flag.MAX_REJECTS} {limit}; "
-            f"they are listed in {output.path('rejects')}{examples}"
+            f"{rejected} of {read} records were rejected, more than {Flag.MAX_REJECTS} {limit}{listed}{examples}"
         )
 
 

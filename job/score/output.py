@@ -127,6 +127,10 @@ class Output:
         """The names in the folder; empty if a run can begin in it."""
         return [name for name in self._storage.list(self.folder) if not name.startswith(".") and name not in _IGNORED]
 
+    def has_run(self) -> bool:
+        """Whether the folder holds a run: finished, unfinished, or short of its gates."""
+        return not {SUCCESS, "_FAILED", PARTS}.isdisjoint(self.names())
+
     def unfinished_run(self) -> RunClaim | None:
         """The content of run.json; None if there is no unfinished run, or if the file is damaged."""
         try:

@@ -3,7 +3,7 @@
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,6 +14,8 @@ from job.flag_names import Flag
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
+from job.report.notebook import framed
+from job.report.page import render
 from job.score.counted_part import check_part
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine
@@ -46,18 +48,23 @@ class RunResult:
     """
 
     output: str
-    report: Report | None
+    report: Report | None = field(repr=False)
     was_done: bool
     rows: int
     seconds: float
     missing: int = 0
 
+    def _repr_html_(self) -> str | None:
+        """The report's page, for a notebook; None, which shows the text, if there is no report yet."""
+        return None if self.report is None else framed(render(self.report), f"Report of {self.output}")
 
-def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunResult:
+
+def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings: WarningLog | None = None) -> RunResult:
     """Score all inputs of `settings`. Resumes an unfinished run; does nothing if the run has already finished.
 
-    `storage.check_stop` stops the run. Whatever error of `job.errors` ends it, committed parts stay and no file is
-    half-written. Raises RunFellShort, with the result, if the output does not pass the gates.
+    warnings: shared by runs over the same inputs, so that each warning is logged once. `storage.check_stop` stops the
+    run. Whatever error of `job.errors` ends it, committed parts stay and no file is half-written. Raises RunFellShort,
+    with the result, if the output does not pass the gates.
     """
     started, clock, watch = datetime.now(UTC), time.monotonic(), Stopwatch()
     bundle, predictor = _open_model(storage, settings)
@@ -73,7 +80,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     watch.report_to(observer)
     _log_state(claim, len(committed))
     engine = ThreadEngine(storage.check_stop)
-    report, missing, warnings = None, 0, WarningLog()
+    report, missing, warnings = None, 0, warnings or WarningLog()
     try:
         if claim.state is not ClaimState.DONE:
             scorer = PartScorer(

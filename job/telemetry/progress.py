@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from job.errors import ResourceExhausted
 from job.flag_names import Flag
-from job.log import Event, event
+from job.log import Event, event, is_in_notebook
 from job.telemetry.recorder import Counts, Recorder
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def show_progress(recorder: Recorder, *, is_json: bool, is_quiet: bool) -> Itera
     """Show the progress of a scoring run inside the block."""
     if is_quiet:
         yield
-    elif is_json or not sys.stderr.isatty():
+    # A notebook shows a cell's commands a terminal, but not what a display that moves would draw there.
+    elif is_json or is_in_notebook() or not sys.stderr.isatty():
         with log_progress(recorder):
             yield
     else:
@@ -177,7 +178,7 @@ def train_progress(*, is_quiet: bool = False) -> Iterator[TrainProgress]:
     console = Console(stderr=True)
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=is_quiet or not console.is_terminal,
+        console=console, transient=True, disable=is_quiet or is_in_notebook() or not console.is_terminal,
         redirect_stdout=False, redirect_stderr=True,
     ) as bar:  # fmt: skip
         yield TrainProgress(bar)

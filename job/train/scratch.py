@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from job.compiled.cache import library_folder
 from job.errors import ResourceExhausted
 from job.settings import MIB
 from job.storage import translated_errors
@@ -34,8 +35,9 @@ _PLACE: Final = "the folder for temporary files"
 def private_temporary_files() -> Iterator[None]:
     """Put all temporary files of this process and of its children into a new folder (0700), deleted after the block.
 
-    Keras's settings and downloads, too, if another user could have put them where Keras looks for them. Every command
-    that imports TensorFlow runs in one. Raises ResourceExhausted and StorageError.
+    What Keras and matplotlib keep goes into the user's cache (`compiled.cache`) and not into the home, where they would
+    also read what another user may have put there. Every command that imports TensorFlow runs in one. Raises
+    ResourceExhausted and StorageError.
     """
     with scratch_folder() as folder, _temporary_files_in(str(folder)):
         yield
@@ -44,7 +46,7 @@ def private_temporary_files() -> Iterator[None]:
 @contextmanager
 def _temporary_files_in(folder: str) -> Iterator[None]:
     """Make a folder the one for temporary files inside the block, here and in the environment."""
-    variables = {"TMPDIR": folder, **({} if _is_keras_home_own() else {"KERAS_HOME": folder})}
+    variables = {"TMPDIR": folder, **_library_folders(folder)}
     before = tempfile.tempdir, {name: os.environ.get(name) for name in variables}
     tempfile.tempdir = folder
     os.environ.update(variables)
@@ -59,20 +61,31 @@ def _temporary_files_in(folder: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _is_keras_home_own() -> bool:
-    """Whether Keras reads its settings (`keras.json`) from where only this user, the user's group or root can write.
+def _library_folders(fallback: str) -> dict[str, str]:
+    """The variables for the folders of Keras and matplotlib that the user has not set. fallback: without a cache."""
+    libraries = {"KERAS_HOME": "keras", "MPLCONFIGDIR": "matplotlib"}
+    if _has_own_keras_home():
+        del libraries["KERAS_HOME"]
+    return {
+        variable: library_folder(library) or fallback
+        for variable, library in libraries.items()
+        if variable not in os.environ
+    }
+
+
+def _has_own_keras_home() -> bool:
+    """Whether Keras has a folder where only this user, the user's group or root can write its settings, `keras.json`.
 
     As keras.config: `~/.keras`, or `/tmp/.keras`, which anyone can make, if the home cannot be written to.
     """
-    if "KERAS_HOME" in os.environ:
-        return True
     home = os.path.expanduser("~")
     folder = os.path.join(home if os.access(home, os.W_OK) else _KERAS_FALLBACK, ".keras")
+    paths = [path for path in (folder, os.path.join(folder, "keras.json")) if os.path.lexists(path)]
     try:
-        statuses = [look(path) for path in (folder, os.path.join(folder, "keras.json")) for look in (os.lstat, os.stat)]
-    except FileNotFoundError:
-        statuses = [os.lstat(folder) if os.path.lexists(folder) else os.stat(os.path.dirname(folder))]
-    return all(
+        statuses = [look(path) for path in paths for look in (os.lstat, os.stat)]
+    except FileNotFoundError:  # a link to nowhere
+        return False
+    return bool(statuses) and all(
         each.st_uid in {0, os.geteuid()} and (stat.S_ISLNK(each.st_mode) or not each.st_mode & stat.S_IWOTH)
         for each in statuses
     )

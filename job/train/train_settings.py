@@ -185,7 +185,10 @@ class ExportSettings:
                 f"{Flag.QUANTIZE} {self.quantize}: needs {Flag.TO} tflite; {Flag.TO} {self.to} is always float32"
             )
         if self.read != ReadSettings() and not self.data:
-            raise UsageError(f"{Flag.LABEL_COLUMN}, {Flag.SCALE} and {Flag.TRANSPOSE} need files named by {Flag.DATA}")
+            raise UsageError(
+                f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE} and {Flag.INVERT} need files "
+                f"named by {Flag.DATA}"
+            )
         if self.model.endswith((".keras", ".h5", ".hdf5")):
             self.check_data_to_quantize_by()
 

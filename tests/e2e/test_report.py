@@ -40,7 +40,7 @@ def test_figures_need_an_extra(results, tmp_path):
     result = digit_job("report", results, "--figures", tmp_path / "slides", PYTHONPATH=f"{tmp_path}")
     assert result.returncode == 2
     assert (
-        "this needs the figures extra (matplotlib is not installed); in a checkout: pip install '.[figures]'"
+        "this needs the figures extra (matplotlib is not installed): pip install '.[figures]' in a checkout, "
         in result.stderr
     )
     assert not (tmp_path / "slides").exists()

@@ -50,7 +50,7 @@ DISTRIBUTIONS = {module: {_name(each) for each in names} for module, names in pa
 
 @pytest.mark.parametrize("part", sorted({_part(path) for path in FILES}))
 def test_imports_are_declared(part):
-    """Only `train` and `figures` import more than `pip install digit-job` installs."""
+    """Only `train` and `figures` import more than `pip install .` installs."""
     declared = _declared() | (_declared(part) if part in EXTRAS else set())
     missing = {
         f"{path.relative_to(ROOT)}: {module}"
@@ -77,3 +77,38 @@ def test_private_interfaces_have_an_upper_bound(package):
     """Kernels are called as Numba calls them itself: see test_calling_convention."""
     (requirement,) = (each for each in PROJECT["dependencies"] if _name(each) == package)
     assert re.search(r"<0\.\d+$", requirement)
+
+
+TEXTS = [
+    path
+    for pattern in ("*.md", "job/**/*.md", "job/**/*.py", "job/**/*.jinja", "docker/**/*.*", "tests/**/*.md")
+    for path in sorted(ROOT.glob(pattern))
+    if "__pycache__" not in path.parts
+]
+
+
+def test_no_text_names_an_index_where_the_project_is_not():
+    """It is installed from a checkout, `.`, or from a wheel."""
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in TEXTS
+        for line in path.read_text().splitlines()
+        if re.search(r"(pip|uv|pipx) (install|add|tool install)( -\S+)* ['\"]?digit-job\b", line)
+    ]
+    assert found == []
+
+
+def test_every_extra_that_a_text_names_exists():
+    """As in `pip install '.[train]'`."""
+    named = {extra for path in TEXTS for extra in re.findall(r"(?:'\.|\.whl|\.whl\)|whl')\[(\w+)\]", path.read_text())}
+    assert {"train", "figures"} <= named <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_wheel_has_every_file_that_the_code_reads():
+    """What is neither Python nor a document is named in pyproject.toml as data of the package."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["job"]
+    packed = {path for pattern in patterns for path in (ROOT / "job").glob(pattern)}
+    documents = {".py", ".pyc", ".md"}
+    others = {path for path in (ROOT / "job").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    picture = ROOT / "job/report/report.png"  # of a document
+    assert {path for path in others if path.suffix not in documents} - packed == {picture}

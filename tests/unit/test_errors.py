@@ -5,6 +5,7 @@ import re
 import pytest
 
 from job import errors
+from job._version import __version__
 from job.errors import DigitJobError, UsageError, requires_extra
 
 EXIT_CODES = {
@@ -103,9 +104,10 @@ def test_every_error_has_its_own_docstring(error):
 
 
 def test_a_missing_library_becomes_the_name_of_an_extra():
-    """The message has the command that installs it."""
+    """The message says how to install it in a checkout and from a wheel, and which image has it."""
     with pytest.raises(UsageError) as error, requires_extra("train"):
         importlib.import_module("nothing_there")
     assert str(error.value) == (
-        "this needs the train extra (nothing_there is not installed); in a checkout: pip install '.[train]'"
+        "this needs the train extra (nothing_there is not installed): pip install '.[train]' in a checkout, "
+        f"pip install 'digit_job-{__version__}-py3-none-any.whl[train]' of a wheel; of the images, digit-job has it"
     )

@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import subprocess
@@ -117,3 +118,19 @@ def test_names_that_are_not_utf_8_are_json(logger, monkeypatch):
     log.set_up("json")
     logger.info("scored %s", "caf\udce9.csv")
     assert json.loads(written[0].encode(errors="backslashreplace"))["message"] == "scored caf\udce9.csv"
+
+
+@pytest.mark.parametrize("sign", ["variable", "module"])
+def test_in_a_notebook_lines_are_for_people(monkeypatch, sign):
+    """Both of the kernel itself and of the commands that its cells start; JSON is still there for the asking."""
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert log.is_for_machines("auto")
+    if sign == "variable":
+        monkeypatch.setenv("JPY_PARENT_PID", "1")
+    else:
+        monkeypatch.setitem(sys.modules, "ipykernel", None)
+    assert not log.is_for_machines("auto")
+    assert log.is_for_machines("json")

@@ -154,7 +154,12 @@ def _compared_run(run: Finished) -> ComparedRun:
     return {
         "output": run.folder,
         "fingerprint": run.manifest["fingerprint"],
-        "model": {"name": model["name"], "architecture": model["architecture"], "digest": model["digest"]},
+        "model": {
+            "path": None,
+            "name": model["name"],
+            "architecture": model["architecture"],
+            "digest": model["digest"],
+        },
     }
 
 

@@ -27,7 +27,12 @@ def describe_comparison(found: Comparison) -> list[str]:
 def _run(name: str, run: ComparedRun) -> str:
     model = run["model"]
     about = ", ".join(each for each in (model["name"], model["architecture"]) if each)
-    return f"{name}  {run['output']}  (model {about}, digest {model['digest'][:12]})"
+    return f"{name}  {compared_location(run)}  (model {about}, digest {model['digest'][:12]})"
+
+
+def compared_location(run: ComparedRun) -> str:
+    """What was compared: the output folder of a run, or a model."""
+    return run["output"] or run["model"]["path"] or ""
 
 
 def _totals(found: Comparison) -> Iterator[str]:

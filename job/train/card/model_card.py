@@ -11,7 +11,7 @@ import jinja2
 
 from job.documents.model_json import TrainedCard
 from job.log import visible
-from job.model.bundle import DENSE_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME
+from job.model.bundle import DENSE_NAME, INT8_NAME, KERAS_NAME, ONNX_NAME, TFLITE_NAME
 from job.report.metrics import confused_pairs, wilson_interval
 from job.train.card.mistakes import COLUMNS, ClassifiedImage
 from job.train.judge.evaluate import Evaluation
@@ -49,6 +49,10 @@ def model_card(card: TrainedCard, test: Evaluation, mistakes: list[ClassifiedIma
         columns=COLUMNS,
         picture=MISTAKES_NAME,
         runtimes=_RUNTIMES,
+        keras_name=KERAS_NAME,
+        onnx_name=ONNX_NAME,
+        tflite_name=TFLITE_NAME,
+        int8_name=INT8_NAME,
     )
 
 

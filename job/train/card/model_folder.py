@@ -3,14 +3,15 @@
 `training` trains the network and moves the folder into place.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
 from job.contract import Probabilities
 from job.documents.model_json import EpochFigures, TrainedCard, TrainingSettings
 from job.errors import ModelFellShort
 from job.model.bundle import CURVES_NAME, HISTORY_NAME, Golden, mark, write_card
-from job.storage import Storage
+from job.report.notebook import framed
+from job.storage import Storage, join, storage_at
 from job.train.card.curves import curves_png
 from job.train.card.mistakes import ClassifiedImages, mistakes_png
 from job.train.card.model_card import model_card
@@ -52,7 +53,15 @@ class TrainResult:
     test: Evaluation
     validation: Evaluation
     verdict: Verdict
-    card: TrainedCard
+    card: TrainedCard = field(repr=False)
+
+    def _repr_html_(self) -> str | None:
+        """The page of the training, for a notebook; None, which shows the text, if the folder is there no more."""
+        storage = storage_at(self.path)
+        page = join(self.path, REPORT_NAME)
+        if storage.stat(page) is None:
+            return None
+        return framed(storage.read(page).decode(errors="replace"), f"Training report of {self.path}")
 
     def check_blessed(self) -> None:
         """Raise ModelFellShort if the model did not pass its quality gate."""

@@ -56,6 +56,7 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int) -> TrainingDa
         "label_map": dict(read.label_map.digits) if read.label_map else None,
         "scale": read.scale,
         "is_transposed": read.is_transposed,
+        "is_inverted": read.is_inverted,
         "seed": seed,
         "test_share": dataset.test_share,
         "validation_share": dataset.validation_share,

@@ -66,6 +66,10 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
         right_bounds=RIGHT_BOUNDS,
         wrong_bounds=WRONG_BOUNDS,
         plots=_plots(card, tally, _uncalibrated(card, probabilities, test)),
+        digits=[
+            {"prediction": digit, "examples": _gallery(examples, test)}
+            for digit, examples in images.by_prediction.items()
+        ],
         mistakes=_gallery(images.surest_mistakes, test),
         unsure=_gallery(images.least_sure, test),
         pairs=[
@@ -118,6 +122,7 @@ def train_command(card: TrainedCard) -> str:
     words += [Flag.SCALE, data["scale"]] if data["scale"] != "auto" else []
     words += [Flag.LABEL_COLUMN, data["label_column"]] if data["label_column"] else []
     words += [Flag.TRANSPOSE] if data["is_transposed"] else []
+    words += [Flag.INVERT] if data.get("is_inverted") else []
     words += [Flag.QUANTIZE, "int8"] if INT8_NAME in card["export"] else []
     return shlex.join(words)
 

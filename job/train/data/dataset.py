@@ -208,7 +208,8 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
 
 def _loaded(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
     # Cards of earlier versions lack some keys: what they stand for was not there.
-    read = ReadSettings(**{name: data[name] for name in ("label_column", "scale", "is_transposed") if name in data})
+    names = ("label_column", "scale", "is_transposed", "is_inverted")
+    read = ReadSettings(**{name: data[name] for name in names if name in data})
     if data.get("label_map"):
         read = replace(read, label_map=LabelMap(CARD_NAME, tuple(sorted(data["label_map"].items()))))
     settings = DataSettings(

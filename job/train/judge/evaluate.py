@@ -1,6 +1,6 @@
 """Accuracy, loss and confusion matrix of a network's probabilities, from whichever runtime they come."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -24,9 +24,9 @@ class Evaluation:
     correct: int
     rows: int
     loss: float
-    confusion_matrix: list[list[int]]
-    per_class: dict[str, dict[str, float]]
-    text: str
+    confusion_matrix: list[list[int]] = field(repr=False)
+    per_class: dict[str, dict[str, float]] = field(repr=False)
+    text: str = field(repr=False)
 
     @property
     def figures(self) -> SplitMetrics:

@@ -65,6 +65,7 @@ class TuneResult:
         words += [Flag.LABEL_MAP, read.label_map.location] if read.label_map else []
         words += [Flag.SCALE, read.scale] if read.scale != "auto" else []
         words += [Flag.TRANSPOSE] if read.is_transposed else []
+        words += [Flag.INVERT] if read.is_inverted else []
         return shlex.join(words)
 
     @property

@@ -51,8 +51,9 @@ def test_every_flag_stands_in_the_reference(commands):
     for name, _, text, options in commands:
         for option in options:
             [row] = re.findall(rf"^\| `{option.opts[0]}[`/].*$", text, re.MULTILINE)
-            variable = option.envvar or "DIGIT_JOB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
-            has_variable = option.envvar or option.param_type_name == "option"  # options that repeat read it themselves
+            # Options that repeat read it themselves.
+            variable = option.envvar or getattr(option.default, "variable", None)
+            has_variable = variable or option.param_type_name == "option"
             assert all(each in row for each in (*option.opts, *option.secondary_opts)), name
             assert (f"| `{variable}` |" in row) == bool(has_variable), name
             assert ("(required)" in row) == (option.required or "(required)" in option.help)

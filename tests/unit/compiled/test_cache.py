@@ -23,6 +23,16 @@ def folder(tmp_path, monkeypatch):
     return cache.user_folder()
 
 
+def test_a_folder_for_a_library_is_made(folder):
+    """As long as no other user can write to it or around it."""
+    assert cache.library_folder("fonts") == str(folder / "fonts")
+    assert (folder / "fonts").stat().st_mode & 0o777 == 0o700
+    for each in (folder / "fonts", folder):
+        each.chmod(0o777)
+        assert cache.library_folder("fonts") is None
+        each.chmod(0o700)
+
+
 def test_what_is_written_is_read(folder):
     """From the first folder that can be written to; none but it is made."""
     cache.write([folder, folder / "other"], "name", CODE)

@@ -121,13 +121,12 @@ def _home(folder, *, owner=None, mode=0o755):
 
 
 def test_keras_settings_of_the_user_are_kept(monkeypatch, tmp_path):
-    """Also if they are behind a link of the user's own, or if the home has none."""
+    """Also if they are behind a link of the user's own."""
     monkeypatch.delenv("KERAS_HOME", raising=False)
     _home(tmp_path / "home")
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked/.keras").symlink_to(tmp_path / "home/.keras")
-    (tmp_path / "bare").mkdir()
-    for name in ("home", "linked", "bare"):
+    for name in ("home", "linked"):
         monkeypatch.setenv("HOME", str(tmp_path / name))
         with private_temporary_files():
             assert "KERAS_HOME" not in os.environ
@@ -139,6 +138,7 @@ def test_keras_settings_of_the_user_are_kept(monkeypatch, tmp_path):
 def test_keras_settings_that_others_can_write_are_not_read(monkeypatch, tmp_path):
     """Keras would take its backend and its number format from them; nor is a folder used that anyone can still make."""
     monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     _home(tmp_path / "writable", mode=0o777)
     (tmp_path / "shared").mkdir()
@@ -148,6 +148,21 @@ def test_keras_settings_that_others_can_write_are_not_read(monkeypatch, tmp_path
         with private_temporary_files():
             assert os.environ["KERAS_HOME"] == os.environ["TMPDIR"]
         assert "KERAS_HOME" not in os.environ
+
+
+def test_libraries_keep_their_files_in_the_cache_of_the_job(monkeypatch, tmp_path):
+    """Where the home has none of theirs, they make none; a folder that the user names is used."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("MPLCONFIGDIR", "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with private_temporary_files():
+        assert os.environ["KERAS_HOME"] == str(tmp_path / ".cache/digit-job/keras")
+        assert os.environ["MPLCONFIGDIR"] == "mine"
+    monkeypatch.delenv("MPLCONFIGDIR")
+    with private_temporary_files():
+        assert os.environ["MPLCONFIGDIR"] == str(tmp_path / ".cache/digit-job/matplotlib")
+    assert "MPLCONFIGDIR" not in os.environ
 
 
 @only_as_root

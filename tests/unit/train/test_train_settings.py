@@ -38,7 +38,9 @@ def test_settings_are_frozen():
 )
 def test_contradicting_settings_are_refused(options):
     """Before anything is opened."""
-    with pytest.raises(UsageError, match=r"--quantize int8: needs --to tflite|--transpose need files named by --data"):
+    with pytest.raises(
+        UsageError, match=r"--quantize int8: needs --to tflite|--transpose and --invert need files named by --data"
+    ):
         ExportSettings("model", **options)
 
 

@@ -3,6 +3,8 @@
 import hashlib
 import json
 from dataclasses import asdict, replace
+from html import escape
+from pathlib import Path
 
 from support.training_data import load
 
@@ -87,3 +89,13 @@ def test_the_saved_network_is_calibrated(trained):
     calibration = trained.result.card["calibration"]
     assert 0.05 < calibration["temperature"] < 20
     assert calibration["validation_after"] <= calibration["validation_before"] + 0.01
+
+
+def test_a_notebook_shows_the_page_of_the_training(trained):
+    """As long as the folder is there; as text, the result is short."""
+    result = trained.result
+    page = Path(result.path, "report.html").read_text()
+    assert f'srcdoc="{escape(page)}"' in result._repr_html_()
+    assert replace(result, path=f"{result.path}-moved")._repr_html_() is None
+    assert "\n" not in repr(result)
+    assert len(repr(result)) < 600

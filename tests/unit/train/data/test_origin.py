@@ -167,8 +167,23 @@ def test_an_idx_folder_is_read_as_the_user_says(storage, tmp_path, balanced):
     assert _same(found.test, balanced[150:])
 
 
+@pytest.mark.parametrize("is_archive", [True, False], ids=["npz", "idx"])
+def test_training_and_test_images_are_both_inverted(storage, tmp_path, balanced, is_archive):
+    """Dark digits on white, in an archive with both, and in MNIST's two pairs of files."""
+    dark = Digits(255 - balanced.pixels, balanced.labels)
+    if is_archive:
+        arrays = {"x_train": dark.pixels[:150], "x_test": dark.pixels[150:]}
+        np.savez(tmp_path / "a.npz", y_train=dark.labels[:150], y_test=dark.labels[150:], **arrays)
+    else:
+        write_idx(tmp_path, dark[:150], prefix="train")
+        write_idx(tmp_path, dark[150:], prefix="t10k")
+    found = find_images(storage, str(tmp_path), ReadSettings(is_inverted=True))
+    assert _same(found.images, balanced[:150])
+    assert _same(found.test, balanced[150:])
+
+
 @pytest.mark.parametrize("source", ["mnist", "digits", "auto"])
 def test_flags_for_files_are_refused_for_named_data(storage, source):
     """They would have no effect."""
-    with pytest.raises(UsageError, match=f"^--data {source}: .*--transpose are for files"):
+    with pytest.raises(UsageError, match=f"^--data {source}: .*--transpose and --invert are for files"):
         find_images(storage, source, ReadSettings(is_transposed=True))

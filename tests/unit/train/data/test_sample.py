@@ -111,6 +111,16 @@ def test_files_are_read_again_as_the_card_says(storage, tmp_path, model_of, data
     assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)
 
 
+@pytest.mark.parametrize("said", [{"is_inverted": True}, {}], ids=["inverted", "a card of an earlier version"])
+def test_inverted_images_are_inverted_for_the_sample(storage, tmp_path, model_of, data, said):
+    """The card remembers it; a card of an earlier version knows of no such thing."""
+    test = load(storage, data["source"], ReadSettings(**said), seed=5, validation_share=0.1)
+    csv_path, _ = write_sample(
+        storage, model_of({**data, **said, "fingerprint": test.fingerprint}), str(tmp_path / "out"), mnist_dir=None
+    )
+    assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)
+
+
 def test_labels_are_read_again_as_the_card_says(storage, tmp_path, model_of, balanced, data, caplog):
     """By the label map that the model was trained with; the fingerprint is that of the digits it gives."""
     write_csv(tmp_path / "train.csv", Digits(balanced.pixels, np.where(balanced.labels == 0, 10, balanced.labels)))

@@ -302,11 +302,11 @@ def test_the_conclusion_names_the_next_step(searched):
 
 def test_the_next_step_has_the_flags_of_the_search(searched):
     """That say how the data is read and split."""
-    read = ReadSettings("digit", scale="1", is_transposed=True)
+    read = ReadSettings("digit", scale="1", is_transposed=True, is_inverted=True)
     data = DataSettings(("a b.csv", "c.csv"), read, test_share=0.3, validation_share=0.2)
     result = replace(searched[0], sources=data.sources, path="out/best.json")
     command = replace(result, settings=replace(result.settings, data=data, seed=7)).train_command
     assert command == (
         "digit-job train --data 'a b.csv' --data c.csv --settings out/best.json --test-split 0.3 "
-        "--validation-split 0.2 --seed 7 --label-column digit --scale 1 --transpose"
+        "--validation-split 0.2 --seed 7 --label-column digit --scale 1 --transpose --invert"
     )
