@@ -90,15 +90,15 @@ def load(  # noqa: PLR0913  # all that the splits depend on
     tests = find_images(storage, data.test_sources, data.read, mnist_dir=mnist_dir) if has_test else []
     if data.test_sources:
         found = [_tested_by_others(each) for each in found]
-    fingerprint = _fingerprint([*found, *tests])
-    if not has_validation:
-        found = [_without_validation(each) for each in found]
     test_share = _share(Flag.TEST_SPLIT, data.test_share, _TEST_SHARE, [each.test for each in found])
-    validation_share = _share(
-        Flag.VALIDATION_SPLIT, data.validation_share, _VALIDATION_SHARE, [each.validation for each in found]
-    )
+    validation_share = None
+    if has_validation:
+        own = [each.validation for each in found]
+        validation_share = _share(Flag.VALIDATION_SPLIT, data.validation_share, _VALIDATION_SHARE, own)
     splits = [_split(each, test_share, validation_share, seed) for each in found]
     train, validation, test = (joined(of_purpose) for of_purpose in zip(*splits, strict=True))
+    if not has_validation:
+        train, validation = joined([train, validation]), joined([])
     if tests:
         test = joined([each.images if each.test is None else each.test for each in tests])
     return Dataset(
@@ -107,7 +107,7 @@ def load(  # noqa: PLR0913  # all that the splits depend on
         train=train,
         validation=validation,
         test=test if has_test else joined([]),
-        fingerprint=fingerprint,
+        fingerprint=_fingerprint([*found, *tests]),
         origin=", ".join(dict.fromkeys(each.origin for each in found)),
         warning="; ".join(
             [each.warning for each in (*found, *tests) if each.warning] + _leaks((train, validation), test)
@@ -124,12 +124,6 @@ def _tested_by_others(found: FoundImages) -> FoundImages:
     if found.test is not None:
         _log.info("%s: its own test images are left out: %s names others", found.name, Flag.TEST_DATA)
     return replace(found, test=joined([]))
-
-
-def _without_validation(found: FoundImages) -> FoundImages:
-    """The same with its validation images to train on, and so that none are held out."""
-    images = found.images if found.validation is None else joined([found.images, found.validation])
-    return replace(found, images=images, validation=joined([]))
 
 
 def _share(flag: Flag, share: float | None, default: float, own: Sequence[Split | None]) -> float | None:
