@@ -79,7 +79,7 @@ def fit(model: "keras.Model", recipe: Recipe, dataset: Dataset, *, seed: int, ho
     )
     history = list(hooks.state.history) if hooks.state else []
     with ExitStack() as stack:
-        callbacks = [_recorder(recipe, plan, history, hooks), *hooks.callbacks]
+        callbacks = [_recorder(recipe, plan, history, hooks, model.optimizer), *hooks.callbacks]
         stopping = None if recipe.early_stopping is None else early_stopping(recipe.early_stopping, hooks.state)
         callbacks += [] if stopping is None else [stopping]
         if hooks.checkpoint is not None:
@@ -130,7 +130,9 @@ def _batches(recipe: Recipe, images: Split, plan: EpochPlan, *, seed: int, epoch
     return batches.prefetch(BATCHES_PER_CALL)
 
 
-def _recorder(recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitHooks) -> "keras.callbacks.Callback":
+def _recorder(
+    recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitHooks, optimizer: "keras.optimizers.Optimizer"
+) -> "keras.callbacks.Callback":
     """A callback that appends each new epoch to `history` and calls the hooks."""
     started = 0.0
 
@@ -142,7 +144,8 @@ def _recorder(recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitH
         hooks.on_batch(len(history) * plan.batches + index + 1, recipe.epochs * plan.batches)
 
     def end_epoch(index: int, logs: dict[str, Any]) -> None:
-        epoch = _epoch(index, logs, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        epoch = _epoch(index, logs, learning_rate=float(optimizer.learning_rate), seconds=seconds)
         _check_loss(recipe, epoch)
         history.append(epoch)
         hooks.on_epoch(epoch)
@@ -152,11 +155,11 @@ def _recorder(recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitH
     )
 
 
-def _epoch(index: int, logs: dict[str, Any], seconds: float) -> Epoch:
+def _epoch(index: int, logs: dict[str, Any], *, learning_rate: float, seconds: float) -> Epoch:
     loss, accuracy, validation_loss, validation_accuracy = (
         float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
     )
-    return Epoch(index + 1, loss, accuracy, validation_loss, validation_accuracy, round(seconds, 3))
+    return Epoch(index + 1, loss, accuracy, validation_loss, validation_accuracy, learning_rate, round(seconds, 3))
 
 
 def _check_loss(recipe: Recipe, epoch: Epoch) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from job.errors import ModelInvalid
 from job.flag_names import Flag
+from job.log import Event, event
 from job.storage import Storage
 from job.train.backend import fix_seed, import_keras, use_threads
 from job.train.data.dataset import Dataset, load
@@ -23,6 +24,7 @@ from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.scratch import private_temporary_files
 from job.train.train_settings import TrainSettings, TuneSettings
+from job.train.tune.search_log import log_search_start, trial_event
 from job.train.tune.search_record import SearchRecord, Trial, as_text, ranked
 from job.train.tune.search_space import Oracle, Proposal, oracle_of
 
@@ -79,6 +81,7 @@ def tune(
     on_progress: called with (steps done, steps in total). Raises OutputOccupied, before any training, where the folder
     belongs to another search; NoInput, DataError, UsageError; ModelInvalid where training diverges with all settings.
     """
+    log_search_start(settings)
     recipe = recipe_of(TrainSettings(settings.data, "", settings.recipe, epochs=settings.epochs))
     use_threads(THREADS[recipe.arch])
     dataset = load(
@@ -129,7 +132,9 @@ class _Search:
     def run(self, oracle: Oracle) -> None:
         """Make the trials that are missing."""
         if self.trials:
-            _log.info("%s: resuming after trial %d", self.record.folder, self.trials[-1].number)
+            last = self.trials[-1].number
+            resumed = event(Event.RESUMED, output=self.record.folder, trial=last)
+            _log.info("%s: resuming after trial %d", self.record.folder, last, extra=resumed)
         else:
             self._try(Proposal({}), self.recipe)
         for each in self.trials[1 : self.settings.trials + 1]:
@@ -152,6 +157,7 @@ class _Search:
             "%s: hidden %s, dropout %s, learning rate %s, batch size %s, epochs %s: %s (%s s)",
             f"trial {number} of {self.settings.trials}" if number else "default",
             *(cells[name] for name in _LOGGED),
+            extra=trial_event(self.trials[-1], self.settings.trials),
         )
 
 
