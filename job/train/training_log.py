@@ -64,12 +64,12 @@ def log_plan(
     _log.debug("training images of 0 to 9: %s", ", ".join(f"{each:,}" for each in counts))
     _log.debug("versions: %s", ", ".join(f"{name} {each}" for name, each in versions.items()))
     _log.info(
-        "%s of %s of %s images; %s parameters; %s an operation",
+        "%s of %s of %s images; %s parameters; %s",
         many(recipe.epochs, "epoch"),
         many(batches, "batch", "batches"),
         f"{recipe.batch_size:,}",
         f"{parameters:,}",
-        "threads by TensorFlow's choice for" if threads is None else many(threads, "thread") + " for",
+        "as many threads as TensorFlow chooses" if threads is None else many(threads, "thread") + " per operation",
         extra=event(Event.PLANNED, **fields),
     )
 

@@ -8,14 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from support.command import digit_job, invoke, start, start_signalled, with_options
+from support.documented_events import assert_documented
 from support.files import make_digits, write_csv
 from support.log_lines import events, log_lines
 
-README = (Path(__file__).parents[2] / "job/telemetry/README.md").read_text(encoding="utf-8")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 
 
@@ -33,12 +32,6 @@ def arguments(folder, model, *more):
     return ["score", *with_options(options, more)]
 
 
-def documented_fields(event):
-    """The fields of an event, as job/telemetry/README.md lists them."""
-    [row] = re.findall(rf"^\| `{event}` \|.*$", README, re.MULTILINE)
-    return set(re.findall(r"`(\w+)`", row.split(" | ")[2]))
-
-
 def test_every_line_of_a_run_is_an_event(folder, model):
     """Standard error has JSON lines only, from the start to the summary."""
     result = digit_job(*arguments(folder, model, "--verbose"))
@@ -48,7 +41,7 @@ def test_every_line_of_a_run_is_an_event(folder, model):
     parts = lines[-1]["fields"]["parts"]
     assert parts > 4
     assert logged == ["started", "planned", *["part_committed"] * parts, "finished"]
-    assert all(set(line["fields"]) == documented_fields(line["event"]) for line in lines)
+    assert_documented(lines, "score")
     summary = lines[-1]["fields"]
     assert (summary["exit_code"], summary["rows"], summary["scored"], summary["rejected"]) == (0, 301, 300, 1)
     assert summary["output"] == str(folder / "out")

@@ -127,7 +127,11 @@ def _batches(recipe: Recipe, images: Split, plan: EpochPlan, *, seed: int, epoch
     dataset = tf.data.Dataset.from_generator(groups, output_signature=signature)
     # One dataset for all epochs, so that images of the next epoch are made while the network still learns.
     batches = dataset.prefetch(_PREFETCHED_GROUPS).flat_map(lambda *group: tf.data.Dataset.from_tensor_slices(group))
-    return batches.prefetch(BATCHES_PER_CALL)
+    # Nothing is left to tune, and the thread that tunes would delay the end: it sleeps twice as long each time, and the
+    # dataset waits for it. Measured after 10 epochs of MNIST: 0 to 6 s in which nothing is done.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(BATCHES_PER_CALL).with_options(options)
 
 
 def _recorder(
@@ -145,7 +149,7 @@ def _recorder(
 
     def end_epoch(index: int, logs: dict[str, Any]) -> None:
         seconds = time.monotonic() - started
-        epoch = _epoch(index, logs, learning_rate=float(optimizer.learning_rate), seconds=seconds)
+        epoch = _epoch(index, logs, learning_rate=_learning_rate(optimizer), seconds=seconds)
         _check_loss(recipe, epoch)
         history.append(epoch)
         hooks.on_epoch(epoch)
@@ -160,6 +164,11 @@ def _epoch(index: int, logs: dict[str, Any], *, learning_rate: float, seconds: f
         float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
     )
     return Epoch(index + 1, loss, accuracy, validation_loss, validation_accuracy, learning_rate, round(seconds, 3))
+
+
+def _learning_rate(optimizer: "keras.optimizers.Optimizer") -> float:
+    """The current rate in as many digits as a float32 has."""
+    return float(f"{float(optimizer.learning_rate):.7g}")
 
 
 def _check_loss(recipe: Recipe, epoch: Epoch) -> None:
