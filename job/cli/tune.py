@@ -119,9 +119,10 @@ def tune(
     stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
     with followed(context.obj, "tune", log_format, is_quiet=quiet) as phases:
         from job.train.tune.search import tune as run
-        from job.train.tune.search_log import search_summary
+        from job.train.tune.search_log import log_search_start, search_summary
 
         stop.check()
+        log_search_start(settings)
         with phases.during(Phase.SEARCHING):
             mnist_dir = os.environ.get("MNIST_DIR")
             result = run(settings, storage_at(output), mnist_dir=mnist_dir, on_progress=phases.advanced)

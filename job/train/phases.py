@@ -59,12 +59,14 @@ class Phases:
         self._first: tuple[float, int] | None = None
         self._steps = self._all_steps = 0
         self._is_trained = False
+        self._expected: list[Phase] = []
         self._steps_per_s = self._followed_s = self._following_s = 0.0
         self.current: Phase | None = None
 
     def expect(self, following: Iterable[Phase]) -> None:
         """Say which phases follow the training, each as often as it will come."""
-        self._following_s = sum(_EXPECTED_S[each] for each in following)
+        self._expected = list(following)
+        self._following_s = sum(_EXPECTED_S[each] for each in self._expected)
 
     @contextmanager
     def during(self, phase: Phase, item: str | None = None) -> Iterator[None]:
@@ -80,8 +82,9 @@ class Phases:
         self.current = None
         if phase is Phase.TRAINING:
             self._is_trained, self._all_steps = True, self._steps  # fewer than announced if it stopped early
-        elif self._is_trained:
-            self._followed_s = min(self._followed_s + _EXPECTED_S.get(phase, 0), self._following_s)
+        elif self._is_trained and phase in self._expected:
+            self._expected.remove(phase)
+            self._followed_s += _EXPECTED_S[phase]
         ended = event(Event.PHASE, phase=phase, item=item, state="ended", seconds=round(seconds, 3))
         _log.info("%s took %.1f s", self._text, seconds, extra=ended)
 

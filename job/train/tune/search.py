@@ -24,7 +24,7 @@ from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.scratch import private_temporary_files
 from job.train.train_settings import TrainSettings, TuneSettings
-from job.train.tune.search_log import log_search_start, trial_event
+from job.train.tune.search_log import trial_event
 from job.train.tune.search_record import SearchRecord, Trial, as_text, ranked
 from job.train.tune.search_space import Oracle, Proposal, oracle_of
 
@@ -81,7 +81,6 @@ def tune(
     on_progress: called with (steps done, steps in total). Raises OutputOccupied, before any training, where the folder
     belongs to another search; NoInput, DataError, UsageError; ModelInvalid where training diverges with all settings.
     """
-    log_search_start(settings)
     recipe = recipe_of(TrainSettings(settings.data, "", settings.recipe, epochs=settings.epochs))
     use_threads(THREADS[recipe.arch])
     dataset = load(
