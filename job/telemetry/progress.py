@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final
 from job.errors import ResourceExhausted
 from job.flag_names import Flag
 from job.log import Event, event
+from job.storage import translated_errors
 from job.telemetry.recorder import Counts, Recorder
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
     from rich.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -114,14 +116,8 @@ def _live_display(recorder: Recorder) -> Iterator[None]:
         get_renderable=render, console=console, transient=True, refresh_per_second=_REFRESHES_PER_SECOND,
         redirect_stdout=False, redirect_stderr=True,
     )  # fmt: skip
-    try:
-        live.start()
-    except RuntimeError as error:  # as above
-        raise ResourceExhausted(f"cannot show progress: {error}; allow more threads, or add {Flag.QUIET}") from error
-    try:
+    with _started(live):
         yield
-    finally:
-        live.stop()
 
 
 def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "RenderableType"]:
@@ -167,16 +163,30 @@ def show_phases(*, is_json: bool, is_quiet: bool) -> Iterator[Callable[[str, flo
         TimeRemainingColumn,
     )
 
-    # A descriptor of its own: while libraries load and convert, what they write to standard error is captured.
-    with (
-        open(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="backslashreplace") as terminal,
-        Progress(
+    with translated_errors("standard error"):
+        # A descriptor of its own: while libraries load and convert, what they write to standard error is captured.
+        descriptor = os.dup(sys.stderr.fileno())
+    with open(descriptor, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as terminal:
+        bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
             TimeRemainingColumn(), console=Console(file=terminal), transient=True,
             redirect_stdout=sys.stdout.isatty(), redirect_stderr=True,
-        ) as bar,
-    ):  # fmt: skip
-        yield _PhaseBar(bar)
+        )  # fmt: skip
+        with _started(bar):
+            yield _PhaseBar(bar)
+
+
+@contextmanager
+def _started(display: "Live | Progress") -> Iterator[None]:
+    """Show a display inside the block. Raises ResourceExhausted where it gets no thread."""
+    try:
+        display.start()
+    except RuntimeError as error:  # the system allows no more threads
+        raise ResourceExhausted(f"cannot show progress: {error}; allow more threads, or add {Flag.QUIET}") from error
+    try:
+        yield
+    finally:
+        display.stop()
 
 
 class _PhaseBar:

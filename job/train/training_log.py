@@ -45,12 +45,11 @@ def log_plan(
 ) -> None:
     """Before the first epoch, once the images are read and the network is built. threads: of an operation."""
     batches = recipe.plan(len(dataset.train)).batches
-    counts = dataset.train.class_counts
     fields = {
         "train_images": len(dataset.train),
         "validation_images": len(dataset.validation),
         "test_images": len(dataset.test),
-        "class_counts": counts,
+        "class_counts": dataset.train.class_counts,
         "origin": dataset.origin,
         "fingerprint": dataset.fingerprint,
         "epochs": recipe.epochs,
@@ -60,9 +59,7 @@ def log_plan(
         "threads": threads,
         "versions": versions,
     }
-    _log.debug("%s: taken from %s; fingerprint %s", dataset.source, dataset.origin, dataset.fingerprint[:16])
-    _log.debug("training images of 0 to 9: %s", ", ".join(f"{each:,}" for each in counts))
-    _log.debug("versions: %s", ", ".join(f"{name} {each}" for name, each in versions.items()))
+    log_details(dataset, versions)
     _log.info(
         "%s of %s of %s images; %s parameters; %s",
         many(recipe.epochs, "epoch"),
@@ -72,6 +69,14 @@ def log_plan(
         "as many threads as TensorFlow chooses" if threads is None else many(threads, "thread") + " per operation",
         extra=event(Event.PLANNED, **fields),
     )
+
+
+def log_details(dataset: Dataset, versions: Mapping[str, str]) -> None:
+    """For verbose logs: where the images come from, how many there are of each digit, and the versions."""
+    counts = ", ".join(f"{each:,}" for each in dataset.train.class_counts)
+    _log.debug("%s: taken from %s; fingerprint %s", dataset.source, dataset.origin, dataset.fingerprint[:16])
+    _log.debug("training images of 0 to 9: %s", counts)
+    _log.debug("versions: %s", ", ".join(f"{name} {each}" for name, each in versions.items()))
 
 
 def epoch_logger(recipe: Recipe) -> Callable[[Epoch], None]:

@@ -64,7 +64,7 @@ def test_verbose_says_more(trained):
 
 
 def test_an_export_logs_its_phases_and_a_summary(trained, tmp_path):
-    """With the fields that are documented; --quiet prints nothing."""
+    """With the fields that are documented; --quiet prints nothing, --verbose each phase."""
     folder, _ = trained
     arguments = ["export", folder, "--to", "tflite", "--output"]
     lines = log_lines(invoke(*arguments, tmp_path / "a.tflite", "--log-format", "json").stderr)
@@ -84,6 +84,23 @@ def test_an_export_logs_its_phases_and_a_summary(trained, tmp_path):
     assert (finished["images"], finished["same_digits"]) == (16, 16)
     quiet = invoke(*arguments, tmp_path / "b.tflite", "--quiet", "--log-format", "text")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    verbose = invoke(*arguments, tmp_path / "c.tflite", "-v", "--log-format", "text")
+    assert re.search(r"comparing model\.tflite took .*\n", verbose.stderr)
+    assert "versions: python" in verbose.stderr
+    assert verbose.stderr.endswith("exported: ok\n")
+
+
+def test_a_sample_can_be_quiet_or_verbose(trained, tmp_path):
+    """Verbose, it says where the images were taken from."""
+    folder, _ = trained
+    arguments = ["sample", "--model", folder, "--log-format", "text", "--output"]
+    quiet = invoke(*arguments, tmp_path / "a", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    verbose = invoke(*arguments, tmp_path / "b", "--verbose")
+    assert (len(verbose.stdout.splitlines()), verbose.stderr.count("360 test images, taken from scikit-learn")) == (
+        2,
+        1,
+    )
 
 
 def test_a_search_logs_its_trials_and_a_summary(tmp_path):

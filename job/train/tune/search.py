@@ -17,13 +17,14 @@ from job.errors import ModelInvalid
 from job.flag_names import Flag
 from job.log import Event, event
 from job.storage import Storage
-from job.train.backend import fix_seed, import_keras, use_threads
+from job.train.backend import fix_seed, import_keras, use_threads, versions
 from job.train.data.dataset import Dataset, load
 from job.train.fit import network
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.scratch import private_temporary_files
 from job.train.train_settings import TrainSettings, TuneSettings
+from job.train.training_log import log_details
 from job.train.tune.search_log import trial_event
 from job.train.tune.search_record import SearchRecord, Trial, as_text, ranked
 from job.train.tune.search_space import Oracle, Proposal, oracle_of
@@ -96,6 +97,7 @@ def tune(
     trials = record.load()
     sizes = [f"{len(split):,}" for split in (dataset.train, dataset.validation)]
     _log.info("%s: %s training and %s validation images", dataset.source, *sizes)
+    log_details(dataset, versions())
     with oracle_of(settings.search, epochs=recipe.epochs, trials=settings.trials, seed=settings.seed) as oracle:
         _Search(settings, recipe, dataset, record, trials, on_progress).run(oracle)
     best = ranked(trials)[0]
