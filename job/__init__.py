@@ -128,11 +128,11 @@ def score(
     from job.train.plain_model import with_model_folder
 
     be_silent_by_default()
-    locations = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
+    locations = _locations(inputs)
     if not locations:
         raise UsageError("no input: name a file, a folder or a pattern")
     settings = ScoreSettings(
-        inputs=tuple(os.fspath(each) for each in locations),
+        inputs=locations,
         output=os.fspath(output),
         model=os.fspath(model),
         read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map)),
@@ -190,16 +190,19 @@ def inspect(
 
 
 def train(
-    data: Location = "auto",
+    data: Location | Iterable[Location] = "auto",
     model: Location = "model",
     *,
+    test_data: Location | Iterable[Location] = (),
     recipe: RecipeName = "accurate",
     resume: bool = False,
+    overwrite: bool = False,
     label_column: str | None = None,
     label_map: Location | None = None,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
-    validation_split: float = 0.1,
+    test_split: float | None = None,
+    validation_split: float | None = None,
     arch: Architecture = "dense",
     hidden: Sequence[int] | None = None,
     activation: Activation | None = None,
@@ -221,9 +224,12 @@ def train(
     """Train a model and save it in the folder `model`. Needs the train extra.
 
     Arguments are those of `digit-job train`, where None takes the recipe's value:
-        data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto".
+        data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto"; or several of these.
+        test_data: likewise, the images to test with, instead of those that `data` has or that are held out of it.
         resume: continue an interrupted training into the same folder after its last epoch.
-        validation_split: the share of the training images held out for validation, between 0 and 1.
+        overwrite: also replace a model of other data or of another recipe.
+        test_split, validation_split: the shares of the images held out for testing and, of the others, for validation,
+            between 0 and 1; None: a fifth and a tenth, or none where the data has such images of its own.
         hidden: widths of the dense hidden layers, in order.
         min_accuracy: the share of the test images to classify correctly, in 0-1.
         compare_to: a model folder; the new model must not be significantly less accurate.
@@ -241,19 +247,18 @@ def train(
     from job.log import be_silent_by_default
     from job.settings import ReadSettings
     from job.storage import storage_at
-    from job.train.train_settings import TrainSettings
+    from job.train.train_settings import DataSettings, TrainSettings
 
     be_silent_by_default()
+    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map))
     settings = TrainSettings(
-        data=os.fspath(data),
+        data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),
         model=os.fspath(model),
         recipe=recipe,
         arch=arch,
         epochs=epochs,
         batch_size=batch_size,
-        validation_share=validation_split,
         seed=seed,
-        read=ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map)),
         is_augmented=augment,
         learning_rate=learning_rate,
         optimizer=optimizer,
@@ -267,6 +272,7 @@ def train(
         compare_to=None if compare_to is None else os.fspath(compare_to),
         quantize=quantize,
         is_resuming=resume,
+        is_overwriting=overwrite,
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
     )
     with requires_extra("train"):
@@ -307,6 +313,10 @@ def open_results(folder: Location) -> Results:
 
     location = os.fspath(folder)
     return Results.at(storage_at(location), location)
+
+
+def _locations(given: Location | Iterable[Location]) -> tuple[str, ...]:
+    return tuple(os.fspath(each) for each in ([given] if isinstance(given, str | os.PathLike) else given))
 
 
 def _label_map(location: Location | None) -> LabelMap | None:

@@ -47,6 +47,8 @@ class Flag(StrEnum):
     SETTINGS = "--settings"
     SHARD_COUNT = "--shard-count"
     SHARD_INDEX = "--shard-index"
+    TEST_DATA = "--test-data"
+    TEST_SPLIT = "--test-split"
     THREADS = "--threads"
     TO = "--to"
     TRANSPOSE = "--transpose"

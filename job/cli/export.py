@@ -20,6 +20,7 @@ from job.cli.flags import (
     label_map_in,
     log_overwriting,
     option,
+    repeatable,
     standard_output,
     verbosity,
 )
@@ -66,15 +67,15 @@ def export(
     ] = False,
     model_scale: ModelScaleFlag = "auto",
     data: Annotated[
-        str | None,
-        option(
+        list[str],
+        repeatable(
             "--data",
             "Labelled images, as for `train`, to calibrate and to compare with (default: the model's own data for "
-            "`--quantize`, otherwise the golden rows of its card).",
-            group=Group.INPUT,
+            "`--quantize`, otherwise the golden rows of its card); repeat it for more.",
             metavar="SRC",
+            group=Group.INPUT,
         ),
-    ] = None,
+    ],
     label_column: LabelColumnFlag = None,
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
@@ -98,7 +99,7 @@ def export(
         to=to,
         output=output,
         quantize=quantize,
-        data=data,
+        data=tuple(data),
         read=read,
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
@@ -109,7 +110,7 @@ def export(
         from job.train.export.exporter import export as run
 
         stop.check()
-        locations = [each for each in (model, output, data) if each is not None]
+        locations = [each for each in (model, output, *data) if each is not None]
         mnist_dir = os.environ.get("MNIST_DIR")
         result = run(storage_at(*locations), settings, mnist_dir=mnist_dir, phases=phases)
     context.obj.update(result.summary())

@@ -7,13 +7,16 @@ import typer
 
 from job import log
 from job.cli.flags import (
+    DataFlag,
     Group,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
     QuietFlag,
     ScaleFlag,
+    TestSplitFlag,
     TransposeFlag,
+    ValidationSplitFlag,
     VerboseFlag,
     label_map_in,
     option,
@@ -24,21 +27,13 @@ from job.cli.terminal import StopOnSignals, echo, say
 from job.settings import ReadSettings
 from job.storage import storage_at
 from job.train.phases import Phase
-from job.train.train_settings import RecipeName, SearchMethod, TuneSettings
+from job.train.train_settings import DataSettings, RecipeName, SearchMethod, TuneSettings
 
 
 def tune(
     context: typer.Context,
     *,
-    data: Annotated[
-        str,
-        option(
-            "--data",
-            "Training images, as for `train`; test images are not used.",
-            group=Group.MAIN,
-            metavar="SRC",
-        ),
-    ] = "auto",
+    data: DataFlag,
     output: Annotated[
         str,
         option(
@@ -74,15 +69,8 @@ def tune(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
-    validation_split: Annotated[
-        float,
-        option(
-            "--validation-split",
-            "Share of the training images held out to rate the trials.",
-            group=Group.INPUT,
-            metavar="SHARE",
-        ),
-    ] = 0.1,
+    test_split: TestSplitFlag = None,
+    validation_split: ValidationSplitFlag = None,
     recipe: Annotated[
         RecipeName, option("--recipe", "Settings that are not searched for.", group=Group.TRAINING)
     ] = "accurate",
@@ -105,16 +93,15 @@ def tune(
 
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
+    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
     settings = TuneSettings(
-        data=data,
+        data=DataSettings(tuple(data) or ("auto",), read, test_share=test_split, validation_share=validation_split),
         output=output,
         trials=trials,
         search=search,
         epochs=epochs,
         recipe=recipe,
-        validation_share=validation_split,
         seed=seed,
-        read=ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map)),
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
     with followed(context.obj, "tune", log_format, is_quiet=quiet) as phases:

@@ -8,7 +8,7 @@ from typing import Final
 
 from job._version import __version__
 from job.log import Event, detail, event
-from job.report.words import many
+from job.report.words import many, some
 from job.train.data.dataset import Dataset
 from job.train.fit.checkpoint import Epoch
 from job.train.fit.loop import FitResult
@@ -26,7 +26,8 @@ def log_start(settings: TrainSettings, recipe: Recipe) -> None:
     fields = {
         "command": "train",
         "version": __version__,
-        "data": settings.data,
+        "data": list(settings.data.sources),
+        "test_data": list(settings.data.test_sources),
         "model": settings.model,
         "recipe": recipe.name,
         "arch": recipe.arch,
@@ -37,7 +38,8 @@ def log_start(settings: TrainSettings, recipe: Recipe) -> None:
     }
     text = "training a %s network by the recipe %s on %s into %s; digit-job %s"
     started = event(Event.STARTED, **fields)
-    _log.info(text, recipe.arch, recipe.name, settings.data, settings.model, __version__, extra=started)
+    sources = some(settings.data.sources)
+    _log.info(text, recipe.arch, recipe.name, sources, settings.model, __version__, extra=started)
 
 
 def log_plan(

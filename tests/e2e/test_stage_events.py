@@ -54,6 +54,21 @@ def test_a_training_logs_every_epoch_its_phases_and_a_summary(trained):
     assert sum(finished["phase_seconds"].values()) <= finished["seconds"]
 
 
+def test_a_finished_training_says_that_it_is_done(trained):
+    """In place of its epochs; the summary is that of the first time, but for its seconds."""
+    folder, lines = trained
+    settings = ["--epochs", "60", "--learning-rate", "0.05", "--early-stopping", "1"]
+    again = log_lines(_train(folder, *settings, "--resume").stderr)
+    assert_documented(again, "train")
+    names = [line["event"] for line in again if line["event"] not in {"phase", "message", "library"}]
+    assert names == ["started", "already_done", "finished"]
+    timed = {"seconds", "phase_seconds", "peak_memory_bytes"}
+    summaries = [
+        {name: value for name, value in each[-1]["fields"].items() if name not in timed} for each in (lines, again)
+    ]
+    assert summaries[0] == summaries[1]
+
+
 def test_verbose_says_more(trained):
     """Versions, the origin of the data, and the number of images of each digit."""
     _, lines = trained

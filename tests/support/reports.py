@@ -95,7 +95,8 @@ def make_card(probabilities, labels):
         "architecture": "784-128-128-128-10", "classes": [str(digit) for digit in range(10)],
         "versions": {"python": "3.11.7", "tensorflow": "2.21.0", "digit-job": "0.1.0", "numpy": "2.4.6"},
         "data": {
-            "source": "in/train set.csv", "name": "train set.csv", "fingerprint": "32" * 32, "train_rows": 1293,
+            "source": "in/train set.csv", "sources": ["in/train set.csv"], "test_sources": [], "test_share": 0.2,
+            "name": "train set.csv", "fingerprint": "32" * 32, "train_rows": 1293,
             "validation_rows": 144, "test_rows": len(labels), "warning": None, "label_column": "digit", "scale": "1",
             "is_transposed": True, "seed": 1, "validation_share": 0.1, "train_class_counts": [128] * 9 + [141],
         },

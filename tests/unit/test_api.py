@@ -23,7 +23,7 @@ import job.train.training
 from job.cli.app import app
 from job.errors import ModelFellShort, NoInput, Stopped, UsageError
 from job.settings import ReadSettings, RejectLimit, ScoreSettings, Shard
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 
 PACKAGE = Path(job.__file__).parent
 COMMANDS = typer.main.get_command(app).commands
@@ -250,7 +250,8 @@ def test_train_passes_on_every_setting(monkeypatch):
     monkeypatch.setenv("MNIST_DIR", "/data")
     monkeypatch.setattr(job.train.training, "train", fake)
     found = job.train(
-        Path("a.csv"), Path("m"), recipe="baseline", resume=True, label_column="y", scale="1", transpose=True,
+        [Path("a.csv"), "b.csv"], Path("m"), test_data=Path("t.csv"), recipe="baseline", resume=True, overwrite=True,
+        label_column="y", scale="1", transpose=True,
         validation_split=0.2, arch="cnn", hidden=[64, 32], activation="elu", dropout=0.1, epochs=3, batch_size=8,
         optimizer="sgd", learning_rate=0.3, weight_decay=0.4, early_stopping=5, class_weights="balanced", augment=False,
         seed=7, min_accuracy=0.9, compare_to=Path("old"), tensorboard=Path("events"),
@@ -260,7 +261,8 @@ def test_train_passes_on_every_setting(monkeypatch):
     assert taken == [
         (
             TrainSettings(
-                "a.csv", "m", "baseline", "cnn", 3, 8, 0.2, 7, read, is_augmented=False, learning_rate=0.3,
+                DataSettings(("a.csv", "b.csv"), read, ("t.csv",), None, 0.2), "m", "baseline", "cnn", 3, 8, 7,
+                is_augmented=False, is_overwriting=True, learning_rate=0.3,
                 optimizer="sgd", weight_decay=0.4, hidden=(64, 32), activation="elu", dropout=0.1, early_stopping=5,
                 class_weights="balanced", min_accuracy=0.9, compare_to="old", is_resuming=True, tensorboard="events",
             ),

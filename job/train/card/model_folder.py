@@ -122,7 +122,7 @@ def write_model_folder(
             network.architecture(recipe.hidden, recipe.arch),
             model.count_params(),
         ),
-        "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
+        "data": provenance(dataset, settings.data.read, seed=settings.seed),
         "training": cast("TrainingSettings", {**asdict(recipe), "kept_epoch": trained.fitted.kept_epoch}),
         "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
         "metrics": {"validation": validation.figures, "test": test.figures},
@@ -138,8 +138,12 @@ def write_model_folder(
         write_files(storage, folder, _files_for_people(card, digest, test, probabilities, dataset.test))
         if not verdict.is_blessed:
             mark(storage, folder, verdict.shortfalls)
-    size_bytes = sum(file.size for name in storage.list(folder) if (file := storage.stat(join(folder, name))))
-    return TrainResult(folder, digest, size_bytes, test, validation, verdict, card)
+    return TrainResult(folder, digest, size_of_folder(storage, folder), test, validation, verdict, card)
+
+
+def size_of_folder(storage: Storage, folder: str) -> int:
+    """The bytes of all files in a model folder."""
+    return sum(file.size for name in storage.list(folder) if (file := storage.stat(join(folder, name))))
 
 
 def _history_files(trained: TrainedNetwork) -> dict[str, bytes]:

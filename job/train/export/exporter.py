@@ -106,7 +106,7 @@ def _log_start(settings: ExportSettings) -> None:
         "model": settings.model,
         "to": settings.to,
         "quantize": settings.quantize,
-        "data": settings.data,
+        "data": list(settings.data),
         "output": settings.output,
         "pid": os.getpid(),
     }
@@ -155,7 +155,7 @@ def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *,
         )
     if is_folder and storage.is_stream(target):
         raise OutputOccupied(f"{target}: is a pipe or a device, expected a new path; choose another {Flag.OUTPUT}")
-    for read in filter(None, (settings.model, settings.data)):
+    for read in (settings.model, *settings.data):
         if PurePosixPath(storage.real_path(storage.resolve(read))).is_relative_to(storage.real_path(target)):
             raise OutputOccupied(f"{target}: is or holds what is read, {read}; choose another {Flag.OUTPUT}")
     names = storage.list(target)

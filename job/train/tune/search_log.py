@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from job._version import __version__
 from job.log import Event, event
+from job.report.words import some
 from job.train.train_settings import TuneSettings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def log_search_start(settings: TuneSettings) -> None:
     fields = {
         "command": "tune",
         "version": __version__,
-        "data": settings.data,
+        "data": list(settings.data.sources),
         "output": settings.output,
         "search": settings.search,
         "trials": settings.trials,
@@ -31,7 +32,7 @@ def log_search_start(settings: TuneSettings) -> None:
     }
     text = "%s search on %s into %s; digit-job %s"
     started = event(Event.STARTED, **fields)
-    _log.info(text, settings.search, settings.data, settings.output, __version__, extra=started)
+    _log.info(text, settings.search, some(settings.data.sources), settings.output, __version__, extra=started)
 
 
 def trial_event(trial: "Trial", trials: int) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def test_the_command_trains_the_same_network(answers):
     assert " ".join(words[4:]) == (
         "--recipe accurate --arch dense --hidden 128,128,128 --activation relu --epochs 40 --batch-size 128 "
         "--optimizer adamw --learning-rate 0.002 --weight-decay 0.1 --early-stopping 5 --class-weights none --augment "
-        "--validation-split 0.1 --seed 1 --scale 1 --label-column digit --transpose"
+        "--test-split 0.2 --validation-split 0.1 --seed 1 --scale 1 --label-column digit --transpose"
     )
     flags = REFERENCE.read_text(encoding="utf-8").split("\n## `digit-job train`")[1].split("\n## ")[0]
     assert all(f"`{word}`" in flags or f"`{word}/" in flags for word in words if word.startswith("--"))

@@ -5,11 +5,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from support.files import PIXEL_NAMES, Digits, write_csv
+from support.training_data import find_images, load
 
 from job.errors import DataError, ModelInvalid, NoInput, OutputOccupied
 from job.settings import ReadSettings
-from job.train.data.dataset import load
-from job.train.data.origin import find_images
 from job.train.data.sample import write_sample
 
 
