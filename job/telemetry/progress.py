@@ -29,6 +29,8 @@ INTERVAL_S: Final = 30.0
 _MB: Final = 1e6
 _REFRESHES_PER_SECOND: Final = 8
 _MINUTE: Final = 60
+# Shown as 99 %: as long as a display is there, something is left to do.
+_MAX_SHOWN: Final = 0.994
 
 
 @contextmanager
@@ -198,6 +200,6 @@ class _PhaseBar:
 
     def __call__(self, text: str, share: float | None) -> None:
         is_new = text != self._bar.tasks[0].description
-        total = None if share is None else 1.0
+        total, completed = (None, None) if share is None else (1.0, min(share, _MAX_SHOWN))
         # A new text is drawn at once, because a library may let no other thread run for a while.
-        self._bar.update(self._task, description=text, total=total, completed=share, refresh=is_new)
+        self._bar.update(self._task, description=text, total=total, completed=completed, refresh=is_new)
