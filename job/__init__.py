@@ -284,6 +284,7 @@ def train(
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
     )
     with requires_extra("train"):
+        from job.train.phases import Phases
         from job.train.training import train as run
 
         result = run(
@@ -291,7 +292,7 @@ def train(
             storage_at(settings.model, settings.tensorboard or settings.model),
             mnist_dir=os.environ.get("MNIST_DIR"),
             on_text=lambda _text: None,
-            on_batch=lambda _done, _total: None,
+            phases=Phases(),
         )
     result.check_blessed()
     return result

@@ -352,7 +352,7 @@ def _summarised(recorder: "Recorder", facts: dict[str, Any], *, is_quiet: bool, 
     else:
         print_end(recorder.summary()["outcome"])
     finally:
-        facts.update(recorder.summary())
+        facts.update(recorder.summary(), command="score")
 
 
 def _print_profile(recorder: "Recorder") -> None:

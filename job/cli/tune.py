@@ -3,6 +3,8 @@
 import os
 from typing import Annotated
 
+import typer
+
 from job import log
 from job.cli.flags import (
     DataFlag,
@@ -21,15 +23,16 @@ from job.cli.flags import (
     option,
     verbosity,
 )
+from job.cli.following import followed
 from job.cli.terminal import StopOnSignals, echo, say
-from job.errors import requires_extra
 from job.settings import ReadSettings
 from job.storage import storage_at
-from job.telemetry.progress import train_progress
+from job.train.phases import Phase
 from job.train.train_settings import DataSettings, RecipeName, SearchMethod, TuneSettings
 
 
 def tune(
+    context: typer.Context,
     *,
     data: DataFlag,
     output: Annotated[
@@ -105,11 +108,16 @@ def tune(
         seed=seed,
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
-    with requires_extra("train"), train_progress(is_quiet=quiet) as progress:
+    with followed(context.obj, "tune", log_format, is_quiet=quiet) as phases:
         from job.train.tune.search import tune as run
+        from job.train.tune.search_log import log_search_start, search_summary
 
         stop.check()
-        result = run(settings, storage_at(output), mnist_dir=os.environ.get("MNIST_DIR"), on_progress=progress)
+        log_search_start(settings)
+        with phases.during(Phase.SEARCHING):
+            mnist_dir = os.environ.get("MNIST_DIR")
+            result = run(settings, storage_at(output), mnist_dir=mnist_dir, on_progress=phases.advanced)
+    context.obj.update(search_summary(result))
     if not quiet:
         echo(result.table)
         for line in result.conclusion:

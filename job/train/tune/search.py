@@ -15,14 +15,17 @@ from typing import Any, Final
 
 from job.errors import ModelInvalid
 from job.flag_names import Flag
+from job.log import Event, event
 from job.storage import Storage
-from job.train.backend import fix_seed, import_keras, use_threads
+from job.train.backend import fix_seed, import_keras, use_threads, versions
 from job.train.data.dataset import Dataset, load
 from job.train.fit import network
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.scratch import private_temporary_files
 from job.train.train_settings import TrainSettings, TuneSettings
+from job.train.training_log import log_details
+from job.train.tune.search_log import trial_event
 from job.train.tune.search_record import SearchRecord, Trial, as_text, ranked
 from job.train.tune.search_space import Oracle, Proposal, oracle_of
 
@@ -86,6 +89,7 @@ def tune(
     trials = record.load()
     sizes = [f"{len(split):,}" for split in (dataset.train, dataset.validation)]
     _log.info("%s: %s training and %s validation images", dataset.source, *sizes)
+    log_details(dataset, versions())
     with oracle_of(settings.search, epochs=recipe.epochs, trials=settings.trials, seed=settings.seed) as oracle:
         _Search(settings, recipe, dataset, record, trials, on_progress).run(oracle)
     best = ranked(trials)[0]
@@ -122,7 +126,9 @@ class _Search:
     def run(self, oracle: Oracle) -> None:
         """Make the trials that are missing."""
         if self.trials:
-            _log.info("%s: resuming after trial %d", self.record.folder, self.trials[-1].number)
+            last = self.trials[-1].number
+            resumed = event(Event.RESUMED, output=self.record.folder, trial=last)
+            _log.info("%s: resuming after trial %d", self.record.folder, last, extra=resumed)
         else:
             self._try(Proposal({}), self.recipe)
         for each in self.trials[1 : self.settings.trials + 1]:
@@ -145,6 +151,7 @@ class _Search:
             "%s: hidden %s, dropout %s, learning rate %s, batch size %s, epochs %s: %s (%s s)",
             f"trial {number} of {self.settings.trials}" if number else "default",
             *(cells[name] for name in _LOGGED),
+            extra=trial_event(self.trials[-1], self.settings.trials),
         )
 
 
