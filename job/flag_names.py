@@ -47,6 +47,7 @@ class Flag(StrEnum):
     SETTINGS = "--settings"
     SHARD_COUNT = "--shard-count"
     SHARD_INDEX = "--shard-index"
+    SKIP_DONE = "--skip-done"
     THREADS = "--threads"
     TO = "--to"
     TRANSPOSE = "--transpose"
