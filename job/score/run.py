@@ -66,7 +66,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer) -> RunRes
     bundle, predictor = _open_model(storage, settings)
     output = Output(storage, settings.output)
     check_model_stays(storage, settings, output)
-    sources, settings = _sources(storage, settings, output)
+    sources, settings = _new(storage, settings, output, _sources(storage, settings, output))
     if not sources:
         return RunResult(output.folder, None, was_done=True, rows=0, seconds=time.monotonic() - clock)
     claim = _claim(output, sources, settings, bundle)
@@ -172,12 +172,17 @@ def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None
     claim.begin_again()
 
 
-def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> tuple[list[Source], ScoreSettings]:
-    """What this run reads, none if earlier runs have scored all; and the settings that name just these inputs."""
+def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[Source]:
     files = without_own_output(storage, settings, output, files_at(storage, settings.inputs))
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
-    sources = look(storage, files, settings.read)
+    return look(storage, files, settings.read)
+
+
+def _new(
+    storage: Storage, settings: ScoreSettings, output: Output, sources: list[Source]
+) -> tuple[list[Source], ScoreSettings]:
+    """The sources that this run scores, none if earlier runs have scored all; and settings that name just these."""
     if not settings.skip_done:
         return sources, settings
     chosen = NewInputs(storage, output, settings.skip_done).choose(sources, settings.shard)
