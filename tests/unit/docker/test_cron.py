@@ -148,6 +148,14 @@ def test_the_crontab_line_is_one():
     assert os.access(FOLDER / "nightly.sh", os.X_OK)
 
 
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not there")
+def test_shellcheck_finds_nothing():
+    """In any script of this folder or the one above."""
+    scripts = [*FOLDER.glob("*.sh"), *FOLDER.parent.glob("*.sh")]
+    result = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
 def test_the_service_has_a_user_of_its_own():
     """And can write nothing but results: the folder is that of its command."""
     lines = (FOLDER / "digit-job.service").read_text().splitlines()

@@ -5,6 +5,7 @@ import os
 
 import pytest
 from support.files import make_digits, write_csv, write_idx
+from support.outcome import call
 from support.runs import score, settings_for, stable_files
 
 import job
@@ -243,3 +244,30 @@ def test_python_has_it_too(tmp_path, model):
     put(tmp_path, "a.csv", 1)
     job.score(tmp_path / "in", tmp_path / "1", model, skip_done=tmp_path)
     assert job.score(tmp_path / "in", tmp_path / "2", model, skip_done=[tmp_path / "1"]).report is None
+
+
+def test_the_command_line_says_that_nothing_is_new(tmp_path, model, capfd):
+    """With exit code 0; also to whoever reads metrics or lineage, and whatever the gates."""
+    (tmp_path / "in").mkdir()
+    put(tmp_path, "a.csv", 1)
+    options = ["--model", model, "--max-rejects", "100%", "--skip-done", tmp_path / "out", "--log-format", "json"]
+    first = call(capfd, "score", tmp_path / "in", "--output", tmp_path / "out/1", *options)
+    assert first.returncode == 0, first.stderr
+    options += [
+        "--metrics-file",
+        tmp_path / "metrics.prom",
+        "--openlineage",
+        tmp_path / "lineage",
+        "--max-warnings",
+        "0",
+    ]
+    second = call(capfd, "score", tmp_path / "in", "--output", tmp_path / "out/2", *options, "--min-accuracy", "1")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout == "Nothing new: earlier runs have scored all inputs; nothing is written.\nResult: ok\n"
+    events = {each["event"]: each["fields"] for each in map(json.loads, second.stderr.splitlines())}
+    assert events["nothing_new"] == {"inputs": 1, "skip_done": [str(tmp_path / "out")]}
+    assert (events["finished"]["exit_code"], events["finished"]["rows"]) == (0, 0)
+    assert "digit_job_exit_code 0.0" in (tmp_path / "metrics.prom").read_text()
+    assert [json.loads(line)["eventType"] for line in (tmp_path / "lineage").read_text().splitlines()] == [
+        "START", "COMPLETE",
+    ]  # fmt: skip
