@@ -152,7 +152,7 @@ def test_the_crontab_line_is_one():
 def test_shellcheck_finds_nothing():
     """In any script of this folder or the one above."""
     scripts = [*FOLDER.glob("*.sh"), *FOLDER.parent.glob("*.sh")]
-    result = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
+    result = subprocess.run([shutil.which("shellcheck"), *scripts], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
 
 
