@@ -10,6 +10,8 @@ ARCH ?= dense
 MODEL ?= build/model
 INPUT ?=
 OUTPUT ?= build/output
+TEST_DATA ?=
+OVERWRITE ?=
 ROWS ?= 700000
 SECONDS ?= 60
 TARGET ?= csv readers parquet page footer snappy
@@ -23,7 +25,8 @@ SAMPLE := build/sample
 # A plain Keras file is a model by itself; a model folder is known by its card.
 CARD := $(if $(filter %.keras,$(MODEL)),$(MODEL),$(MODEL)/model.json)
 TRAINED := build/trained/$(subst /,_,$(MODEL))
-TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)"
+TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)" \
+	$(if $(TEST_DATA),--test-data "$(TEST_DATA)") $(if $(OVERWRITE),--overwrite)
 
 .PHONY: help setup train score sample test test-fast coverage soak bench bench-train fuzz image image-run image-test lint type check docs lock clean distclean
 
@@ -46,7 +49,7 @@ $(INSTALLED): pyproject.toml .lock/dev.txt .lock/uv.txt .lock/install.py .lock/r
 	@$(BIN)/python -m job.report.template
 	@touch $@
 
-train: $(INSTALLED) ## Train MODEL from DATA by RECIPE, of dense layers or ARCH=cnn
+train: $(INSTALLED) ## Train MODEL from DATA (and TEST_DATA) by RECIPE, of dense layers or ARCH=cnn; OVERWRITE=1 replaces another
 	@mkdir -p $(dir $(TRAINED))
 	@if [ -f "$(CARD)" ] && [ "$$(cat $(TRAINED) 2>/dev/null)" = "$(DATA) $(RECIPE) $(ARCH)" ] && ! [ "$(DATA)" -nt "$(CARD)" ]; \
 	then echo "$(MODEL) is trained already from DATA=$(DATA) by RECIPE=$(RECIPE) as ARCH=$(ARCH); remove it to train it again"; \

@@ -60,6 +60,7 @@ def score(
     no_label: bool = False,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
+    invert: bool = False,
     max_rejects: str | int = "1%",
     min_accuracy: float | None = None,
     max_drift: float | None = None,
@@ -93,6 +94,7 @@ def score(
         no_label: treat no column as the label.
         scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
         transpose: images are stored column by column, as in EMNIST.
+        invert: digits are dark on white; take 255 minus each pixel.
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
         min_accuracy, max_drift, max_warnings: what the report must reach, else RunFellShort is raised; its attribute
             `result` is what would be returned.
@@ -138,7 +140,7 @@ def score(
         inputs=locations,
         output=os.fspath(output),
         model=os.fspath(model),
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map)),
+        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert),
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
@@ -166,12 +168,13 @@ def inspect(
     no_label: bool = False,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
+    invert: bool = False,
 ) -> list[Inspection]:
     """Read the beginning of each file, and describe how `score` would read the whole.
 
     Arguments are
         source: a CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a pattern.
-        label_column, label_map, no_label, scale, transpose: as for `score`.
+        label_column, label_map, no_label, scale, transpose, invert: as for `score`.
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
@@ -189,21 +192,27 @@ def inspect(
 
     be_silent_by_default()
     location = os.fspath(source)
-    settings = ReadSettings(label_column, no_label, scale, transpose, label_map=_label_map(label_map))
+    settings = ReadSettings(
+        label_column, no_label, scale, transpose, label_map=_label_map(label_map), is_inverted=invert
+    )
     return inspections_of(storage_at(location), location, settings)
 
 
 def train(
-    data: Location = "auto",
+    data: Location | Iterable[Location] = "auto",
     model: Location = "model",
     *,
+    test_data: Location | Iterable[Location] = (),
     recipe: RecipeName = "accurate",
     resume: bool = False,
+    overwrite: bool = False,
     label_column: str | None = None,
     label_map: Location | None = None,
     scale: ScaleChoice = "auto",
     transpose: bool = False,
-    validation_split: float = 0.1,
+    invert: bool = False,
+    test_split: float | None = None,
+    validation_split: float | None = None,
     arch: Architecture = "dense",
     hidden: Sequence[int] | None = None,
     activation: Activation | None = None,
@@ -225,9 +234,12 @@ def train(
     """Train a model and save it in the folder `model`. Needs the train extra.
 
     Arguments are those of `digit-job train`, where None takes the recipe's value:
-        data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto".
+        data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto"; or several of these.
+        test_data: likewise, the images to test with, instead of those that `data` has or that are held out of it.
         resume: continue an interrupted training into the same folder after its last epoch.
-        validation_split: the share of the training images held out for validation, between 0 and 1.
+        overwrite: also replace a model of other data or of another recipe.
+        test_split, validation_split: the shares of the images held out for testing and, of the others, for validation,
+            between 0 and 1; None: a fifth and a tenth, or none where the data has such images of its own.
         hidden: widths of the dense hidden layers, in order.
         min_accuracy: the share of the test images to classify correctly, in 0-1.
         compare_to: a model folder; the new model must not be significantly less accurate.
@@ -245,19 +257,20 @@ def train(
     from job.log import be_silent_by_default
     from job.settings import ReadSettings
     from job.storage import storage_at
-    from job.train.train_settings import TrainSettings
+    from job.train.train_settings import DataSettings, TrainSettings
 
     be_silent_by_default()
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+    )
     settings = TrainSettings(
-        data=os.fspath(data),
+        data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),
         model=os.fspath(model),
         recipe=recipe,
         arch=arch,
         epochs=epochs,
         batch_size=batch_size,
-        validation_share=validation_split,
         seed=seed,
-        read=ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map)),
         is_augmented=augment,
         learning_rate=learning_rate,
         optimizer=optimizer,
@@ -271,6 +284,7 @@ def train(
         compare_to=None if compare_to is None else os.fspath(compare_to),
         quantize=quantize,
         is_resuming=resume,
+        is_overwriting=overwrite,
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
     )
     with requires_extra("train"):
@@ -313,7 +327,7 @@ def open_results(folder: Location) -> Results:
 
 
 def _locations(given: Location | Iterable[Location]) -> tuple[str, ...]:
-    return tuple(os.fspath(each) for each in ([given] if isinstance(given, (str, os.PathLike)) else given))
+    return tuple(os.fspath(each) for each in ([given] if isinstance(given, str | os.PathLike) else given))
 
 
 def _label_map(location: Location | None) -> LabelMap | None:

@@ -18,6 +18,7 @@ def read_flags(settings: ReadSettings) -> dict[str, Any]:
         "no-label": settings.is_label_ignored,
         "scale": settings.scale,
         "transpose": settings.is_transposed,
+        "invert": settings.is_inverted,
         "keep": list(settings.keep),
     }
 

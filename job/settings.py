@@ -74,7 +74,8 @@ class ReadSettings:
 
     label_column: the label column's name, or its number from 1 if there is no header. is_label_ignored: treat no
     column as the label. scale: the highest pixel value, 255 or 1; `auto`: taken from the first records. is_transposed:
-    images are stored column by column, as in EMNIST. keep: names of passthrough columns, copied to the predictions.
+    images are stored column by column, as in EMNIST. is_inverted: digits are dark on white, so that a pixel is 255
+    minus its stored value. keep: names of passthrough columns, copied to the predictions.
     label_map: the digits of labels that are not digits; None: there are none.
     """
 
@@ -84,6 +85,7 @@ class ReadSettings:
     is_transposed: bool = False
     keep: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    is_inverted: bool = False
 
     def __post_init__(self) -> None:
         """Raises UsageError for an unknown scale, and for settings that contradict each other."""

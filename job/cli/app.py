@@ -20,6 +20,7 @@ from job.cli.report import report
 from job.cli.sample import sample
 from job.cli.schema import schema
 from job.cli.score import score
+from job.cli.show import show
 from job.cli.terminal import (
     discard_unwritable_output,
     is_asking_for_help,
@@ -64,7 +65,7 @@ def _digit_job(
 
 
 # In the order in which the help lists them.
-for command in (score, inspect, report, compare, train, tune, export, sample, schema):
+for command in (score, inspect, show, report, compare, train, tune, export, sample, schema):
     app.command(cls=JobCommand)(command)
 
 

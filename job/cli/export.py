@@ -9,6 +9,7 @@ from job import log
 from job.cli.flags import (
     STANDARD_OUTPUT,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -18,6 +19,7 @@ from job.cli.flags import (
     label_map_in,
     log_overwriting,
     option,
+    repeatable,
     standard_output,
 )
 from job.cli.terminal import StopOnSignals, say
@@ -62,19 +64,20 @@ def export(
     ] = False,
     model_scale: ModelScaleFlag = "auto",
     data: Annotated[
-        str | None,
-        option(
+        list[str],
+        repeatable(
             "--data",
             "Labelled images, as for `train`, to calibrate and to compare with (default: the model's own data for "
-            "`--quantize`, otherwise the golden rows of its card).",
-            group=Group.INPUT,
+            "`--quantize`, otherwise the golden rows of its card); repeat it for more.",
             metavar="SRC",
+            group=Group.INPUT,
         ),
-    ] = None,
+    ],
     label_column: LabelColumnFlag = None,
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Convert a model for another runtime and check its predictions.
@@ -86,13 +89,15 @@ def export(
     """
     log.set_up(log_format)
     log_overwriting("export", is_overwriting=overwrite)
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = ExportSettings(
         model=model,
         to=to,
         output=output,
         quantize=quantize,
-        data=data,
+        data=tuple(data),
         read=read,
         is_overwriting=overwrite,
         allows_unblessed=allow_unblessed,
@@ -103,7 +108,7 @@ def export(
         from job.train.export.exporter import export as run
 
         stop.check()
-        locations = [each for each in (model, output, data) if each is not None]
+        locations = [each for each in (model, output, *data) if each is not None]
         result = run(storage_at(*locations), settings, mnist_dir=os.environ.get("MNIST_DIR"))
     if output == STANDARD_OUTPUT:
         return

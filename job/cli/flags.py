@@ -74,6 +74,35 @@ def repeatable(flag: str, text: str, *others: str, metavar: str, group: Group) -
     )
 
 
+DataFlag = Annotated[
+    list[str],
+    repeatable(
+        "--data",
+        "A folder of IDX files; a data file of any format, or a folder or pattern of them; `mnist` (downloads), "
+        "`digits` (scikit-learn's optdigits), or `auto` (the default): $MNIST_DIR, otherwise mnist, otherwise digits; "
+        "repeat it for more.",
+        metavar="SRC",
+        group=Group.MAIN,
+    ),
+]
+ValidationSplitFlag = Annotated[
+    float | None,
+    option(
+        "--validation-split",
+        "Share of the training images held out for validation, if the data has none for that (default: 0.1).",
+        group=Group.INPUT,
+        metavar="SHARE",
+    ),
+]
+TestSplitFlag = Annotated[
+    float | None,
+    option(
+        "--test-split",
+        "Share of all images held out for testing, if the data has none for that (default: 0.2).",
+        group=Group.INPUT,
+        metavar="SHARE",
+    ),
+]
 LogFormatFlag = Annotated[
     log.LogFormat,
     option(
@@ -122,6 +151,13 @@ ModelScaleFlag = Annotated[
 TransposeFlag = Annotated[
     bool, option("--transpose", "Transpose images that are stored column by column, as in EMNIST.", group=Group.INPUT)
 ]
+InvertFlag = Annotated[
+    bool,
+    option(
+        "--invert", "Invert images of dark digits on white, as a scanner makes them: 255 minus each pixel.",
+        group=Group.INPUT,
+    ),
+]  # fmt: skip
 QuietFlag = Annotated[
     bool,
     option(

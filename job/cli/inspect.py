@@ -6,6 +6,7 @@ import typer
 
 from job import log
 from job.cli.flags import (
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -38,6 +39,7 @@ def inspect(
     no_label: NoLabelFlag = False,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Show how files would be read: layout, labels, warnings, digits.
@@ -53,7 +55,9 @@ def inspect(
     from job.command_line import command_for
     from job.read.inspection import inspect as inspections_of
 
-    settings = ReadSettings(label_column, no_label, scale, transpose, label_map=label_map_in(label_map))
+    settings = ReadSettings(
+        label_column, no_label, scale, transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     for each in inspections_of(storage_at(source), source, settings):
         _print_inspection(each)
     say("To score it:")

@@ -7,11 +7,14 @@ import typer
 
 from job.cli.terminal import echo
 
-DocumentName = Literal["report", "manifest", "model", "comparison", "reject"]
+DocumentName = Literal["report", "manifest", "model", "comparison", "reject", "show"]
 
 
 def schema(
-    document: Annotated[DocumentName, typer.Argument(help="The document, or `reject` for a line of rejects/*.jsonl.")],
+    document: Annotated[
+        DocumentName,
+        typer.Argument(help="The document; `reject`: a line of rejects/*.jsonl; `show`: what show --json writes."),
+    ],
 ) -> None:
     """Print the JSON Schema of a document.
 

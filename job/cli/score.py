@@ -11,6 +11,7 @@ import typer
 from job import log
 from job.cli.flags import (
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
@@ -97,6 +98,7 @@ def score(
     no_label: NoLabelFlag = False,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
+    invert: InvertFlag = False,
     max_rejects: Annotated[
         str,
         option(
@@ -291,7 +293,7 @@ def score(
         output=output,
         model=model,
         format=format_,
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map)),
+        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map), invert),
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(max_rejects),

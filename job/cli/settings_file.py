@@ -6,7 +6,7 @@ Flags and environment variables take precedence over it. This module knows no fl
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from job.documents.checking import parse_json
@@ -16,10 +16,13 @@ from job.storage import Storage
 _MAX_BYTES: Final = 1 << 20
 
 
-def read_settings(storage: Storage, location: str, names: Sequence[str]) -> dict[str, str]:
+def read_settings(
+    storage: Storage, location: str, names: Sequence[str], repeatable: Collection[str] = ()
+) -> dict[str, str | list[str]]:
     """The settings in a file, each as the text that would follow its flag. names: the settings that exist.
 
-    A file whose name ends in `.toml` is TOML, any other JSON. Lists are joined by commas; JSON's null is left out.
+    repeatable: those whose flags can be given several times; each has a list of texts. Other lists are joined by
+    commas. A file whose name ends in `.toml` is TOML, any other JSON. JSON's null is left out.
     Raises SettingsInvalid if the file is missing, cannot be parsed, or has a key that is not in `names`.
     """
     path = storage.resolve(location)
@@ -32,7 +35,15 @@ def read_settings(storage: Storage, location: str, names: Sequence[str]) -> dict
     for name in settings:
         if name not in names:
             raise SettingsInvalid(f"{path}: no such setting: {name!r:.200}{_suggestion(name, names)}")
-    return {name: _as_text(value, f"{path}: {name}") for name, value in settings.items() if value is not None}
+    texts: dict[str, str | list[str]] = {}
+    for name, value in settings.items():
+        if value is not None and name in repeatable:
+            texts[name] = [
+                _as_text(each, f"{path}: {name}") for each in (value if isinstance(value, list) else [value])
+            ]
+        elif value is not None:
+            texts[name] = _as_text(value, f"{path}: {name}")
+    return texts
 
 
 def _parsed(content: bytes, path: str) -> Mapping[str, Any]:

@@ -7,16 +7,23 @@ import typer
 
 from job import log
 from job.cli.flags import (
+    DataFlag,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
     QuietFlag,
     ScaleFlag,
+    TestSplitFlag,
     TransposeFlag,
+    ValidationSplitFlag,
     VerboseFlag,
     label_map_in,
+    log_overwriting,
     option,
+    repeatable,
+    variable,
     verbosity,
 )
 from job.cli.settings_file import read_settings
@@ -29,6 +36,7 @@ from job.train.train_settings import (
     Activation,
     Architecture,
     ClassWeights,
+    DataSettings,
     Optimizer,
     Quantization,
     RecipeName,
@@ -46,30 +54,33 @@ def _take_settings(context: typer.Context, value: str | None) -> str | None:
     if value is None or context.resilient_parsing:
         return value
     flags = {each.opts[0].removeprefix("--"): each for each in context.command.params if each.name not in _NO_SETTINGS}
-    found = read_settings(storage_at(value), value, list(flags))
+    repeated = {name for name, flag in flags.items() if flag.multiple}
+    found = read_settings(storage_at(value), value, list(flags), repeated)
     for name, text in found.items():
         try:
             flags[name].process_value(context, text)
         except typer.BadParameter as error:
             raise SettingsInvalid(f"{value}: {name} is {text!r:.50}: {error.message}") from error
-    context.default_map = {flags[name].name: text for name, text in found.items()}
+    # The library reads the variables of other flags itself, and takes them before these defaults.
+    in_environment = {name for name in repeated if os.environ.get(variable(f"--{name}"))}
+    context.default_map = {flags[name].name: text for name, text in found.items() if name not in in_environment}
     return value
 
 
 def train(
     *,
-    data: Annotated[
-        str,
-        option(
-            "--data",
-            "A folder of IDX files; a data file of any format, or a folder or pattern of them; `mnist` (downloads), "
-            "`digits` (scikit-learn's optdigits), or `auto`: $MNIST_DIR, otherwise mnist, otherwise digits.",
-            group=Group.MAIN,
+    data: DataFlag,
+    test_data: Annotated[
+        list[str],
+        repeatable(
+            "--test-data",
+            "Labelled images to test with, likewise, instead of those that come with the data or are held out of it.",
             metavar="SRC",
+            group=Group.MAIN,
         ),
-    ] = "auto",
+    ],
     model: Annotated[
-        str, option("--model", "The folder to save the model in.", group=Group.MAIN, metavar="DIR")
+        str, option("--model", "The folder to save the model in.", "-m", group=Group.MAIN, metavar="DIR")
     ] = "model",
     recipe: Annotated[
         RecipeName,
@@ -96,19 +107,22 @@ def train(
             group=Group.MAIN,
         ),
     ] = False,
+    overwrite: Annotated[
+        bool,
+        option(
+            "--overwrite",
+            "Also replace a model of other data or of another recipe.",
+            command="train",
+            group=Group.MAIN,
+        ),
+    ] = False,
     label_column: LabelColumnFlag = None,
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
-    validation_split: Annotated[
-        float,
-        option(
-            "--validation-split",
-            "Share of the training images held out for validation.",
-            group=Group.INPUT,
-            metavar="SHARE",
-        ),
-    ] = 0.1,
+    invert: InvertFlag = False,
+    test_split: TestSplitFlag = None,
+    validation_split: ValidationSplitFlag = None,
     arch: Annotated[
         Architecture,
         option(
@@ -254,21 +268,23 @@ def train(
     Examples:
       digit-job train --data mnist --model model
       digit-job train --data train.csv --recipe baseline --min-accuracy 0.97
+      digit-job train --data mnist_train.csv --test-data mnist_test.csv
 
     """
     del settings_file  # its callback does all the work
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
-    read = ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map))
+    log_overwriting("train", is_overwriting=overwrite)
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = TrainSettings(
-        data=data,
+        data=DataSettings(tuple(data) or ("auto",), read, tuple(test_data), test_split, validation_split),
         model=model,
         recipe=recipe,
         arch=arch,
         epochs=epochs,
         batch_size=batch_size,
-        validation_share=validation_split,
         seed=seed,
-        read=read,
         is_augmented=augment,
         learning_rate=learning_rate,
         optimizer=optimizer,
@@ -282,6 +298,7 @@ def train(
         compare_to=compare_to,
         quantize=quantize,
         is_resuming=resume,
+        is_overwriting=overwrite,
         tensorboard=tensorboard,
     )
     stop = StopOnSignals(_RESUME, at_once=True)

@@ -5,13 +5,17 @@ from typing import Annotated
 
 from job import log
 from job.cli.flags import (
+    DataFlag,
     Group,
+    InvertFlag,
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
     QuietFlag,
     ScaleFlag,
+    TestSplitFlag,
     TransposeFlag,
+    ValidationSplitFlag,
     VerboseFlag,
     label_map_in,
     option,
@@ -22,20 +26,12 @@ from job.errors import requires_extra
 from job.settings import ReadSettings
 from job.storage import storage_at
 from job.telemetry.progress import train_progress
-from job.train.train_settings import RecipeName, SearchMethod, TuneSettings
+from job.train.train_settings import DataSettings, RecipeName, SearchMethod, TuneSettings
 
 
 def tune(
     *,
-    data: Annotated[
-        str,
-        option(
-            "--data",
-            "Training images, as for `train`; test images are not used.",
-            group=Group.MAIN,
-            metavar="SRC",
-        ),
-    ] = "auto",
+    data: DataFlag,
     output: Annotated[
         str,
         option(
@@ -71,15 +67,9 @@ def tune(
     label_map: LabelMapFlag = None,
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
-    validation_split: Annotated[
-        float,
-        option(
-            "--validation-split",
-            "Share of the training images held out to rate the trials.",
-            group=Group.INPUT,
-            metavar="SHARE",
-        ),
-    ] = 0.1,
+    invert: InvertFlag = False,
+    test_split: TestSplitFlag = None,
+    validation_split: ValidationSplitFlag = None,
     recipe: Annotated[
         RecipeName, option("--recipe", "Settings that are not searched for.", group=Group.TRAINING)
     ] = "accurate",
@@ -102,16 +92,17 @@ def tune(
 
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
+    read = ReadSettings(
+        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+    )
     settings = TuneSettings(
-        data=data,
+        data=DataSettings(tuple(data) or ("auto",), read, test_share=test_split, validation_share=validation_split),
         output=output,
         trials=trials,
         search=search,
         epochs=epochs,
         recipe=recipe,
-        validation_share=validation_split,
         seed=seed,
-        read=ReadSettings(label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map)),
     )
     stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
     with requires_extra("train"), train_progress(is_quiet=quiet) as progress:

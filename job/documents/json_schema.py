@@ -9,6 +9,7 @@ from job.documents.comparison_json import Comparison
 from job.documents.manifest_json import Manifest
 from job.documents.model_json import Card
 from job.documents.report_json import RejectLine, Report
+from job.documents.shown_json import ShownRecords
 
 DOCUMENTS: Final[dict[str, type]] = {
     "report": Report,
@@ -16,6 +17,7 @@ DOCUMENTS: Final[dict[str, type]] = {
     "model": Card,
     "comparison": Comparison,
     "reject": RejectLine,
+    "show": ShownRecords,
 }
 
 _PRIMITIVES: Final = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}

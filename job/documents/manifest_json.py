@@ -63,6 +63,7 @@ class ReadingSettings(TypedDict):
     is_transposed: bool
     keep: list[str]
     label_map: LabelMapSettings | None
+    is_inverted: bool
 
 
 class ShardSettings(TypedDict):

@@ -43,7 +43,9 @@ class TrainingDistribution(TypedDict):
 class TrainingData(TypedDict):
     """Where the images came from, and how they were split."""
 
-    source: Text
+    source: Annotated[Text, "the sources as one text"]
+    sources: NotRequired[Annotated[list[Text], "files, folders, patterns or names; absent from older cards"]]
+    test_sources: NotRequired[Annotated[list[Text], "of images to test with; empty: they come with the others"]]
     name: Text
     origin: NotRequired[Annotated[str, "where the images were taken from: files, MNIST_DIR, a download, scikit-learn"]]
     fingerprint: Annotated[str, "SHA-256 over all pixels and labels"]
@@ -57,8 +59,10 @@ class TrainingData(TypedDict):
     ]
     scale: Literal["auto", "255", "1"]
     is_transposed: bool
+    is_inverted: NotRequired[bool]
     seed: Annotated[int, Between(0, (1 << 32) - 1)]
-    validation_share: Share
+    test_share: NotRequired[Annotated[Share | None, "held out to test with; null: the data has such images"]]
+    validation_share: Annotated[Share | None, "held out to validate with; null: the data has such images"]
     train_class_counts: list[Count]
     distribution: TrainingDistribution
 

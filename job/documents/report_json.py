@@ -98,6 +98,13 @@ class ExampleRow(TypedDict):
     pixels: Annotated[str, "784 bytes in base64: 0 background, 255 ink, row by row"]
 
 
+class DigitExamples(TypedDict):
+    """Rows predicted as one digit, right or wrong."""
+
+    prediction: Digit
+    examples: Annotated[list[ExampleRow], "the first of the run, at most four"]
+
+
 class PairExamples(TypedDict):
     """Two digits that the model confuses."""
 
@@ -110,6 +117,7 @@ class PairExamples(TypedDict):
 class ExampleSection(TypedDict):
     """Rows to inspect. The choice depends on the rows alone."""
 
+    by_prediction: Annotated[list[DigitExamples], "for each digit that was predicted"]
     sure_mistakes: Annotated[list[ExampleRow], "wrong predictions with the highest confidence, at most 40"]
     unsure: Annotated[list[ExampleRow], "predictions with the lowest confidence, at most 40"]
     confused_pairs: Annotated[list[PairExamples], "the five most frequent"]
@@ -163,6 +171,7 @@ RunSettings = TypedDict(
         "no-label": bool,
         "scale": str,
         "transpose": bool,
+        "invert": bool,
         "keep": list[str],
         "probabilities": bool,
         "escape-formulas": bool,

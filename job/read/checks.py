@@ -14,9 +14,11 @@ import numpy.typing as npt
 from job.contract import CLASSES, PIXELS, SIDE, Labels, PixelBatch, Pixels
 from job.flag_names import Flag
 from job.read.source import Source
+from job.settings import ReadSettings
 from job.storage import Storage
 
 HEAD_ROWS: Final = 1024
+_DEFAULTS: Final = ReadSettings()
 _INK: Final = 128
 _WHITE: Final = 200
 
@@ -36,11 +38,12 @@ _RARELY: Final = 0.1
 _HARDLY_EVER: Final = 0.01
 
 
-def input_warnings(pixels: Pixels, labels: Labels | None) -> list[str]:
+def input_warnings(pixels: Pixels, labels: Labels | None, read: ReadSettings = _DEFAULTS) -> list[str]:
     """One sentence for each thing that is odd about an input's first records; depends on nothing else.
 
     pixels: uint8 (n, 784) of records that were not rejected; HEAD_ROWS of them are enough. labels: int8 (n,), -1 where
-    there is none, or None. Shapes of digits are judged from 64 images on, labels among the pixels from 16 on.
+    there is none, or None. read: how they were read. Shapes of digits are judged from 64 images on, labels among the
+    pixels from 16 on.
     """
     if not len(pixels):
         return []
@@ -48,9 +51,9 @@ def input_warnings(pixels: Pixels, labels: Labels | None) -> list[str]:
     if uniform:
         return [uniform]
     found = [
-        _small_scale(pixels) or _faint(pixels),
-        _inverted(pixels) or _lifted_background(pixels),
-        _transposed(pixels),
+        _small_scale(~pixels if read.is_inverted else pixels) or _faint(pixels),
+        _dark_on_white(pixels, read) or _lifted_background(pixels),
+        _transposed(pixels, read),
         _label_among_pixels(pixels, labels),
     ]
     return [each for each in found if each]
@@ -64,10 +67,10 @@ def _uniform(pixels: Pixels) -> str | None:
     return None
 
 
-def _small_scale(pixels: Pixels) -> str | None:
-    if pixels.max() > 1:
+def _small_scale(stored: Pixels) -> str | None:
+    if stored.max() > 1:
         return None
-    return f"no pixel of the first {len(pixels)} images is above 1; if pixels are 0 to 1, add {Flag.SCALE} 1"
+    return f"no pixel of the first {len(stored)} images is above 1; if pixels are 0 to 1, add {Flag.SCALE} 1"
 
 
 def _faint(pixels: Pixels) -> str | None:
@@ -90,28 +93,28 @@ def _lifted_background(pixels: Pixels) -> str | None:
     )
 
 
-def _inverted(pixels: Pixels) -> str | None:
+def _dark_on_white(pixels: Pixels, read: ReadSettings) -> str | None:
     border = np.ones((SIDE, SIDE), np.bool_)
     border[1:-1, 1:-1] = False
     share = float((pixels[:, border.ravel()] > _WHITE).mean())
     if share <= _MOSTLY:
         return None
-    return (
-        f"{100 * share:.0f} % of the border pixels of the first {len(pixels)} images are above {_WHITE}: dark digits "
-        "on white, but 0 should be the background; replace each value by 255 minus it"
-    )
+    found = f"{100 * share:.0f} % of the border pixels of the first {len(pixels)} images are above {_WHITE}"
+    if read.is_inverted:
+        return f"{found} after {Flag.INVERT}, but 0 should be the background; leave {Flag.INVERT} out"
+    return f"{found}: dark digits on white, but 0 should be the background; if so, add {Flag.INVERT}"
 
 
-def _transposed(pixels: Pixels) -> str | None:
+def _transposed(pixels: Pixels, read: ReadSettings) -> str | None:
     heights, widths = _ink_boxes(pixels)
     if len(heights) < _MIN_DIGITS_FOR_SHAPE:
         return None
     if np.sign(heights - widths).mean() > _WIDER_BELOW or np.log(heights / widths).mean() > _LOG_RATIO_BELOW:
         return None
-    return (
-        f"{100 * float((widths > heights).mean()):.0f} % of the first {len(heights)} digits are wider than tall, as if "
-        f"images were stored column by column; if so, add {Flag.TRANSPOSE}"
-    )
+    found = f"{100 * float((widths > heights).mean()):.0f} % of the first {len(heights)} digits are wider than tall"
+    if read.is_transposed:
+        return f"{found} after {Flag.TRANSPOSE}, as if it were not needed; if so, leave {Flag.TRANSPOSE} out"
+    return f"{found}, as if images were stored column by column; if so, add {Flag.TRANSPOSE}"
 
 
 def _ink_boxes(pixels: Pixels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -19,7 +19,7 @@ from job.flag_names import Flag
 from job.read.labels import bad_label, byte_labels
 from job.read.packed.compression import COMPRESSED_SUFFIXES, Compression
 from job.read.packed.stream import opened
-from job.read.pixels import detect_scale, pixel_reject, to_pixels
+from job.read.pixels import detect_scale, inverted, pixel_reject, to_pixels
 from job.settings import LabelMap, PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -46,6 +46,7 @@ class IdxSource:
     is_transposed: bool = False
     pixel_scale: PixelScale = "255"
     label_map: LabelMap | None = None
+    is_inverted: bool = False
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
@@ -68,6 +69,10 @@ class IdxSource:
         step = max(1, part_bytes // PIXELS) if self.compression is Compression.NONE else max(1, self.rows)
         return [(start, min(start + step, self.rows)) for start in range(0, self.rows, step)] or [(0, 0)]
 
+    def rows_in(self, part_range: tuple[int, int]) -> int:
+        start, stop = part_range
+        return stop - start
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """Raises DataError if images and labels are not as many as the images' header announces."""
         start, stop = part_range
@@ -75,7 +80,8 @@ class IdxSource:
         images = self._image_blocks(storage, start, counts)
         labels = self._label_blocks(storage, start, counts)
         for stored, raw_labels in zip(images, labels, strict=True):
-            yield self._batch(self._row_major(stored), raw_labels)
+            batch = self._batch(self._row_major(stored), raw_labels)
+            yield inverted(batch) if self.is_inverted else batch
 
     def _image_blocks(self, storage: Storage, start: int, counts: Sequence[int]) -> Iterator[Pixels]:
         """Blocks of `counts` images each, from the image `start` on: uint8 (n, 784) as stored."""
@@ -162,7 +168,9 @@ def idx_source(storage: Storage, file: FileInfo, settings: ReadSettings = _DEFAU
     scale = settings.scale
     if scale == "auto":
         scale = detect_scale([np.frombuffer(first, np.uint8)], file.path)
-    return IdxSource(file, compression, rows, labels, settings.is_transposed, scale, settings.label_map)
+    return IdxSource(
+        file, compression, rows, labels, settings.is_transposed, scale, settings.label_map, settings.is_inverted
+    )
 
 
 def _labels_file(storage: Storage, file: FileInfo) -> FileInfo | None:

@@ -52,7 +52,7 @@ def inspect(storage: Storage, location: str, settings: ReadSettings) -> list[Ins
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:
     head = read_first_rows(source, storage)
     stored = source.inner if isinstance(source, PartitionedSource) else source
-    warnings = input_warnings(head.pixels, head.labels)
+    warnings = input_warnings(head.pixels, head.labels, settings)
     if head.rejected:
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
     if head.bad_labels:
@@ -93,11 +93,13 @@ def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
     pixels = head.pixels
     seen = "none was seen"
     if len(pixels):
-        seen = f"highest value in the first {len(pixels)}: {_highest(pixels, source.pixel_scale)}"
+        stored = ~pixels if settings.is_inverted else pixels
+        seen = f"highest value in the first {len(pixels)}: {_highest(stored, source.pixel_scale)}"
     reason = ", as the first records show" * (not isinstance(source, IdxSource))
     if settings.scale != "auto":
         reason = f" by {Flag.SCALE}"
-    return f"taken as 0-{source.pixel_scale}{reason} ({seen}){', transposed' * settings.is_transposed}"
+    changes = ", transposed" * settings.is_transposed + ", inverted" * settings.is_inverted
+    return f"taken as 0-{source.pixel_scale}{reason} ({seen}){changes}"
 
 
 def _highest(pixels: Pixels, scale: PixelScale) -> str:

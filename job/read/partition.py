@@ -75,6 +75,9 @@ class PartitionedSource:
     def split(self, part_bytes: int) -> list[tuple[int, int]]:
         return self.inner.split(part_bytes)
 
+    def rows_in(self, part_range: tuple[int, int]) -> int | None:
+        return self.inner.rows_in(part_range)
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The records of the file, with the folder's label, or its reject, for each."""
         digit, bad = read_labels(pa.array([self.value], pa.string()), self.name, self.label_map)

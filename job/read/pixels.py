@@ -1,5 +1,7 @@
 """Numbers -> pixels on either scale, which of the two it is, and what is wrong with numbers that are not pixels.
 
+`inverted` is for images of any format whose digits are dark on white.
+
 For the formats that store numbers rather than text (Parquet, IDX); `csv.record` does the same for text, by the same
 constants. On the scale 255 a pixel is a whole number 0-255. On the scale 1 it is a fraction 0-1, multiplied by 255 and
 rounded.
@@ -7,12 +9,13 @@ rounded.
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from job.contract import PIXELS, Pixels, Reason, Reject
+from job.contract import PIXELS, PixelBatch, Pixels, Reason, Reject
 from job.errors import LayoutError
 from job.flag_names import Flag
 from job.settings import PixelScale
@@ -95,6 +98,13 @@ def detect_scale(samples: Iterable[npt.NDArray[Any]], where: str) -> PixelScale:
         f"full ink (binary images), or {Flag.SCALE} 255 if it is nearly none. If fractions were cut to whole numbers, "
         "write the file again"
     )
+
+
+def inverted(batch: PixelBatch) -> PixelBatch:
+    """The same records with 255 minus each pixel; those without a valid image stay 0."""
+    pixels = ~batch.pixels  # of bytes, the complement
+    pixels[[reject.row for reject in batch.rejects if reject.reason.is_fatal]] = 0
+    return replace(batch, pixels=pixels)
 
 
 def pixel_reject(row: int, column: str, place: str, value: float | None, scale: PixelScale) -> Reject:

@@ -103,6 +103,10 @@ class Source(Protocol):
         """
         ...
 
+    def rows_in(self, part_range: tuple[int, int]) -> int | None:
+        """How many records a range has; None if only reading it tells (CSV)."""
+        ...
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """The records of one range, in the file's order, in batches of 1 to `block_rows`; perhaps none.
 
@@ -135,7 +139,7 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
             raise _no_data(location, skipped)
         if skipped:
             _log.warning("%s: skipped %d files that are not data: %s", location, len(skipped), skipped[:5])
-        above = storage.real_path(_folder_named(folder, is_folder=is_folder))
+        above = storage.real_path(folder_named(folder, is_folder=is_folder))
         for file in taken:
             real_paths.setdefault(file.path, storage.real_path(file.path))
             is_elsewhere = file.path != folder and not is_within(real_paths[file.path], above)
@@ -144,7 +148,7 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     return _without_other_names([found[path] for path in sorted(found)], real_paths)
 
 
-def _folder_named(path: str, *, is_folder: bool) -> str:
+def folder_named(path: str, *, is_folder: bool) -> str:
     """The folder that a location names: itself, or what precedes the first wildcard of a pattern."""
     return path if is_folder else re.split(r"/[^/]*[*?\[]", path, maxsplit=1)[0] or "/"
 

@@ -1,4 +1,4 @@
-"""Examples for the report: the surest mistakes, the least sure predictions, and mistakes of each pair of digits.
+"""Examples for the report: rows of each predicted digit, sure mistakes, unsure predictions, mistakes of each pair.
 
 All rows compete and only the selected ones are kept: each part keeps its own, and the run merges those of its parts.
 The selection does not depend on how rows were split into batches and parts. `tally` counts the same rows.
@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, PIXELS, Labels, Pixels, ScoredBatch
-from job.documents.report_json import ExampleRow, ExampleSection
+from job.documents.report_json import DigitExamples, ExampleRow, ExampleSection
 from job.report.metrics import ConfusedPair, confused_pairs
 from job.report.tally import MILLION, Counts
 
 MAX_MISTAKES: Final = 40
 MAX_UNSURE: Final = 40
 MAX_OF_PAIR: Final = 4
+MAX_OF_DIGIT: Final = 4
 
 # Part files hold these records, hence the fixed byte order. confidence: in millionths.
 _RECORD: Final = np.dtype(
@@ -51,6 +52,11 @@ def mistakes_of(pair: ConfusedPair, mistakes: Rows, labels: Labels, predictions:
     is_pair = (labels[mistakes] == pair.label) & (predictions[mistakes] == pair.prediction)
     rows: Rows = mistakes[is_pair]
     return rows[:MAX_OF_PAIR]
+
+
+def first_of_digits(predictions: Labels) -> Rows:
+    """Indices of the first four rows of each predicted digit, (n,) of 0-9, in their order."""
+    return np.flatnonzero(_ranks(predictions) < MAX_OF_DIGIT)
 
 
 def least_sure(confidences: npt.NDArray[Any], limit: int = MAX_UNSURE) -> Rows:
@@ -130,7 +136,13 @@ class Examples:
         """
         labels, predictions = self.records["label"], self.records["prediction"]
         mistakes = surest_mistakes(labels, predictions, self.records["confidence"])
+        firsts = first_of_digits(predictions)
+        by_prediction: list[DigitExamples] = [
+            {"prediction": digit, "examples": self._to_json(firsts[predictions[firsts] == digit], paths)}
+            for digit in np.unique(predictions[firsts]).tolist()
+        ]
         return {
+            "by_prediction": by_prediction,
             "sure_mistakes": self._to_json(mistakes[:MAX_MISTAKES] if confusion.any() else mistakes[:0], paths),
             "unsure": self._to_json(least_sure(self.records["confidence"]), paths),
             "confused_pairs": [
@@ -165,9 +177,11 @@ class Collector:
         self._records = Examples.none().records
         self._waiting: list[_Records] = []
         self._rows_before = 0
-        # A later row is selected only if its confidence is below the first bound, or if it is a mistake above the
-        # second, which depends on its pair of digits.
+        # A later row is selected only if its confidence is below the first bound, if it is a mistake above the second,
+        # which depends on its pair of digits, or if there are few rows of its digit. The last element is that of
+        # NO_PREDICTION.
         self._unsure_below = math.inf
+        self._is_wanted = np.array([True] * CLASSES + [False])
         self._mistakes_above = np.full((CLASSES, CLASSES), -1, np.float32)
 
     def add(self, batch: ScoredBatch, pixels: Pixels) -> None:
@@ -190,6 +204,8 @@ class Collector:
 
     def _candidates(self, batch: ScoredBatch) -> Rows:
         is_candidate = batch.confidences < self._unsure_below
+        if self._is_wanted.any():
+            is_candidate |= self._is_wanted[batch.predictions]
         if batch.labels is not None:
             wrong = np.flatnonzero(batch.labels != batch.predictions)
             labels, predictions = batch.labels[wrong], batch.predictions[wrong]
@@ -206,6 +222,8 @@ class Collector:
         shares = (records["confidence"] / MILLION).astype(np.float32)
         if len(selection.least_sure) == MAX_UNSURE:
             self._unsure_below = float(shares[selection.least_sure[-1]])
+        of_digits = records["prediction"][selection.firsts]
+        self._is_wanted[:CLASSES] = np.bincount(of_digits, minlength=CLASSES) < MAX_OF_DIGIT
         # A mistake is selected as one of the surest of all, or as one of the surest of its pair.
         mistakes = selection.mistakes
         overall = shares[mistakes[MAX_MISTAKES - 1]] if len(mistakes) >= MAX_MISTAKES else -1
@@ -219,6 +237,7 @@ class Collector:
 class _Selection:
     """Indices of the examples among some rows. ranks: how many rows of `mistakes` before each confuse the same pair."""
 
+    firsts: Rows
     least_sure: Rows
     mistakes: Rows
     ranks: Rows
@@ -227,12 +246,13 @@ class _Selection:
     def rows(self) -> Rows:
         """All selected rows, ascending."""
         of_pairs = self.mistakes[self.ranks < MAX_OF_PAIR]
-        return np.unique(np.concatenate([self.least_sure, self.mistakes[:MAX_MISTAKES], of_pairs]))
+        return np.unique(np.concatenate([self.firsts, self.least_sure, self.mistakes[:MAX_MISTAKES], of_pairs]))
 
 
 def _select(labels: Labels, predictions: Labels, confidences: Counts) -> _Selection:
     mistakes = surest_mistakes(labels, predictions, confidences)
-    return _Selection(least_sure(confidences), mistakes, _ranks(labels[mistakes] * CLASSES + predictions[mistakes]))
+    ranks = _ranks(labels[mistakes] * CLASSES + predictions[mistakes])
+    return _Selection(first_of_digits(predictions), least_sure(confidences), mistakes, ranks)
 
 
 def _columns(batch: ScoredBatch, rows: Rows) -> tuple[Labels, Labels, Counts]:

@@ -152,6 +152,7 @@ def _galleries(report: Mapping[str, Any]) -> dict[str, Any]:
     """The examples with their pixels as bytes."""
     examples = report["examples"] or {}
     return {
+        "digits": [{**each, "examples": _decoded(each["examples"])} for each in examples.get("by_prediction") or []],
         "mistakes": _decoded(examples.get("sure_mistakes") or []),
         "unsure": _decoded(examples.get("unsure") or []),
         "pairs": [{**pair, "examples": _decoded(pair["examples"])} for pair in examples.get("confused_pairs") or []],

@@ -1,10 +1,12 @@
 """How reports write numbers, durations and settings: the filters of the templates, used by Python code as well."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 DASH: Final = "–"  # noqa: RUF001  # a dash is meant
 _MINUTE: Final = 60
 _HOUR: Final = 3600
+_NAMED: Final = 3
 
 
 def percent(share: float | None) -> str:
@@ -25,6 +27,14 @@ def figure(value: float | None) -> str:
 def many(number: int, thing: str, things: str | None = None) -> str:
     """`1 file`, `2 files`."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def some(names: Sequence[str]) -> str:
+    """`a`, `a, b and c`, or the first three and how many more there are."""
+    first, more = names[:_NAMED], len(names) - _NAMED
+    if more > 0:
+        return f"{', '.join(first)} and {more:,} more"
+    return " and ".join([*([", ".join(first[:-1])] if first[:-1] else []), *first[-1:]])
 
 
 def duration(seconds: float) -> str:

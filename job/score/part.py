@@ -108,7 +108,7 @@ class PartScorer:
         """Log and return the warnings about the input's first records, some of which may be in later parts."""
         if not first_rows.is_full and not part.is_last:
             first_rows = read_first_rows(target.source, self.storage)
-        warnings = input_warnings(first_rows.pixels, first_rows.labels)
+        warnings = input_warnings(first_rows.pixels, first_rows.labels, self.settings.read)
         for warning in warnings:
             self.warnings.add(target.path, target.source.file.path, warning)
         return warnings

@@ -10,7 +10,7 @@ from job.storage.faults import is_system_error, translated_errors
 from job.storage.local import LocalStorage
 from job.storage.paths import common_folder, is_below, is_within, join, relative_to, too_long
 from job.storage.protocol import FileInfo, Storage, check_unchanged, unquoted
-from job.storage.replacing import refuse_foreign
+from job.storage.replacing import refuse_existing, refuse_foreign
 from job.storage.router import storage_at
 from job.storage.stopping import CheckStop, StoppableFile, never_stop
 
@@ -27,6 +27,7 @@ __all__ = [
     "is_within",
     "join",
     "never_stop",
+    "refuse_existing",
     "refuse_foreign",
     "relative_to",
     "storage_at",

@@ -9,6 +9,12 @@ from job.storage.protocol import Storage
 _START_BYTES: Final = 1 << 16
 
 
+def refuse_existing(storage: Storage, path: str, *, advice: str) -> None:
+    """Raise OutputOccupied, which ends with `advice`, where a path holds anything but a stream."""
+    if not storage.is_stream(path) and (storage.is_folder(path) or storage.stat(path) is not None):
+        raise OutputOccupied(f"{path}: already exists; {advice}")
+
+
 def refuse_foreign(storage: Storage, path: str, is_own: Callable[[bytes], bool], *, expected: str, advice: str) -> None:
     """Raise OutputOccupied, which ends with `advice`, where a path holds something else than the job writes there.
 

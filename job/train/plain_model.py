@@ -8,13 +8,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from job.errors import requires_extra
-from job.settings import ScoreSettings
+from job.settings import ModelScale, ScoreSettings
 from job.storage import storage_at
 
 
 @contextmanager
 def with_model_folder(settings: ScoreSettings) -> Iterator[ScoreSettings]:
-    """The same settings with a model folder, which is temporary if the user named another model, and its given name.
+    """The same settings with the `model_folder` of their model, and its given name."""
+    with model_folder(settings.model, settings.model_scale) as folder:
+        yield replace(settings, model=folder, model_name=settings.model)
+
+
+@contextmanager
+def model_folder(location: str, model_scale: ModelScale) -> Iterator[str]:
+    """The model folder at a location, or a temporary one, converted from the other kind of model that is there.
 
     Raises UsageError if the train extra is needed and not installed, ModelInvalid if the model cannot be converted.
     """
@@ -22,14 +29,13 @@ def with_model_folder(settings: ScoreSettings) -> Iterator[ScoreSettings]:
     from job.model.model_kind import ModelKind, find_model
     from job.train.scratch import scratch_folder
 
-    settings = replace(settings, model_name=settings.model)
-    storage = storage_at(settings.model)
-    found = find_model(storage, settings.model)
+    storage = storage_at(location)
+    found = find_model(storage, location)
     if found.kind is ModelKind.FOLDER:
-        check_no_scale(settings.model, settings.model_scale)
-        yield settings
+        check_no_scale(location, model_scale)
+        yield location
         return
-    input_range = named_range(settings.model_scale)
+    input_range = named_range(model_scale)
     with scratch_folder() as folder:
         if found.kind is ModelKind.ONNX:
             from job.model.foreign_onnx import convert_onnx
@@ -40,4 +46,4 @@ def with_model_folder(settings: ScoreSettings) -> Iterator[ScoreSettings]:
                 from job.train.card.foreign_model import convert
 
                 convert(storage, found, str(folder), input_range=input_range)
-        yield replace(settings, model=str(folder))
+        yield str(folder)

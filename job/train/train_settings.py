@@ -21,25 +21,47 @@ ExportFormat = Literal["tflite", "onnx", "saved-model"]
 
 
 @dataclass(frozen=True, slots=True)
+class DataSettings:
+    """The images of a training or a search, and what is held out of them.
+
+    sources: where they are, see `data.origin`; at least one. read: how their files are read. test_sources: likewise,
+    where the images to test with are; empty: they come with the others or are held out of them. test_share,
+    validation_share: what is held out where the images come without such ones of their own, in (0, 1), of all and of
+    those that are left; None: a fifth and a tenth.
+    """
+
+    sources: tuple[str, ...] = ("auto",)
+    read: ReadSettings = ReadSettings()
+    test_sources: tuple[str, ...] = ()
+    test_share: float | None = None
+    validation_share: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values outside their range, or that contradict each other."""
+        _check_share(Flag.VALIDATION_SPLIT, self.validation_share)
+        _check_share(Flag.TEST_SPLIT, self.test_share)
+        if self.test_sources and self.test_share is not None:
+            raise UsageError(f"{Flag.TEST_DATA} and {Flag.TEST_SPLIT} contradict each other; give one of them")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainSettings:
     """One run of the train stage.
 
-    data: source of the images, see `data.origin`. read: how its files are read. model: the folder to write.
-    validation_share: of the training images, in (0, 1). min_accuracy: the gate's required accuracy on the test split,
-    in 0-1. compare_to: a model folder that the new model must not be significantly worse than. quantize: number format
-    of an additional export, or None. is_resuming: continue an earlier run that was stopped. tensorboard: the parent of
-    the folder for events, or None. is_augmented: whether images are deformed. The other fields are those of a recipe.
+    data: the images. model: the folder to write. min_accuracy: the gate's required accuracy on the test split, in 0-1.
+    compare_to: a model folder that the new model must not be significantly worse than. quantize: number format of an
+    additional export, or None. is_resuming: continue an earlier run that was stopped. is_overwriting: also replace a
+    model of other data or of another recipe. tensorboard: the parent of the folder for events, or None. is_augmented:
+    whether images are deformed. The other fields are those of a recipe.
     """
 
-    data: str
+    data: DataSettings
     model: str
     recipe: RecipeName = "accurate"
     arch: Architecture = "dense"
     epochs: int | None = None
     batch_size: int | None = None
-    validation_share: float = 0.1
     seed: int = 1
-    read: ReadSettings = ReadSettings()
     is_augmented: bool | None = None
     learning_rate: float | None = None
     optimizer: Optimizer | None = None
@@ -53,11 +75,11 @@ class TrainSettings:
     compare_to: str | None = None
     quantize: Quantization | None = None
     is_resuming: bool = False
+    is_overwriting: bool = False
     tensorboard: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range."""
-        _check_share(self.validation_share)
         if self.min_accuracy is not None and not 0 < self.min_accuracy <= 1:
             raise UsageError(
                 f"{Flag.MIN_ACCURACY} {self.min_accuracy}: expected more than 0 and at most 1, such as 0.99"
@@ -74,23 +96,17 @@ class TrainSettings:
 class TuneSettings:
     """One search for better settings.
 
-    data, read, recipe, validation_share, seed: as for training. output: the search's folder. trials: number of settings
-    to try. epochs: maximum length of each training.
+    data, recipe, seed: as for training; images to test with are not read. output: the search's folder. trials: number
+    of settings to try. epochs: maximum length of each training.
     """
 
-    data: str
+    data: DataSettings
     output: str
     trials: int = 20
     search: SearchMethod = "hyperband"
     epochs: int = 10
     recipe: RecipeName = "accurate"
-    validation_share: float = 0.1
     seed: int = 1
-    read: ReadSettings = ReadSettings()
-
-    def __post_init__(self) -> None:
-        """Raises UsageError for values outside their range."""
-        _check_share(self.validation_share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +114,8 @@ class ExportSettings:
     """One export of a saved network.
 
     model: a model folder, a Keras file or a SavedModel. output: where to write; None: beside the model. quantize: the
-    number format, or None for floats. data: images to compare on and to quantize by; None: those that come with the
-    model. read: how the files of `data` are read. allows_unblessed: also export a model that failed its gate.
+    number format, or None for floats. data: sources of images to compare on and to quantize by; empty: those that come
+    with the model. read: how the files of `data` are read. allows_unblessed: also export a model that failed its gate.
     model_scale: the range that a network from elsewhere expects its pixels in.
     """
 
@@ -107,7 +123,7 @@ class ExportSettings:
     to: ExportFormat
     output: str | None = None
     quantize: Quantization | None = None
-    data: str | None = None
+    data: tuple[str, ...] = ()
     read: ReadSettings = ReadSettings()
     is_overwriting: bool = False
     allows_unblessed: bool = False
@@ -119,14 +135,17 @@ class ExportSettings:
             raise UsageError(
                 f"{Flag.QUANTIZE} {self.quantize}: needs {Flag.TO} tflite; {Flag.TO} {self.to} is always float32"
             )
-        if self.read != ReadSettings() and self.data is None:
-            raise UsageError(f"{Flag.LABEL_COLUMN}, {Flag.SCALE} and {Flag.TRANSPOSE} need files named by {Flag.DATA}")
+        if self.read != ReadSettings() and not self.data:
+            raise UsageError(
+                f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE} and {Flag.INVERT} need files "
+                f"named by {Flag.DATA}"
+            )
         if self.model.endswith((".keras", ".h5", ".hdf5")):
             self.check_data_to_quantize_by()
 
     def check_data_to_quantize_by(self) -> None:
         """Raise UsageError where a network from elsewhere is to be quantized without images."""
-        if self.quantize and self.data is None:
+        if self.quantize and not self.data:
             raise UsageError(
                 f"{Flag.QUANTIZE} {self.quantize}: {self.model} comes without images to measure its value ranges on; "
                 f"give some like its training images with {Flag.DATA}"
@@ -141,6 +160,6 @@ def parse_widths(text: str) -> tuple[int, ...]:
         raise UsageError(f"{Flag.HIDDEN} {text}: expected widths of layers, such as 128,128,128") from error
 
 
-def _check_share(share: float) -> None:
-    if not 0 < share < 1:
-        raise UsageError(f"{Flag.VALIDATION_SPLIT} {share}: expected a share between 0 and 1, such as 0.1")
+def _check_share(flag: Flag, share: float | None) -> None:
+    if share is not None and not 0 < share < 1:
+        raise UsageError(f"{flag} {share}: expected a share between 0 and 1, such as 0.1")

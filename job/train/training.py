@@ -21,6 +21,7 @@ from job.train.backend import fix_seed, use_threads
 from job.train.card.model_folder import TrainedNetwork, TrainResult, write_model_folder
 from job.train.card.sections import versions
 from job.train.data.dataset import Dataset, load
+from job.train.finished_model import finished_model, is_same_training, judged_again, refuse_other_model
 from job.train.fit import network
 from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState
 from job.train.fit.loop import FitHooks, FitResult, fit
@@ -53,8 +54,10 @@ def train(
     """Train a network and save it; on any failure or interruption the target stays as it was.
 
     A checkpoint beside the target is updated after each epoch, and deleted when training succeeds or fails for good.
-    mnist_dir: where `--data auto` looks first. on_text: called with the network's summary before training. on_batch:
-    called with (batches done, batches in total). Raises OutputOccupied, and ModelInvalid for a model to compare with,
+    Where the training has finished before and is to be resumed, the model there is the result. mnist_dir: where
+    `--data auto` looks first. on_text: called with the network's summary before training. on_batch:
+    called with (batches done, batches in total). Raises OutputOccupied, also for a model of other data or of another
+    recipe unless that is to be replaced, and ModelInvalid for a model to compare with,
     before any work; NoInput, DataError, UsageError; ModelInvalid where training diverges or an export gives other
     answers than the network.
     """
@@ -66,6 +69,14 @@ def train(
     use_threads(THREADS[recipe.arch])
     dataset = _load(settings, storage, mnist_dir)
     checkpoint = Checkpoint(storage, target, _run_identity(settings, recipe, dataset))
+    finished = finished_model(storage, target)
+    if finished is not None:
+        is_done = settings.is_resuming and not checkpoint.exists
+        if is_done and is_same_training(finished, recipe, dataset, settings.seed):
+            _log.info("%s: this training has finished; there is nothing to resume", target)
+            return judged_again(storage, finished, dataset, gate)
+        if not settings.is_overwriting:
+            refuse_other_model(finished, recipe, dataset)
     state = _initial_state(checkpoint, settings)
     with checkpoint.removed_when_done():
         with _tensorboard_callbacks(storage, settings, recipe, dataset) as callbacks:
@@ -84,16 +95,8 @@ def train(
 
 
 def _load(settings: TrainSettings, storage: Storage, mnist_dir: str | None) -> Dataset:
-    dataset = load(
-        storage,
-        settings.data,
-        settings.read,
-        seed=settings.seed,
-        validation_share=settings.validation_share,
-        mnist_dir=mnist_dir,
-    )
-    sizes = [f"{len(split):,}" for split in (dataset.train, dataset.validation, dataset.test)]
-    _log.info("%s: %s training, %s validation and %s test images", dataset.source, *sizes)
+    dataset = load(storage, settings.data, seed=settings.seed, mnist_dir=mnist_dir)
+    _log.info("%s: %s", dataset.source, dataset.description)
     return dataset
 
 
@@ -101,7 +104,8 @@ def _run_identity(settings: TrainSettings, recipe: Recipe, dataset: Dataset) -> 
     """Everything that decides the weights, by the names of flags where there is one; a checkpoint is valid for it."""
     return {
         **recipe.readable_fields,
-        "validation-split": settings.validation_share,
+        "test-split": dataset.test_share,
+        "validation-split": dataset.validation_share,
         "seed": settings.seed,
         "data": f"{dataset.name}, fingerprint {dataset.fingerprint[:16]}",
         **versions(),

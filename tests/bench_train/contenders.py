@@ -20,7 +20,7 @@ from job.train.fit import network
 from job.train.fit.checkpoint import Checkpoint
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, recipe_of
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 
 TRAINING_ROWS, VALIDATION_ROWS = 54_000, 6_000
 
@@ -67,7 +67,7 @@ def _convolutions(layers):
 
 def recipe(name, arch, dataset, epochs):
     """As `digit-job train` does it, with a checkpoint after each epoch."""
-    followed = recipe_of(TrainSettings("", "", recipe=name, arch=arch, epochs=epochs))
+    followed = recipe_of(TrainSettings(DataSettings(("",)), "", recipe=name, arch=arch, epochs=epochs))
     use_threads(THREADS[arch])
     fix_seed(1)
     model = network.build(arch, followed.hidden, activation=followed.activation, dropout=followed.dropout)

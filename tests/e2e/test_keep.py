@@ -165,6 +165,26 @@ def test_scale_and_transpose_give_the_same_predictions(tmp_path, model):
     assert len(set(found)) == 1
 
 
+def test_inverted_images_score_the_same(tmp_path, model):
+    """Byte for byte; the report and the manifest name the flag, and a run without it is another run."""
+    digits = make_digits(20, seed=4)
+    (tmp_path / "in").mkdir()
+    path = write_csv(tmp_path / "in/a.csv", digits)
+    assert score(tmp_path, model).returncode == 0
+    expected = (tmp_path / "out/predictions/a.csv").read_bytes()
+    write_csv(path, type(digits)(255 - digits.pixels, digits.labels))
+    refused = score(tmp_path, model, "--invert", "--log-format", "text")
+    assert refused.returncode == 73
+    assert score(tmp_path, model, "--invert", "--overwrite").returncode == 0
+    assert (tmp_path / "out/predictions/a.csv").read_bytes() == expected
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert (report["run"]["settings"]["invert"], " --invert" in report["run"]["command"]) == (True, True)
+    assert not any("--invert" in each["message"] for each in report["warnings"])
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["settings"]["read"]["is_inverted"]
+    assert score(tmp_path, model, "--invert").returncode == 0
+    assert score(tmp_path, model).returncode == 73
+
+
 def fractions(digits):
     """The digits as CSV text with values from 0 to 1."""
     header, *lines = csv_text(digits).splitlines()

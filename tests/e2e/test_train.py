@@ -136,7 +136,7 @@ def test_a_file_with_wrong_settings_is_refused(tmp_path, capfd, content, code, m
     assert message in result.stderr
 
 
-@pytest.mark.parametrize("flag", [["--scale", "1"], ["--transpose"], ["--label-column", "label"]])
+@pytest.mark.parametrize("flag", [["--scale", "1"], ["--transpose"], ["--invert"], ["--label-column", "label"]])
 def test_flags_about_files_need_files(tmp_path, capfd, flag):
     """They are a usage error with a named data set."""
     result = call(capfd, "train", "--data", "digits", "--model", tmp_path / "model", *flag)

@@ -89,7 +89,8 @@ def full_card():
         "data": {
             "source": "digits", "name": "digits", "fingerprint": "0", "train_rows": 1, "validation_rows": 1,
             "test_rows": 1, "warning": None, "label_column": None, "label_map": None, "scale": "auto",
-            "is_transposed": False, "seed": 1, "validation_share": 0.1, "train_class_counts": [1] * 10,
+            "is_transposed": False, "is_inverted": False, "seed": 1,
+            "validation_share": 0.1, "train_class_counts": [1] * 10,
             "distribution": {
                 "intensity": {"edges": [0, 1, 64, 128, 192], "counts": [1000, 10, 10, 10, 10]},
                 "ink": {"edges": list(range(0, 128, 8)), "counts": [10] * 16},
@@ -138,7 +139,7 @@ def test_a_changed_card_in_sample(copied, value):
     """`sample` reads the section about the data; so does `export`."""
     card = json.loads((copied / "model/model.json").read_text())
     folder = copied / "model"
-    for key in ("source", "fingerprint", "label_column", "label_map", "scale", "is_transposed", "seed"):
+    for key in ("source", "fingerprint", "label_column", "label_map", "scale", "is_transposed", "is_inverted", "seed"):
         (folder / "model.json").write_text(json.dumps(card))
         change_card(folder, lambda content, key=key: content["data"].update({key: copy.copy(value)}))
         output = copied / f"sample {key}"

@@ -45,7 +45,9 @@ def expected(batch):
     for row in surest:
         pairs[int(labels[row]), int(predictions[row])].append(row)
     confused = sorted((pair for pair in pairs if pairs[pair]), key=lambda pair: (-len(pairs[pair]), pair))
+    firsts = {digit: np.flatnonzero(predictions == digit)[:4].tolist() for digit in range(10)}
     return {
+        "by_prediction": [(digit, rows) for digit, rows in firsts.items() if rows],
         "sure_mistakes": surest[:40],
         "unsure": sorted_rows(batch, lambda row: predictions[row] != NO_PREDICTION, 1)[:40],
         "confused_pairs": [(*pair, len(pairs[pair]), pairs[pair][:4]) for pair in confused[:5]],
@@ -59,6 +61,9 @@ def rows_in(report):
         for each in report["confused_pairs"]
     ]
     return {
+        "by_prediction": [
+            (each["prediction"], [one["row"] for one in each["examples"]]) for each in report["by_prediction"]
+        ],
         **{name: [each["row"] for each in report[name]] for name in ("sure_mistakes", "unsure")},
         "confused_pairs": pairs,
     }
@@ -92,10 +97,10 @@ def test_addition_is_associative_and_commutative_and_none_is_neutral(contents):
 @settings(deadline=None, max_examples=40)
 @given(content=scored())
 def test_examples_are_serialised_whole_and_bounded(content):
-    """Their bytes hold everything, and at most 40 + 40 rows and 4 rows of each of 90 pairs."""
+    """Their bytes hold everything, and at most 40 + 40 rows, and 4 of each of 10 digits and 90 pairs."""
     examples = Examples.of(*content)
     assert Examples.from_bytes(examples.to_bytes()) == examples
-    assert len(examples.records) <= 40 + 40 + 4 * 90
+    assert len(examples.records) <= 40 + 40 + 4 * 10 + 4 * 90
 
 
 @settings(deadline=None, max_examples=40)

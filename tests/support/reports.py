@@ -54,6 +54,13 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
         "warnings": [],
         "model": MODEL,
         "examples": {
+            "by_prediction": [
+                {
+                    "prediction": digit,
+                    "examples": [example(row) for row in np.flatnonzero(predictions == digit)[:4]],
+                }
+                for digit in np.unique(predictions).tolist()
+            ],
             "sure_mistakes": [example(row) for row in surest[:40]],
             "unsure": [example(row) for row in np.argsort(confidences, kind="stable")[:40]],
             "confused_pairs": _pairs(tally.confusion, labels, predictions, surest, example) if has_labels else [],
@@ -95,9 +102,11 @@ def make_card(probabilities, labels):
         "architecture": "784-128-128-128-10", "classes": [str(digit) for digit in range(10)],
         "versions": {"python": "3.11.7", "tensorflow": "2.21.0", "digit-job": "0.1.0", "numpy": "2.4.6"},
         "data": {
-            "source": "in/train set.csv", "name": "train set.csv", "fingerprint": "32" * 32, "train_rows": 1293,
+            "source": "in/train set.csv", "sources": ["in/train set.csv"], "test_sources": [], "test_share": 0.2,
+            "name": "train set.csv", "fingerprint": "32" * 32, "train_rows": 1293,
             "validation_rows": 144, "test_rows": len(labels), "warning": None, "label_column": "digit", "scale": "1",
-            "is_transposed": True, "seed": 1, "validation_share": 0.1, "train_class_counts": [128] * 9 + [141],
+            "is_transposed": True, "is_inverted": True, "seed": 1, "validation_share": 0.1,
+            "train_class_counts": [128] * 9 + [141],
         },
         "training": {
             "name": "accurate", "epochs": 40, "batch_size": 128, "learning_rate": 0.002, "is_annealed": True,

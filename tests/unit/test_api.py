@@ -23,7 +23,7 @@ import job.train.training
 from job.cli.app import app
 from job.errors import ModelFellShort, NoInput, Stopped, UsageError
 from job.settings import ReadSettings, RejectLimit, ScoreSettings, Shard
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 
 PACKAGE = Path(job.__file__).parent
 COMMANDS = typer.main.get_command(app).commands
@@ -128,10 +128,10 @@ def test_score_passes_on_every_setting(monkeypatch):
     observer = SilentObserver()
     job.score(
         ["a.csv", Path("b")], Path("out"), Path("m"), keep=["id"], overwrite=False, label_column="y", scale="255",
-        transpose=True, max_rejects=7, format="parquet", probabilities=True, allow_unblessed=True, threads=3,
-        part_bytes=4096, shard=(1, 2), observer=observer, escape_formulas=True,
+        transpose=True, invert=True, max_rejects=7, format="parquet", probabilities=True, allow_unblessed=True,
+        threads=3, part_bytes=4096, shard=(1, 2), observer=observer, escape_formulas=True,
     )  # fmt: skip
-    read = ReadSettings("y", scale="255", is_transposed=True, keep=("id",))
+    read = ReadSettings("y", scale="255", is_transposed=True, keep=("id",), is_inverted=True)
     assert taken == [
         (
             ScoreSettings(
@@ -250,17 +250,19 @@ def test_train_passes_on_every_setting(monkeypatch):
     monkeypatch.setenv("MNIST_DIR", "/data")
     monkeypatch.setattr(job.train.training, "train", fake)
     found = job.train(
-        Path("a.csv"), Path("m"), recipe="baseline", resume=True, label_column="y", scale="1", transpose=True,
+        [Path("a.csv"), "b.csv"], Path("m"), test_data=Path("t.csv"), recipe="baseline", resume=True, overwrite=True,
+        label_column="y", scale="1", transpose=True, invert=True,
         validation_split=0.2, arch="cnn", hidden=[64, 32], activation="elu", dropout=0.1, epochs=3, batch_size=8,
         optimizer="sgd", learning_rate=0.3, weight_decay=0.4, early_stopping=5, class_weights="balanced", augment=False,
         seed=7, min_accuracy=0.9, compare_to=Path("old"), tensorboard=Path("events"),
     )  # fmt: skip
     assert found is result
-    read = ReadSettings("y", scale="1", is_transposed=True)
+    read = ReadSettings("y", scale="1", is_transposed=True, is_inverted=True)
     assert taken == [
         (
             TrainSettings(
-                "a.csv", "m", "baseline", "cnn", 3, 8, 0.2, 7, read, is_augmented=False, learning_rate=0.3,
+                DataSettings(("a.csv", "b.csv"), read, ("t.csv",), None, 0.2), "m", "baseline", "cnn", 3, 8, 7,
+                is_augmented=False, is_overwriting=True, learning_rate=0.3,
                 optimizer="sgd", weight_decay=0.4, hidden=(64, 32), activation="elu", dropout=0.1, early_stopping=5,
                 class_weights="balanced", min_accuracy=0.9, compare_to="old", is_resuming=True, tensorboard="events",
             ),

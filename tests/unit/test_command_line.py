@@ -16,14 +16,15 @@ def test_defaults_are_left_out():
 def test_every_flag_that_changes_the_output_is_there():
     """Flags with several values are repeated, and values are quoted for a shell."""
     settings = ScoreSettings(
-        ("a b.csv", "in/*.csv"), "out", "m", ReadSettings("7", is_transposed=True, keep=("id", "$name")), "csv",
+        ("a b.csv", "in/*.csv"), "out", "m",
+        ReadSettings("7", is_transposed=True, keep=("id", "$name"), is_inverted=True), "csv",
         has_probabilities=True, max_rejects=RejectLimit(Decimal(5), is_percent=False), allows_unblessed=True,
         escapes_formulas=True,
     )  # fmt: skip
     assert command_line(score_flags(settings)) == (
         "digit-job score --input 'a b.csv' --input 'in/*.csv' --output results --model m --format csv "
-        "--label-column 7 --transpose --keep id --keep '$name' --probabilities --escape-formulas --max-rejects 5 "
-        "--allow-unblessed"
+        "--label-column 7 --transpose --invert --keep id --keep '$name' --probabilities --escape-formulas "
+        "--max-rejects 5 --allow-unblessed"
     )
 
 

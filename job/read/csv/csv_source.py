@@ -38,6 +38,7 @@ from job.read.layout.layout import Layout
 from job.read.layout.names import describe_columns
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
+from job.read.pixels import inverted
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -108,6 +109,9 @@ class CsvSource:
         cuts = sorted({max(cut, self.data_start) for cut in cuts})
         return list(itertools.pairwise(cuts)) or [(self.data_start, self.data_start)]
 
+    def rows_in(self, _part_range: tuple[int, int]) -> None:
+        return None
+
     @property
     def _is_plain(self) -> bool:
         """Whether a position in the text is a position in the file."""
@@ -132,7 +136,8 @@ class CsvSource:
             position = buffer.position if self._is_plain else file.raw.tell
             before = position()
             try:
-                for batch in self._batches(buffer, stop, block_rows, self.header_lines * is_first):
+                batches = self._batches(buffer, stop, block_rows, self.header_lines * is_first)
+                for batch in map(inverted, batches) if self.layout.settings.is_inverted else batches:
                     yield replace(batch, size_bytes=position() - before)
                     before = position()
             except OtherColumns as error:

@@ -16,7 +16,7 @@ from job.read.layout.names import LABEL_NAMES
 from job.read.numpy_files.stored_array import StoredArray, check_readable
 from job.settings import ReadSettings
 
-Subset = Literal["train", "test"]
+Subset = Literal["train", "val", "test"]
 
 _SHAPES: Final = "n x 784, n x 28 x 28 or n x 28 x 28 x 1"
 _SHOWN: Final = 5
@@ -24,7 +24,8 @@ _SHOWN: Final = 5
 _SPARSE_NAMES: Final = {"data", "indices", "indptr", "format"}
 _IMAGE_NAMES: Final = ("x", "image", "images", "img", "imgs", "data", "features", "pixels", "arr_0")
 _LABEL_NAMES: Final = (*LABEL_NAMES, "labels", "targets", "classes", "digits", "arr_1")
-_SUBSET: Final = re.compile(r"(?<![a-z])(train|test|val)(?:ing|idation|id)?(?![a-z])")
+_SUBSET: Final = re.compile(r"(?<![a-z])(train|test|val|t10k)(?:ing|idation|id)?(?![a-z])")
+_SUBSETS: Final[dict[str, Subset]] = {"train": "train", "val": "val", "test": "test", "t10k": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ def choose_arrays(arrays: Sequence[StoredArray], settings: ReadSettings, where: 
     return Chosen(images, labels, skipped)
 
 
-def has_both_subsets(arrays: Sequence[StoredArray]) -> bool:
-    """Whether an archive holds images to train on, and others to test with."""
-    return {"train", "test"} <= {split_name(array.name)[0] for array in arrays if array.is_image}
+def image_subsets(arrays: Sequence[StoredArray]) -> set[Subset | None]:
+    """The subsets that the names of an archive's images tell."""
+    return {split_name(array.name)[0] for array in arrays if array.is_image}
 
 
 def check_labels(labels: StoredArray, images: StoredArray) -> StoredArray:
@@ -87,7 +88,7 @@ def _no_images(arrays: Sequence[StoredArray]) -> str:
     return f"holds no images: found {shapes or 'no array'}, expected {_SHAPES}{hint}"
 
 
-def _subset(found: Sequence[StoredArray], wanted: Subset, where: str) -> str | None:
+def _subset(found: Sequence[StoredArray], wanted: Subset, where: str) -> Subset | None:
     """The subset to read, in the names of arrays of images; None if they name none."""
     subsets = list(dict.fromkeys(split_name(array.name)[0] for array in found))
     for each in (wanted, None):
@@ -140,13 +141,15 @@ def _one(found: Sequence[StoredArray], subset: str | None, names: Sequence[str],
     return (named or of_subset)[0]
 
 
-def split_name(name: str) -> tuple[str | None, str]:
+def split_name(name: str) -> tuple[Subset | None, str]:
     """The subset that a name tells, and the rest of it: (train, x) for `x_train`, `train_x` or `X-train`.
 
-    Subsets are `train`, `test` and `val`, also for training, testing and validation; None: the name tells none.
+    Subsets are `train`, `test` and `val`, also for training, testing, t10k and validation; None: the name tells none,
+    or several.
     """
     name = name.lower()
-    match = _SUBSET.search(re.sub(r"[_.\-\s]", " ", name))
-    if match is None:
+    matches = list(_SUBSET.finditer(re.sub(r"[_.\-\s]", " ", name)))
+    if len({_SUBSETS[match[1]] for match in matches}) != 1:
         return None, name
-    return match[1], (name[: match.start()] + name[match.end() :]).strip("_.- ")
+    match = matches[0]
+    return _SUBSETS[match[1]], (name[: match.start()] + name[match.end() :]).strip("_.- ")

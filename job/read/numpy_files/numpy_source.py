@@ -21,7 +21,7 @@ from job.read.labels import read_labels
 from job.read.numpy_files.array_headers import arrays_in
 from job.read.numpy_files.arrays import Subset, check_labels, choose_arrays
 from job.read.numpy_files.stored_array import StoredArray, counts
-from job.read.pixels import detect_scale, pixel_reject, to_pixels
+from job.read.pixels import detect_scale, inverted, pixel_reject, to_pixels
 from job.settings import LabelMap, PixelScale, ReadSettings
 from job.storage import FileInfo, Storage
 
@@ -52,6 +52,7 @@ class NumpySource:
     is_transposed: bool = False
     skipped: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    is_inverted: bool = False
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
@@ -86,6 +87,10 @@ class NumpySource:
         step = max(1, part_bytes // max(1, self.images.row_bytes)) if are_placed else max(1, self.rows)
         return [(start, min(start + step, self.rows)) for start in range(0, self.rows, step)] or [(0, 0)]
 
+    def rows_in(self, part_range: tuple[int, int]) -> int:
+        start, stop = part_range
+        return stop - start
+
     def read(self, storage: Storage, part_range: tuple[int, int], block_rows: int) -> Iterator[PixelBatch]:
         """Raises DataError if there are fewer or more rows than the headers announce."""
         start, stop = part_range
@@ -105,7 +110,8 @@ class NumpySource:
             labels, bad = read_labels(_label_column(raw_labels.ravel()), self._label_name, self.label_map)
             rejects = {**bad, **rejects}
         found = tuple(reject for _, reject in sorted(rejects.items()))
-        return PixelBatch(pixels, labels, found, size_bytes=self.file.size * len(stored) // self.rows)
+        batch = PixelBatch(pixels, labels, found, size_bytes=self.file.size * len(stored) // self.rows)
+        return inverted(batch) if self.is_inverted else batch
 
     @property
     def _label_name(self) -> str:
@@ -146,7 +152,16 @@ def numpy_source(storage: Storage, file: FileInfo, settings: ReadSettings, wante
     if chosen.skipped:
         _log.info("%s: reading %s; skipped %s", file.path, chosen.images.name, ", ".join(chosen.skipped[:_SHOWN]))
     scale = _scale(storage, chosen.images, settings)
-    return NumpySource(file, chosen.images, labels, scale, settings.is_transposed, chosen.skipped, settings.label_map)
+    return NumpySource(
+        file,
+        chosen.images,
+        labels,
+        scale,
+        settings.is_transposed,
+        chosen.skipped,
+        settings.label_map,
+        settings.is_inverted,
+    )
 
 
 def is_label_file(storage: Storage, file: FileInfo) -> bool:

@@ -42,8 +42,9 @@ class Columns:
     pixels: 784 columns, row-major; or one column of images. file_order: indices into `pixels`, in the file's order of
     columns. label: the label's column, or None. passthrough: in the user's order; empty if there are none. is_boolean:
     the pixels are booleans, of which true is full ink. are_integers: all pixel columns are. is_transposed: images are
-    stored column by column. row_bytes: about how much memory a row takes, apart from text and byte strings.
-    reader_names: what to ask Arrow's reader for. others: the columns that are skipped. pixel_types: in one line.
+    stored column by column. is_inverted: digits are dark on white. row_bytes: about how much memory a row takes, apart
+    from text and byte strings. reader_names: what to ask Arrow's reader for. others: the columns that are skipped.
+    pixel_types: in one line.
     """
 
     pixels: tuple[str, ...]
@@ -53,6 +54,7 @@ class Columns:
     is_boolean: bool
     are_integers: bool
     is_transposed: bool
+    is_inverted: bool
     row_bytes: int
     reader_names: tuple[str, ...]
     others: tuple[str, ...]
@@ -142,6 +144,7 @@ def choose_columns(
         is_boolean=is_boolean,
         are_integers=all(map(pa.types.is_integer, leaves)),
         is_transposed=settings.is_transposed,
+        is_inverted=settings.is_inverted,
         row_bytes=sum(width_bytes(type_) * times for type_, times in kinds.items()),
         reader_names=tuple(dict.fromkeys(_reader_name(fields[places[name]]) for name in used)),
         others=tuple(name for name in all_names if name not in used),

@@ -22,7 +22,7 @@ from job.flag_names import Flag
 from job.read.labels import read_labels
 from job.read.layout.cell import is_image_cell
 from job.read.layout.names import describe_columns
-from job.read.pixels import detect_scale
+from job.read.pixels import detect_scale, inverted
 from job.read.table.columns import Columns, choose_columns
 from job.read.table.images import Images, numbers_in
 from job.read.table.numbers import as_numbers
@@ -93,6 +93,9 @@ class TableSource(ABC):
             filled += size
         return [*ranges, (start, len(self.group_bytes))]
 
+    def rows_in(self, part_range: tuple[int, int]) -> int:
+        return sum(self.group_rows[slice(*part_range)])
+
     @abstractmethod
     def opened(self, storage: Storage) -> AbstractContextManager[OpenTable]:
         """The file, opened; what Arrow raises meanwhile becomes DataError, InputChanged or StorageError."""
@@ -112,7 +115,8 @@ class TableSource(ABC):
                         labels, bad = read_labels(column, self.columns.label, self.label_map)
                         rejects.update({row: reject for row, reject in bad.items() if row not in rejects})
                     passthrough = self.columns.passthrough_of(beside, self.file.path)
-                    yield from self._blocks(PixelBatch(pixels, labels, passthrough=passthrough), rejects, block_rows)
+                    blocks = self._blocks(PixelBatch(pixels, labels, passthrough=passthrough), rejects, block_rows)
+                    yield from map(inverted, blocks) if self.columns.is_inverted else blocks
                 self._check_rows(group, found)
 
     def _check_rows(self, group: int, found: int) -> None:

@@ -17,7 +17,7 @@ from job.model.reference_digits import reference_digits
 from job.storage import Storage
 from job.train.backend import predict
 from job.train.card.sections import golden_rows, identity
-from job.train.data.origin import find_images
+from job.train.data.optdigits import optdigits
 from job.train.export.formats import for_scoring, write_files
 from job.train.export.pixel_input import behind_pixels, probe_images
 from job.train.export.saved_network import load_network
@@ -40,7 +40,7 @@ def convert(storage: Storage, found: FoundModel, folder: str, *, input_range: In
     """
     path = found.path
     original = load_network(storage, found)
-    digits = find_images(storage, "digits").images
+    digits = optdigits().images
     model = behind_pixels(original, digits.pixels, path, input_range=input_range)
     exported = for_scoring(model)
     agreement = compare(model, exported.predictors, probe_images(digits), FOREIGN)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from job.contract import SIDE, Labels, Pixels, Probabilities
-from job.report.examples import Rows, mistakes_of
+from job.report.examples import Rows, first_of_digits, mistakes_of
 from job.report.examples import least_sure as least_sure_rows
 from job.report.examples import surest_mistakes as surest_mistake_rows
 from job.report.metrics import ConfusedPair
@@ -43,6 +43,15 @@ class ClassifiedImages:
         self._predictions = probabilities.argmax(axis=1).astype(np.int8)
         self._confidences = probabilities.max(axis=1)
         self._mistakes = surest_mistake_rows(labels, self._predictions, self._confidences)
+
+    @property
+    def by_prediction(self) -> dict[int, list[ClassifiedImage]]:
+        """The first images predicted as each digit, right or wrong, at most 4; of digits that were predicted."""
+        firsts = first_of_digits(self._predictions)
+        return {
+            digit: self._at(firsts[self._predictions[firsts] == digit])
+            for digit in np.unique(self._predictions).tolist()
+        }
 
     @property
     def surest_mistakes(self) -> list[ClassifiedImage]:

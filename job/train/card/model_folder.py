@@ -81,7 +81,7 @@ def write_model_folder(storage: Storage, folder: str, trained: TrainedNetwork, g
             network.architecture(recipe.hidden, recipe.arch),
             model.count_params(),
         ),
-        "data": provenance(dataset, settings.read, seed=settings.seed, validation_share=settings.validation_share),
+        "data": provenance(dataset, settings.data.read, seed=settings.seed),
         "training": cast("TrainingSettings", {**asdict(recipe), "kept_epoch": trained.fitted.kept_epoch}),
         "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
         "metrics": {"validation": validation.figures, "test": test.figures},

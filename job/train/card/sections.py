@@ -39,10 +39,12 @@ def identity(name: str, recipe: str, architecture: str, parameters: int) -> Card
     }
 
 
-def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_share: float) -> TrainingData:
+def provenance(dataset: Dataset, read: ReadSettings, *, seed: int) -> TrainingData:
     """The section `data`, from which `data.dataset.read_again` restores the same splits."""
     return {
         "source": redacted(dataset.source),
+        "sources": [redacted(each) for each in dataset.sources],
+        "test_sources": [redacted(each) for each in dataset.test_sources],
         "name": dataset.name,
         "origin": redacted_values(dataset.origin),
         "fingerprint": dataset.fingerprint,
@@ -54,8 +56,10 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int, validation_sh
         "label_map": dict(read.label_map.digits) if read.label_map else None,
         "scale": read.scale,
         "is_transposed": read.is_transposed,
+        "is_inverted": read.is_inverted,
         "seed": seed,
-        "validation_share": validation_share,
+        "test_share": dataset.test_share,
+        "validation_share": dataset.validation_share,
         "train_class_counts": dataset.train.class_counts,
         # Scoring compares its inputs with it, to detect drift.
         "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),

@@ -66,6 +66,10 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
         right_bounds=RIGHT_BOUNDS,
         wrong_bounds=WRONG_BOUNDS,
         plots=_plots(card, tally, _uncalibrated(card, probabilities, test)),
+        digits=[
+            {"prediction": digit, "examples": _gallery(examples, test)}
+            for digit, examples in images.by_prediction.items()
+        ],
         mistakes=_gallery(images.surest_mistakes, test),
         unsure=_gallery(images.least_sure, test),
         pairs=[
@@ -102,16 +106,23 @@ def findings(card: TrainedCard) -> list[Finding]:
 def train_command(card: TrainedCard) -> str:
     """The command that trains the same network again, given the same data, versions and processor."""
     training, data = card["training"], card["data"]
-    words = ["digit-job", "train", Flag.DATA, data["source"], Flag.RECIPE, training["name"]]
+    words = ["digit-job", "train"]
+    for flag, sources in ((Flag.DATA, data["sources"]), (Flag.TEST_DATA, data["test_sources"])):
+        words += [word for each in sources for word in (flag, each)]
+    words += [Flag.RECIPE, training["name"]]
     for name in _RECIPE_FLAGS:
         value = ",".join(map(str, training["hidden"])) if name == "hidden" else training[name]
         if value not in {None, "", 0.0}:
             words += [Flag[name.upper()], str(value)]
     words.append(Flag.AUGMENT if training["deformations"] else Flag.NO_AUGMENT)
-    words += [Flag.VALIDATION_SPLIT, str(data["validation_share"]), Flag.SEED, str(data["seed"])]
+    # A share that nothing is held out by would be refused.
+    for flag, share in ((Flag.TEST_SPLIT, data["test_share"]), (Flag.VALIDATION_SPLIT, data["validation_share"])):
+        words += [flag, str(share)] if share is not None else []
+    words += [Flag.SEED, str(data["seed"])]
     words += [Flag.SCALE, data["scale"]] if data["scale"] != "auto" else []
     words += [Flag.LABEL_COLUMN, data["label_column"]] if data["label_column"] else []
     words += [Flag.TRANSPOSE] if data["is_transposed"] else []
+    words += [Flag.INVERT] if data.get("is_inverted") else []
     words += [Flag.QUANTIZE, "int8"] if INT8_NAME in card["export"] else []
     return shlex.join(words)
 

@@ -1,83 +1,165 @@
 """`--data SRC` -> training, validation and test images; and the data of a trained model, read again as its card says.
 
-The test images are the data's own where it comes with some (MNIST's t10k), else a stratified fifth. They are for the
-final figures: nothing is fitted to them or chosen by them. The validation images are held out of the training images.
-`origin` finds the images, `split` splits them.
+The test images are those that the user names, or that the data comes with (MNIST's t10k), else a stratified fifth. They
+are for the final figures: nothing is fitted to them or chosen by them. The validation images come with the data, too,
+or are held out of the training images. `origin` finds the images, `split` splits them.
 """
 
 import hashlib
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from job.errors import DataError, ModelInvalid, NoInput, UsageError
+from job.flag_names import Flag
 from job.model.bundle import CARD_NAME, Bundle
+from job.report.words import many, some
 from job.settings import LabelMap, ReadSettings
 from job.storage import Storage, join
 from job.train.data.origin import find_images
 from job.train.data.split import FoundImages, Split, hold_out, joined
+from job.train.train_settings import DataSettings
 
-_DEFAULTS: Final = ReadSettings()
+_log = logging.getLogger(__name__)
+
 _TEST_SHARE: Final = 0.2
+_VALIDATION_SHARE: Final = 0.1
+# Fewer test images that are also trained on cannot change the accuracy much; a scanned page may repeat one.
+_MAX_LEAK: Final = 0.01
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Images to train on, to watch the training with, and to judge the result by.
 
-    source, origin, warning: see `FoundImages`. fingerprint: SHA-256 over all pixels and labels in the order found,
-    before splitting.
+    name, origin, warning: see `FoundImages`. sources, test_sources: the values of --data and --test-data that find the
+    images again. test_share, validation_share: what was held out; None: they are images of their own. fingerprint:
+    SHA-256 over all pixels and labels in the order found, before splitting.
     """
 
     name: str
-    source: str
+    sources: tuple[str, ...]
     train: Split
     validation: Split
     test: Split
     fingerprint: str
     origin: str = "files"
     warning: str | None = None
+    test_sources: tuple[str, ...] = ()
+    test_share: float | None = None
+    validation_share: float | None = None
+
+    @property
+    def source(self) -> str:
+        """The sources as one text, for messages."""
+        return ", ".join(self.sources)
+
+    @property
+    def description(self) -> str:
+        """How many images there are for each purpose, and where they come from, for people."""
+        tested = "its own" if self.test_share is None else f"{self.test_share:g} of all, held out"
+        if self.test_sources:
+            tested = some(self.test_sources)
+        validated = "its own" if self.validation_share is None else f"{self.validation_share:g} of them, held out"
+        return (
+            f"{many(len(self.train), 'image')} to train on, {len(self.validation):,} to validate with ({validated}), "
+            f"{len(self.test):,} to test with ({tested})"
+        )
 
 
-def load(  # noqa: PLR0913  # all that the splits depend on
-    storage: Storage,
-    source: str,
-    read: ReadSettings = _DEFAULTS,
-    *,
-    seed: int,
-    validation_share: float,
-    mnist_dir: str | None = None,
-    has_test: bool = True,
+def load(
+    storage: Storage, data: DataSettings, *, seed: int, mnist_dir: str | None = None, has_test: bool = True
 ) -> Dataset:
-    """Find images and split them; the same images, seed and share give the same splits.
+    """Find images and split them; the same images, seed and settings give the same splits.
 
-    source, read, mnist_dir: see `origin.find_images`. validation_share: of the images that are not test images, in
-    (0, 1). has_test: whether the test images are wanted; if not, their split is empty, their files are not opened, and
-    the fingerprint covers the others only. The other splits are the same.
-    Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split.
+    mnist_dir: see `origin.find_images`. has_test: whether the test images are wanted; if not, their split is empty,
+    they are not read, and the fingerprint covers the others only. The other splits are the same.
+    Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split, or all
+    test images are to train on, too;
+    UsageError for a share that nothing is held out by.
     """
-    found = find_images(storage, source, read, mnist_dir=mnist_dir, has_test=has_test)
-    remaining, test = found.images, found.test
-    if test is None:
-        remaining, test = hold_out(remaining, _TEST_SHARE, seed=seed, where=found.source)
-    train, validation = hold_out(remaining, validation_share, seed=seed, where=found.source)
+    found = find_images(storage, data.sources, data.read, mnist_dir=mnist_dir, has_test=has_test)
+    tests = find_images(storage, data.test_sources, data.read, mnist_dir=mnist_dir) if has_test else []
+    if data.test_sources:
+        found = [_tested_by_others(each) for each in found]
+    test_share = _share(Flag.TEST_SPLIT, data.test_share, _TEST_SHARE, [each.test for each in found])
+    validation_share = _share(
+        Flag.VALIDATION_SPLIT, data.validation_share, _VALIDATION_SHARE, [each.validation for each in found]
+    )
+    splits = [_split(each, test_share, validation_share, seed) for each in found]
+    train, validation, test = (joined(of_purpose) for of_purpose in zip(*splits, strict=True))
+    if tests:
+        test = joined([each.images if each.test is None else each.test for each in tests])
     return Dataset(
-        found.name,
-        found.source,
-        train,
-        validation,
-        test if has_test else joined([]),
-        _fingerprint(found),
-        found.origin,
-        found.warning,
+        name=", ".join(each.name for each in found),
+        sources=tuple(source for each in found for source in each.sources),
+        train=train,
+        validation=validation,
+        test=test if has_test else joined([]),
+        fingerprint=_fingerprint([*found, *tests]),
+        origin=", ".join(dict.fromkeys(each.origin for each in found)),
+        warning="; ".join(
+            [each.warning for each in (*found, *tests) if each.warning] + _leaks((train, validation), test)
+        )
+        or None,
+        test_sources=tuple(source for each in tests for source in each.sources),
+        test_share=test_share,
+        validation_share=validation_share,
     )
 
 
-def _fingerprint(found: FoundImages) -> str:
+def _tested_by_others(found: FoundImages) -> FoundImages:
+    """The same without test images, and so that none are held out."""
+    if found.test is not None:
+        _log.info("%s: its own test images are left out: %s names others", found.name, Flag.TEST_DATA)
+    return replace(found, test=joined([]))
+
+
+def _share(flag: Flag, share: float | None, default: float, own: Sequence[Split | None]) -> float | None:
+    """The share to hold out of images that come with none of their own; None: all do. Raises UsageError."""
+    if any(each is None for each in own):
+        return default if share is None else share
+    if share is not None:
+        raise UsageError(f"{flag} {share}: the data comes with such images of its own; leave the share out")
+    return None
+
+
+def _split(
+    found: FoundImages, test_share: float | None, validation_share: float | None, seed: int
+) -> tuple[Split, Split, Split]:
+    """Training, validation and test images: those that are found for the purpose, otherwise a share of the others."""
+    rest, validation, test = found.images, found.validation, found.test
+    if test is None and test_share:
+        rest, test = hold_out(rest, test_share, seed=seed, where=some(found.sources))
+    if validation is None and validation_share:
+        rest, validation = hold_out(rest, validation_share, seed=seed, where=some(found.sources))
+    return rest, validation or joined([]), test or joined([])
+
+
+def _leaks(others: Iterable[Split], test: Split) -> list[str]:
+    """What to say if test images are among those of the other splits, pixel by pixel. Raises DataError if all are."""
+    known = {pixels.tobytes() for images in others for pixels in images.pixels}
+    count = sum(pixels.tobytes() in known for pixels in test.pixels)
+    if count and count == len(test):
+        raise DataError(
+            f"all {many(count, 'test image')} are also to train on, so that the accuracy would say nothing; name "
+            f"others with {Flag.TEST_DATA}"
+        )
+    if count <= _MAX_LEAK * len(test):
+        return []
+    text = f"{count:,} of {len(test):,} test images are also to train on: expect a lower accuracy on others"
+    _log.warning("%s", text)
+    return [text]
+
+
+def _fingerprint(found: Iterable[FoundImages]) -> str:
     digest = hashlib.sha256()
-    for images in (found.images, found.test):
-        if images is not None:
-            digest.update(images.pixels.tobytes())
-            digest.update(images.labels.tobytes())
+    for each in found:
+        for images in (each.images, each.validation, each.test):
+            if images is not None:
+                digest.update(images.pixels.tobytes())
+                digest.update(images.labels.tobytes())
     return digest.hexdigest()
 
 
@@ -109,14 +191,21 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
 
 
 def _loaded(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
-    # Cards of earlier versions lack these keys: files were read in one way only.
-    read = ReadSettings(**{name: data[name] for name in ("label_column", "scale", "is_transposed") if name in data})
+    # Cards of earlier versions lack some keys: what they stand for was not there.
+    names = ("label_column", "scale", "is_transposed", "is_inverted")
+    read = ReadSettings(**{name: data[name] for name in names if name in data})
     if data.get("label_map"):
         read = replace(read, label_map=LabelMap(CARD_NAME, tuple(sorted(data["label_map"].items()))))
-    choices = {"seed": data["seed"], "validation_share": data["validation_share"]}
+    settings = DataSettings(
+        tuple(data.get("sources", [data["source"]])),
+        read,
+        tuple(data.get("test_sources", [])),
+        data.get("test_share"),
+        data["validation_share"],
+    )
     try:
-        return load(storage, data["source"], read, mnist_dir=mnist_dir, **choices)
+        return load(storage, settings, seed=data["seed"], mnist_dir=mnist_dir)
     except NoInput:
-        if not mnist_dir:
+        if not mnist_dir or settings.test_sources or len(settings.sources) > 1:
             raise
-        return load(storage, mnist_dir, read, **choices)
+        return load(storage, replace(settings, sources=(mnist_dir,)), seed=data["seed"])

@@ -13,43 +13,50 @@ import numpy as np
 from job.contract import NO_LABEL, PixelBatch, Reject
 from job.errors import DataError
 from job.read.idx import idx_source
-from job.read.source import Source, files_at, look
+from job.read.source import Source, files_at
+from job.report.words import some
 from job.settings import DEFAULT_PART_BYTES, ReadSettings
 from job.storage import FileInfo, Storage, join
 from job.train.data.split import FoundImages, Split, joined
-from job.train.data.subsets import training_and_test
+from job.train.data.subsets import Subsets, look_by_subset
 
 _READ_ROWS: Final = 1024
+_MNIST_STEMS: Final = ("train", "t10k")
 # Yann LeCun's names, and the ones that some unpackers make of them.
 _IDX_NAMES: Final = tuple(f"{{}}-images{dot}idx3-ubyte{suffix}" for dot in "-." for suffix in ("", ".gz"))
 
 
 def read_files(
-    storage: Storage, location: str, read: ReadSettings, *, has_test: bool, origin: str = "files"
+    storage: Storage, locations: Sequence[str], read: ReadSettings, *, has_test: bool, origin: str = "files"
 ) -> FoundImages:
-    """The images of a file, folder or glob. MNIST's IDX files and what `subsets` knows bring their own test images.
+    """The images of files, folders and globs. MNIST's IDX files and what `subsets` knows bring their own test images.
 
     read: how the files are read. has_test: whether to read such test images; otherwise they are an empty split.
     origin: as in `FoundImages`. Raises NoInput where there is no file; LayoutError; DataError where a record is not
     clean, a file has no labels, or there are no images.
     """
-    # The card names the source; from another folder, a relative path would lead to other data.
-    location = storage.resolve(location)
-    name = PurePosixPath(location).name
-    train, test = idx_files(storage, location)
-    if train is not None and test is not None:
-        wanted = (train, test) if has_test else (train,)
-        splits = [_read_all(storage, location, [idx_source(storage, each, read)]) for each in wanted]
-        return FoundImages(name, location, splits[0], splits[1] if has_test else joined([]), origin=origin)
-    sources, tests = training_and_test(
-        storage, look(storage, files_at(storage, [location]), read, subset="train"), read
+    # The card names the sources; from another folder, a relative path would lead to other data.
+    paths = [storage.resolve(each) for each in locations]
+    subsets = _mnist(storage, paths, read, has_test=has_test) or look_by_subset(
+        storage, paths, files_at(storage, locations), read
     )
-    images = _read_all(storage, location, sources)
-    if not tests:
-        return FoundImages(name, location, images, origin=origin)
+    where = some(paths)
     return FoundImages(
-        name, location, images, _read_all(storage, location, tests) if has_test else joined([]), origin=origin
+        some([PurePosixPath(each).name for each in paths]),
+        tuple(paths),
+        _read_all(storage, where, subsets.train),
+        _read_all(storage, where, subsets.validation) if subsets.validation else None,
+        None if subsets.test is None else _read_all(storage, where, subsets.test) if has_test else joined([]),
+        origin,
     )
+
+
+def _mnist(storage: Storage, paths: Sequence[str], read: ReadSettings, *, has_test: bool) -> Subsets | None:
+    """MNIST's two files in the one folder that is named, whatever else is in it; None if they are not there."""
+    train, test = idx_files(storage, paths[0]) if len(paths) == 1 else (None, None)
+    if train is None or test is None:
+        return None
+    return Subsets([idx_source(storage, train, read)], test=[idx_source(storage, test, read)] if has_test else [])
 
 
 def idx_files(storage: Storage, folder: str) -> tuple[FileInfo | None, FileInfo | None]:
@@ -60,7 +67,8 @@ def idx_files(storage: Storage, folder: str) -> tuple[FileInfo | None, FileInfo 
         found = (storage.stat(join(path, name.format(stem))) for name in _IDX_NAMES)
         return next((file for file in found if file is not None), None)
 
-    return find("train"), find("t10k")
+    train, test = map(find, _MNIST_STEMS)
+    return train, test
 
 
 def _read_all(storage: Storage, location: str, sources: Sequence[Source]) -> Split:

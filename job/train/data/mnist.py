@@ -42,7 +42,7 @@ def find_mnist(storage: Storage, mnist_dir: str | None, *, has_test: bool) -> Fo
     found = _on_disk(storage, mnist_dir, has_test=has_test)
     if found is None:
         train, test, origin = _downloaded()
-        found = FoundImages("mnist", "mnist", train, test if has_test else joined([]), origin=origin)
+        found = FoundImages("mnist", ("mnist",), train, test=test if has_test else joined([]), origin=origin)
     _log.info("mnist: from %s", found.origin)
     return found
 

@@ -50,7 +50,7 @@ def read_official(storage: Storage, folder: str, *, has_test: bool, origin: str)
     try:
         if None in idx_files(storage, folder):
             return None
-        found = read_files(storage, folder, ReadSettings(), has_test=has_test, origin=origin)
+        found = read_files(storage, [folder], ReadSettings(), has_test=has_test, origin=origin)
     except (DataError, NoInput, StorageError) as error:
         _log.info("%s", error)
         return None
@@ -58,7 +58,7 @@ def read_official(storage: Storage, folder: str, *, has_test: bool, origin: str)
     if not all(is_official(stem, images) for stem, images in splits.items()):
         _log.info("%s: the images or labels are not MNIST's", folder)
         return None
-    return replace(found, name="mnist", source="mnist")
+    return replace(found, name="mnist", sources=("mnist",))
 
 
 def cache_folder() -> str | None:

@@ -20,7 +20,7 @@ def optdigits() -> FoundImages:
 
     found = load_digits()
     images = Split(_enlarged(found.images), found.target.astype(np.int8))
-    return FoundImages("digits", "digits", images, origin="scikit-learn")
+    return FoundImages("digits", ("digits",), images, origin="scikit-learn")
 
 
 def _enlarged(images: npt.NDArray[np.float64]) -> Pixels:

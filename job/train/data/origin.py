@@ -4,6 +4,7 @@
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +20,7 @@ from job.train.data.split import FoundImages
 _log = logging.getLogger(__name__)
 
 _DEFAULTS: Final = ReadSettings()
+_NAMED: Final = frozenset({"mnist", "digits", "auto"})
 _NOT_MNIST: Final = (
     "NOT TRAINED ON MNIST, which cannot be downloaded here, but on scikit-learn's 1,797 small digits: expect far lower "
     "accuracy on other images; set MNIST_DIR to a folder of MNIST's IDX files and train again"
@@ -27,43 +29,49 @@ _NOT_MNIST: Final = (
 
 def find_images(
     storage: Storage,
-    source: str,
+    sources: Sequence[str],
     read: ReadSettings = _DEFAULTS,
     *,
     mnist_dir: str | None = None,
     has_test: bool = True,
-) -> FoundImages:
-    """The images that `source` names: `mnist`, `digits`, `auto`, or a file, folder or glob.
+) -> list[FoundImages]:
+    """The images that sources name: `mnist`, `digits` and `auto` each by itself, then those of all files together.
 
-    `auto` is whatever `mnist_dir` holds if that is given, else `mnist`, else `digits` with a warning, which is logged
-    too. `mnist` is MNIST from the first of several sources, of which `mnist_dir` is one. read: how files are read.
-    has_test: whether test images that come with the data are wanted; if not, they are not read, and an empty split
-    stands for them. Raises NoInput where there is nothing, LayoutError, DataError where the images cannot be trained
-    on, and UsageError where `read` says something and there are no files.
+    A source that is none of these names is a file, a folder or a glob. `auto` is whatever `mnist_dir` holds if that is
+    given, else `mnist`, else `digits` with a warning, which is logged too. `mnist` is MNIST from the first of several
+    sources, of which `mnist_dir` is one. read: how files are read. has_test: whether test images that come with the
+    data are wanted; if not, they are not read, and an empty split stands for them. Raises NoInput where there is
+    nothing, LayoutError, DataError where the images cannot be trained on, and UsageError where a source is given twice,
+    or `read` says something and there are no files.
     """
-    if source in {"mnist", "digits"} or (source == "auto" and not mnist_dir):
-        _check_nothing_said(source, read)
-    if source == "auto":
-        return _first_available(storage, read, mnist_dir, has_test=has_test)
+    repeated = next((each for each in sources if sources.count(each) > 1), None)
+    if repeated is not None:
+        raise UsageError(f"{repeated}: is given twice; give it once")
+    files = [each for each in sources if each not in _NAMED]
+    if sources and not files and not ("auto" in sources and mnist_dir):
+        _check_nothing_said(sources, read)
+    found = [_named(storage, each, read, mnist_dir, has_test=has_test) for each in sources if each in _NAMED]
+    return [*found, *([read_files(storage, files, read, has_test=has_test)] if files else [])]
+
+
+def _named(storage: Storage, source: str, read: ReadSettings, mnist_dir: str | None, *, has_test: bool) -> FoundImages:
     if source == "mnist":
         return find_mnist(storage, mnist_dir, has_test=has_test)
-    if source == "digits":
-        return optdigits()
-    return read_files(storage, source, read, has_test=has_test)
+    return optdigits() if source == "digits" else _first_available(storage, read, mnist_dir, has_test=has_test)
 
 
-def _check_nothing_said(source: str, read: ReadSettings) -> None:
+def _check_nothing_said(sources: Sequence[str], read: ReadSettings) -> None:
     if read != _DEFAULTS:
         raise UsageError(
-            f"{Flag.DATA} {source}: its format is known; "
-            f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE} and {Flag.TRANSPOSE} are for files"
+            f"{Flag.DATA} {' '.join(sources)}: its format is known; "
+            f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE} and {Flag.INVERT} are for files"
         )
 
 
 def _first_available(storage: Storage, read: ReadSettings, mnist_dir: str | None, *, has_test: bool) -> FoundImages:
     if mnist_dir:
         try:
-            return read_files(storage, mnist_dir, read, has_test=has_test, origin="MNIST_DIR")
+            return read_files(storage, [mnist_dir], read, has_test=has_test, origin="MNIST_DIR")
         except NoInput as error:
             raise NoInput(f"{error}; the environment variable MNIST_DIR names it") from error
     try:

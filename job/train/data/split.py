@@ -71,14 +71,15 @@ def _check_class_counts(images: Split, share: float, where: str) -> None:
 class FoundImages:
     """Labelled images as they were found, not yet split.
 
-    source: the value of --data that finds the same images again. images: in the order found. test: the test images,
-    where the data comes with its own. origin: where they were taken from, to read after "from". warning: what the user
-    must know about the choice of data, or None.
+    sources: the values of --data that find the same images again. images: in the order found. validation, test: the
+    images for these purposes, where the data comes with its own. origin: where they were taken from, to read after
+    "from". warning: what the user must know about the choice of data, or None.
     """
 
     name: str
-    source: str
+    sources: tuple[str, ...]
     images: Split
+    validation: Split | None = None
     test: Split | None = None
     origin: str = "files"
     warning: str | None = None

@@ -93,7 +93,7 @@ def _refuse_occupied(storage: Storage, target: str, settings: ExportSettings, *,
         )
     if is_folder and storage.is_stream(target):
         raise OutputOccupied(f"{target}: is a pipe or a device, expected a new path; choose another {Flag.OUTPUT}")
-    for read in filter(None, (settings.model, settings.data)):
+    for read in (settings.model, *settings.data):
         if PurePosixPath(storage.real_path(storage.resolve(read))).is_relative_to(storage.real_path(target)):
             raise OutputOccupied(f"{target}: is or holds what is read, {read}; choose another {Flag.OUTPUT}")
     names = storage.list(target)

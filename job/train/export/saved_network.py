@@ -13,10 +13,13 @@ from job.errors import ModelInvalid
 from job.model.bundle import CARD_NAME, KERAS_NAME, Bundle, open_bundle
 from job.model.input_range import InputRange, check_no_scale, named_range
 from job.model.model_kind import FoundModel, ModelKind, find_model
+from job.report.words import some
 from job.storage import Storage, join
 from job.train.backend import predict
 from job.train.data.dataset import read_again
+from job.train.data.optdigits import optdigits
 from job.train.data.origin import find_images
+from job.train.data.split import joined
 from job.train.export.foreign import load_foreign
 from job.train.export.foreign_saved_model import load_saved_model
 from job.train.export.pixel_input import behind_pixels, probe_images
@@ -63,7 +66,7 @@ def open_network(storage: Storage, settings: ExportSettings) -> SavedNetwork:
         return _from_folder(storage, settings.model, allows_unblessed=settings.allows_unblessed)
     if found.kind is ModelKind.ONNX:
         raise ModelInvalid(f"{found.path}: is an ONNX file, which `score` takes as it is; exports need a Keras network")
-    digits = find_images(storage, "digits").images
+    digits = optdigits().images
     model = behind_pixels(
         load_network(storage, found), digits.pixels, found.path, input_range=named_range(settings.model_scale)
     )
@@ -85,14 +88,14 @@ def sample_images(
     To quantize a model folder, its data is read again: ranges are measured on the training images, and the export is
     compared on the test images. Raises NoInput, DataError, and ModelInvalid where its card names no data.
     """
-    if settings.data is not None:
+    if settings.data:
         found = find_images(storage, settings.data, settings.read, mnist_dir=mnist_dir)
-        test = found.test or found.images
-        description = f"the {len(test):,} images of {found.source}"
-        return SampleImages(test.pixels, found.images.pixels, description, are_given=True)
+        test = joined([each.test or each.images for each in found])
+        description = f"the {len(test):,} images of {some([each.name for each in found])}"
+        return SampleImages(test.pixels, joined([each.images for each in found]).pixels, description, are_given=True)
     if network.bundle is None:
         settings.check_data_to_quantize_by()
-        pixels = probe_images(find_images(storage, "digits").images)
+        pixels = probe_images(optdigits().images)
         return SampleImages(pixels, pixels, f"{len(pixels):,} images: scikit-learn's digits, blank, full ink and noise")
     if settings.quantize:
         dataset = read_again(storage, network.bundle, mnist_dir)

@@ -81,15 +81,7 @@ def tune(
     """
     recipe = recipe_of(TrainSettings(settings.data, "", settings.recipe, epochs=settings.epochs))
     use_threads(THREADS[recipe.arch])
-    dataset = load(
-        storage,
-        settings.data,
-        settings.read,
-        seed=settings.seed,
-        validation_share=settings.validation_share,
-        mnist_dir=mnist_dir,
-        has_test=False,
-    )
+    dataset = load(storage, settings.data, seed=settings.seed, mnist_dir=mnist_dir, has_test=False)
     record = SearchRecord(storage, storage.resolve(settings.output), _search_identity(settings, recipe, dataset))
     trials = record.load()
     sizes = [f"{len(split):,}" for split in (dataset.train, dataset.validation)]
@@ -108,7 +100,8 @@ def _search_identity(settings: TuneSettings, recipe: Recipe, dataset: Dataset) -
     return {
         "search": settings.search,
         **recipe.readable_fields,
-        "validation-split": settings.validation_share,
+        "test-split": dataset.test_share,
+        "validation-split": dataset.validation_share,
         "seed": settings.seed,
         "data": f"{dataset.name}, fingerprint {dataset.fingerprint[:16]}",
         "keras-tuner": version("keras-tuner"),

@@ -36,7 +36,7 @@ def _with_label_first(pixels):
 
 
 ODD = {
-    "inverted": (lambda pixels: 255 - pixels, "dark digits on white"),
+    "inverted": (lambda pixels: 255 - pixels, "dark digits on white.*; if so, add --invert"),
     "transposed": (_transposed, "add --transpose"),
     "0 to 1": (lambda pixels: (pixels > 127).astype(np.uint8), "add --scale 1"),
     "faint": (lambda pixels: pixels // 3, "no pixel of the first 64 images is above 85 of 255"),
@@ -50,6 +50,29 @@ ODD = {
     "white": (lambda pixels: np.full_like(pixels, 255), "is one even shade"),
     "grey": (lambda pixels: np.repeat(np.arange(1, len(pixels) + 1, dtype=np.uint8)[:, None], 784, axis=1), "even"),
 }
+
+
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        (lambda pixels: 255 - pixels, ReadSettings(is_inverted=True)),
+        (_transposed, ReadSettings(is_transposed=True)),
+    ],
+    ids=["--invert", "--transpose"],
+)
+def test_a_flag_that_was_given_is_not_recommended(change, read):
+    """Where it made the images odd, the sentence says to leave it out."""
+    (found,) = input_warnings(change(_bars(64)), None, read)
+    flag = "--invert" if read.is_inverted else "--transpose"
+    assert found.endswith(f"leave {flag} out")
+    assert "add" not in found
+
+
+def test_binary_images_on_the_wrong_scale_need_another_scale_also_if_inverted():
+    """Pixels of 0 and 1, taken as 0-255 and inverted, are 254 and 255."""
+    stored = (_bars(64) == 0).astype(np.uint8)
+    found = input_warnings(255 - stored, None, ReadSettings(scale="255", is_inverted=True))
+    assert "add --scale 1" in found[0]
 
 
 @pytest.mark.parametrize(("change", "warning"), ODD.values(), ids=ODD)

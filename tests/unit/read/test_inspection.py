@@ -116,6 +116,16 @@ def test_warnings_and_rejects(looked, tmp_path, digits):
     assert "dark digits on white" in odd
 
 
+def test_inverted_images(looked, tmp_path, digits):
+    """With --invert there is no warning; the highest value is the file's own."""
+    path = write_csv(tmp_path / "a.csv", Digits(255 - np.maximum(digits.pixels, 5), digits.labels))
+    (warning,) = looked(path).warnings
+    assert warning.endswith("if so, add --invert")
+    found = looked(path, ReadSettings(is_inverted=True))
+    assert found.facts["pixels"].endswith("(highest value in the first 100: 250 of 255), inverted")
+    assert not any("--invert" in each for each in found.warnings)
+
+
 def test_a_file_of_no_records(looked, tmp_path):
     """A header alone is no error."""
     nothing = Digits(np.empty((0, 784), np.uint8), np.empty(0, np.int8))

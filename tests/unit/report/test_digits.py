@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 from job.read.pictures import decode_png
-from job.report.digits import data_uri, png, text_images
+from job.report.digits import data_uri, magnified_png, png, text_bars, text_images
 
 
 def test_a_png_holds_every_pixel():
@@ -58,3 +58,33 @@ def test_no_images_give_no_lines():
     """With labels or without."""
     for labels in (None, np.empty(0, np.int8)):
         assert text_images(np.empty((0, 784), np.uint8), labels, is_unicode=True) == []
+
+
+def test_a_faint_image_is_drawn_by_its_own_ink():
+    """Half of its highest value; a blank image stays blank."""
+    image = _image((0, 0)) // 8
+    assert text_images(image, None, is_unicode=True)[0] == "▀"
+    assert text_images(image * 0, None, is_unicode=True) == [""] * 14
+
+
+def test_probabilities_as_bars():
+    """To an eighth of a column, or to a column in ASCII, and in six decimals."""
+    shares = [0.5, 0.25, 0.1, 0.05, 0.05, 0.03, 0.01, 0.009, 0.001, 0.0]
+    bars = text_bars(shares, is_unicode=True)
+    assert bars[0] == f"0 {'█' * 10:20} 0.500000"
+    assert bars[5] == f"5 {'▋':20} 0.030000"
+    assert bars[9] == f"9 {'':20} 0.000000"
+    assert text_bars(shares, is_unicode=False)[1] == f"1 {'#' * 5:20} 0.250000"
+    assert text_bars([1.0] * 10, is_unicode=True)[0] == f"0 {'█' * 20} 1.000000"
+
+
+def test_magnified_images_have_crisp_edges():
+    """Each pixel is ten by ten; images stand side by side with a white gap."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2, 784), dtype=np.uint8)
+    with Image.open(io.BytesIO(magnified_png([each.tobytes() for each in images]))) as picture:
+        found = 255 - np.asarray(picture)
+    assert found.shape == (280, 580)
+    for image, place in zip(images, (found[:, :280], found[:, 300:]), strict=True):
+        assert np.array_equal(place, image.reshape(28, 28).repeat(10, axis=0).repeat(10, axis=1))
+    assert not found[:, 280:300].any()

@@ -129,7 +129,10 @@ def test_sections(report, page):
     """The verdict comes first; the contents link to every section."""
     headings = re.findall(r"<h[12].*?>(.*?)</h[12]>", page)
     assert headings[0].startswith(percent(report["accuracy"]))
-    assert headings[1:] == ["Summary", "Accuracy and confidence", "Mistakes", "Input data", "Reproduce this run"]
+    assert headings[1:] == [
+        "Summary", "Accuracy and confidence", "Predictions as they come", "Mistakes", "Input data",
+        "Reproduce this run",
+    ]  # fmt: skip
     contents = re.search("<nav.*?</nav>", page, re.DOTALL)[0]
     assert re.findall("<a.*?>(.*?)</a>", contents) == headings[1:]
 
@@ -206,13 +209,14 @@ def test_mistakes_are_pictures_with_their_place(report, page, text):
     pictures = re.findall(r'<img src="data:image/png;base64,[^"]+" width="56" height="56" alt="([^"]+)"', page)
     examples = report["examples"]
     pairs = [each for pair in examples["confused_pairs"] for each in pair["examples"]]
-    shown = [*examples["sure_mistakes"], *pairs, *examples["unsure"]]
+    ordinary = [each for digit in examples["by_prediction"] for each in digit["examples"]]
+    shown = [*ordinary, *examples["sure_mistakes"], *pairs, *examples["unsure"]]
     assert pictures == [
         f"A {each['label']}, predicted as {each['prediction']} with {percent(each['confidence'])} confidence, "
         f"row {each['row']} of {each['path']}"
         for each in shown
     ]
-    assert len(pictures) <= 100
+    assert len(pictures) <= 140
     first = examples["sure_mistakes"][0]
     caption = (
         f"label {first['label']} → prediction {first['prediction']} {percent(first['confidence'])} {first['path']} row"
@@ -220,6 +224,27 @@ def test_mistakes_are_pictures_with_their_place(report, page, text):
     assert caption in text
     pair = examples["confused_pairs"][0]
     assert re.search(rf"{pair['label']} predicted as {pair['prediction']} {pair['count']} times?", text)
+
+
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_predictions_are_shown_as_they_come(has_labels):
+    """The first rows of each predicted digit, with how many there are, and how to look one up; without labels, too."""
+    report = make_report(has_labels=has_labels)
+    section = re.search(r'<section aria-labelledby="predictions">.*?</section>', render(report), re.DOTALL)[0]
+    headings = re.findall(r"<h3>Predicted as (\d) <span class=\"soft\">([\d,]+) rows?</span>", section)
+    assert headings == [(str(digit), f"{count:,}") for digit, count in enumerate(report["predicted_counts"]) if count]
+    assert section.count("<img") == sum(min(4, count) for count in report["predicted_counts"])
+    assert "<code>digit-job show FILE --row N</code> shows one" in section
+
+
+def test_a_report_without_such_rows_has_no_section_for_them():
+    """One of an earlier version, and one without a prediction."""
+    report = make_report()
+    del report["examples"]["by_prediction"]
+    for each in (report, earlier(report), make_report(rows=0)):
+        page = render(each)
+        assert "Predictions as they come" not in page
+        assert "#predictions" not in page
 
 
 def test_rejects_are_counted_by_reason(text):

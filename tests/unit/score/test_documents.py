@@ -102,7 +102,8 @@ def test_examples_are_rows_of_the_prediction_files(report, rows):
     """With the same figures."""
     sections = report["examples"]
     pairs = [each for pair in sections["confused_pairs"] for each in pair["examples"]]
-    for each in sections["sure_mistakes"] + sections["unsure"] + pairs:
+    ordinary = [each for digit in sections["by_prediction"] for each in digit["examples"]]
+    for each in sections["sure_mistakes"] + sections["unsure"] + pairs + ordinary:
         row = rows[each["path"]][each["row"]]
         assert (each["label"], each["prediction"]) == (row["label"], row["prediction"])
         assert each["confidence"] == pytest.approx(row["confidence"], abs=1e-7)
@@ -117,6 +118,16 @@ def test_examples_show_the_pixels_that_were_scored(report, digits, rows):
     for each in report["examples"]["sure_mistakes"]:
         row = good.index(each["row"]) if each["path"] == "a.csv" else 200 + each["row"]
         assert base64.b64decode(each["pixels"]) == digits.pixels[row].tobytes()
+
+
+def test_the_first_rows_of_each_predicted_digit(report, rows):
+    """In the order of the inputs and their rows; at most four."""
+    places = [(path, place, row["prediction"]) for path in sorted(rows) for place, row in enumerate(rows[path])]
+    found = {each["prediction"]: each["examples"] for each in report["examples"]["by_prediction"]}
+    assert list(found) == [digit for digit, count in enumerate(report["predicted_counts"]) if count]
+    for digit, examples in found.items():
+        expected = [(path, place) for path, place, prediction in places if prediction == digit][:4]
+        assert [(each["path"], each["row"]) for each in examples] == expected
 
 
 def test_mistakes_are_ordered_by_confidence(report, rows):
@@ -224,19 +235,20 @@ def test_the_output_does_not_depend_on_folder_part_size_or_threads(done, inputs,
 
 
 def test_without_labels_there_are_no_mistakes(digits, model, tmp_path):
-    """Only the least sure predictions are shown, without a label."""
+    """Only ordinary and the least sure predictions are shown, without a label."""
     write_csv(tmp_path / "a.csv", digits, has_labels=False)
     examples = score(tmp_path / "a.csv", tmp_path / "out", model).report["examples"]
     assert (examples["sure_mistakes"], examples["confused_pairs"]) == ([], [])
     assert len(examples["unsure"]) == 40
-    assert {each["label"] for each in examples["unsure"]} == {None}
+    ordinary = [each for digit in examples["by_prediction"] for each in digit["examples"]]
+    assert {each["label"] for each in examples["unsure"] + ordinary} == {None}
 
 
 def test_a_run_over_no_rows_shows_nothing(digits, model_with_distribution, tmp_path):
     """No examples, rejects or drift index."""
     write_csv(tmp_path / "a.csv", digits[:0])
     report = score(tmp_path / "a.csv", tmp_path / "out", model_with_distribution).report
-    assert report["examples"] == {"sure_mistakes": [], "unsure": [], "confused_pairs": []}
+    assert report["examples"] == {"by_prediction": [], "sure_mistakes": [], "unsure": [], "confused_pairs": []}
     assert report["reject_examples"] == []
     assert report["drift"]["ink"]["psi"] is None
     json.dumps(report, allow_nan=False)

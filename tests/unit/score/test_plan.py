@@ -91,6 +91,7 @@ def test_passthrough_columns_cannot_have_the_names_of_own_columns(tmp_path, stor
         {"read": ReadSettings(is_label_ignored=True)},
         {"read": ReadSettings(scale="1")},
         {"read": ReadSettings(is_transposed=True)},
+        {"read": ReadSettings(is_inverted=True)},
         {"read": ReadSettings(keep=("id",))},
         {"has_probabilities": True},
         {"escapes_formulas": True},

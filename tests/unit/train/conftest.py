@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.files import Digits, make_digits
+from support.training_data import find_images
 
 from job.model.bundle import open_bundle
 from job.model.model_kind import find_model
@@ -13,10 +14,9 @@ from job.train import training
 from job.train.backend import fix_seed, import_keras
 from job.train.card.foreign_model import convert
 from job.train.card.model_folder import TrainResult
-from job.train.data.origin import find_images
 from job.train.export import formats
 from job.train.fit.loop import FitResult
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 
 
 def pytest_collection_modifyitems(items):
@@ -57,7 +57,10 @@ class Training:
 def trained(tmp_path_factory):
     """A model trained for two epochs on scikit-learn's digits; treat as read-only."""
     run = Training()
-    settings = TrainSettings("digits", str(tmp_path_factory.mktemp("trained") / "model"), epochs=2, seed=3)
+    settings = TrainSettings(
+        DataSettings(("digits",)), str(tmp_path_factory.mktemp("trained") / "model"), epochs=2, seed=3
+    )
+    run.settings = settings
     run.result = training.train(
         settings,
         LocalStorage(),

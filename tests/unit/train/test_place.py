@@ -15,7 +15,7 @@ from job.model.bundle import mark, open_bundle
 from job.storage import LocalStorage
 from job.storage.filesystem import LocalFileSystem
 from job.train.place import beside, commit_model, place_for, refuse_occupied, staged_folder
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 from job.train.training import train
 
 
@@ -89,7 +89,7 @@ def test_only_model_folders_are_replaced(storage, tmp_path, occupy):
     target = tmp_path / "target"
     occupy(target)
     before = {path: path.read_bytes() for path in [target, *target.rglob("*")] if path.is_file()}
-    settings = TrainSettings(str(tmp_path / "no data"), str(target))
+    settings = TrainSettings(DataSettings((str(tmp_path / "no data"),)), str(target))
     with pytest.raises(OutputOccupied, match="expected a model folder"):
         train(settings, storage, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
     assert {path: path.read_bytes() for path in before} == before
@@ -152,7 +152,8 @@ def test_a_model_is_trained_into_a_mounted_volume(volume, balanced, tmp_path):
     """A volume cannot be renamed over or beside: everything happens inside, and no older file stays."""
     (volume / "lost+found").mkdir()
     (volume / "NOT_BLESSED").write_text("of the older model")
-    settings = TrainSettings(str(write_csv(tmp_path / "train.csv", balanced)), str(volume), epochs=1)
+    source = str(write_csv(tmp_path / "train.csv", balanced))
+    settings = TrainSettings(DataSettings((source,)), str(volume), epochs=1, is_overwriting=True)
     train(settings, Mounted(volume), mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
     assert not [path.name for path in volume.iterdir() if path.name.startswith(".")]
@@ -204,7 +205,7 @@ def test_a_model_set_aside_by_an_interrupted_training_is_restored_first(storage,
     with pytest.raises(ModelInvalid, match=r"has no model\.json; a training that was interrupted left it as .*\.old; "):
         open_bundle(storage, str(volume))
     source = str(write_csv(tmp_path / "train.csv", balanced))
-    settings = TrainSettings(source, str(volume), epochs=1, min_accuracy=1.0)
+    settings = TrainSettings(DataSettings((source,)), str(volume), epochs=1, min_accuracy=1.0, is_overwriting=True)
     result = train(settings, storage, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
     assert result.path == f"{volume}.not_blessed"
     assert open_bundle(storage, str(volume)).name == "linear-0"
@@ -222,7 +223,7 @@ def test_a_volume_that_holds_something_else_is_refused(volume):
 def test_a_model_that_fails_its_gate_lies_hidden_in_a_volume(volume, balanced, tmp_path):
     """The blessed one stays in use, and the result says where the new one is."""
     source = str(write_csv(tmp_path / "train.csv", balanced))
-    settings = TrainSettings(source, str(volume), epochs=1, min_accuracy=1.0)
+    settings = TrainSettings(DataSettings((source,)), str(volume), epochs=1, min_accuracy=1.0, is_overwriting=True)
     result = train(settings, Mounted(volume), mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
     assert result.path == str(volume / ".mine.not_blessed")
     assert open_bundle(LocalStorage(), str(volume)).name == "linear-0"

@@ -1,7 +1,9 @@
 """The train stage as a whole: it saves a model or leaves the target as it was."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from job.train.card import model_folder
 from job.train.export import formats
 from job.train.fit.loop import FitResult
 from job.train.fit.recipe import recipe_of
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 
 
 def _train(settings, storage, on_batch=lambda _done, _total: None):
@@ -30,7 +32,7 @@ def settings(tmp_path, balanced):
     """Two hundred images, one epoch, and an older model in the target."""
     write_model(tmp_path / "models/mine")
     source = write_csv(tmp_path / "train.csv", balanced)
-    return TrainSettings(str(source), str(tmp_path / "models/mine"), epochs=1)
+    return TrainSettings(DataSettings((str(source),)), str(tmp_path / "models/mine"), epochs=1, is_overwriting=True)
 
 
 @pytest.fixture
@@ -80,7 +82,9 @@ def test_settings_reach_the_network_and_the_recipe(storage, settings, monkeypatc
 @pytest.mark.usefixtures("convert_once")
 def test_a_convolutional_network_is_trained_and_saved_like_any_other(storage, tmp_path):
     """Calibrated, exported and checked; the scorer runs its ONNX. The same seed gives the same network."""
-    settings = TrainSettings("digits", str(tmp_path / "model"), arch="cnn", recipe="baseline", epochs=1)
+    settings = TrainSettings(
+        DataSettings(("digits",)), str(tmp_path / "model"), arch="cnn", recipe="baseline", epochs=1
+    )
     result = _train(settings, storage)
     assert (result.card["name"], result.card["parameters"]) == ("cnn-baseline", 120_458)
     assert result.test.accuracy > 0.2  # guessing: 0.1
@@ -134,7 +138,7 @@ def test_a_quantized_export_is_saved_on_request(storage, settings, trained, monk
     original = model_folder.compare
     monkeypatch.setattr(training, "fit", fit)
     monkeypatch.setattr(model_folder, "compare", compare)
-    settings = replace(settings, data="digits", quantize="int8")
+    settings = replace(settings, data=DataSettings(("digits",)), quantize="int8")
     if shift:
         with pytest.raises(ModelInvalid, match=r"model\.int8\.tflite: predicts the same digit .*at least 99 % of the"):
             _train(settings, storage)
@@ -242,6 +246,65 @@ def test_resuming_without_a_checkpoint_starts_a_training(storage, settings, capl
     assert "no training to resume; starting one" in caplog.text
 
 
+def test_resuming_a_finished_training(storage, trained, caplog):
+    """Trains nothing: the result is that of the model which is there, by this run's gate."""
+    caplog.set_level("INFO")
+    before = {path.name: path.stat().st_mtime_ns for path in Path(trained.result.path).iterdir()}
+    again = replace(trained.settings, is_resuming=True, min_accuracy=1.0)
+    result = _train(again, storage, on_batch=lambda *_: pytest.fail("it trains"))
+    assert "model: this training has finished; there is nothing to resume" in caplog.text
+    assert (result.test, result.validation) == (trained.result.test, trained.result.validation)
+    assert (result.path, result.card["metrics"]) == (trained.result.path, trained.result.card["metrics"])
+    assert not result.verdict.is_blessed
+    assert {path.name: path.stat().st_mtime_ns for path in Path(trained.result.path).iterdir()} == before
+
+
+@pytest.mark.usefixtures("no_fit")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 3}, "epochs: 2 then, 3 now"),
+        ({"recipe": "baseline"}, "name: accurate then, baseline now"),
+        ({"is_resuming": True, "hidden": (64,)}, r"hidden: \[128, 128, 128\] then, \[64\] now"),
+        ({"data": None}, "data: fingerprint [0-9a-f]{16} then, fingerprint [0-9a-f]{16} now"),
+    ],
+)
+def test_another_finished_model_is_replaced_only_if_asked(storage, trained, tmp_path, balanced, change, message):
+    """The error says in what it differs."""
+    folder = tmp_path / "model"
+    shutil.copytree(trained.result.path, folder)
+    if "data" in change:
+        change = {"data": DataSettings((str(write_csv(tmp_path / "train.csv", balanced)),))}
+    settings = replace(trained.settings, model=str(folder), **change)
+    card = (folder / "model.json").read_bytes()
+    with pytest.raises(OutputOccupied, match=f"model: holds another model .*{message}.*replace it with --overwrite"):
+        _train(settings, storage)
+    assert (folder / "model.json").read_bytes() == card
+    _train(replace(settings, is_overwriting=True), storage)
+    assert (folder / "model.json").read_bytes() != card
+
+
+@pytest.mark.usefixtures("no_fit")
+@pytest.mark.parametrize("damage", ["NOT_BLESSED", "model.onnx"])
+def test_a_model_that_cannot_be_used_is_replaced(storage, trained, tmp_path, damage):
+    """One that failed its gate, and one that is damaged."""
+    folder = tmp_path / "model"
+    shutil.copytree(trained.result.path, folder)
+    (folder / damage).write_bytes(b"it is bad")
+    result = _train(replace(trained.settings, model=str(folder), epochs=3), storage)
+    assert result.path == str(folder)
+    assert result.card["training"]["epochs"] == 3
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_the_same_training_again_needs_no_leave(storage, trained, tmp_path):
+    """The new model is as good as the old one; the seed may be another."""
+    folder = tmp_path / "model"
+    shutil.copytree(trained.result.path, folder)
+    for seed in (3, 4):
+        assert _train(replace(trained.settings, model=str(folder), seed=seed), storage).card["seeds"]["split"] == seed
+
+
 def test_unlabelled_data_leaves_the_old_model(storage, settings, tmp_path, balanced, assert_untouched):
     """It is refused before training."""
     write_csv(tmp_path / "train.csv", balanced, has_labels=False)
@@ -287,7 +350,7 @@ def test_unusable_images_are_refused_in_one_line(storage, tmp_path, balanced, wr
     """With what is wrong, and where; no file is left."""
     write(tmp_path / "train.csv", balanced)
     with pytest.raises(DigitJobError, match=r"train\.csv.*" + message) as error:
-        _train(TrainSettings(str(tmp_path / "train.csv"), str(tmp_path / "model")), storage)
+        _train(TrainSettings(DataSettings((str(tmp_path / "train.csv"),)), str(tmp_path / "model")), storage)
     assert error.value.exit_code == 65
     assert "\n" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
@@ -297,7 +360,7 @@ def test_an_occupied_target_is_refused_before_the_data_is_read(storage, tmp_path
     """See test_place for everything that occupies a target."""
     (tmp_path / "target").write_text("a file")
     with pytest.raises(OutputOccupied, match="expected a model folder"):
-        _train(TrainSettings(str(tmp_path / "no data"), str(tmp_path / "target")), storage)
+        _train(TrainSettings(DataSettings((str(tmp_path / "no data"),)), str(tmp_path / "target")), storage)
 
 
 @pytest.mark.usefixtures("no_fit")
@@ -337,13 +400,17 @@ def test_a_model_that_failed_its_gate_is_replaced_by_any_model(storage, settings
 @pytest.mark.usefixtures("no_fit")
 def test_a_model_worse_than_another_fails_its_gate(storage, trained, tmp_path):
     """Here an untrained one."""
-    result = _train(TrainSettings("digits", str(tmp_path / "new"), compare_to=trained.result.path, seed=3), storage)
+    result = _train(
+        TrainSettings(DataSettings(("digits",)), str(tmp_path / "new"), compare_to=trained.result.path, seed=3), storage
+    )
     assert "significantly worse" in result.verdict.shortfalls[0]
 
 
 def test_the_same_settings_train_the_same_model(storage, trained, tmp_path):
     """Compared with the first one, it passes its gate without a single image that only one classifies correctly."""
-    settings = TrainSettings("digits", str(tmp_path / "same"), epochs=2, seed=3, compare_to=trained.result.path)
+    settings = TrainSettings(
+        DataSettings(("digits",)), str(tmp_path / "same"), epochs=2, seed=3, compare_to=trained.result.path
+    )
     verdict = _train(settings, storage).verdict
     assert verdict.is_blessed
     assert (verdict.comparison.only_other, verdict.comparison.only_this) == (0, 0)

@@ -31,6 +31,14 @@ def test_there_are_at_most_twenty_mistakes_and_twenty_four_unsure_predictions():
     assert len(images.least_sure) == 24
 
 
+def test_the_first_images_of_each_predicted_digit():
+    """Right or wrong, in their order, at most four."""
+    answers = [(7, 0.5), (2, 0.9), (7, 0.6), (7, 0.7), (7, 0.8), (7, 0.95)]
+    images = ClassifiedImages(_probabilities(answers), np.array([7, 3, 1, 7, 7, 7], np.int8))
+    found = {digit: [(each.row, each.label) for each in rows] for digit, rows in images.by_prediction.items()}
+    assert found == {2: [(1, 3)], 7: [(0, 7), (2, 1), (3, 7), (4, 7)]}
+
+
 def test_the_least_sure_predictions_come_first():
     """Right or wrong, by confidence from the lowest."""
     images = ClassifiedImages(_probabilities([(0, 0.99), (7, 0.6), (2, 0.5)]), np.array([0, 1, 2], np.int8))

@@ -4,9 +4,10 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 
+from support.training_data import load
+
 from job.model.bundle import open_bundle, predictor_of
 from job.report.drift import Distribution
-from job.train.data.dataset import load
 from job.train.fit.checkpoint import Epoch, history_csv
 from job.train.fit.recipe import RECIPES
 

@@ -48,7 +48,8 @@ def test_mistakes_are_shown_as_images(answers):
     """The surest first, each with its row, digits and confidence; then the most confused pairs."""
     probabilities, test = answers
     page = training_page(make_card(probabilities, test.labels), "", probabilities, test)
-    alts = re.findall(r'alt="A (\d), predicted as (\d) with ([\d.]+) % confidence, row (\d+)"', page)
+    section = page.partition('<section aria-labelledby="mistakes">')[2]
+    alts = re.findall(r'alt="A (\d), predicted as (\d) with ([\d.]+) % confidence, row (\d+)"', section)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != test.labels)
     surest = int(wrong[np.argmax(probabilities.max(axis=1)[wrong])])
     assert int(alts[0][3]) == surest
@@ -73,6 +74,19 @@ def test_calibration_is_drawn_before_and_after_scaling(answers):
             for class_ in ("first", "second")}  # fmt: skip
     assert len(dots["first"]) > 5
     assert dots["first"] == dots["second"]
+
+
+def test_predictions_are_shown_as_they_come(answers):
+    """The first test images of each predicted digit, and how to look one up."""
+    probabilities, test = answers
+    page = training_page(make_card(probabilities, test.labels), "", probabilities, test)
+    section = re.search(r'<section aria-labelledby="predictions">.*?</section>', page, re.DOTALL)[0]
+    counts = np.bincount(probabilities.argmax(axis=1), minlength=10)
+    assert re.findall(r"Predicted as (\d) <span class=\"soft\">(\d+) image", section) == [
+        (str(digit), str(count)) for digit, count in enumerate(counts) if count
+    ]
+    assert section.count("<img") == np.minimum(counts, 4).sum()
+    assert "<code>digit-job show test.csv --row N</code>" in section
 
 
 def test_a_network_without_mistakes(answers):
@@ -109,7 +123,7 @@ def test_the_command_trains_the_same_network(answers):
     assert " ".join(words[4:]) == (
         "--recipe accurate --arch dense --hidden 128,128,128 --activation relu --epochs 40 --batch-size 128 "
         "--optimizer adamw --learning-rate 0.002 --weight-decay 0.1 --early-stopping 5 --class-weights none --augment "
-        "--validation-split 0.1 --seed 1 --scale 1 --label-column digit --transpose"
+        "--test-split 0.2 --validation-split 0.1 --seed 1 --scale 1 --label-column digit --transpose --invert"
     )
     flags = REFERENCE.read_text(encoding="utf-8").split("\n## `digit-job train`")[1].split("\n## ")[0]
     assert all(f"`{word}`" in flags or f"`{word}/" in flags for word in words if word.startswith("--"))

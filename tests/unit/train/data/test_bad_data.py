@@ -17,7 +17,7 @@ from support.models import write_model
 from job.errors import DigitJobError, ResourceExhausted
 from job.storage import LocalStorage
 from job.train import training as run
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 
 
 def _train(settings, storage):
@@ -82,7 +82,7 @@ def test_data_that_cannot_be_used_is_refused(storage, tmp_path, balanced, write,
     (tmp_path / "data").mkdir()
     source = write(tmp_path / "data", balanced)
     with pytest.raises(DigitJobError, match=message) as error:
-        _train(TrainSettings(str(source), str(tmp_path / "model")), storage)
+        _train(TrainSettings(DataSettings((str(source),)), str(tmp_path / "model")), storage)
     assert error.value.exit_code == 65
     assert "\n" not in str(error.value)
     assert str(tmp_path / "data") in str(error.value)
@@ -95,7 +95,14 @@ def settings(tmp_path, balanced):
     (tmp_path / "models").mkdir()
     write_model(tmp_path / "models/mine")
     source = write_csv(tmp_path / "train.csv", balanced)
-    return TrainSettings(str(source), str(tmp_path / "models/mine"), epochs=1, is_augmented=False, hidden=(8,))
+    return TrainSettings(
+        DataSettings((str(source),)),
+        str(tmp_path / "models/mine"),
+        epochs=1,
+        is_augmented=False,
+        hidden=(8,),
+        is_overwriting=True,
+    )
 
 
 def test_a_temporary_folder_that_is_full(small_disk, balanced, tmp_path):

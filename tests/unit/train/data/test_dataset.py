@@ -1,11 +1,16 @@
 import hashlib
+import logging
+import re
 
 import numpy as np
 import pytest
 from support.files import write_csv, write_idx, write_parquet
+from support.training_data import load
 
-from job.errors import DataError
-from job.train.data.dataset import load
+from job.errors import DataError, UsageError
+from job.train.data.dataset import load as load_all
+from job.train.data.split import joined
+from job.train.train_settings import DataSettings
 
 
 def _images(split):
@@ -84,3 +89,79 @@ def test_too_few_images_of_a_digit_name_the_data(storage, tmp_path, balanced):
     path = str(write_csv(tmp_path / "few.csv", few))
     with pytest.raises(DataError, match=r"few\.csv: holds 3 images of the digit 3"):
         load(storage, path, seed=1, validation_share=0.1)
+
+
+@pytest.fixture
+def two_files(tmp_path, balanced):
+    return tuple(
+        str(write_csv(tmp_path / name, digits))
+        for name, digits in (("a.csv", balanced[:150]), ("b.csv", balanced[150:]))
+    )
+
+
+def test_several_sources_are_trained_on_together(storage, two_files, balanced):
+    """As the one file that holds both, and beside sources with a name."""
+    dataset = load_all(storage, DataSettings(two_files), seed=1)
+    assert _images(joined([dataset.train, dataset.validation, dataset.test])) == set(map(bytes, balanced.pixels))
+    assert dataset.sources == two_files
+    with_digits = load_all(storage, DataSettings((two_files[0], "digits")), seed=1)
+    assert len(with_digits.train) + len(with_digits.validation) + len(with_digits.test) == 150 + 1797
+    assert (with_digits.name, with_digits.origin) == ("digits, a.csv", "scikit-learn, files")
+
+
+def test_test_images_of_ones_own(storage, two_files, balanced):
+    """All of them are for testing, and none are held out of the others."""
+    dataset = load_all(storage, DataSettings(two_files[:1], test_sources=two_files[1:], validation_share=0.2), seed=1)
+    assert np.array_equal(dataset.test.pixels, balanced.pixels[150:])
+    assert (len(dataset.train), len(dataset.validation)) == (120, 30)
+    assert (dataset.test_sources, dataset.test_share) == (two_files[1:], None)
+    assert dataset.description == (
+        f"120 images to train on, 30 to validate with (0.2 of them, held out), 50 to test with ({two_files[1]})"
+    )
+
+
+def test_named_test_images_come_before_those_that_the_data_has(storage, tmp_path, two_files, balanced, caplog):
+    """Which are left out, and neither trained on nor tested with."""
+    (tmp_path / "idx").mkdir()
+    write_idx(tmp_path / "idx", balanced[:100], prefix="train")
+    write_idx(tmp_path / "idx", balanced[100:150], prefix="t10k")
+    settings = DataSettings((str(tmp_path / "idx"),), test_sources=two_files[1:])
+    with caplog.at_level(logging.INFO):
+        dataset = load_all(storage, settings, seed=1)
+    assert np.array_equal(dataset.test.pixels, balanced.pixels[150:])
+    assert len(dataset.train) + len(dataset.validation) == 100
+    assert "idx: its own test images are left out: --test-data names others" in caplog.text
+
+
+def test_the_share_of_test_images_can_be_set(storage, csv_path):
+    dataset = load(storage, csv_path, seed=1, test_share=0.5, validation_share=0.2)
+    assert [len(split) for split in (dataset.train, dataset.validation, dataset.test)] == [80, 20, 100]
+    assert dataset.description.endswith("100 to test with (0.5 of all, held out)")
+
+
+@pytest.mark.parametrize("purpose", ["test", "validation"])
+def test_a_share_that_nothing_is_held_out_by_is_refused(storage, tmp_path, balanced, purpose):
+    """Whoever gives it expects the data to be split by it."""
+    for name, digits in (("train", balanced[:120]), ("test", balanced[120:160]), ("val", balanced[160:])):
+        write_csv(tmp_path / f"{name}.csv", digits)
+    assert load(storage, str(tmp_path), seed=1).description == (
+        "120 images to train on, 40 to validate with (its own), 40 to test with (its own)"
+    )
+    with pytest.raises(UsageError, match=f"--{purpose}-split 0.2: the data comes with such images of its own"):
+        load(storage, str(tmp_path), seed=1, **{f"{purpose}_share": 0.2})
+
+
+def test_test_images_that_are_trained_on(storage, tmp_path, two_files, balanced, caplog):
+    """All of them: refused; some: a warning, which the card and every report have."""
+    with pytest.raises(DataError, match="all 150 test images are also to train on"):
+        load_all(storage, DataSettings(two_files, test_sources=two_files[:1]), seed=1, has_test=True)
+    some = str(write_csv(tmp_path / "c.csv", balanced[140:160]))
+    dataset = load_all(storage, DataSettings(two_files[:1], test_sources=(some,)), seed=1)
+    assert re.fullmatch(r"10 of 20 test images are also to train on: expect .*", dataset.warning)
+    assert dataset.warning in caplog.text
+
+
+def test_a_source_that_is_given_twice_is_refused(storage, two_files):
+    """Twice the same images would be in two splits."""
+    with pytest.raises(UsageError, match="mnist: is given twice; give it once"):
+        load_all(storage, DataSettings(("mnist", *two_files, "mnist")), seed=1)

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.files import write_idx
+from support.training_data import find_images, load
 
 from job.errors import NoInput
 from job.train.data import mnist as mnist_source
-from job.train.data.dataset import load
 from job.train.data.mnist_idx import read_official, write_cache
-from job.train.data.origin import find_images
 from job.train.data.sample import write_sample
 from job.train.data.split import Split
 
@@ -28,7 +27,7 @@ def _same(images, expected):
 
 def _is_mnist(found, splits):
     return (
-        (found.name, found.source) == ("mnist", "mnist")
+        (found.name, found.sources) == ("mnist", ("mnist",))
         and _same(found.images, splits[0])
         and _same(found.test, splits[1])
     )

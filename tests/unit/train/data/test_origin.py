@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from support.files import Digits, write_csv, write_idx, write_parquet
+from support.training_data import find_images
 
 from job.errors import DataError, NoInput, UsageError
 from job.settings import LabelMap, ReadSettings
-from job.train.data.origin import find_images
 
 
 def _same(images, digits):
@@ -17,7 +17,7 @@ def test_a_csv_file_is_read_whole_and_in_order(storage, tmp_path, balanced, has_
     found = find_images(storage, str(write_csv(tmp_path / "train.csv", balanced, has_header=has_header)))
     assert _same(found.images, balanced)
     assert found.test is None
-    assert (found.name, found.source, found.origin) == ("train.csv", str(tmp_path / "train.csv"), "files")
+    assert (found.name, found.sources, found.origin) == ("train.csv", (str(tmp_path / "train.csv"),), "files")
 
 
 def test_a_parquet_file_is_read_whole_and_in_order(storage, tmp_path, balanced):
@@ -71,7 +71,7 @@ def test_auto_takes_the_folder_of_mnist_dir(storage, tmp_path, balanced):
     write_idx(tmp_path, balanced, prefix="train")
     found = find_images(storage, "auto", mnist_dir=str(tmp_path))
     assert _same(found.images, balanced)
-    assert (found.source, found.origin, found.warning) == (str(tmp_path), "MNIST_DIR", None)
+    assert (found.sources, found.origin, found.warning) == ((str(tmp_path),), "MNIST_DIR", None)
 
 
 def test_auto_does_not_skip_a_missing_folder(storage, tmp_path):
@@ -83,7 +83,7 @@ def test_auto_does_not_skip_a_missing_folder(storage, tmp_path):
 def test_auto_falls_back_on_digits_and_says_so(storage, caplog):
     """The warning is logged, and returned with the images."""
     found = find_images(storage, "auto")
-    assert (found.name, found.source, found.origin) == ("digits", "digits", "scikit-learn")
+    assert (found.name, found.sources, found.origin) == ("digits", ("digits",), "scikit-learn")
     assert found.warning.startswith("NOT TRAINED ON MNIST, which cannot be downloaded here")
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [found.warning]
 
@@ -167,8 +167,23 @@ def test_an_idx_folder_is_read_as_the_user_says(storage, tmp_path, balanced):
     assert _same(found.test, balanced[150:])
 
 
+@pytest.mark.parametrize("is_archive", [True, False], ids=["npz", "idx"])
+def test_training_and_test_images_are_both_inverted(storage, tmp_path, balanced, is_archive):
+    """Dark digits on white, in an archive with both, and in MNIST's two pairs of files."""
+    dark = Digits(255 - balanced.pixels, balanced.labels)
+    if is_archive:
+        arrays = {"x_train": dark.pixels[:150], "x_test": dark.pixels[150:]}
+        np.savez(tmp_path / "a.npz", y_train=dark.labels[:150], y_test=dark.labels[150:], **arrays)
+    else:
+        write_idx(tmp_path, dark[:150], prefix="train")
+        write_idx(tmp_path, dark[150:], prefix="t10k")
+    found = find_images(storage, str(tmp_path), ReadSettings(is_inverted=True))
+    assert _same(found.images, balanced[:150])
+    assert _same(found.test, balanced[150:])
+
+
 @pytest.mark.parametrize("source", ["mnist", "digits", "auto"])
 def test_flags_for_files_are_refused_for_named_data(storage, source):
     """They would have no effect."""
-    with pytest.raises(UsageError, match=f"^--data {source}: .*--transpose are for files"):
+    with pytest.raises(UsageError, match=f"^--data {source}: .*--transpose and --invert are for files"):
         find_images(storage, source, ReadSettings(is_transposed=True))

@@ -5,11 +5,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from support.files import PIXEL_NAMES, Digits, write_csv
+from support.training_data import find_images, load
 
 from job.errors import DataError, ModelInvalid, NoInput, OutputOccupied
 from job.settings import ReadSettings
-from job.train.data.dataset import load
-from job.train.data.origin import find_images
 from job.train.data.sample import write_sample
 
 
@@ -109,6 +108,16 @@ def test_files_are_read_again_as_the_card_says(storage, tmp_path, model_of, data
         model = model_of({**data, **said, "fingerprint": test.fingerprint})
         csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), mnist_dir=None)
     assert caplog.records == []
+    assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)
+
+
+@pytest.mark.parametrize("said", [{"is_inverted": True}, {}], ids=["inverted", "a card of an earlier version"])
+def test_inverted_images_are_inverted_for_the_sample(storage, tmp_path, model_of, data, said):
+    """The card remembers it; a card of an earlier version knows of no such thing."""
+    test = load(storage, data["source"], ReadSettings(**said), seed=5, validation_share=0.1)
+    csv_path, _ = write_sample(
+        storage, model_of({**data, **said, "fingerprint": test.fingerprint}), str(tmp_path / "out"), mnist_dir=None
+    )
     assert np.array_equal(find_images(storage, csv_path).images.pixels, test.test.pixels)
 
 

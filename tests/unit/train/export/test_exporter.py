@@ -100,7 +100,7 @@ def test_a_model_folder_is_quantized_by_its_own_data(storage, folder, optdigits)
 
 def test_quantizing_needs_the_data_or_a_substitute(storage, folder, tmp_path):
     """A model trained elsewhere may name a path that does not exist here."""
-    change_card(folder, lambda card: card["data"].update(source=str(tmp_path / "gone")))
+    change_card(folder, lambda card: card["data"].update(sources=[str(tmp_path / "gone")]))
     settings = ExportSettings(str(folder), "tflite", quantize="int8")
     with pytest.raises(NoInput, match="gone: found no file there"):
         _export(storage, settings)
@@ -112,7 +112,7 @@ def test_given_images_are_used_to_quantize_and_to_compare(storage, folder, tmp_p
     turned = optdigits.rows(np.arange(300))
     turned.pixels[:] = turned.pixels.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
     source = str(write_csv(tmp_path / "turned.csv", turned))
-    options = {"data": source, "read": ReadSettings(is_transposed=True), "quantize": "int8"}
+    options = {"data": (source,), "read": ReadSettings(is_transposed=True), "quantize": "int8"}
     result = _export(storage, ExportSettings(str(folder), "tflite", str(tmp_path / "out.tflite"), **options))
     assert result.parity.rows == 300
     assert result.samples.are_given
@@ -131,7 +131,7 @@ def test_the_export_of_a_plain_keras_file_takes_pixels(storage, plain, tmp_path,
 def test_a_plain_keras_file_is_quantized_by_given_images(storage, plain, tmp_path, optdigits):
     """It comes without any; the new name does not include its suffix."""
     path = str(shutil.copy(plain[0], tmp_path / "mine.keras"))
-    result = _export(storage, ExportSettings(path, "tflite", quantize="int8", data="digits"))
+    result = _export(storage, ExportSettings(path, "tflite", quantize="int8", data=("digits",)))
     assert result.path == str(tmp_path / "mine.int8.tflite")
     answers = _load(Path(result.path)).predict(optdigits.pixels)
     assert (answers.argmax(axis=1) == plain[1].argmax(axis=1)).mean() >= 0.99

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.training_data import load
 
 from job.storage import LocalStorage
 from job.train.backend import fix_seed
-from job.train.data.dataset import load
 from job.train.fit.checkpoint import Checkpoint
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.network import dense

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.training_data import load
 
 from job.errors import ModelInvalid
 from job.storage import LocalStorage
 from job.train.backend import fix_seed
-from job.train.data.dataset import load
 from job.train.fit.loop import FitHooks, _optimizer, balanced_weights, fit
 from job.train.fit.network import dense
 from job.train.fit.recipe import RECIPES

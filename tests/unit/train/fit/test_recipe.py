@@ -4,7 +4,7 @@ import pytest
 
 from job.errors import UsageError
 from job.train.fit.recipe import DEFORMATIONS, RECIPES, recipe_of
-from job.train.train_settings import TrainSettings
+from job.train.train_settings import DataSettings, TrainSettings
 
 
 @pytest.mark.parametrize(
@@ -35,16 +35,18 @@ from job.train.train_settings import TrainSettings
 )  # fmt: skip
 def test_settings_override_the_recipe(change, expected):
     """Everything else is the recipe's; weight decay depends on the optimizer."""
-    settings = TrainSettings("digits", "model", **change)
+    settings = TrainSettings(DataSettings(("digits",)), "model", **change)
     assert recipe_of(settings) == replace(RECIPES[change["recipe"]], **expected)
 
 
 def test_convolutions_have_their_own_recipes():
     """Without hidden layers, unless the settings name some."""
-    accurate, baseline = (recipe_of(TrainSettings("digits", "model", recipe=each, arch="cnn")) for each in RECIPES)
+    accurate, baseline = (
+        recipe_of(TrainSettings(DataSettings(("digits",)), "model", recipe=each, arch="cnn")) for each in RECIPES
+    )
     assert accurate == replace(RECIPES["accurate"], arch="cnn", hidden=(), epochs=40)
     assert baseline == replace(RECIPES["baseline"], arch="cnn", hidden=())
-    assert recipe_of(TrainSettings("digits", "model", arch="cnn", hidden=(64,))).hidden == (64,)
+    assert recipe_of(TrainSettings(DataSettings(("digits",)), "model", arch="cnn", hidden=(64,))).hidden == (64,)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +73,4 @@ def test_convolutions_have_their_own_recipes():
 def test_invalid_settings_are_refused(change, message):
     """The error names the flag."""
     with pytest.raises(UsageError, match=message):
-        recipe_of(TrainSettings("digits", "model", **change))
+        recipe_of(TrainSettings(DataSettings(("digits",)), "model", **change))

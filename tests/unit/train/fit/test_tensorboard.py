@@ -3,11 +3,11 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from support.training_data import load
 
 from job.errors import ResourceExhausted, StorageError
 from job.storage import LocalStorage
 from job.train.backend import fix_seed
-from job.train.data.dataset import load
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.network import dense
 from job.train.fit.recipe import Recipe

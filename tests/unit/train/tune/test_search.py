@@ -4,12 +4,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 from support.files import Digits, write_csv, write_idx
+from support.training_data import load
 
 from job.cli.settings_file import read_settings
 from job.errors import ModelInvalid, OutputOccupied, Terminated
 from job.storage import LocalStorage
-from job.train.data.dataset import load
-from job.train.train_settings import TuneSettings
+from job.train.train_settings import DataSettings, TuneSettings
 from job.train.tune import search as search_module
 from job.train.tune.search import tune
 
@@ -34,7 +34,9 @@ def data(tmp_path_factory):
 def quick_search(tmp_path_factory, data):
     """A quick search."""
     folder = tmp_path_factory.mktemp("searches")
-    return TuneSettings(data, str(folder / "search"), trials=3, search="random", epochs=2, recipe="baseline")
+    return TuneSettings(
+        DataSettings((data,)), str(folder / "search"), trials=3, search="random", epochs=2, recipe="baseline"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +122,9 @@ def test_a_finished_search_trains_nothing_again(storage, quick_search, searched,
     assert result.trials[:4] == searched[0].trials
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"epochs": 3}, {"search": "bayesian"}, {"data": "digits"}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 2}, {"epochs": 3}, {"search": "bayesian"}, {"data": DataSettings(("digits",))}]
+)
 def test_another_search_is_refused(storage, quick_search, searched, change):
     """Before any training; the error names the difference."""
     assert searched
@@ -152,7 +156,9 @@ def test_a_file_of_test_images_is_not_opened(tmp_path, data, searched, monkeypat
     for one, other in ((with_test.train, without.train), (with_test.validation, without.validation)):
         assert np.array_equal(one.pixels, other.pixels)
     monkeypatch.setattr(search_module, "_train", lambda *_arguments: searched[0].trials[0])
-    settings = TuneSettings(source, str(tmp_path / "out"), 1, "random", 1, "baseline", validation_share=0.2)
+    settings = TuneSettings(
+        DataSettings((source,), validation_share=0.2), str(tmp_path / "out"), 1, "random", 1, "baseline"
+    )
     assert len(_tune(settings, Watched()).trials) == 2
 
 
