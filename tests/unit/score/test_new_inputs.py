@@ -11,6 +11,7 @@ from support.runs import score, settings_for, stable_files
 import job
 from job.errors import DataError, OutputOccupied, StorageError, Terminated, UsageError
 from job.settings import Shard
+from job.storage import LocalStorage
 
 
 @pytest.fixture
@@ -271,3 +272,39 @@ def test_the_command_line_says_that_nothing_is_new(tmp_path, model, capfd):
     assert [json.loads(line)["eventType"] for line in (tmp_path / "lineage").read_text().splitlines()] == [
         "START", "COMPLETE",
     ]  # fmt: skip
+
+
+def test_of_two_runs_that_choose_at_once_one_decides(nights, tmp_path, monkeypatch):
+    """The other takes its list."""
+    put(tmp_path, "a.csv", 1)
+    path = put(tmp_path, "b.csv", 2)
+    create = LocalStorage.create
+
+    def overtaken(storage, name, content):
+        if name.endswith("inputs.json"):
+            inputs = [each for each in json.loads(content)["inputs"] if each["path"] == str(path)]
+            create(storage, name, json.dumps({"inputs": inputs}).encode())
+        return create(storage, name, content)
+
+    monkeypatch.setattr(LocalStorage, "create", overtaken)
+    assert scored(nights("1")) == ["b.csv"]
+
+
+def test_a_folder_that_is_in_use_is_left_alone(nights, tmp_path):
+    """Not even a list of inputs is written beside other files, or into an unfinished run over other inputs."""
+    put(tmp_path, "a.csv", 1)
+    mine = tmp_path / "out/1/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    with pytest.raises(OutputOccupied, match=r"out/1: is not empty \(mine\.txt\)"):
+        nights("1")
+    assert [*mine.parent.iterdir()] == [mine]
+
+
+def test_a_finished_run_without_its_manifest_is_refused(nights, tmp_path):
+    """Nothing says which inputs were its own."""
+    put(tmp_path, "a.csv", 1)
+    nights("1")
+    (tmp_path / "out/1/manifest.json").unlink()
+    with pytest.raises(DataError, match=r"out/1/manifest\.json: is missing, though the run finished"):
+        nights("1")
