@@ -28,6 +28,7 @@ class Event(StrEnum):
     PLANNED = "planned"
     RESUMED = "resumed"
     ALREADY_DONE = "already_done"
+    NOTHING_NEW = "nothing_new"
     REPLACED = "replaced"
     OUTPUT_DAMAGED = "output_damaged"
     INPUT_WARNING = "input_warning"
