@@ -74,6 +74,7 @@ def score(
     part_bytes: int | None = None,
     verify: bool = False,
     shard: tuple[int, int] | None = None,
+    skip_done: Location | Iterable[Location] = (),
     observer: Observer | None = None,
     check_stop: Callable[[], None] | None = None,
 ) -> RunResult:
@@ -106,15 +107,17 @@ def score(
         part_bytes: size of a part, the unit of scoring and resuming; default 32 MiB.
         verify: if the output is complete, compare its files with their SHA-256, not only their sizes.
         shard: (index from 0, count); score one share of the parts, while other processes score the others.
+        skip_done: folders of earlier results, or folders of those; inputs that a finished run there has scored are
+            skipped.
         observer: its methods are called with the progress, from several threads.
         check_stop: called a few times a second, from any thread. What it raises ends the run, and so does
             KeyboardInterrupt; committed parts are kept.
 
     Returns a result with
         output: the absolute path of the folder;
-        report: the content of report.json; None while `missing` is not 0;
+        report: the content of report.json; None while `missing` is not 0, and if `skip_done` leaves no input;
         rows, seconds: the records that this call scored, and its duration;
-        was_done: whether the output was complete before;
+        was_done: whether the output was complete before, or there was nothing new;
         missing: the number of parts that other shards still have to commit.
 
     Raises UsageError, SettingsInvalid, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied,
@@ -150,8 +153,9 @@ def score(
         shard=None if shard is None else Shard(*shard),
         gates=Gates(min_accuracy, max_drift, max_warnings),
         is_verifying=verify,
+        skip_done=_locations(skip_done),
     )
-    storage = storage_at(*settings.inputs, settings.output, settings.model)
+    storage = storage_at(*settings.inputs, *settings.skip_done, settings.output, settings.model)
     with with_model_folder(settings) as scored:
         return run(scored, storage.stopping(check_stop or never_stop), observer or Recorder())
 
@@ -284,6 +288,7 @@ def train(
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
     )
     with requires_extra("train"):
+        from job.train.phases import Phases
         from job.train.training import train as run
 
         result = run(
@@ -291,7 +296,7 @@ def train(
             storage_at(settings.model, settings.tensorboard or settings.model),
             mnist_dir=os.environ.get("MNIST_DIR"),
             on_text=lambda _text: None,
-            on_batch=lambda _done, _total: None,
+            phases=Phases(),
         )
     result.check_blessed()
     return result

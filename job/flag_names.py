@@ -51,6 +51,7 @@ class Flag(StrEnum):
     SETTINGS = "--settings"
     SHARD_COUNT = "--shard-count"
     SHARD_INDEX = "--shard-index"
+    SKIP_DONE = "--skip-done"
     SPACE = "--space"
     TEST_DATA = "--test-data"
     TEST_SPLIT = "--test-split"

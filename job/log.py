@@ -28,11 +28,16 @@ class Event(StrEnum):
     PLANNED = "planned"
     RESUMED = "resumed"
     ALREADY_DONE = "already_done"
+    NOTHING_NEW = "nothing_new"
     REPLACED = "replaced"
     OUTPUT_DAMAGED = "output_damaged"
     INPUT_WARNING = "input_warning"
     PART_COMMITTED = "part_committed"
     PROGRESS = "progress"
+    PHASE = "phase"
+    EPOCH = "epoch"
+    STOPPED_EARLY = "stopped_early"
+    TRIAL = "trial"
     TELEMETRY_FAILED = "telemetry_failed"
     FINISHED = "finished"
     FAILED = "failed"
@@ -42,7 +47,7 @@ class Event(StrEnum):
 
 # Text lines omit these events, because the summary and the progress display show the same; on a terminal, where the
 # summary is the line before it, also the last one.
-_NOT_IN_TEXT: Final = frozenset({Event.STARTED, Event.PLANNED})
+_NOT_IN_TEXT: Final = frozenset({Event.STARTED, Event.PLANNED, Event.PHASE})
 _LEVELS: Final = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
 _PACKAGE: Final = "job"
 _SAME_WARNINGS: Final = 5
@@ -64,6 +69,11 @@ def event(kind: Event, **fields: Any) -> dict[str, Any]:
     return {"event": kind, "fields": fields}
 
 
+def detail(kind: Event, **fields: Any) -> dict[str, Any]:
+    """The same for one of many events of a kind, which text omits unless `verbose`."""
+    return {**event(kind, **fields), "is_detail": True}
+
+
 def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
     """Log to standard error; `auto` is text on a terminal and in a notebook, and JSON lines elsewhere.
 
@@ -76,7 +86,7 @@ def set_up(log_format: LogFormat, verbosity: Verbosity = "normal") -> None:
     if not is_json and verbosity != "verbose":
         is_terminal = sys.stderr.isatty() and sys.stdout.isatty()
         omitted = {*_NOT_IN_TEXT, Event.FINISHED} if is_terminal else _NOT_IN_TEXT
-        handler.addFilter(lambda record: _event_of(record) not in omitted)
+        handler.addFilter(lambda record: _event_of(record) not in omitted and not getattr(record, "is_detail", False))
     handler.addFilter(_BoundedWarnings())
     package_log = logging.getLogger(_PACKAGE)
     package_log.handlers[:] = [handler]

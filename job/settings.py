@@ -150,7 +150,7 @@ class ScoreSettings:
     the share of the parts to score; None: all of them. model_name: the location that the user gave, if `model` is a
     temporary conversion of it. gates: what the run must reach. is_verifying: compare the digests of a finished run's
     files. model_scale: the range that a network from elsewhere expects its pixels in. escapes_formulas: in CSV, mark
-    text that a spreadsheet would take for a formula.
+    text that a spreadsheet would take for a formula. skip_done: folders of earlier results, whose inputs are skipped.
     """
 
     inputs: tuple[str, ...]
@@ -171,6 +171,7 @@ class ScoreSettings:
     is_verifying: bool = False
     model_scale: ModelScale = "auto"
     escapes_formulas: bool = False
+    skip_done: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises UsageError for values out of range, and for settings that contradict each other."""
@@ -187,6 +188,11 @@ class ScoreSettings:
             # One shard would delete parts that another has already committed and will not commit again.
             raise UsageError(
                 f"{Flag.OVERWRITE} and {Flag.SHARD_COUNT} contradict each other; empty the output folder beforehand"
+            )
+        if self.skip_done and self.is_overwriting:
+            # What the folder holds may be the only record of what is done.
+            raise UsageError(
+                f"{Flag.OVERWRITE} and {Flag.SKIP_DONE} contradict each other; choose another {Flag.OUTPUT}"
             )
 
 

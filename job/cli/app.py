@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Final, get_args
 
 import typer
 
@@ -36,6 +36,9 @@ from job.log import Event, event
 from job.telemetry.termination import ending_of, write_termination_message
 
 _log = logging.getLogger("job")
+
+# The commands whose log ends with a summary, and the word for what they have done.
+_DONE: Final = {"score": "scored", "train": "trained", "tune": "tuned", "export": "exported"}
 
 app = typer.Typer(
     name="digit-job",
@@ -88,7 +91,8 @@ def main() -> None:
         _check_umask()
         code = app(standalone_mode=False, obj=facts) or 0
         if facts:
-            _log.info("scored: %s", facts["outcome"], extra=event(Event.FINISHED, exit_code=code, **facts))
+            finished = event(Event.FINISHED, exit_code=code, **facts)
+            _log.info("%s: %s", _DONE[facts["command"]], facts["outcome"], extra=finished)
         sys.exit(code)
     except (StoppedAtOnce, Exception) as error:  # noqa: BLE001  # any other exception is a defect to report
         sys.exit(_report_error(error, facts, is_json=log.is_for_machines(log_format)))

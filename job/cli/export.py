@@ -15,22 +15,26 @@ from job.cli.flags import (
     LabelMapFlag,
     LogFormatFlag,
     ModelScaleFlag,
+    QuietFlag,
     ScaleFlag,
     TransposeFlag,
+    VerboseFlag,
     label_map_in,
     log_overwriting,
     option,
     repeatable,
     standard_output,
+    verbosity,
 )
+from job.cli.following import followed
 from job.cli.terminal import StopOnSignals, say
-from job.errors import requires_extra
 from job.settings import ReadSettings
 from job.storage import storage_at
 from job.train.train_settings import ExportFormat, ExportSettings, Quantization
 
 
 def export(
+    context: typer.Context,
     *,
     model: Annotated[
         str,
@@ -78,6 +82,8 @@ def export(
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
     log_format: LogFormatFlag = "auto",
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Convert a model for another runtime and check its predictions.
 
@@ -86,7 +92,7 @@ def export(
       digit-job export model --to tflite --quantize int8 --output digits.tflite
 
     """
-    log.set_up(log_format)
+    log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     log_overwriting("export", is_overwriting=overwrite)
     read = ReadSettings(
         label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
@@ -103,13 +109,15 @@ def export(
         model_scale=model_scale,
     )
     stop = StopOnSignals(at_once=True)
-    with requires_extra("train"):
+    with followed(context.obj, "export", log_format, is_quiet=quiet) as phases:
         from job.train.export.exporter import export as run
 
         stop.check()
         locations = [each for each in (model, output, *data) if each is not None]
-        result = run(storage_at(*locations), settings, mnist_dir=os.environ.get("MNIST_DIR"))
-    if output == STANDARD_OUTPUT:
+        mnist_dir = os.environ.get("MNIST_DIR")
+        result = run(storage_at(*locations), settings, mnist_dir=mnist_dir, phases=phases)
+    context.obj.update(result.summary())
+    if quiet or output == STANDARD_OUTPUT:
         return
     say(f"Exported: {result.path} ({result.size_bytes:,} bytes)")
     parity = result.parity

@@ -4,7 +4,7 @@ import os
 from typing import Annotated
 
 from job import log
-from job.cli.flags import LogFormatFlag, log_overwriting, option
+from job.cli.flags import LogFormatFlag, QuietFlag, VerboseFlag, log_overwriting, option, verbosity
 from job.cli.terminal import say
 from job.errors import requires_extra
 from job.storage import storage_at
@@ -17,6 +17,8 @@ def sample(
     ] = "model",
     overwrite: Annotated[bool, option("--overwrite", "Replace files of these names.", command="sample")] = False,
     log_format: LogFormatFlag = "auto",
+    quiet: QuietFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Write test images of a model's data set, to try scoring.
 
@@ -26,7 +28,7 @@ def sample(
       digit-job sample --model model --output sample
 
     """
-    log.set_up(log_format)
+    log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     log_overwriting("sample", is_overwriting=overwrite)
     with requires_extra("train"):
         from job.train.data.sample import write_sample
@@ -38,5 +40,5 @@ def sample(
             mnist_dir=os.environ.get("MNIST_DIR"),
             is_overwriting=overwrite,
         )
-    for path in paths:
+    for path in [] if quiet else paths:
         say(path)

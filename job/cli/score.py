@@ -123,6 +123,16 @@ def score(
             group=Group.OUTPUT,
         ),
     ] = False,
+    skip_done: Annotated[
+        list[str],
+        repeatable(
+            "--skip-done",
+            "Skip inputs that a finished run in this folder, or in a folder directly in it, has scored; repeat it for "
+            "more.",
+            metavar="DIR",
+            group=Group.INPUT,
+        ),
+    ],
     min_accuracy: Annotated[
         float | None,
         option(
@@ -279,6 +289,7 @@ def score(
         gates=Gates(min_accuracy, max_drift, max_warnings),
         is_verifying=verify,
         model_scale=model_scale,
+        skip_done=tuple(skip_done),
     )
     telemetry = TelemetrySettings(
         metrics_file,
@@ -298,7 +309,7 @@ def score(
         if is_lost_with_container(output):
             _log.warning("%s: is lost with the container; mount a volume or a host folder there", output)
         stop.wait_for_check()
-        storage = storage_at(*settings.inputs, output, model).stopping(stop.check)
+        storage = storage_at(*settings.inputs, *settings.skip_done, output, model).stopping(stop.check)
         try:
             recorder.result = run(scored, storage, recorder)
         except RunFellShort as error:
@@ -352,7 +363,7 @@ def _summarised(recorder: "Recorder", facts: dict[str, Any], *, is_quiet: bool, 
     else:
         print_end(recorder.summary()["outcome"])
     finally:
-        facts.update(recorder.summary())
+        facts.update(recorder.summary(), command="score")
 
 
 def _print_profile(recorder: "Recorder") -> None:

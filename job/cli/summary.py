@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def print_summary(result: "RunResult", outcome: str) -> None:
     """Print a run's figures, paths and outcome (`ok`, ...) to standard output."""
-    if result.missing:
+    if result.report is None and not result.missing:
+        say("Nothing new: earlier runs have scored all inputs; nothing is written.")
+        say(f"Result: {outcome}")
+    elif result.missing:
         are = "part is" if result.missing == 1 else "parts are"
         say(f"Scored this shard's share: {result.rows:,} records in {result.seconds:.1f} s.")
         say(f"{result.missing:,} {are} missing; the shard that commits the last one writes the predictions.")

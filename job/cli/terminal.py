@@ -60,7 +60,8 @@ def echo(text: str) -> None:
     """
     with translated_errors("standard output"):
         try:
-            typer.echo(text)
+            # By its name, because a display puts a stream in its place that prints above itself.
+            typer.echo(text, file=sys.stdout)
         except BrokenPipeError:
             _discard(sys.stdout)
 

@@ -26,12 +26,12 @@ from job.cli.flags import (
     variable,
     verbosity,
 )
+from job.cli.following import followed
 from job.cli.settings_file import read_settings
 from job.cli.terminal import StopOnSignals, echo, say
-from job.errors import SettingsInvalid, requires_extra
+from job.errors import SettingsInvalid
 from job.settings import ReadSettings
 from job.storage import storage_at
-from job.telemetry.progress import train_progress
 from job.train.train_settings import (
     Activation,
     Architecture,
@@ -68,6 +68,7 @@ def _take_settings(context: typer.Context, value: str | None) -> str | None:
 
 
 def train(
+    context: typer.Context,
     *,
     data: DataFlag,
     test_data: Annotated[
@@ -302,7 +303,7 @@ def train(
         tensorboard=tensorboard,
     )
     stop = StopOnSignals(_RESUME, at_once=True)
-    with requires_extra("train"), train_progress(is_quiet=quiet) as progress:
+    with followed(context.obj, "train", log_format, is_quiet=quiet) as phases:
         from job.train.training import train as run
 
         stop.check()
@@ -311,8 +312,9 @@ def train(
             storage_at(model, tensorboard or model),
             mnist_dir=os.environ.get("MNIST_DIR"),
             on_text=(lambda _text: None) if quiet else echo,
-            on_batch=progress,
+            phases=phases,
         )
+    context.obj.update(result.summary())
     if not quiet:
         echo(result.test.text)
         say(f"Model:    {result.path}")

@@ -4,6 +4,8 @@ import json
 import os
 from typing import Annotated
 
+import typer
+
 from job import log
 from job.cli.flags import (
     DataFlag,
@@ -23,16 +25,18 @@ from job.cli.flags import (
     repeatable,
     verbosity,
 )
+from job.cli.following import followed
 from job.cli.space_file import space_in
 from job.cli.terminal import StopOnSignals, echo, say
 from job.errors import requires_extra
 from job.settings import ReadSettings
 from job.storage import storage_at
-from job.telemetry.progress import train_progress
+from job.train.phases import Phase
 from job.train.train_settings import Architecture, DataSettings, RecipeName, SearchMethod, TuneSettings
 
 
 def tune(
+    context: typer.Context,
     *,
     data: DataFlag,
     output: Annotated[
@@ -160,11 +164,16 @@ def tune(
         _print_space(settings)
         return
     stop = StopOnSignals("finished trials are kept, run the same command again to resume", at_once=True)
-    with requires_extra("train"), train_progress(is_quiet=quiet) as progress:
+    with followed(context.obj, "tune", log_format, is_quiet=quiet) as phases:
         from job.train.tune.search import tune as run
+        from job.train.tune.search_log import log_search_start, search_summary
 
         stop.check()
-        result = run(settings, storage_at(output), mnist_dir=os.environ.get("MNIST_DIR"), on_progress=progress)
+        log_search_start(settings)
+        with phases.during(Phase.SEARCHING):
+            mnist_dir = os.environ.get("MNIST_DIR")
+            result = run(settings, storage_at(output), mnist_dir=mnist_dir, on_progress=phases.advanced)
+    context.obj.update(search_summary(result))
     if not quiet:
         echo(result.table)
         for line in result.conclusion:

@@ -6,12 +6,23 @@ from job.documents.allowed import Count, RelativePath
 from job.documents.report_json import ModelIdentity
 
 
-class ManifestInput(TypedDict):
-    """One input file."""
+class FileVersion(TypedDict):
+    """One version of a file."""
 
     path: str
     size: Annotated[Count, "bytes"]
     version: Annotated[str, "distinguishes contents of the same size; for local files the modification time in ns"]
+
+
+class ScoredFile(FileVersion):
+    """One version of an input, and of the file of its labels."""
+
+    label_file: NotRequired[Annotated[FileVersion | None, "of IDX and NumPy images; null if there is none"]]
+
+
+class ManifestInput(ScoredFile):
+    """One input file."""
+
     relative_path: Annotated[str, "relative to the folder of all inputs", RelativePath()]
     format: Annotated[str, "`csv`, `parquet`, `arrow`, `idx` or `numpy`"]
     parts: Count
@@ -91,6 +102,7 @@ class ManifestSettings(TypedDict):
     is_verifying: bool
     model_scale: str
     escapes_formulas: bool
+    skip_done: list[str]
 
 
 class Timings(TypedDict):

@@ -115,6 +115,7 @@ class EpochFigures(TypedDict):
     accuracy: float
     validation_loss: float
     validation_accuracy: float
+    learning_rate: NotRequired[Annotated[float, "at the epoch's end; cards of earlier versions lack it"]]
     seconds: float
 
 

@@ -1,4 +1,4 @@
-"""The documents of an unfinished run, in `_parts/`: run.json, and the summary inside each part file.
+"""The documents of an unfinished run, in `_parts/`: run.json, inputs.json, and the summary inside each part file.
 
 Only the job itself reads them, so that no JSON Schema is published.
 """
@@ -6,6 +6,7 @@ Only the job itself reads them, so that no JSON Schema is published.
 from typing import Annotated, TypedDict
 
 from job.documents.allowed import Name
+from job.documents.manifest_json import ScoredFile
 
 
 class RunClaim(TypedDict):
@@ -17,6 +18,12 @@ class RunClaim(TypedDict):
     fingerprint: Annotated[str, Name()]
     part_bytes: int
     arithmetic: Annotated[str, Name()]
+
+
+class ChosenInputs(TypedDict):
+    """The content of inputs.json: what a run with `--skip-done` scores, however often it is resumed."""
+
+    inputs: list[ScoredFile]
 
 
 class TallyCounts(TypedDict):

@@ -55,6 +55,11 @@ def p_value_that_better(only_other: int, only_this: int) -> float:
     return math.erfc((only_other - only_this - 1) / math.sqrt(2 * differing)) / 2
 
 
+def p_text(p_value: float) -> str:
+    """`p = 0.012`, or `p < 1e-300` for one that is too small for a number."""
+    return f"p = {p_value:.2g}" if p_value else "p < 1e-300"
+
+
 def _upper_tail(least: int, tosses: int) -> float:
     """The probability that a fair coin shows heads `least` times or more; in integers but for the final division."""
     # Sum the shorter tail; both together are all outcomes.

@@ -40,6 +40,7 @@ from job.report.tally import Tally
 from job.report.warning_list import WarningList
 from job.score.input_parts import InputParts
 from job.score.join import first_of_each_reason
+from job.score.new_inputs import scored_file
 from job.score.plan import Input, Plan
 from job.settings import ScoreSettings
 from job.storage import join
@@ -163,11 +164,8 @@ def _input_figures(path: str, tally: Tally, is_withheld: bool) -> InputFigures: 
 
 
 def _manifest_input(each: Input, parts: int, tally: Tally) -> ManifestInput:
-    file = each.source.file
     return {
-        "path": file.path,
-        "size": file.size,
-        "version": file.version,
+        **scored_file(each.source),
         "relative_path": each.path,
         "format": each.source.format,
         "parts": parts,

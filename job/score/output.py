@@ -1,7 +1,7 @@
 """The output folder: its layout, and which run may write to it.
 
     OUT/  predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS, or _FAILED
-          _parts/  run.json, outputs.json and the committed parts, while the run is unfinished
+          _parts/  run.json, inputs.json, outputs.json and the committed parts, while the run is unfinished
 
 `Output` knows the paths. `Output.claim` claims the folder for a run and returns the `Claim`, which alone can commit,
 and removes the results of another run by `clearing`, as far as `vouching` knows that a run has written them.
@@ -19,7 +19,7 @@ from job.errors import DataError, OutputOccupied, StorageError
 from job.flag_names import Flag
 from job.score.clearing import Clearing
 from job.score.plan import Part, Plan, parts_of_shard
-from job.score.vouching import MANIFEST, OUTPUTS, PARTS, RESULT_FOLDERS, RUN, SUCCESS, TOP_RESULTS, Vouching
+from job.score.vouching import INPUTS, MANIFEST, OUTPUTS, PARTS, RESULT_FOLDERS, RUN, SUCCESS, TOP_RESULTS, Vouching
 from job.settings import Shard
 from job.storage import FileInfo, Storage, is_below, is_within, join, too_long
 from job.write.part_file import PartFile
@@ -52,6 +52,7 @@ class Output:
         self.clearing = Clearing(storage, self.folder, self.vouching)
         self.parts = join(self.folder, PARTS)
         self.run_json = join(self.parts, RUN)
+        self.inputs_json = join(self.parts, INPUTS)
         self.report_json = join(self.folder, "report.json")
         self.report_html = join(self.folder, "report.html")
         self.manifest = join(self.folder, MANIFEST)
@@ -140,9 +141,20 @@ class Output:
             return None
         return cast("RunClaim", run)
 
+    def success_fingerprint(self) -> str | None:
+        """What `_SUCCESS` holds: the fingerprint of the run that has finished here; None if there is none."""
+        return self._text(self.success)
+
     def is_finished(self, plan: Plan) -> bool:
         """Whether the run of `plan` has finished here, in this process or another."""
-        return self._text(self.success) == plan.fingerprint
+        return self.success_fingerprint() == plan.fingerprint
+
+    def is_unclaimed(self) -> bool:
+        """Whether a run can begin here: nothing is there but what a process has left that was about to claim it."""
+        found = self.names()
+        return not found or (
+            found == [PARTS] and all(name.startswith(".") or name == INPUTS for name in self._storage.list(self.parts))
+        )
 
     def _text(self, path: str) -> str | None:
         found = self._storage.stat(path)
@@ -270,7 +282,7 @@ class Claim:
         self.output.check_links()
         if unfinished == self._run and SUCCESS not in found:
             return ClaimState.RESUME
-        if found and not self._is_being_begun(found):
+        if found and not self.output.is_unclaimed():
             if unfinished is None and self.output.unfinished_run() == self._run:
                 return ClaimState.RESUME  # another process has begun this run since run.json was first read
             if not is_overwriting:
@@ -326,10 +338,6 @@ class Claim:
         self._storage.remove(self.output.success)
         if self.output.vouching.has_other_files():
             self.list_outputs()
-
-    def _is_being_begun(self, found: list[str]) -> bool:
-        """Whether the folder contains nothing but the temporary run.json of a process that is about to claim it."""
-        return found == [PARTS] and all(name.startswith(".") for name in self._storage.list(self.output.parts))
 
     def _occupied(self, problem: str) -> OutputOccupied:
         return OutputOccupied(f"{self.output.folder}: {problem}; choose another {Flag.OUTPUT} or add {Flag.OVERWRITE}")

@@ -2,8 +2,9 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,6 +22,7 @@ from job.score.documents import training_of
 from job.score.engine import ThreadEngine
 from job.score.finished_files import FinishedFiles
 from job.score.gather import gather, read_report
+from job.score.new_inputs import NewInputs
 from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
@@ -43,8 +45,9 @@ _LISTED: Final = 100
 class RunResult:
     """How a run ended.
 
-    output: the folder. report: the content of report.json; None if parts are missing. was_done: the run had finished
-    before. rows: scored by this process. missing: the number of parts that other shards have yet to commit.
+    output: the folder. report: the content of report.json; None if parts are missing, and if there is nothing new: then
+    nothing was written. was_done: the run had finished before, or there is nothing new. rows: scored by this process.
+    missing: the number of parts that other shards have yet to commit.
     """
 
     output: str
@@ -68,7 +71,12 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
     """
     started, clock, watch = datetime.now(UTC), time.monotonic(), Stopwatch()
     bundle, predictor = _open_model(storage, settings)
-    claim = _claim(storage, settings, bundle)
+    output = Output(storage, settings.output)
+    check_model_stays(storage, settings, output)
+    sources, settings = _new(storage, settings, output, _sources(storage, settings, output))
+    if not sources:
+        return RunResult(output.folder, None, was_done=True, rows=0, seconds=time.monotonic() - clock)
+    claim = _claim(output, sources, settings, bundle)
     if claim.state is ClaimState.DONE:
         _look_again(storage, claim, settings)
     committed, damaged = _committed_parts(storage, claim)
@@ -135,10 +143,8 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
     return bundle, predictor
 
 
-def _claim(storage: Storage, settings: ScoreSettings, bundle: Bundle) -> Claim:
-    output = Output(storage, settings.output)
-    check_model_stays(storage, settings, output)
-    plan = make_plan(_sources(storage, settings, output), settings, bundle.digest)
+def _claim(output: Output, sources: Sequence[Source], settings: ScoreSettings, bundle: Bundle) -> Claim:
+    plan = make_plan(sources, settings, bundle.digest)
     output.check_lengths(plan)
     claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
     _log_removed(claim)
@@ -178,6 +184,17 @@ def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
     return look(storage, files, settings.read)
+
+
+def _new(
+    storage: Storage, settings: ScoreSettings, output: Output, sources: list[Source]
+) -> tuple[list[Source], ScoreSettings]:
+    """The sources that this run scores, none if earlier runs have scored all; and settings that name just these."""
+    if not settings.skip_done:
+        return sources, settings
+    chosen = NewInputs(storage, output, settings.skip_done).choose(sources, settings.shard)
+    # So that the command in the report repeats the run.
+    return chosen, replace(settings, inputs=tuple(each.file.path for each in chosen))
 
 
 def _committed_parts(storage: Storage, claim: Claim) -> tuple[set[Part], set[Part]]:

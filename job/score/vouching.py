@@ -22,12 +22,14 @@ SUCCESS: Final = "_SUCCESS"
 RUN: Final = "run.json"
 # The paths that a run writes, beside its run.json.
 OUTPUTS: Final = "outputs.json"
+# The inputs that it has chosen, if it skips what is done.
+INPUTS: Final = "inputs.json"
 _FAILED: Final = "_FAILED"
 TOP_RESULTS: Final = ("report.json", "report.html", _FAILED)
 RESULT_FOLDERS: Final = ("predictions", "rejects")
 
 _RESULT: Final = re.compile(r"predictions/.+\.(csv|parquet)|rejects/.+\.jsonl", re.DOTALL)
-# Besides run.json and outputs.json: committed parts, and the temporary files of processes that were killed.
+# Besides the documents above: committed parts, and the temporary files of processes that were killed.
 _IN_PARTS: Final = re.compile(r"\d{6,}\.arrow|\..*\.tmp", re.DOTALL)
 _RETIRED: Final = re.compile(r"\.(manifest\.json|_parts)\.[0-9a-f]{32}\.old")
 _MANIFEST_KEYS: Final = {"digit_job", "fingerprint", "inputs", "outputs", "settings", "model"}
@@ -190,7 +192,7 @@ class Vouching:
 
 
 def _is_in_parts(name: str) -> bool:
-    return name in {RUN, OUTPUTS} or _IN_PARTS.fullmatch(name) is not None
+    return name in {RUN, OUTPUTS, INPUTS} or _IN_PARTS.fullmatch(name) is not None
 
 
 def _is_result(path: str) -> bool:

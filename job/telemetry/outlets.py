@@ -133,6 +133,7 @@ def _end(outlets: Sequence[Outlet], ending: Ending | None, failures: _Failures) 
 
 def _log_start(settings: ScoreSettings) -> None:
     fields: dict[str, Any] = {
+        "command": "score",
         "version": __version__,
         "inputs": settings.inputs,
         "output": settings.output,

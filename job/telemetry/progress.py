@@ -1,10 +1,11 @@
 """The progress of a command while it runs.
 
-Of a scoring run: a live display on a terminal, elsewhere a line in the log every 30 seconds. Of a training: a bar on a
-terminal, elsewhere nothing, because it logs its epochs.
+Of a scoring run: a live display on a terminal, elsewhere a line in the log every 30 seconds. Of a training, a search or
+an export: a bar on a terminal, elsewhere nothing, because they log their phases, epochs and trials.
 """
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Final
 from job.errors import ResourceExhausted
 from job.flag_names import Flag
 from job.log import Event, event, is_in_notebook
+from job.storage import translated_errors
 from job.telemetry.recorder import Counts, Recorder
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
     from rich.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -26,6 +29,8 @@ INTERVAL_S: Final = 30.0
 _MB: Final = 1e6
 _REFRESHES_PER_SECOND: Final = 8
 _MINUTE: Final = 60
+# Shown as 99 %: as long as a display is there, something is left to do.
+_MAX_SHOWN: Final = 0.994
 
 
 @contextmanager
@@ -114,14 +119,8 @@ def _live_display(recorder: Recorder) -> Iterator[None]:
         get_renderable=render, console=console, transient=True, refresh_per_second=_REFRESHES_PER_SECOND,
         redirect_stdout=False, redirect_stderr=True,
     )  # fmt: skip
-    try:
-        live.start()
-    except RuntimeError as error:  # as above
-        raise ResourceExhausted(f"cannot show progress: {error}; allow more threads, or add {Flag.QUIET}") from error
-    try:
+    with _started(live):
         yield
-    finally:
-        live.stop()
 
 
 def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "RenderableType"]:
@@ -148,23 +147,15 @@ def _renderer(recorder: Recorder, console: "Console") -> Callable[[], "Renderabl
     return render
 
 
-class TrainProgress:
-    """A bar of training steps."""
-
-    def __init__(self, bar: "Progress") -> None:
-        self._bar = bar
-        self._task = bar.add_task("training", total=None, start=False)
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show that `done` of `total` steps are done."""
-        if self._bar.tasks[self._task].total is None:
-            self._bar.start_task(self._task)
-        self._bar.update(self._task, total=total, completed=done)
-
-
 @contextmanager
-def train_progress(*, is_quiet: bool = False) -> Iterator[TrainProgress]:
-    """Show a bar inside the block, on a terminal; elsewhere nothing."""
+def show_phases(*, is_json: bool, is_quiet: bool) -> Iterator[Callable[[str, float | None], None]]:
+    """A function that shows what a training, a search or an export is doing, with a bar; only on a terminal.
+
+    It takes a text and the share of the work that is done, in 0-1, or None as long as that is unknown.
+    """
+    if is_json or is_quiet or is_in_notebook() or not sys.stderr.isatty():
+        yield lambda _text, _share: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -175,10 +166,41 @@ def train_progress(*, is_quiet: bool = False) -> Iterator[TrainProgress]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=is_quiet or is_in_notebook() or not console.is_terminal,
-        redirect_stdout=False, redirect_stderr=True,
-    ) as bar:  # fmt: skip
-        yield TrainProgress(bar)
+    with translated_errors("standard error"):
+        # A descriptor of its own: while libraries load and convert, what they write to standard error is captured.
+        descriptor = os.dup(sys.stderr.fileno())
+    with open(descriptor, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as terminal:
+        bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
+            TimeRemainingColumn(), console=Console(file=terminal), transient=True,
+            redirect_stdout=sys.stdout.isatty(), redirect_stderr=True,
+        )  # fmt: skip
+        with _started(bar):
+            yield _PhaseBar(bar)
+
+
+@contextmanager
+def _started(display: "Live | Progress") -> Iterator[None]:
+    """Show a display inside the block. Raises ResourceExhausted where it gets no thread."""
+    try:
+        display.start()
+    except RuntimeError as error:  # the system allows no more threads
+        raise ResourceExhausted(f"cannot show progress: {error}; allow more threads, or add {Flag.QUIET}") from error
+    try:
+        yield
+    finally:
+        display.stop()
+
+
+class _PhaseBar:
+    """A line of a terminal: a text, a bar, the share that is done, and the time that is left."""
+
+    def __init__(self, bar: "Progress") -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting", total=None)
+
+    def __call__(self, text: str, share: float | None) -> None:
+        is_new = text != self._bar.tasks[0].description
+        total, completed = (None, None) if share is None else (1.0, min(share, _MAX_SHOWN))
+        # A new text is drawn at once, because a library may let no other thread run for a while.
+        self._bar.update(self._task, description=text, total=total, completed=completed, refresh=is_new)

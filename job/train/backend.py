@@ -7,9 +7,11 @@ calls `import_keras` inside a function, so that no command imports it before it 
 import importlib
 import logging
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,6 +36,7 @@ _NOTICES: Final = (
     b"fully_quantize: ",
 )  # fmt: skip
 _STANDARD_ERROR: Final = 2
+_LIBRARIES: Final = ("digit-job", "keras", "numpy", "onnx", "onnxruntime", "scikit-learn")
 _CHATTY_LOGGERS: Final = ("absl", "tensorflow", "tf2onnx", "h5py")
 
 _log = logging.getLogger(__name__)
@@ -55,12 +58,14 @@ def import_keras() -> Any:
     return keras
 
 
-def use_threads(threads: int) -> None:
+def use_threads(threads: int) -> int | None:
     """Set the number of threads of an operation, unless the environment does; only before the first `import_keras`.
 
-    The number influences the weights, because it changes the order of additions.
+    The number influences the weights, because it changes the order of additions. Returns the number that holds; None if
+    the environment leaves it to TensorFlow.
     """
-    os.environ.setdefault(_THREADS, str(threads))
+    chosen = os.environ.setdefault(_THREADS, str(threads))
+    return int(chosen) if chosen.isascii() and chosen.isdecimal() and int(chosen) else None
 
 
 def fix_seed(seed: int) -> None:
@@ -87,6 +92,16 @@ def without_notices() -> Iterator[None]:
             for line in captured:
                 if not line.startswith(_NOTICES):
                     _log.warning("%s", line.decode(errors="replace").rstrip(), extra=event(Event.LIBRARY))
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that training uses."""
+    import_keras()
+    # Its distribution has one of several names (tensorflow, tensorflow-cpu).
+    import tensorflow as tf
+
+    libraries = {name: version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), "tensorflow": str(tf.__version__), **libraries}
 
 
 _PREDICT_ROWS: Final = 1024

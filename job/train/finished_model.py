@@ -11,7 +11,7 @@ from job.errors import ModelInvalid, OutputOccupied
 from job.flag_names import Flag
 from job.model.bundle import CARD_NAME, Bundle, is_blessed, open_bundle, predictor_of
 from job.storage import Storage, join
-from job.train.card.model_folder import TrainResult
+from job.train.card.model_folder import TrainResult, size_of_folder
 from job.train.data.dataset import Dataset
 from job.train.fit.checkpoint import differences
 from job.train.fit.recipe import Recipe
@@ -61,6 +61,8 @@ def judged_again(storage: Storage, bundle: Bundle, dataset: Dataset, gate: Gate)
     probabilities = predictor.predict(dataset.test.pixels)
     return TrainResult(
         bundle.path,
+        bundle.digest,
+        size_of_folder(storage, bundle.path),
         evaluate(probabilities, dataset.test.labels),
         evaluate(predictor.predict(dataset.validation.pixels), dataset.validation.labels),
         gate.judge(probabilities, dataset.test.pixels, dataset.test.labels),

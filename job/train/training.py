@@ -3,41 +3,39 @@
 load -> build -> fit -> calibrate -> export -> compare -> evaluate -> gate -> card -> commit
 
 `fit` trains the network, `card.model_folder` does what follows up to the card, and `place` commits the folder.
+`training_log` and `phases` say how far it has come.
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from job.flag_names import Flag
-from job.report.words import many
+from job.log import Event, event
 from job.storage import Storage, join
-from job.train.backend import fix_seed, use_threads
-from job.train.card.model_folder import TrainedNetwork, TrainResult, write_model_folder
-from job.train.card.sections import versions
+from job.train.backend import fix_seed, import_keras, use_threads, versions
+from job.train.card.model_folder import TrainedNetwork, TrainResult, phases_of_folder, write_model_folder
 from job.train.data.dataset import Dataset, load
 from job.train.finished_model import finished_model, is_same_training, judged_again, refuse_other_model
 from job.train.fit import network
-from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState
-from job.train.fit.loop import FitHooks, FitResult, fit
+from job.train.fit.checkpoint import Checkpoint, TrainingState
+from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe, recipe_of
 from job.train.fit.tensorboard import tensorboard
 from job.train.judge.gate import Gate
+from job.train.phases import Phase, Phases
 from job.train.place import commit_model, place_for, recover, refuse_occupied, staged_folder
 from job.train.scratch import private_temporary_files
 from job.train.train_settings import TrainSettings
+from job.train.training_log import epoch_logger, log_early_stop, log_plan, log_start
 
 if TYPE_CHECKING:
     import keras
 
-
-# Log lines per training, at most; also of a long one.
-_MAX_EPOCH_LINES: Final = 25
 
 _log = logging.getLogger(__name__)
 
@@ -49,31 +47,35 @@ def train(
     *,
     mnist_dir: str | None,
     on_text: Callable[[str], None],
-    on_batch: Callable[[int, int], None],
+    phases: Phases,
 ) -> TrainResult:
     """Train a network and save it; on any failure or interruption the target stays as it was.
 
     A checkpoint beside the target is updated after each epoch, and deleted when training succeeds or fails for good.
     Where the training has finished before and is to be resumed, the model there is the result. mnist_dir: where
-    `--data auto` looks first. on_text: called with the network's summary before training. on_batch:
-    called with (batches done, batches in total). Raises OutputOccupied, also for a model of other data or of another
-    recipe unless that is to be replaced, and ModelInvalid for a model to compare with,
-    before any work; NoInput, DataError, UsageError; ModelInvalid where training diverges or an export gives other
-    answers than the network.
+    `--data auto` looks first. on_text: called with the network's summary before training. Raises OutputOccupied, also
+    for a model of other data or of another recipe unless that is to be replaced, and ModelInvalid for a model to
+    compare with, before any work; NoInput, DataError, UsageError; ModelInvalid where training diverges or an export
+    gives other answers than the network.
     """
+    recipe = recipe_of(settings)
+    log_start(settings, recipe)
     target = storage.resolve(settings.model)
     recover(storage, target)
     refuse_occupied(storage, target)
     gate = Gate(storage, settings.min_accuracy, settings.compare_to)
-    recipe = recipe_of(settings)
-    use_threads(THREADS[recipe.arch])
-    dataset = _load(settings, storage, mnist_dir)
+    threads = use_threads(THREADS[recipe.arch])
+    with phases.during(Phase.READING, "images"):
+        dataset = _load(settings, storage, mnist_dir)
+    with phases.during(Phase.LOADING, "TensorFlow"):
+        import_keras()
     checkpoint = Checkpoint(storage, target, _run_identity(settings, recipe, dataset))
     finished = finished_model(storage, target)
     if finished is not None:
         is_done = settings.is_resuming and not checkpoint.exists
         if is_done and is_same_training(finished, recipe, dataset, settings.seed):
-            _log.info("%s: this training has finished; there is nothing to resume", target)
+            done = event(Event.ALREADY_DONE, model=target)
+            _log.info("%s: this training has finished; there is nothing to resume", target, extra=done)
             return judged_again(storage, finished, dataset, gate)
         if not settings.is_overwriting:
             refuse_other_model(finished, recipe, dataset)
@@ -84,13 +86,18 @@ def train(
             fix_seed(settings.seed)
             model = network.build(recipe.arch, recipe.hidden, activation=recipe.activation, dropout=recipe.dropout)
             on_text(network.summary(model))
-            hooks = FitHooks(_epoch_logger(recipe.epochs), on_batch, checkpoint, state, callbacks)
-            fitted = fit(model, recipe, dataset, seed=settings.seed, hooks=hooks)
-            _log_early_stop(recipe, fitted)
+            log_plan(dataset, recipe, parameters=model.count_params(), threads=threads, versions=versions())
+            phases.expect([*phases_of_folder(settings), Phase.COMMITTING])
+            hooks = FitHooks(epoch_logger(recipe), phases.advanced, checkpoint, state, callbacks)
+            with phases.during(Phase.TRAINING):
+                fitted = fit(model, recipe, dataset, seed=settings.seed, hooks=hooks)
+            log_early_stop(recipe, fitted)
         with staged_folder(storage, target) as staging:
-            result = write_model_folder(storage, staging, TrainedNetwork(settings, recipe, dataset, fitted), gate)
-            path = place_for(storage, target, passed=result.verdict.is_blessed)
-            commit_model(storage, staging, path)
+            trained = TrainedNetwork(settings, recipe, dataset, fitted)
+            result = write_model_folder(storage, staging, trained, gate, phases)
+            with phases.during(Phase.COMMITTING):
+                path = place_for(storage, target, passed=result.verdict.is_blessed)
+                commit_model(storage, staging, path)
     return replace(result, path=path)
 
 
@@ -124,7 +131,9 @@ def _initial_state(checkpoint: Checkpoint, settings: TrainSettings) -> TrainingS
     if state is None:
         _log.info("%s: no training to resume; starting one", checkpoint.path)
     else:
-        _log.info("%s: resuming after epoch %d", checkpoint.path, len(state.history))
+        epoch = len(state.history)
+        resumed = event(Event.RESUMED, checkpoint=checkpoint.path, epoch=epoch)
+        _log.info("%s: resuming after epoch %d", checkpoint.path, epoch, extra=resumed)
     return state
 
 
@@ -141,30 +150,3 @@ def _tensorboard_callbacks(
     _log.info("%s: events of this training; view them with `tensorboard --logdir %s`", folder, settings.tensorboard)
     with tensorboard(folder, dataset.validation, recipe.epochs) as callbacks:
         yield callbacks
-
-
-def _epoch_logger(epochs: int) -> Callable[[Epoch], None]:
-    """A function that logs the last of `epochs` epochs and, before it, every few."""
-    interval = math.ceil(epochs / _MAX_EPOCH_LINES)
-
-    def log_epoch(epoch: Epoch) -> None:
-        if epoch.epoch % interval == 0 or epoch.epoch == epochs:
-            _log.info(
-                "epoch %d of %d: loss %.4f, accuracy %.4f, validation accuracy %.4f (%.1f s)",
-                epoch.epoch, epochs, epoch.loss, epoch.accuracy, epoch.validation_accuracy, epoch.seconds,
-            )  # fmt: skip
-
-    return log_epoch
-
-
-def _log_early_stop(recipe: Recipe, fitted: FitResult) -> None:
-    """Say that the training ended before its last epoch, and with which epoch's weights."""
-    last = len(fitted.history)
-    if recipe.early_stopping is not None and last < recipe.epochs:
-        kept = fitted.history[fitted.kept_epoch - 1]
-        _log.info(
-            "stopped early after epoch %d of %d: no lower validation loss in %s; kept the weights of epoch %d: "
-            "validation loss %.4f, accuracy %.4f",
-            last, recipe.epochs, many(recipe.early_stopping, "epoch"), kept.epoch, kept.validation_loss,
-            kept.validation_accuracy,
-        )  # fmt: skip

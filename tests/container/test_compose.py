@@ -35,6 +35,7 @@ def nothing_said(**said):
         "DATA": "/",
         "INPUT": "/",
         "OUTPUT": "/",
+        "OWNER": "65532:65532",
         **{name: str(value) for name, value in said.items()},
     }
 

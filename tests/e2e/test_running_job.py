@@ -1,21 +1,19 @@
 """What a run prints and logs: for people, for machines, and when it fails."""
 
 import os
-import pty
 import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from support.command import digit_job, invoke, start, start_signalled, with_options
+from support.documented_events import assert_documented
 from support.files import make_digits, write_csv
 from support.log_lines import events, log_lines
+from support.terminal import on_a_terminal
 
-README = (Path(__file__).parents[2] / "job/telemetry/README.md").read_text(encoding="utf-8")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 
 
@@ -33,12 +31,6 @@ def arguments(folder, model, *more):
     return ["score", *with_options(options, more)]
 
 
-def documented_fields(event):
-    """The fields of an event, as job/telemetry/README.md lists them."""
-    [row] = re.findall(rf"^\| `{event}` \|.*$", README, re.MULTILINE)
-    return set(re.findall(r"`(\w+)`", row.split(" | ")[2]))
-
-
 def test_every_line_of_a_run_is_an_event(folder, model):
     """Standard error has JSON lines only, from the start to the summary."""
     result = digit_job(*arguments(folder, model, "--verbose"))
@@ -48,7 +40,7 @@ def test_every_line_of_a_run_is_an_event(folder, model):
     parts = lines[-1]["fields"]["parts"]
     assert parts > 4
     assert logged == ["started", "planned", *["part_committed"] * parts, "finished"]
-    assert all(set(line["fields"]) == documented_fields(line["event"]) for line in lines)
+    assert_documented(lines, "score")
     summary = lines[-1]["fields"]
     assert (summary["exit_code"], summary["rows"], summary["scored"], summary["rejected"]) == (0, 301, 300, 1)
     assert summary["output"] == str(folder / "out")
@@ -136,31 +128,6 @@ def test_profile_has_the_time_of_threads_and_stages(folder, model):
     failed = invoke(*arguments(folder, model, "--overwrite", "--max-rejects", "0", "--profile"))
     assert failed.returncode == 65
     assert "CPU time" in failed.stdout
-
-
-def on_a_terminal(*command, **environment):
-    """What `digit-job ...` writes to a terminal on standard output and error, and its exit code."""
-    leader, follower = pty.openpty()
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DIGIT_JOB_", "NO_COLOR"))}
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from job.cli.app import main; main()", *map(str, command)],
-        stdin=subprocess.DEVNULL,
-        stdout=follower,
-        stderr=follower,
-        env={**clean, "TERM": "xterm-256color", "COLUMNS": "100", **environment},
-    )
-    os.close(follower)
-    written = b""
-    while select.select([leader], [], [], 120)[0]:
-        try:
-            piece = os.read(leader, 1 << 16)
-        except OSError:  # EIO: the other end is closed
-            break
-        if not piece:
-            break
-        written += piece
-    os.close(leader)
-    return written.decode(), process.wait()
 
 
 def test_a_terminal_gets_a_display_and_a_table(folder, model):

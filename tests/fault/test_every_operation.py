@@ -196,6 +196,20 @@ def test_every_operation_is_the_last_before_the_process_dies(campaign, undisturb
     assert campaign.points > 150
 
 
+def test_a_run_of_new_inputs_dies_at_every_operation(inputs, model, tmp_path, figure):
+    """Also while it lists the inputs that it has chosen: the second run completes with the same ones."""
+    score(inputs / "bad.csv", tmp_path / "done/1", model)
+    settings = {"skip_done": (str(tmp_path / "done"),)}
+    score(inputs, tmp_path / "undisturbed", model, part_bytes=PART_BYTES, **settings)
+    undisturbed = stable_files(tmp_path / "undisturbed")
+    campaign = Campaign(inputs, model, undisturbed, tmp_path, **settings)
+    for output, error, _ in campaign.strike_all(die):
+        assert isinstance(error, Dead)
+        assert_promises_hold(files_below(output), undisturbed)
+    figure(f"{campaign.points} deaths; each run kept its inputs")
+    assert campaign.points > 150
+
+
 def test_every_write_is_short_once(campaign, undisturbed, figure):
     """A write that takes half of its bytes is continued."""
     for output, error, _ in campaign.strike_all(nothing, only="write"):

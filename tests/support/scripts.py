@@ -1,4 +1,4 @@
-"""Scripts that run where nothing is installed, as modules."""
+"""Scripts: those that run where nothing is installed, as modules; and stand-ins for programs on the PATH."""
 
 import importlib.util
 import sys
@@ -14,3 +14,11 @@ def load_script(path):
     finally:
         sys.path.remove(str(path.parent))
     return module
+
+
+def write_script(path, text):
+    """A program of a test's own."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path

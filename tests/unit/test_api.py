@@ -165,7 +165,9 @@ def test_score_writes_what_the_command_writes(source, model, tmp_path):
 def test_calls_leave_the_process_as_it_is(model, tmp_path, capfd, monkeypatch):
     """They print nothing, and change neither signal handlers nor loggers, not even for a warning."""
     logger = logging.getLogger("job")
-    monkeypatch.setattr(logger, "handlers", [])
+    # Other tests set up the log of a command.
+    for each in (logger, logging.getLogger()):
+        monkeypatch.setattr(each, "handlers", [])
     (tmp_path / "notes.txt").write_text("not data")  # skipped with a warning
 
     def state():

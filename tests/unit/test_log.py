@@ -8,7 +8,7 @@ import pytest
 from support.log_lines import log_lines
 
 from job import log
-from job.log import Event, event
+from job.log import Event, detail, event
 
 
 @pytest.fixture
@@ -54,6 +54,17 @@ def test_text_omits_what_the_summary_shows(logger, capsys):
     log.set_up("text", "verbose")
     logger.info("started again", extra=event(Event.STARTED))
     assert capsys.readouterr().err == "started again\n"
+
+
+def test_text_omits_details(logger, capsys):
+    """One of many events of a kind; verbose text and JSON have all."""
+    shown = []
+    for log_format, verbosity in (("text", "normal"), ("text", "verbose"), ("json", "normal")):
+        log.set_up(log_format, verbosity)
+        logger.info("epoch 1", extra=detail(Event.EPOCH, epoch=1))
+        logger.info("epoch 2", extra=event(Event.EPOCH, epoch=2))
+        shown.append([f"epoch {number}" in line for line in capsys.readouterr().err.splitlines() for number in (1, 2)])
+    assert shown == [[False, True], [True, False, False, True], [True, False, False, True]]
 
 
 def test_the_same_warning_about_many_files_is_bounded(logger, capsys):

@@ -16,7 +16,7 @@ from job.documents.comparison_json import (
     Outcome,
     SharePair,
 )
-from job.report.mcnemar import SIGNIFICANCE, McNemar, mcnemar
+from job.report.mcnemar import SIGNIFICANCE, McNemar, mcnemar, p_text
 from job.report.metrics import wilson_interval
 from job.results.compare.pair_tally import PairTally
 
@@ -133,7 +133,7 @@ def _on_differing_rows(test: McNemar | None) -> str:
         return "no labelled row is classified correctly by only one of them"
     return (
         f"of the {_rows(test.only_a + test.only_b)} that only one of them classifies correctly, A has {test.only_a:,} "
-        f"and B {test.only_b:,} (McNemar's test, p = {test.p_value:.2g})"
+        f"and B {test.only_b:,} (McNemar's test, {p_text(test.p_value)})"
     )
 
 

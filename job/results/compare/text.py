@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from job.documents.comparison_json import ComparedInput, ComparedRun, Comparison
+from job.report.mcnemar import p_text
 
 _MOST_PAIRS: Final = 10
 _MOST_INPUTS: Final = 20
@@ -69,7 +70,7 @@ def _accuracy(found: Comparison) -> Iterator[str]:
         f"by neither {right['neither']:,}"
     )
     statistic = "" if test["statistic"] is None else f"chi-squared {test['statistic']:.2f}, "
-    yield f"McNemar     p = {test['p_value']:.2g} ({statistic}{test['method']})"
+    yield f"McNemar     {p_text(test['p_value'])} ({statistic}{test['method']})"
 
 
 def _changes(found: Comparison) -> Iterator[str]:

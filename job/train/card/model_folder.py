@@ -4,13 +4,15 @@
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 from job.contract import Probabilities
 from job.documents.model_json import EpochFigures, TrainedCard, TrainingSettings
 from job.errors import ModelFellShort
 from job.model.bundle import CURVES_NAME, HISTORY_NAME, Golden, mark, write_card
 from job.report.notebook import framed
+from job.report.warning_list import outcome
 from job.storage import Storage, join, storage_at
 from job.train.card.curves import curves_png
 from job.train.card.mistakes import ClassifiedImages, mistakes_png
@@ -28,6 +30,7 @@ from job.train.judge.calibrate import calibrate
 from job.train.judge.evaluate import Evaluation, evaluate
 from job.train.judge.gate import Gate, Verdict
 from job.train.judge.parity import compare
+from job.train.phases import Phase, Phases
 from job.train.place import MISTAKES_NAME, MODEL_CARD_NAME, REPORT_NAME
 from job.train.train_settings import TrainSettings
 
@@ -46,10 +49,13 @@ class TrainedNetwork:
 class TrainResult:
     """A written model folder and its model's results. card: the content of `model.json` without golden rows.
 
-    path: where the folder is. A model that failed its gate lies beside an older one that passed.
+    path: where the folder is. A model that failed its gate lies beside an older one that passed. digest: the model's.
+    size_bytes: of all files of the folder.
     """
 
     path: str
+    digest: str
+    size_bytes: int
     test: Evaluation
     validation: Evaluation
     verdict: Verdict
@@ -63,26 +69,61 @@ class TrainResult:
             return None
         return framed(storage.read(page).decode(errors="replace"), f"Training report of {self.path}")
 
+    def summary(self) -> dict[str, Any]:
+        """The fields of the log's last event that say what came of the training."""
+        card, warnings = self.card, int(self.card["data"]["warning"] is not None)
+        return {
+            "outcome": outcome(warnings),
+            "warnings": warnings,
+            "model": self.path,
+            "digest": self.digest,
+            "bytes": self.size_bytes,
+            "recipe": card["recipe"],
+            "arch": card["training"]["arch"],
+            "epochs": len(card["history"]),
+            "kept_epoch": card["training"]["kept_epoch"],
+            "accuracy": self.test.accuracy,
+            "test_images": self.test.rows,
+            "validation_accuracy": self.validation.accuracy,
+            "validation_images": self.validation.rows,
+            "train_images": card["data"]["train_rows"],
+            "verdict": card["gate"]["verdict"],
+            "shortfalls": card["gate"]["shortfalls"],
+        }
+
     def check_blessed(self) -> None:
         """Raise ModelFellShort if the model did not pass its quality gate."""
         if not self.verdict.is_blessed:
             raise ModelFellShort(f"{self.path}: the model is not blessed: {'; '.join(self.verdict.shortfalls)}")
 
 
-def write_model_folder(storage: Storage, folder: str, trained: TrainedNetwork, gate: Gate) -> TrainResult:
+def phases_of_folder(settings: TrainSettings) -> list[Phase]:
+    """The phases of `write_model_folder`, each as often as it comes for a dense network."""
+    quantizing = [Phase.QUANTIZING, Phase.COMPARING] if settings.quantize else []
+    exporting = [Phase.EXPORTING, Phase.EXPORTING, Phase.EXPORTING, Phase.LOADING, *[Phase.COMPARING] * 4]
+    return [Phase.CALIBRATING, *exporting, *quantizing, Phase.EVALUATING, Phase.WRITING]
+
+
+def write_model_folder(
+    storage: Storage, folder: str, trained: TrainedNetwork, gate: Gate, phases: Phases
+) -> TrainResult:
     """Calibrate, export and evaluate a network, and write all of its files into `folder`.
 
     The network is evaluated as the scorer will run it. Raises ModelInvalid where an export gives other answers.
     """
     settings, recipe, dataset, model = trained.settings, trained.recipe, trained.dataset, trained.fitted.model
-    calibration = calibrate(model, dataset)
+    with phases.during(Phase.CALIBRATING):
+        calibration = calibrate(model, dataset)
     quantized_by = dataset.train.pixels if settings.quantize else None
-    exported = write_formats(storage, model, folder, quantized_by=quantized_by)
-    agreement = compare(model, exported.predictors, dataset.test.pixels)
-    probabilities, scorer = agreement.exports[exported.scorer], exported.predictors[exported.scorer]
-    test = evaluate(probabilities, dataset.test.labels)
-    validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
-    verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
+    exported = write_formats(storage, model, folder, phases, quantized_by=quantized_by)
+    with phases.during(Phase.LOADING, "exports"):
+        predictors = exported.predictors
+    agreement = compare(model, predictors, dataset.test.pixels, during=partial(phases.during, Phase.COMPARING))
+    with phases.during(Phase.EVALUATING):
+        probabilities, scorer = agreement.exports[exported.scorer], predictors[exported.scorer]
+        test = evaluate(probabilities, dataset.test.labels)
+        validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
+        verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
     card: TrainedCard = {
         **identity(
             f"{recipe.arch}-{recipe.name}",
@@ -99,13 +140,19 @@ def write_model_folder(storage: Storage, folder: str, trained: TrainedNetwork, g
         "calibration": calibration.to_json(),
         "gate": verdict.to_json(),
     }
-    write_files(storage, folder, _history_files(trained))
-    rows = golden_rows(dataset.test.labels)
-    digest = write_card(storage, folder, card, Golden(dataset.test.pixels[rows], agreement.original[rows]))
-    write_files(storage, folder, _files_for_people(card, digest, test, probabilities, dataset.test))
-    if not verdict.is_blessed:
-        mark(storage, folder, verdict.shortfalls)
-    return TrainResult(folder, test, validation, verdict, card)
+    with phases.during(Phase.WRITING):
+        write_files(storage, folder, _history_files(trained))
+        rows = golden_rows(dataset.test.labels)
+        digest = write_card(storage, folder, card, Golden(dataset.test.pixels[rows], agreement.original[rows]))
+        write_files(storage, folder, _files_for_people(card, digest, test, probabilities, dataset.test))
+        if not verdict.is_blessed:
+            mark(storage, folder, verdict.shortfalls)
+    return TrainResult(folder, digest, size_of_folder(storage, folder), test, validation, verdict, card)
+
+
+def size_of_folder(storage: Storage, folder: str) -> int:
+    """The bytes of all files in a model folder."""
+    return sum(file.size for name in storage.list(folder) if (file := storage.stat(join(folder, name))))
 
 
 def _history_files(trained: TrainedNetwork) -> dict[str, bytes]:

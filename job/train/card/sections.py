@@ -3,10 +3,8 @@
 `model_folder` and `foreign_model` put them together; `job.model.bundle` writes and reads the card.
 """
 
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Final
 
 import numpy as np
@@ -17,12 +15,11 @@ from job.documents.model_json import CardIdentity, ExportFigures, ExportSignatur
 from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
 from job.settings import ReadSettings
-from job.train.backend import import_keras
+from job.train.backend import versions
 from job.train.data.dataset import Dataset
 from job.train.judge.parity import Agreement
 
 GOLDEN_ROWS: Final = 16
-_LIBRARIES: Final = ("digit-job", "keras", "numpy", "onnx", "onnxruntime", "scikit-learn")
 
 
 def identity(name: str, recipe: str, architecture: str, parameters: int) -> CardIdentity:
@@ -92,13 +89,3 @@ def golden_rows(labels: Labels) -> npt.NDArray[np.intp]:
     firsts = [int(np.argmax(labels == digit)) for digit in range(CLASSES) if (labels == digit).any()]
     others = [row for row in range(min(len(labels), 2 * GOLDEN_ROWS)) if row not in firsts]
     return np.array(sorted(firsts + others[: GOLDEN_ROWS - len(firsts)]), np.intp)
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that training uses."""
-    import_keras()
-    # Its distribution has one of several names (tensorflow, tensorflow-cpu).
-    import tensorflow as tf
-
-    libraries = {name: version(name) for name in _LIBRARIES}
-    return {"python": platform.python_version(), "tensorflow": str(tf.__version__), **libraries}

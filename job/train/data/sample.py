@@ -1,5 +1,6 @@
 """A model's test images as files to score, for a first try of the scorer. `dataset` finds the images again."""
 
+import logging
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,8 @@ from job.train.data.split import Split
 
 _CSV_NAME: Final = "test.csv"
 _PARQUET_NAME: Final = "test.parquet"
+
+_log = logging.getLogger(__name__)
 
 
 def write_sample(
@@ -36,6 +39,8 @@ def write_sample(
             )
     bundle = open_bundle(storage, model_location, allows_unblessed=True)
     dataset = read_again(storage, bundle, mnist_dir)
+    images = f"{len(dataset.test):,}"
+    _log.debug("%s: %s test images, taken from %s, as its card says", bundle.path, images, dataset.origin)
     return _written(storage, _table(dataset.test), folder)
 
 

@@ -5,20 +5,27 @@ open -> find images -> convert -> compare -> write
 The export is written only after it gave the same answers as the network.
 """
 
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
+from job._version import __version__
 from job.errors import OutputOccupied
 from job.flag_names import Flag
+from job.log import Event, event
 from job.model.bundle import CARD_NAME, INT8_NAME, ONNX_NAME, TFLITE_NAME, Predictor
 from job.storage import Storage, join, refuse_foreign
+from job.train.backend import import_keras, versions
 from job.train.export.formats import Exported, for_scoring, is_onnx, is_tflite, write_files
 from job.train.export.saved_model import GRAPH_NAME, SAVED_MODEL_NAME, SavedModelPredictor, to_saved_model
 from job.train.export.saved_network import SampleImages, SavedNetwork, open_network, sample_images
 from job.train.export.tflite import to_int8, to_tflite
 from job.train.judge.parity import EXACT, FOREIGN, Parity, compare
+from job.train.phases import Phase, Phases
 from job.train.place import recover, staged_folder
 from job.train.scratch import private_temporary_files
 from job.train.train_settings import ExportSettings
@@ -30,39 +37,94 @@ _SUFFIXES: Final = {
 # All that a SavedModel has; a folder with anything else is not replaced.
 _SAVED_NAMES: Final = {GRAPH_NAME, "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra"}
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The file or folder that was written, and how it compares to the network on which images."""
+    """The file or folder that was written, and how it compares to the network on which images.
+
+    format_name: by its file name in a model folder.
+    """
 
     path: str
+    format_name: str
     size_bytes: int
     parity: Parity
     samples: SampleImages
 
+    def summary(self) -> dict[str, Any]:
+        """The fields of the log's last event that say what came of the export."""
+        return {
+            "outcome": "ok",
+            "output": self.path,
+            "format": self.format_name,
+            "bytes": self.size_bytes,
+            "images": self.parity.rows,
+            "same_digits": self.parity.same_digits,
+            "max_difference": self.parity.max_difference,
+        }
+
 
 @private_temporary_files()
-def export(storage: Storage, settings: ExportSettings, *, mnist_dir: str | None) -> ExportResult:
+def export(storage: Storage, settings: ExportSettings, *, mnist_dir: str | None, phases: Phases) -> ExportResult:
     """Write a saved network in another format. mnist_dir: where to look for a model's data if it is gone.
 
     Raises OutputOccupied before any work; ModelInvalid where the network cannot be opened or converted, or gives other
     answers afterwards; UsageError, NoInput and DataError where the images that it needs are missing.
     """
+    _log_start(settings)
     format_name = _format_name(settings)
     target = _target(storage, settings, format_name)
     if format_name == SAVED_MODEL_NAME:
         recover(storage, target)
     _refuse_occupied(storage, target, settings, is_folder=format_name == SAVED_MODEL_NAME)
-    network = open_network(storage, settings)
-    samples = sample_images(storage, network, settings, mnist_dir)
-    files, predictor = _converted(network, format_name, samples)
+    with phases.during(Phase.LOADING, "TensorFlow"):
+        import_keras()
+    with phases.during(Phase.READING, "model"):
+        network = open_network(storage, settings)
+    with phases.during(Phase.READING, "images"):
+        samples = sample_images(storage, network, settings, mnist_dir)
+    _log_plan(network, samples)
+    with phases.during(Phase.QUANTIZING if format_name == INT8_NAME else Phase.EXPORTING, format_name):
+        files, predictor = _converted(network, format_name, samples)
     tolerance = EXACT if network.bundle else FOREIGN
-    parity = compare(network.model, {format_name: predictor}, samples.to_compare, tolerance).parity[format_name]
-    if format_name == SAVED_MODEL_NAME:
-        _write_folder(storage, target, files)
-    else:
-        _write_file(storage, target, files[format_name], is_overwriting=settings.is_overwriting)
-    return ExportResult(target, sum(map(len, files.values())), parity, samples)
+    during = partial(phases.during, Phase.COMPARING)
+    parity = compare(network.model, {format_name: predictor}, samples.to_compare, tolerance, during).parity[format_name]
+    with phases.during(Phase.WRITING):
+        if format_name == SAVED_MODEL_NAME:
+            _write_folder(storage, target, files)
+        else:
+            _write_file(storage, target, files[format_name], is_overwriting=settings.is_overwriting)
+    return ExportResult(target, format_name, sum(map(len, files.values())), parity, samples)
+
+
+def _log_start(settings: ExportSettings) -> None:
+    fields = {
+        "command": "export",
+        "version": __version__,
+        "model": settings.model,
+        "to": settings.to,
+        "quantize": settings.quantize,
+        "data": list(settings.data),
+        "output": settings.output,
+        "pid": os.getpid(),
+    }
+    text = "exporting %s to %s; digit-job %s"
+    _log.info(text, settings.model, settings.to, __version__, extra=event(Event.STARTED, **fields))
+
+
+def _log_plan(network: SavedNetwork, samples: SampleImages) -> None:
+    fields = {
+        "parameters": network.model.count_params(),
+        "digest": network.bundle.digest if network.bundle else None,
+        "images": len(samples.to_compare),
+        "versions": versions(),
+    }
+    _log.debug("versions: %s", ", ".join(f"{name} {each}" for name, each in fields["versions"].items()))
+    text = "%s: %s parameters; to compare on %s"
+    planned = event(Event.PLANNED, **fields)
+    _log.info(text, network.path, f"{fields['parameters']:,}", samples.description, extra=planned)
 
 
 def _format_name(settings: ExportSettings) -> str:

@@ -16,6 +16,7 @@ from job.model.onnx_predictor import OnnxPredictor
 from job.storage import Storage, join
 from job.train.export.keras_export import exported_by_keras
 from job.train.export.tflite import TflitePredictor, to_int8, to_tflite
+from job.train.phases import Phase, Phases
 from job.train.scratch import scratch_folder, size_of
 
 if TYPE_CHECKING:
@@ -52,17 +53,23 @@ class Exported:
 
 
 def write_formats(
-    storage: Storage, model: "keras.Model", folder: str, *, quantized_by: Pixels | None = None
+    storage: Storage, model: "keras.Model", folder: str, phases: Phases, *, quantized_by: Pixels | None = None
 ) -> Exported:
     """Write `model.keras`, `.onnx`, `.tflite`, and `.npz` if all layers are dense, into a folder.
 
     quantized_by: training images, uint8 (n, 784), for `model.int8.tflite` in addition, see `tflite`. Raises
     ModelInvalid where a format cannot express the network.
     """
-    quantized = {} if quantized_by is None else {INT8_NAME: to_int8(model, quantized_by)}
-    exported = Exported({**for_scoring(model).files, TFLITE_NAME: to_tflite(model), **quantized})
-    write_files(storage, folder, {KERAS_NAME: _to_keras(model), **exported.files})
-    return exported
+    with phases.during(Phase.EXPORTING, ONNX_NAME):
+        files = dict(for_scoring(model).files)
+    with phases.during(Phase.EXPORTING, TFLITE_NAME):
+        files[TFLITE_NAME] = to_tflite(model)
+    if quantized_by is not None:
+        with phases.during(Phase.QUANTIZING, INT8_NAME):
+            files[INT8_NAME] = to_int8(model, quantized_by)
+    with phases.during(Phase.EXPORTING, KERAS_NAME):
+        write_files(storage, folder, {KERAS_NAME: _to_keras(model), **files})
+    return Exported(files)
 
 
 def for_scoring(model: "keras.Model") -> Exported:

@@ -38,13 +38,17 @@ _DAMAGE: Final = (ValueError, KeyError, TypeError, EOFError, RuntimeError, NotIm
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training images: its number from 1, mean cross-entropy, accuracy in 0-1, wall-clock seconds."""
+    """One pass over the training images: its number from 1, mean cross-entropy, accuracy in 0-1, wall-clock seconds.
+
+    learning_rate: at its end.
+    """
 
     epoch: int
     loss: float
     accuracy: float
     validation_loss: float
     validation_accuracy: float
+    learning_rate: float
     seconds: float
 
 
@@ -93,11 +97,10 @@ class Checkpoint:
             raise ModelInvalid(f"{error}; train without {Flag.RESUME} to start over") from error
         try:
             run, history, files = _unpack(content)
-            state = TrainingState(tuple(Epoch(**each) for each in history), files)
+            self._check_same_run(run)  # first, because another version may have other figures
+            return TrainingState(tuple(Epoch(**each) for each in history), files)
         except _DAMAGE as error:
             raise self._damaged(error) from error
-        self._check_same_run(run)
-        return state
 
     @contextmanager
     def restoring(self) -> Iterator[None]:

@@ -79,7 +79,7 @@ def fit(model: "keras.Model", recipe: Recipe, dataset: Dataset, *, seed: int, ho
     )
     history = list(hooks.state.history) if hooks.state else []
     with ExitStack() as stack:
-        callbacks = [_recorder(recipe, plan, history, hooks), *hooks.callbacks]
+        callbacks = [_recorder(recipe, plan, history, hooks, model.optimizer), *hooks.callbacks]
         stopping = None if recipe.early_stopping is None else early_stopping(recipe.early_stopping, hooks.state)
         callbacks += [] if stopping is None else [stopping]
         if hooks.checkpoint is not None:
@@ -127,10 +127,16 @@ def _batches(recipe: Recipe, images: Split, plan: EpochPlan, *, seed: int, epoch
     dataset = tf.data.Dataset.from_generator(groups, output_signature=signature)
     # One dataset for all epochs, so that images of the next epoch are made while the network still learns.
     batches = dataset.prefetch(_PREFETCHED_GROUPS).flat_map(lambda *group: tf.data.Dataset.from_tensor_slices(group))
-    return batches.prefetch(BATCHES_PER_CALL)
+    # Nothing is left to tune, and the thread that tunes would delay the end: it sleeps twice as long each time, and the
+    # dataset waits for it. Measured after 10 epochs of MNIST: 0 to 6 s in which nothing is done.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(BATCHES_PER_CALL).with_options(options)
 
 
-def _recorder(recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitHooks) -> "keras.callbacks.Callback":
+def _recorder(
+    recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitHooks, optimizer: "keras.optimizers.Optimizer"
+) -> "keras.callbacks.Callback":
     """A callback that appends each new epoch to `history` and calls the hooks."""
     started = 0.0
 
@@ -142,7 +148,8 @@ def _recorder(recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitH
         hooks.on_batch(len(history) * plan.batches + index + 1, recipe.epochs * plan.batches)
 
     def end_epoch(index: int, logs: dict[str, Any]) -> None:
-        epoch = _epoch(index, logs, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        epoch = _epoch(index, logs, learning_rate=_learning_rate(optimizer), seconds=seconds)
         _check_loss(recipe, epoch)
         history.append(epoch)
         hooks.on_epoch(epoch)
@@ -152,11 +159,16 @@ def _recorder(recipe: Recipe, plan: EpochPlan, history: list[Epoch], hooks: FitH
     )
 
 
-def _epoch(index: int, logs: dict[str, Any], seconds: float) -> Epoch:
+def _epoch(index: int, logs: dict[str, Any], *, learning_rate: float, seconds: float) -> Epoch:
     loss, accuracy, validation_loss, validation_accuracy = (
         float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
     )
-    return Epoch(index + 1, loss, accuracy, validation_loss, validation_accuracy, round(seconds, 3))
+    return Epoch(index + 1, loss, accuracy, validation_loss, validation_accuracy, learning_rate, round(seconds, 3))
+
+
+def _learning_rate(optimizer: "keras.optimizers.Optimizer") -> float:
+    """The current rate in as many digits as a float32 has."""
+    return float(f"{float(optimizer.learning_rate):.7g}")
 
 
 def _check_loss(recipe: Recipe, epoch: Epoch) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from job.contract import Labels, Pixels, Probabilities
 from job.documents.model_json import GateComparison, GateSection
 from job.model.bundle import Bundle, Predictor, open_bundle, predictor_of
-from job.report.mcnemar import SIGNIFICANCE, p_value_that_better
+from job.report.mcnemar import SIGNIFICANCE, p_text, p_value_that_better
 from job.storage import Storage
 
 
@@ -113,6 +113,6 @@ def _shortfalls(accuracy: float, min_accuracy: float | None, comparison: ModelCo
         shortfalls.append(
             f"it is significantly worse than {comparison.path}: {comparison.only_other} images are classified "
             f"correctly by the other model alone, {comparison.only_this} by this one alone "
-            f"(p = {comparison.p_value:.2g})"
+            f"({p_text(comparison.p_value)})"
         )
     return shortfalls

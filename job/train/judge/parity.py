@@ -1,8 +1,9 @@
 """Checks that an exported network gives the same answers as the Keras network it was exported from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -59,15 +60,25 @@ class Agreement:
 
 
 def compare(
-    model: "keras.Model", exported: Mapping[str, Predictor], pixels: Pixels, tolerance: Tolerance = EXACT
+    model: "keras.Model",
+    exported: Mapping[str, Predictor],
+    pixels: Pixels,
+    tolerance: Tolerance = EXACT,
+    during: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> Agreement:
     """Run a network and its exports, by file name, on uint8 (n, 784) images.
 
-    Raises ModelInvalid, see `check_parity`; the tolerance for `model.int8.tflite` is QUANTIZED.
+    during: called with the name of each for a context to run it in. Raises ModelInvalid, see `check_parity`; the
+    tolerance for `model.int8.tflite` is QUANTIZED.
     """
-    original = predict(model, pixels)
-    exports = {name: each.predict(pixels) for name, each in exported.items()}
-    parity = {name: check_parity(original, each, name, _tolerance(name, tolerance)) for name, each in exports.items()}
+    with during(KERAS_NAME):
+        original = predict(model, pixels)
+    exports: dict[str, Probabilities] = {}
+    parity: dict[str, Parity] = {}
+    for name, export in exported.items():
+        with during(name):
+            exports[name] = export.predict(pixels)
+            parity[name] = check_parity(original, exports[name], name, _tolerance(name, tolerance))
     return Agreement(original, exports, parity)
 
 

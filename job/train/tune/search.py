@@ -16,17 +16,20 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from job.errors import ModelInvalid
+from job.log import Event, event
 from job.report.words import many, percent
 from job.storage import Storage
-from job.train.backend import fix_seed, import_keras, use_threads
+from job.train.backend import fix_seed, import_keras, use_threads, versions
 from job.train.data.dataset import Dataset, load
 from job.train.fit import network
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.recipe import THREADS, Recipe
 from job.train.scratch import private_temporary_files
 from job.train.train_settings import SearchSpace, TuneSettings
+from job.train.training_log import log_details
 from job.train.tune.folds import Folds, split_folds
 from job.train.tune.oracle import GridOracle, Oracle, Proposal, combinations, keras_tuner_oracle
+from job.train.tune.search_log import trial_event
 from job.train.tune.search_page import search_page
 from job.train.tune.search_record import SearchRecord
 from job.train.tune.search_space import checked_space, max_epochs, recipe_with
@@ -57,6 +60,7 @@ def tune(
     trials = record.load()
     with _oracle(settings, space) as (oracle, count):
         _log_plan(settings, space, folds, count)
+        log_details(folds.dataset, versions())
         _Search(settings, space, folds, record, count, on_progress).run(oracle, trials)
     best = ranked(trials)[0]
     if best.accuracy is None:
@@ -135,10 +139,7 @@ class _Search:
     def run(self, oracle: Oracle, trials: list[Trial]) -> None:
         """Make the trials that are missing, and append and record them. trials: those made so far."""
         started = trials.pop() if trials and not self._is_finished(trials[-1]) else None
-        if started is not None:
-            _log.info("%s: resuming trial %s after fold %d", self.record.folder, started.name, len(started.folds))
-        elif trials:
-            _log.info("%s: resuming after trial %s", self.record.folder, trials[-1].name)
+        self._log_resumption(trials, started)
         if not trials:
             self._try(trials, Proposal({}, {}), started)
         for each in trials[1 : self.count + 1]:
@@ -150,6 +151,15 @@ class _Search:
                 break
             self._try(trials, proposal, started)
             oracle.report(trials[-1].accuracy)
+
+    def _log_resumption(self, trials: list[Trial], started: Trial | None) -> None:
+        folder = self.record.folder
+        if started is not None:
+            resumed = event(Event.RESUMED, output=folder, trial=started.number, fold=len(started.folds))
+            _log.info("%s: resuming trial %s after fold %d", folder, started.name, len(started.folds), extra=resumed)
+        elif trials:
+            resumed = event(Event.RESUMED, output=folder, trial=trials[-1].number, fold=len(self.folds))
+            _log.info("%s: resuming after trial %s", folder, trials[-1].name, extra=resumed)
 
     def _name(self, trial: Trial) -> str:
         return f"trial {trial.number} of {self.count}" if trial.number else "default"
@@ -181,6 +191,7 @@ class _Search:
             ", ".join(f"{name.replace('-', ' ')} {text}" for name, text in trial.setting_texts.items()),
             trial.result,
             trial.seconds,
+            extra=trial_event(trial, self.count),
         )
 
     def _on_batch(self, number: int, fold: int) -> Callable[[int, int], None]:

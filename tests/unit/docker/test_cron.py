@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.scripts import write_script
 
 FOLDER = Path(__file__).parents[3] / "docker/cron"
+README = (FOLDER.parent / "README.md").read_text()
 # An engine that notes how it was called and ends as it is told to.
 ENGINE = """#!/bin/sh
 [ "$1" = info ] && exit 0
@@ -27,9 +29,8 @@ def nightly(tmp_path):
     """Start the wrapper, with a stand-in for the engine that notes in `calls` how it was called."""
     (tmp_path / "in").mkdir()
     (tmp_path / "bin").mkdir()
-    engine = tmp_path / "bin/docker"
-    engine.write_text(ENGINE)
-    engine.chmod(0o755)
+    write_script(tmp_path / "bin/docker", ENGINE)
+    write_script(tmp_path / "bin/id", "#!/bin/sh\necho 1000\n")
 
     def start(code=0, *arguments, waits=""):
         return subprocess.Popen(
@@ -63,7 +64,7 @@ def test_a_run_that_goes_well_says_nothing(nightly, tmp_path):
     assert f"--volume {tmp_path}/in:/input:ro " in call
     assert call.endswith("digit-job:score score --probabilities\n")
     assert "--network none --read-only" in call
-    assert f"--user {os.getuid()}:{os.getgid()} " in call
+    assert "--user 1000:1000 " in call
     assert (tmp_path / f"out/{today()}.log").read_text() == "error: what digit-job says\n"
 
 
@@ -145,6 +146,26 @@ def test_the_crontab_line_is_one():
     (line,) = lines
     assert re.match(r"^\d+ \d+ \* \* \* /opt/digit-job/docker/cron/nightly\.sh /\S+ /\S+$", line)
     assert os.access(FOLDER / "nightly.sh", os.X_OK)
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not there")
+def test_shellcheck_finds_nothing():
+    """In any script of this folder or the one above."""
+    scripts = [*FOLDER.glob("*.sh"), *FOLDER.parent.glob("*.sh")]
+    result = subprocess.run([shutil.which("shellcheck"), *scripts], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_service_has_a_user_of_its_own():
+    """And can write nothing but results: the folder is that of its command."""
+    lines = (FOLDER / "digit-job.service").read_text().splitlines()
+    said = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]\w+=", line))
+    assert said["User"] == "digit-job"
+    assert said["NoNewPrivileges"] == "yes"
+    assert said["ProtectSystem"] == "strict"
+    assert said["CapabilityBoundingSet"] == ""
+    assert said["ReadWritePaths"] == said["ExecStart"].split()[-1]
+    assert f"--owner {said['User']} --group {said['User']} {said['ReadWritePaths']}\n" in README
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not there")

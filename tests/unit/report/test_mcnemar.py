@@ -1,7 +1,7 @@
 import pytest
 from scipy.stats import binomtest, chi2, norm
 
-from job.report.mcnemar import mcnemar, p_value_that_better
+from job.report.mcnemar import mcnemar, p_text, p_value_that_better
 
 
 def test_one_sided_is_the_exact_binomial_test():
@@ -45,3 +45,9 @@ def test_many_rows_take_the_corrected_approximation(first, second):
 def test_an_even_split_of_many_rows_has_p_value_1():
     """The continuity correction does not make the statistic negative."""
     assert mcnemar(10_000, 10_000).p_value == 1
+
+
+def test_a_value_that_is_too_small_for_a_number():
+    """No probability is 0."""
+    assert p_text(0.0123) == "p = 0.012"
+    assert p_text(mcnemar(9000, 0).p_value) == "p < 1e-300"

@@ -1,6 +1,8 @@
 import threading
 
-from job.telemetry.progress import describe_counts, log_progress
+import pytest
+
+from job.telemetry.progress import describe_counts, log_progress, show_phases
 from job.telemetry.recorder import Counts, Recorder
 
 
@@ -37,3 +39,12 @@ def test_a_description_of_the_counts():
     assert (
         describe_counts(counts, 65000.4, 120e6) == "1,234,567 rows, 12 rejected, 120 MB/s, 65,000 rows/s, 1:05:00 left"
     )
+
+
+@pytest.mark.parametrize("how", [{"is_json": False, "is_quiet": False}, {"is_json": True, "is_quiet": False}])
+def test_phases_are_shown_on_terminals_only(capsys, how):
+    """Elsewhere, and beside JSON, nothing is written."""
+    with show_phases(**how) as show:
+        show("calibrating", None)
+        show("writing", 0.9)
+    assert capsys.readouterr() == ("", "")

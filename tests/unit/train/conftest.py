@@ -1,4 +1,6 @@
 import hashlib
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from job.train.card.foreign_model import convert
 from job.train.card.model_folder import TrainResult
 from job.train.export import formats
 from job.train.fit.loop import FitResult
+from job.train.phases import Phases
 from job.train.train_settings import DataSettings, TrainSettings
 
 
@@ -46,10 +49,11 @@ def optdigits():
 
 @dataclass
 class Training:
-    """One run of `train` and everything that it called back."""
+    """One run of `train`, everything that it called back, and its records in the log."""
 
     texts: list[str] = field(default_factory=list)
-    batches: list[tuple[int, int]] = field(default_factory=list)
+    shown: list[tuple[str, float | None]] = field(default_factory=list)
+    records: list[logging.LogRecord] = field(default_factory=list)
     result: TrainResult | None = None
 
 
@@ -61,14 +65,26 @@ def trained(tmp_path_factory):
         DataSettings(("digits",)), str(tmp_path_factory.mktemp("trained") / "model"), epochs=2, seed=3
     )
     run.settings = settings
-    run.result = training.train(
-        settings,
-        LocalStorage(),
-        mnist_dir=None,
-        on_text=run.texts.append,
-        on_batch=lambda done, total: run.batches.append((done, total)),
-    )
+    phases = Phases(lambda text, share: run.shown.append((text, share)))
+    with logged(run.records):
+        run.result = training.train(settings, LocalStorage(), mnist_dir=None, on_text=run.texts.append, phases=phases)
     return run
+
+
+@contextmanager
+def logged(records):
+    """Append what the package logs in the block; for fixtures of the session, which cannot use caplog."""
+    handler = logging.Handler()
+    handler.emit = records.append
+    package_log = logging.getLogger("job")
+    level = package_log.level
+    package_log.addHandler(handler)
+    package_log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        package_log.removeHandler(handler)
+        package_log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from job.train.card.curves import curves_png
 from job.train.fit.checkpoint import Epoch
 from job.train.fit.tensorboard import confusion_png
 
-HISTORY = [Epoch(number, 1 / number, 1 - 0.1 / number, 2 / number, 1.0, 0.25) for number in range(1, 6)]
+HISTORY = [Epoch(number, 1 / number, 1 - 0.1 / number, 2 / number, 1.0, 0.001, 0.25) for number in range(1, 6)]
 
 COUNTS = np.eye(10, dtype=np.int64)
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, replace
 from html import escape
 from pathlib import Path
 
 from support.training_data import load
 
-from job.model.bundle import open_bundle, predictor_of
+from job.model.bundle import card_digest, open_bundle, predictor_of
 from job.report.drift import Distribution
 from job.train.fit.checkpoint import Epoch, history_csv
 from job.train.fit.recipe import RECIPES
@@ -21,6 +22,18 @@ def test_the_folder_opens_and_checks(storage, trained):
     described = ["MODEL.md", "curves.png", "history.csv", "mistakes.png", "model.json"]
     network = ["model.keras", "model.npz", "model.onnx", "model.tflite"]
     assert storage.list(trained.result.path) == [*described, *network, "report.html"]
+
+
+def test_a_card_without_learning_rates_is_opened(storage, trained, tmp_path):
+    """As earlier versions wrote it."""
+    shutil.copytree(trained.result.path, tmp_path / "model")
+    path = tmp_path / "model/model.json"
+    card = json.loads(path.read_text())
+    for epoch in card["history"]:
+        assert epoch.pop("learning_rate") >= 0
+    path.write_text(json.dumps({**card, "sha256": card_digest(card)}))
+    bundle = open_bundle(storage, str(tmp_path / "model"))
+    bundle.check(predictor_of(bundle))
 
 
 def test_the_card_records_the_whole_training(trained):

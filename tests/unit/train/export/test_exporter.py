@@ -20,11 +20,12 @@ from job.train.export.saved_model import SavedModelPredictor
 from job.train.export.tflite import TflitePredictor
 from job.train.fit.network import dense
 from job.train.judge.parity import QUANTIZED
+from job.train.phases import Phases
 from job.train.train_settings import ExportSettings
 
 
 def _export(storage, settings):
-    return export(storage, settings, mnist_dir=None)
+    return export(storage, settings, mnist_dir=None, phases=Phases())
 
 
 def _files(folder):
@@ -104,7 +105,7 @@ def test_quantizing_needs_the_data_or_a_substitute(storage, folder, tmp_path):
     settings = ExportSettings(str(folder), "tflite", quantize="int8")
     with pytest.raises(NoInput, match="gone: found no file there"):
         _export(storage, settings)
-    assert export(storage, settings, mnist_dir="digits").parity.rows == 360
+    assert export(storage, settings, mnist_dir="digits", phases=Phases()).parity.rows == 360
 
 
 def test_given_images_are_used_to_quantize_and_to_compare(storage, folder, tmp_path, optdigits):

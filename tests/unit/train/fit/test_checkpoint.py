@@ -14,7 +14,7 @@ from job.train.fit.checkpoint import Checkpoint, Epoch, TrainingState, differenc
 
 RUN = {"epochs": 4, "hidden": (16, 8), "data": "digits"}
 FILES = {"latest.weights.h5": b"precious", "training_metadata.json": b"{}", "random.npz": b""}
-EPOCHS = tuple(Epoch(number, 1 / number, 0.5, 2 / number, 0.25, 1.5) for number in (1, 2))
+EPOCHS = tuple(Epoch(number, 1 / number, 0.5, 2 / number, 0.25, 0.001, 1.5) for number in (1, 2))
 
 
 @pytest.fixture
@@ -180,8 +180,9 @@ def test_a_state_is_kept_only_while_resuming_can_help(checkpoint, error, is_kept
 
 def test_history_csv_has_a_line_for_each_epoch():
     """Below a header; numbers are read back to the last bit."""
-    history = [Epoch(number, 1 / number, 1 - 0.1 / number, 2 / number, 1.0, 0.25) for number in range(1, 6)]
+    history = [Epoch(number, 1 / number, 1 - 0.1 / number, 2 / number, 1.0, 0.001, 0.25) for number in range(1, 6)]
     lines = list(csv.DictReader(io.StringIO(history_csv(history).decode())))
     read = [[float(value) for value in line.values()] for line in lines]
     assert read == [list(astuple(epoch)) for epoch in history]
-    assert history_csv(history).startswith(b"epoch,loss,accuracy,validation_loss,validation_accuracy,seconds\n1,1.0,")
+    header = b"epoch,loss,accuracy,validation_loss,validation_accuracy,learning_rate,seconds\n"
+    assert history_csv(history).startswith(header + b"1,1.0,")

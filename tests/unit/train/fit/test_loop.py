@@ -7,7 +7,7 @@ from support.training_data import load
 from job.errors import ModelInvalid
 from job.storage import LocalStorage
 from job.train.backend import fix_seed
-from job.train.fit.loop import FitHooks, _optimizer, balanced_weights, fit
+from job.train.fit.loop import FitHooks, _batches, _optimizer, balanced_weights, fit
 from job.train.fit.network import dense
 from job.train.fit.recipe import RECIPES
 
@@ -87,6 +87,18 @@ def test_the_learning_rate_falls_to_zero(deforming):
     assert int(optimizer.iterations) == 128
     rates = [float(optimizer._learning_rate(step)) for step in (0, 64, 128)]
     assert rates == pytest.approx([2e-3, 1e-3, 0], abs=1e-9)
+
+
+def test_the_history_has_the_learning_rate_at_the_end_of_each_epoch(plain, deforming):
+    """Of an annealed recipe half of it, and then 0; otherwise always the same."""
+    assert [epoch.learning_rate for epoch in deforming[0].history] == [pytest.approx(1e-3), 0]
+    assert [epoch.learning_rate for epoch in plain[0].history] == [1e-3, 1e-3]
+
+
+def test_a_training_ends_without_waiting_for_tuning(dataset):
+    """TensorFlow's tuning thread sleeps for seconds, longer each time, and a dataset that has one waits for it."""
+    batches = _batches(TINY, dataset.train, TINY.plan(400), seed=1, epochs_done=0)
+    assert batches.options().autotune.enabled is False
 
 
 def test_another_seed_gives_other_weights(dataset, plain):
