@@ -22,8 +22,25 @@ def read_settings(
     """The settings in a file, each as the text that would follow its flag. names: the settings that exist.
 
     repeatable: those whose flags can be given several times; each has a list of texts. Other lists are joined by
-    commas. A file whose name ends in `.toml` is TOML, any other JSON. JSON's null is left out.
-    Raises SettingsInvalid if the file is missing, cannot be parsed, or has a key that is not in `names`.
+    commas. JSON's null is left out. Raises SettingsInvalid, see `read_values`.
+    """
+    path = storage.resolve(location)
+    settings = read_values(storage, location, names)
+    texts: dict[str, str | list[str]] = {}
+    for name, value in settings.items():
+        if value is not None and name in repeatable:
+            texts[name] = [
+                _as_text(each, f"{path}: {name}") for each in (value if isinstance(value, list) else [value])
+            ]
+        elif value is not None:
+            texts[name] = _as_text(value, f"{path}: {name}")
+    return texts
+
+
+def read_values(storage: Storage, location: str, names: Sequence[str]) -> Mapping[str, Any]:
+    """The names and values in a file that ends in `.toml`, which is TOML, or any other, which is JSON.
+
+    names: those that may occur. Raises SettingsInvalid if the file is missing, cannot be parsed, or has another name.
     """
     path = storage.resolve(location)
     found = storage.stat(path)
@@ -35,15 +52,7 @@ def read_settings(
     for name in settings:
         if name not in names:
             raise SettingsInvalid(f"{path}: no such setting: {name!r:.200}{_suggestion(name, names)}")
-    texts: dict[str, str | list[str]] = {}
-    for name, value in settings.items():
-        if value is not None and name in repeatable:
-            texts[name] = [
-                _as_text(each, f"{path}: {name}") for each in (value if isinstance(value, list) else [value])
-            ]
-        elif value is not None:
-            texts[name] = _as_text(value, f"{path}: {name}")
-    return texts
+    return settings
 
 
 def _parsed(content: bytes, path: str) -> Mapping[str, Any]:

@@ -3,8 +3,10 @@
 The commands make them from flags. A field of TrainSettings that is None is the recipe's own, see `fit.recipe`.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
 from job.errors import UsageError
 from job.flag_names import Flag
@@ -16,8 +18,12 @@ Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Activation = Literal["relu", "leaky_relu", "elu", "silu", "tanh"]
 ClassWeights = Literal["none", "balanced"]
 Quantization = Literal["int8"]
-SearchMethod = Literal["hyperband", "random", "bayesian"]
+SearchMethod = Literal["hyperband", "random", "bayesian", "grid"]
 ExportFormat = Literal["tflite", "onnx", "saved-model"]
+
+# Three as scikit-learn's users choose for networks, not its default of five: each fold is a whole training.
+_GRID_FOLDS: Final = 3
+_TRIALS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +99,63 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """All numbers from `low` to `high`; `is_log`: as many of them between 0.001 and 0.01 as between 0.01 and 0.1."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the numbers are whole ones."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+# By flag of `train` without its dashes: the values to choose from. See `tune.search_space`.
+SearchSpace = Mapping[str, tuple[Any, ...] | Range]
+
+
+@dataclass(frozen=True, slots=True)
 class TuneSettings:
     """One search for better settings.
 
-    data, recipe, seed: as for training; images to test with are not read. output: the search's folder. trials: number
-    of settings to try. epochs: maximum length of each training.
+    data, recipe, arch, seed: as for training; images to test with are not read. output: the search's folder. trials:
+    number of settings to try; None: 20, of a grid all. epochs: maximum length of each training. folds: each trial is
+    trained this many times and rated on another part of the training images each time; 1: trained once and rated on
+    the validation images; None: 3 for a grid, otherwise 1. space: the settings to choose from; None: the default for
+    `search` and `arch`.
     """
 
     data: DataSettings
     output: str
-    trials: int = 20
+    trials: int | None = None
     search: SearchMethod = "hyperband"
     epochs: int = 10
     recipe: RecipeName = "accurate"
     seed: int = 1
+    arch: Architecture = "dense"
+    folds: int | None = None
+    space: SearchSpace | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a validation share that nothing would use."""
+        share = self.data.validation_share
+        if share is not None and self.fold_count > 1:
+            raise UsageError(
+                f"{Flag.VALIDATION_SPLIT} {share}: this search has {self.fold_count} folds, which validate in turn; "
+                f"add {Flag.FOLDS} 1 for one validation split, or leave {Flag.VALIDATION_SPLIT} out"
+            )
+
+    @property
+    def fold_count(self) -> int:
+        """The number of trainings per trial."""
+        return self.folds or (_GRID_FOLDS if self.search == "grid" else 1)
+
+    @property
+    def max_trials(self) -> int:
+        """The number of settings to try, besides the recipe's own, by any search but a grid."""
+        return _TRIALS if self.trials is None else self.trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +202,18 @@ class ExportSettings:
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
-    """Widths of hidden layers: `128,128,128`. Raises UsageError."""
+    """Widths of hidden layers: `128,128,128`, `128-128-128`, or `none`. Raises UsageError."""
+    if text == "none":
+        return ()
     try:
-        return tuple(int(width) for width in text.split(","))
+        return tuple(int(width) for width in re.split("[,-]", text))
     except ValueError as error:
         raise UsageError(f"{Flag.HIDDEN} {text}: expected widths of layers, such as 128,128,128") from error
+
+
+def widths_text(widths: tuple[int, ...]) -> str:
+    """Widths of hidden layers as tables show them: `128-128-128`, or `none`; `parse_widths` reads it."""
+    return "-".join(map(str, widths)) or "none"
 
 
 def _check_share(flag: Flag, share: float | None) -> None:

@@ -15,10 +15,12 @@ from sklearn.datasets import load_digits
 from support.files import write_csv
 from support.reports import MODEL, earlier, grown, make_card, make_report
 from support.runs import score
+from support.searches import make_search
 
 from job.report.page import render
 from job.train.card.training_page import training_page
 from job.train.data.split import Split
+from job.train.tune.search_page import search_page
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 WIDTHS = {"desktop": 1280, "phone": 360}
@@ -76,6 +78,7 @@ PAGES = {
     "earlier": lambda: render(earlier(make_report())),
     "empty": lambda: render(make_report(rows=0), TIMINGS),
     "training": _training_page,
+    "search": lambda: search_page(make_search()),
 }
 
 

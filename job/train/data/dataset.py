@@ -68,13 +68,20 @@ class Dataset:
         )
 
 
-def load(
-    storage: Storage, data: DataSettings, *, seed: int, mnist_dir: str | None = None, has_test: bool = True
+def load(  # noqa: PLR0913  # all that the splits depend on
+    storage: Storage,
+    data: DataSettings,
+    *,
+    seed: int,
+    mnist_dir: str | None = None,
+    has_test: bool = True,
+    has_validation: bool = True,
 ) -> Dataset:
     """Find images and split them; the same images, seed and settings give the same splits.
 
     mnist_dir: see `origin.find_images`. has_test: whether the test images are wanted; if not, their split is empty,
-    they are not read, and the fingerprint covers the others only. The other splits are the same.
+    they are not read, and the fingerprint covers the others only. The other splits are the same. has_validation:
+    likewise; if not, the validation images are to train on.
     Raises NoInput, LayoutError, DataError; DataError also where there are too few images of a digit to split, or all
     test images are to train on, too;
     UsageError for a share that nothing is held out by.
@@ -84,11 +91,14 @@ def load(
     if data.test_sources:
         found = [_tested_by_others(each) for each in found]
     test_share = _share(Flag.TEST_SPLIT, data.test_share, _TEST_SHARE, [each.test for each in found])
-    validation_share = _share(
-        Flag.VALIDATION_SPLIT, data.validation_share, _VALIDATION_SHARE, [each.validation for each in found]
-    )
+    validation_share = None
+    if has_validation:
+        own = [each.validation for each in found]
+        validation_share = _share(Flag.VALIDATION_SPLIT, data.validation_share, _VALIDATION_SHARE, own)
     splits = [_split(each, test_share, validation_share, seed) for each in found]
     train, validation, test = (joined(of_purpose) for of_purpose in zip(*splits, strict=True))
+    if not has_validation:
+        train, validation = joined([train, validation]), joined([])
     if tests:
         test = joined([each.images if each.test is None else each.test for each in tests])
     return Dataset(

@@ -2,16 +2,14 @@
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from job._version import __version__
 from job.log import Event, event
 from job.report.words import some
 from job.train.train_settings import TuneSettings
-
-if TYPE_CHECKING:
-    from job.train.tune.search import TuneResult
-    from job.train.tune.search_record import Trial
+from job.train.tune.search_trial import Trial
+from job.train.tune.tune_result import TuneResult
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +22,8 @@ def log_search_start(settings: TuneSettings) -> None:
         "data": list(settings.data.sources),
         "output": settings.output,
         "search": settings.search,
+        "arch": settings.arch,
+        "folds": settings.fold_count,
         "trials": settings.trials,
         "epochs": settings.epochs,
         "recipe": settings.recipe,
@@ -35,21 +35,22 @@ def log_search_start(settings: TuneSettings) -> None:
     _log.info(text, settings.search, some(settings.data.sources), settings.output, __version__, extra=started)
 
 
-def trial_event(trial: "Trial", trials: int) -> dict[str, Any]:
+def trial_event(trial: Trial, trials: int) -> dict[str, Any]:
     """The argument `extra` of the line about a trial. trials: how many there will be at most, besides the default."""
     return event(
         Event.TRIAL,
         trial=trial.number,
         trials=trials,
         settings=trial.settings,
-        epochs=trial.epochs,
         parameters=trial.parameters,
         accuracy=trial.accuracy,
+        accuracy_sd=trial.deviation,
+        folds=trial.accuracies,
         seconds=trial.seconds,
     )
 
 
-def search_summary(result: "TuneResult") -> dict[str, Any]:
+def search_summary(result: TuneResult) -> dict[str, Any]:
     """The fields of the log's last event that say what came of the search."""
     return {
         "outcome": "ok",

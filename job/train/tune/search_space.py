@@ -1,133 +1,118 @@
-"""The hyperparameters that a search tries, and Keras Tuner's oracles, which only this module knows.
+"""The search space: which settings of `train` a search varies, and the values that it chooses from.
 
-An oracle proposes settings and is told their results. All of its randomness comes from the seed, so one that has
-replayed the earlier trials continues as if it had never stopped.
+The defaults, and the checks of the user's own against the search and the recipe; `space_syntax` reads and writes them,
+`oracle` proposes settings from them.
 """
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import itertools
+import math
+from collections.abc import Mapping
 from typing import Any, Final
 
-from job.errors import InternalError
-from job.storage import translated_errors
-from job.train.backend import import_keras
-from job.train.fit.recipe import Recipe
-from job.train.scratch import scratch_folder
-from job.train.train_settings import SearchMethod
+from job.errors import UsageError
+from job.flag_names import Flag
+from job.train.fit.recipe import Recipe, recipe_of
+from job.train.train_settings import (
+    Architecture,
+    Range,
+    SearchSpace,
+    TrainSettings,
+    TuneSettings,
+)
 
-# Minimum and maximum, or every value.
-DEPTHS: Final = (1, 4)
-WIDTHS: Final = (32, 64, 128, 256, 512)
-MAX_DROPOUT: Final = 0.5
-DROPOUT_STEP: Final = 0.05
-LEARNING_RATES: Final = (1e-4, 1e-2)
-BATCH_SIZES: Final = (32, 64, 128, 256)
-# Random trials before Bayesian optimisation starts to model the space: about two for each of its five dimensions.
-_INITIAL_TRIALS: Final = 8
-_ACCURACY: Final = "accuracy"
-_TUNER: Final = "digit-job"
+# Of a grid; more take weeks, and are mostly a slip.
+MAX_COMBINATIONS: Final = 1000
 
-
-@dataclass(frozen=True)
-class Proposal:
-    """Settings to try. values: JSON values by the oracle's names."""
-
-    values: Mapping[str, Any]
-
-    @property
-    def epochs(self) -> int | None:
-        """Length of the training; None: the recipe's."""
-        return self.values.get("tuner/epochs")
-
-    def applied_to(self, recipe: Recipe) -> Recipe:
-        """The recipe with these settings, rounded to a few digits."""
-        values = self.values
-        return replace(
-            recipe,
-            hidden=(values["width"],) * values["depth"],
-            dropout=round(values["dropout"], 2),
-            learning_rate=float(f"{values['learning_rate']:.3g}"),
-            batch_size=values["batch_size"],
-            epochs=self.epochs or recipe.epochs,
-        )
+_WIDTHS: Final = (32, 64, 128, 256, 512)
+_MAX_DEPTH: Final = 4
+_SAMPLED: Final[SearchSpace] = {
+    "dropout": Range(0.0, 0.5),
+    "learning-rate": Range(1e-4, 1e-2, is_log=True),
+    "batch-size": (32, 64, 128, 256),
+}
+# By whether the search is a grid, and the architecture. A grid is small, because all of it is tried.
+_DEFAULTS: Final[Mapping[tuple[bool, Architecture], SearchSpace]] = {
+    (False, "dense"): {
+        "hidden": tuple((width,) * depth for depth in range(1, _MAX_DEPTH + 1) for width in _WIDTHS),
+        **_SAMPLED,
+    },
+    (False, "cnn"): {"hidden": ((), (64,), (128,), (256,)), **_SAMPLED},
+    (True, "dense"): {
+        "hidden": ((128, 128, 128), (256, 256, 256)),
+        "dropout": (0.0, 0.2),
+        "learning-rate": (0.001, 0.002),
+    },
+    (True, "cnn"): {"dropout": (0.0, 0.2), "learning-rate": (0.001, 0.002)},
+}
+# The settings whose field in TrainSettings has another name.
+_FIELDS: Final = {"augment": "is_augmented"}
 
 
-class Oracle:
-    """Proposes settings one after another; made by `oracle_of`."""
-
-    def __init__(self, method: SearchMethod, folder: str, *, epochs: int, trials: int, seed: int) -> None:
-        """folder: a local one, for temporary files. epochs: of a full training. trials: maximum number."""
-        self._oracle = _oracle(method, epochs, trials, seed)
-        # Keras Tuner's own loop does this, but it also catches errors that must end a command, and prints.
-        self._oracle._set_project_dir(folder, "oracle")  # noqa: SLF001
-        self._oracle.verbose = 0
-        self._trial: Any = None
-
-    def propose(self) -> Proposal | None:
-        """The next settings to try; None after the last trial, or where the space is exhausted."""
-        with _without_warnings():
-            self._trial = self._oracle.create_trial(_TUNER)
-        return Proposal(dict(self._trial.hyperparameters.values)) if self._trial.status == "RUNNING" else None
-
-    def report(self, accuracy: float | None) -> None:
-        """Give the result of the last proposal, in 0-1; None if training diverged."""
-        with _without_warnings():
-            if accuracy is not None:
-                self._oracle.update_trial(self._trial.trial_id, {_ACCURACY: accuracy})
-            self._trial.status = "FAILED" if accuracy is None else "COMPLETED"
-            self._oracle.end_trial(self._trial)
-
-    def replay(self, values: Mapping[str, Any], accuracy: float | None) -> None:
-        """Repeat an earlier proposal and its result; for all of them in order, before anything new is proposed."""
-        if self.propose() is None:
-            raise InternalError("a search proposes fewer trials than it did before")
-        # Another version of a library may propose something else; the result belongs to what was tried then.
-        self._trial.hyperparameters.values = dict(values)
-        self.report(accuracy)
+def default_space(settings: TuneSettings) -> SearchSpace:
+    """The space of a search for which the user gives none."""
+    return _DEFAULTS[settings.search == "grid", settings.arch]
 
 
-@contextmanager
-def oracle_of(method: SearchMethod, *, epochs: int, trials: int, seed: int) -> Iterator[Oracle]:
-    """An oracle with a temporary folder, which is deleted after the block."""
-    with scratch_folder() as folder, translated_errors(str(folder)):
-        yield Oracle(method, str(folder), epochs=epochs, trials=trials, seed=seed)
+def combination_count(space: SearchSpace) -> int:
+    """The number of combinations of a space without ranges."""
+    return math.prod(len(values) for values in space.values() if not isinstance(values, Range))
 
 
-def _oracle(method: SearchMethod, epochs: int, trials: int, seed: int) -> Any:
-    import_keras()
-    with _without_warnings():
-        import keras_tuner
-    common = {
-        "objective": keras_tuner.Objective(_ACCURACY, "max"),
-        "hyperparameters": _add_dimensions(keras_tuner.HyperParameters()),
-        # Keras Tuner replaces a seed of 0 by a random one.
-        "seed": seed + 1,
-        "max_consecutive_failed_trials": trials + 1,
+def max_epochs(settings: TuneSettings, space: SearchSpace) -> int:
+    """The length of the longest training of a search."""
+    values = space.get("epochs", ())
+    varied = [values.high] if isinstance(values, Range) else values
+    return max([settings.epochs, *map(int, varied)])
+
+
+def recipe_with(settings: TuneSettings, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe of a trial. changes: settings by flag. Raises UsageError for a value outside its range."""
+    fields = {"epochs": settings.epochs} | {
+        _FIELDS.get(name, name.replace("-", "_")): changes[name] for name in changes
     }
-    oracles = keras_tuner.oracles
-    if method == "random":
-        return oracles.RandomSearchOracle(max_trials=trials, **common)
-    if method == "bayesian":
-        return oracles.BayesianOptimizationOracle(max_trials=trials, num_initial_points=_INITIAL_TRIALS, **common)
-    oracle = oracles.HyperbandOracle(max_epochs=epochs, hyperband_iterations=None, **common)
-    oracle.max_trials = trials
-    return oracle
+    return recipe_of(TrainSettings(settings.data, "", settings.recipe, settings.arch, **fields))
 
 
-def _add_dimensions(space: Any) -> Any:
-    space.Int("depth", *DEPTHS)
-    space.Choice("width", WIDTHS)
-    space.Float("dropout", 0, MAX_DROPOUT, step=DROPOUT_STEP)
-    space.Float("learning_rate", *LEARNING_RATES, sampling="log")
-    space.Choice("batch_size", BATCH_SIZES)
+def checked_space(settings: TuneSettings) -> SearchSpace:
+    """The space of a search. Raises UsageError where a search of this kind, or a training, cannot have some of it."""
+    space = default_space(settings) if settings.space is None else settings.space
+    if settings.search == "hyperband" and "epochs" in space:
+        raise UsageError(f"search space: {Flag.SEARCH} hyperband decides on the epochs itself; leave epochs out")
+    if settings.search == "grid":
+        _check_grid(settings, space)
+    _check_recipes(settings, space)
     return space
 
 
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Ignore warnings that Keras Tuner causes with newer versions of Python and scikit-learn."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _check_grid(settings: TuneSettings, space: SearchSpace) -> None:
+    for name, values in space.items():
+        if isinstance(values, Range):
+            raise UsageError(
+                f"search space: {name} is a range, and {Flag.SEARCH} grid tries every combination; list its choices, "
+                f"or use {Flag.SEARCH} random"
+            )
+    count = combination_count(space)
+    sizes = " x ".join(f"{name} {len(values)}" for name, values in space.items() if not isinstance(values, Range))
+    if count > MAX_COMBINATIONS:
+        raise UsageError(
+            f"search space: {count:,} combinations ({sizes}), expected at most {MAX_COMBINATIONS:,} for {Flag.SEARCH} "
+            f"grid; list fewer choices, or use {Flag.SEARCH} random"
+        )
+    if settings.trials is not None and settings.trials < count:
+        raise UsageError(
+            f"{Flag.TRIALS} {settings.trials}: {Flag.SEARCH} grid tries every combination, and the search space has "
+            f"{count:,} ({sizes}); leave {Flag.TRIALS} out, list fewer choices, or use {Flag.SEARCH} random"
+        )
+
+
+def _check_recipes(settings: TuneSettings, space: SearchSpace) -> None:
+    """Build the recipe of every value; of optimizer and weight decay, which depend on each other, of every pair."""
+    ends = {name: (values.low, values.high) if isinstance(values, Range) else values for name, values in space.items()}
+    linked = [name for name in ("optimizer", "weight-decay") if name in ends]
+    pairs = [dict(zip(linked, pair, strict=True)) for pair in itertools.product(*(ends[name] for name in linked))]
+    singles = [{**pairs[0], name: each} for name, values in ends.items() if name not in linked for each in values]
+    for changes in (*pairs, *singles):
+        try:
+            recipe_with(settings, changes)
+        except UsageError as error:
+            raise UsageError(f"search space: {error}") from error

@@ -165,3 +165,19 @@ def test_a_source_that_is_given_twice_is_refused(storage, two_files):
     """Twice the same images would be in two splits."""
     with pytest.raises(UsageError, match="mnist: is given twice; give it once"):
         load_all(storage, DataSettings(("mnist", *two_files, "mnist")), seed=1)
+
+
+@pytest.mark.parametrize("has_own", [False, True])
+def test_without_validation_its_images_are_to_train_on(storage, tmp_path, balanced, has_own):
+    """Of their own or held out; the test images and the fingerprint are those of a training."""
+    own = {"x_val": balanced.pixels[:20], "y_val": balanced.labels[:20]} if has_own else {}
+    images = balanced[20:]
+    np.savez(tmp_path / "a.npz", x_train=images.pixels, y_train=images.labels, **own)
+    source = str(tmp_path / "a.npz")
+    split, whole = (load(storage, source, seed=1, has_validation=each) for each in (True, False))
+    assert (len(split.validation) == 20) == has_own
+    assert len(whole.validation) == 0
+    assert _images(whole.train) == _images(split.train) | _images(split.validation)
+    assert len(whole.train) == len(split.train) + len(split.validation)
+    assert _images(whole.test) == _images(split.test)
+    assert whole.fingerprint == split.fingerprint

@@ -1,122 +1,108 @@
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
-from threadpoolctl import threadpool_limits
 
-from job.errors import InternalError
-from job.train.fit.recipe import RECIPES
-from job.train.train_settings import SearchMethod
-from job.train.tune.search_space import BATCH_SIZES, DEPTHS, LEARNING_RATES, MAX_DROPOUT, WIDTHS, oracle_of
+from job.errors import UsageError
+from job.train.train_settings import Architecture, DataSettings, Range, RecipeName, SearchMethod, TuneSettings
+from job.train.tune.search_space import checked_space, default_space, max_epochs, recipe_with
+from job.train.tune.space_syntax import choice_text
 
-METHODS = get_args(SearchMethod)
-# Bayesian optimisation takes seconds for each trial after the first eight, which are random.
-TRIALS = {"hyperband": 12, "random": 12, "bayesian": 9}
+README = Path(__file__).parents[4] / "job/train/README.md"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """The matrices are so small that the threads of a BLAS library would wait for each other most of the time."""
-    with threadpool_limits(1):
-        yield
+def _settings(**changes):
+    return TuneSettings(DataSettings(validation_share=changes.pop("validation_share", None)), "search", **changes)
 
 
-def _accuracy(proposal):
-    """One maximum, and a corner where training diverges."""
-    values = proposal.values
-    if values["width"] == 32 and values["depth"] == 4:
-        return None
-    return 0.9 - abs(values["dropout"] - 0.2) - abs(values["depth"] - 2) / 10 - values["learning_rate"]
-
-
-def _search(method, *, known=(), trials=None, seed=1):
-    """All trials of a search, (values, accuracy), of which the known ones are replayed."""
-    found = list(known)
-    with oracle_of(method, epochs=9, trials=trials or TRIALS[method], seed=seed) as oracle:
-        for values, accuracy in known:
-            oracle.replay(values, accuracy)
-        while (proposal := oracle.propose()) is not None:
-            found.append((dict(proposal.values), _accuracy(proposal)))
-            oracle.report(found[-1][1])
-    return found
-
-
-@pytest.fixture(scope="module")
-def searches():
-    return {method: _search(method) for method in METHODS}
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_it_proposes_the_given_number_of_trials_within_the_space(searches, method):
-    """No two are equal, except for their number of epochs."""
-    found = searches[method]
-    assert len(found) == TRIALS[method]
-    for values, _ in found:
-        assert DEPTHS[0] <= values["depth"] <= DEPTHS[1]
-        assert values["width"] in WIDTHS
-        assert values["batch_size"] in BATCH_SIZES
-        assert 0 <= values["dropout"] <= MAX_DROPOUT
-        assert LEARNING_RATES[0] <= values["learning_rate"] <= LEARNING_RATES[1]
-    names = ("depth", "width", "dropout", "learning_rate", "batch_size", "tuner/epochs")
-    assert len({tuple(values.get(name) for name in names) for values, _ in found}) == TRIALS[method]
+@pytest.mark.parametrize("recipe", get_args(RecipeName))
+@pytest.mark.parametrize("arch", get_args(Architecture))
+@pytest.mark.parametrize("search", get_args(SearchMethod))
+def test_the_default_spaces_fit_every_recipe(search, arch, recipe):
+    """A grid's is small enough to try all of it."""
+    space = checked_space(_settings(search=search, arch=arch, recipe=recipe))
+    if search == "grid":
+        assert 4 <= len(space["dropout"]) * len(space["learning-rate"]) * len(space.get("hidden", "1")) <= 8
 
 
 @pytest.mark.parametrize(
-    ("method", "stopped_after"), [*((each, 7) for each in METHODS), ("hyperband", 1), ("random", 12)]
+    ("search", "arch"), [("random", "dense"), ("random", "cnn"), ("grid", "dense"), ("grid", "cnn")]
 )
-def test_a_search_that_was_stopped_continues_as_if_it_had_not(searches, method, stopped_after):
-    """After replaying its trials, it proposes what it would have proposed."""
-    assert _search(method, known=searches[method][:stopped_after]) == searches[method]
+def test_the_documents_have_the_default_spaces(search, arch):
+    """The table in the README lists every choice."""
+    tables = README.read_text().partition("\n## Tune\n")[2]
+    column = ["grid dense", "grid cnn", "random dense", "random cnn"].index(f"{search} {arch}") + 2
+    for name, values in default_space(_settings(search=search, arch=arch)).items():
+        line = next(line for line in tables.splitlines() if line.startswith(f"| `{name}` |"))
+        numbers = [values.low, values.high] if isinstance(values, Range) else values
+        assert list(map(choice_text, numbers)) == re.findall(r"[\w.-]*\d[\d.-]*|none", line.split("|")[column]), name
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_seed_decides_the_proposals(searches, method):
-    """A seed of 0, too."""
-    assert _search(method, trials=3) == searches[method][:3]
-    zero = _search(method, trials=3, seed=0)
-    assert zero == _search(method, trials=3, seed=0)
-    assert zero != searches[method][:3]
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"search": "hyperband", "space": {"epochs": (1, 2)}}, "--search hyperband decides on the epochs itself"),
+        (
+            {"search": "grid", "space": {"dropout": Range(0.0, 0.5)}},
+            "dropout is a range, and --search grid tries every",
+        ),
+        (
+            {"search": "grid", "space": {"epochs": tuple(range(1, 41)), "batch-size": tuple(range(1, 41))}},
+            r"1,600 combinations \(epochs 40 x batch-size 40\), expected at most 1,000",
+        ),
+        (
+            {"search": "grid", "trials": 3},
+            r"--trials 3: --search grid tries every combination, and the search space has 8 \(hidden 2 x dropout 2",
+        ),
+        ({"space": {"dropout": (0.1, 1.5)}}, "search space: --dropout 1.5: expected at least 0 and less than 1"),
+        ({"space": {"dropout": Range(0.1, 1.5)}}, "search space: --dropout 1.5"),
+        ({"space": {"learning-rate": (0.0,)}}, "search space: --learning-rate 0.0: expected more than 0"),
+        ({"space": {"batch-size": (0,)}}, "search space: --batch-size 0: expected 1 or more"),
+        ({"space": {"hidden": ((),)}}, "search space: --hidden : expected widths"),
+        ({"space": {"hidden": ((64,), (0,))}}, "search space: --hidden 0: expected widths"),
+        (
+            {"recipe": "accurate", "space": {"optimizer": ("adamw", "sgd"), "weight-decay": (0.0, 0.1)}},
+            "search space: --weight-decay 0.1: is for --optimizer adamw; this training has sgd",
+        ),
+    ],
+)
+def test_what_a_search_cannot_have_is_refused(changes, message):
+    """Before anything is read; every value and every pair that depends on each other."""
+    with pytest.raises(UsageError, match=message):
+        checked_space(_settings(**changes))
 
 
-def test_hyperband_trains_the_better_settings_for_longer(searches):
-    """With a third of the epochs at first; the promoted settings were better than the others."""
-    first = [accuracy for values, accuracy in searches["hyperband"] if values["tuner/round"] == 0]
-    later = [values for values, _ in searches["hyperband"] if values["tuner/round"] > 0]
-    assert {values["tuner/epochs"] for values, _ in searches["hyperband"]} <= {1, 3, 9}
-    assert later
-    promoted = searches["hyperband"][int(later[0]["tuner/trial_id"])][1]
-    assert promoted == max(each for each in first if each is not None)
+def test_values_that_only_fit_together_are_accepted():
+    """Weight decay with the optimizer that has it, where the recipe has another."""
+    space = {"optimizer": ("adamw",), "weight-decay": (0.05, 0.1)}
+    assert checked_space(_settings(search="grid", recipe="baseline", space=space)) == space
+    assert checked_space(_settings(search="grid", trials=8)) == default_space(_settings(search="grid"))
 
 
-def test_a_bayesian_search_learns_from_its_trials(searches):
-    """Its first trial that is not random is better than that of a random search."""
-    bayesian, random = (searches[method][8][1] for method in ("bayesian", "random"))
-    assert bayesian > random
+def test_a_recipe_has_the_settings_of_its_trial():
+    """And those of `train` otherwise: another optimizer than the recipe's has its own weight decay."""
+    settings = _settings(recipe="accurate", arch="cnn", epochs=3)
+    changed = recipe_with(settings, {"optimizer": "sgd", "augment": False, "hidden": (64,), "batch-size": 32})
+    assert (changed.optimizer, changed.weight_decay, changed.deformations) == ("sgd", 0.0, None)
+    assert (changed.arch, changed.hidden, changed.batch_size, changed.epochs) == ("cnn", (64,), 32, 3)
+    assert recipe_with(settings, {"epochs": 7}).epochs == 7
 
 
-def test_a_proposal_changes_nothing_else_in_the_recipe(searches):
-    """Its numbers are rounded to a few digits."""
-    recipe = RECIPES["accurate"]
-    with oracle_of("hyperband", epochs=9, trials=1, seed=1) as oracle:
-        changed = oracle.propose().applied_to(recipe)
-    values = searches["hyperband"][0][0]
-    assert changed.hidden == (values["width"],) * values["depth"]
-    assert changed.learning_rate == pytest.approx(values["learning_rate"], rel=0.005)
-    assert len(f"{changed.learning_rate:g}") <= len("0.000123")
-    assert changed.epochs == values["tuner/epochs"] == 1
-    assert (changed.deformations, changed.optimizer, changed.weight_decay) == (
-        recipe.deformations, recipe.optimizer, recipe.weight_decay,
-    )  # fmt: skip
+def test_the_longest_training_is_known():
+    """Of the space, or else the default's."""
+    settings = _settings(epochs=7)
+    assert max_epochs(settings, {"dropout": (0.1,)}) == 7
+    assert max_epochs(settings, {"epochs": (5, 20)}) == 20
+    assert max_epochs(settings, {"epochs": Range(2, 9)}) == 9
+    assert max_epochs(settings, {"epochs": (5,)}) == 7
 
 
-def test_a_random_search_leaves_the_epochs_to_the_recipe():
-    """Only hyperband changes them."""
-    with oracle_of("random", epochs=9, trials=1, seed=1) as oracle:
-        assert oracle.propose().applied_to(RECIPES["baseline"]).epochs == RECIPES["baseline"].epochs
-
-
-def test_replaying_more_trials_than_there_are_is_a_defect(searches):
-    """The caller replays at most the number that it asks for."""
-    with oracle_of("random", epochs=9, trials=1, seed=1) as oracle:
-        oracle.replay(*searches["random"][0])
-        with pytest.raises(InternalError):
-            oracle.replay(*searches["random"][1])
+def test_a_grid_is_cross_validated():
+    """In three folds; others on one validation split, whose share nothing else would use."""
+    assert _settings(search="grid").fold_count == 3
+    assert _settings(search="grid", folds=1, validation_share=0.3).fold_count == 1
+    assert _settings().fold_count == 1
+    for changes in ({"search": "grid"}, {"folds": 5}):
+        with pytest.raises(UsageError, match=r"--validation-split 0.3: this search has \d folds.*add --folds 1"):
+            _settings(validation_share=0.3, **changes)
