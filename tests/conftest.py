@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 import subprocess
@@ -113,3 +114,14 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("figures")
         for text in figures:
             terminalreporter.write_line(text)
+
+
+@pytest.fixture
+def logger():
+    """The package's logger; it and the root logger are restored after the test."""
+    package = logging.getLogger("job")
+    before = [(each, each.handlers[:], each.level, each.propagate) for each in (package, logging.getLogger())]
+    yield package
+    for each, handlers, level, is_propagated in before:
+        each.handlers[:], each.propagate = handlers, is_propagated
+        each.setLevel(level)  # also forgets which levels of other loggers it has found disabled

@@ -1,6 +1,5 @@
 import io
 import json
-import logging
 import subprocess
 import sys
 
@@ -9,15 +8,6 @@ from support.log_lines import log_lines
 
 from job import log
 from job.log import Event, detail, event
-
-
-@pytest.fixture
-def logger():
-    """The package's logger, restored after the test."""
-    logger = logging.getLogger("job")
-    before = logger.handlers[:], logger.level, logger.propagate
-    yield logger
-    logger.handlers[:], logger.level, logger.propagate = before
 
 
 def test_text_is_one_line_whatever_a_name_holds(logger, capsys):

@@ -14,6 +14,7 @@ from job.errors import ModelInvalid, OutputOccupied, StorageError
 from job.model.bundle import mark, open_bundle
 from job.storage import LocalStorage
 from job.storage.filesystem import LocalFileSystem
+from job.train.phases import Phases
 from job.train.place import beside, commit_model, place_for, refuse_occupied, staged_folder
 from job.train.train_settings import DataSettings, TrainSettings
 from job.train.training import train
@@ -91,7 +92,7 @@ def test_only_model_folders_are_replaced(storage, tmp_path, occupy):
     before = {path: path.read_bytes() for path in [target, *target.rglob("*")] if path.is_file()}
     settings = TrainSettings(DataSettings((str(tmp_path / "no data"),)), str(target))
     with pytest.raises(OutputOccupied, match="expected a model folder"):
-        train(settings, storage, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
+        train(settings, storage, mnist_dir=None, on_text=lambda _: None, phases=Phases())
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -154,7 +155,7 @@ def test_a_model_is_trained_into_a_mounted_volume(volume, balanced, tmp_path):
     (volume / "NOT_BLESSED").write_text("of the older model")
     source = str(write_csv(tmp_path / "train.csv", balanced))
     settings = TrainSettings(DataSettings((source,)), str(volume), epochs=1, is_overwriting=True)
-    train(settings, Mounted(volume), mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
+    train(settings, Mounted(volume), mnist_dir=None, on_text=lambda _: None, phases=Phases())
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
     assert not [path.name for path in volume.iterdir() if path.name.startswith(".")]
     assert not (volume / "NOT_BLESSED").exists()
@@ -206,7 +207,7 @@ def test_a_model_set_aside_by_an_interrupted_training_is_restored_first(storage,
         open_bundle(storage, str(volume))
     source = str(write_csv(tmp_path / "train.csv", balanced))
     settings = TrainSettings(DataSettings((source,)), str(volume), epochs=1, min_accuracy=1.0, is_overwriting=True)
-    result = train(settings, storage, mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
+    result = train(settings, storage, mnist_dir=None, on_text=lambda _: None, phases=Phases())
     assert result.path == f"{volume}.not_blessed"
     assert open_bundle(storage, str(volume)).name == "linear-0"
     assert "restored; a run that was replacing it had been interrupted" in caplog.text
@@ -224,6 +225,6 @@ def test_a_model_that_fails_its_gate_lies_hidden_in_a_volume(volume, balanced, t
     """The blessed one stays in use, and the result says where the new one is."""
     source = str(write_csv(tmp_path / "train.csv", balanced))
     settings = TrainSettings(DataSettings((source,)), str(volume), epochs=1, min_accuracy=1.0, is_overwriting=True)
-    result = train(settings, Mounted(volume), mnist_dir=None, on_text=lambda _: None, on_batch=lambda *_: None)
+    result = train(settings, Mounted(volume), mnist_dir=None, on_text=lambda _: None, phases=Phases())
     assert result.path == str(volume / ".mine.not_blessed")
     assert open_bundle(LocalStorage(), str(volume)).name == "linear-0"

@@ -94,9 +94,9 @@ class _Watched:
 @pytest.mark.parametrize(
     "command",
     [
-        lambda it: train(it, it, mnist_dir=None, on_text=print, on_batch=print),
+        lambda it: train(it, it, mnist_dir=None, on_text=print, phases=it),
         lambda it: tune(it, it, mnist_dir=None, on_progress=print),
-        lambda it: export(it, it, mnist_dir=None),
+        lambda it: export(it, it, mnist_dir=None, phases=it),
         lambda it: convert(it, it, "folder"),
     ],
     ids=["train", "tune", "export", "convert"],

@@ -1,7 +1,6 @@
 """The events of one training in the log, against their documentation, and how many epochs text shows."""
 
 import json
-import logging
 from dataclasses import replace
 
 import pytest
@@ -85,15 +84,6 @@ def test_the_summary_has_the_model_and_how_good_it_is(trained, storage):
     assert (summary["epochs"], summary["kept_epoch"], summary["accuracy"]) == (2, 2, result.test.accuracy)
     sizes = [storage.stat(f"{result.path}/{name}").size for name in storage.list(result.path)]
     assert summary["bytes"] == sum(sizes)
-
-
-@pytest.fixture
-def logger():
-    """The package's logger, restored after the test."""
-    logger = logging.getLogger("job")
-    before = logger.handlers[:], logger.level, logger.propagate
-    yield logger
-    logger.handlers[:], logger.level, logger.propagate = before
 
 
 @pytest.mark.parametrize(

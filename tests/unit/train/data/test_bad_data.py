@@ -17,11 +17,12 @@ from support.models import write_model
 from job.errors import DigitJobError, ResourceExhausted
 from job.storage import LocalStorage
 from job.train import training as run
+from job.train.phases import Phases
 from job.train.train_settings import DataSettings, TrainSettings
 
 
 def _train(settings, storage):
-    return run.train(settings, storage, mnist_dir=None, on_text=lambda _text: None, on_batch=lambda _done, _total: None)
+    return run.train(settings, storage, mnist_dir=None, on_text=lambda _text: None, phases=Phases())
 
 
 def _relabelled(digits, label):
