@@ -4,8 +4,8 @@ import json
 import os
 
 import pytest
+from support.command import invoke
 from support.files import make_digits, write_csv, write_idx
-from support.outcome import call
 from support.runs import score, settings_for, stable_files
 
 import job
@@ -247,12 +247,12 @@ def test_python_has_it_too(tmp_path, model):
     assert job.score(tmp_path / "in", tmp_path / "2", model, skip_done=[tmp_path / "1"]).report is None
 
 
-def test_the_command_line_says_that_nothing_is_new(tmp_path, model, capfd):
+def test_the_command_line_says_that_nothing_is_new(tmp_path, model):
     """With exit code 0; also to whoever reads metrics or lineage, and whatever the gates."""
     (tmp_path / "in").mkdir()
     put(tmp_path, "a.csv", 1)
     options = ["--model", model, "--max-rejects", "100%", "--skip-done", tmp_path / "out", "--log-format", "json"]
-    first = call(capfd, "score", tmp_path / "in", "--output", tmp_path / "out/1", *options)
+    first = invoke("score", tmp_path / "in", "--output", tmp_path / "out/1", *options)
     assert first.returncode == 0, first.stderr
     options += [
         "--metrics-file",
@@ -262,7 +262,7 @@ def test_the_command_line_says_that_nothing_is_new(tmp_path, model, capfd):
         "--max-warnings",
         "0",
     ]
-    second = call(capfd, "score", tmp_path / "in", "--output", tmp_path / "out/2", *options, "--min-accuracy", "1")
+    second = invoke("score", tmp_path / "in", "--output", tmp_path / "out/2", *options, "--min-accuracy", "1")
     assert second.returncode == 0, second.stderr
     assert second.stdout == "Nothing new: earlier runs have scored all inputs; nothing is written.\nResult: ok\n"
     events = {each["event"]: each["fields"] for each in map(json.loads, second.stderr.splitlines())}
