@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.main import get_command
+
+from job.cli.app import app
 
 FILE = Path(__file__).parents[3] / "docker/compose.yaml"
 TOLD = {"DATA": "/train", "INPUT": "/in", "OUTPUT": "/out", "OWNER": "1000:1000"}
@@ -46,3 +49,12 @@ def test_every_variable_stands_in_its_first_lines():
     used = set(re.findall(r"\$\{([A-Z_]+)", text))
     assert used == {"DATA", "INPUT", "OUTPUT", "OWNER", "IMAGE", "SCORE_IMAGE", "RECIPE"}
     assert all(re.search(rf"\b{name}\b", head) for name in used)
+
+
+def test_training_with_other_data_replaces_the_model():
+    """The volume keeps the model of the time before; every variable is one that the service's command reads."""
+    services = yaml.safe_load(configured(**TOLD).stdout)["services"]
+    assert services["train"]["environment"]["DIGIT_JOB_TRAIN_OVERWRITE"] == "true"
+    for name in ("train", "score"):
+        read = {each.envvar for each in get_command(app).commands[name].params}
+        assert set(services[name]["environment"]) <= read
