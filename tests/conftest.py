@@ -116,12 +116,11 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.write_line(text)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def logger():
-    """The package's logger; it and the root logger are restored after the test."""
+    """The package's logger, restored after each test: commands that run in this process set it up."""
     package = logging.getLogger("job")
-    before = [(each, each.handlers[:], each.level, each.propagate) for each in (package, logging.getLogger())]
+    handlers, level, is_propagated = package.handlers[:], package.level, package.propagate
     yield package
-    for each, handlers, level, is_propagated in before:
-        each.handlers[:], each.propagate = handlers, is_propagated
-        each.setLevel(level)  # also forgets which levels of other loggers it has found disabled
+    package.handlers[:], package.propagate = handlers, is_propagated
+    package.setLevel(level)  # also forgets which levels of other loggers it has found disabled
