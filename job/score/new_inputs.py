@@ -63,7 +63,7 @@ class NewInputs:
         return chosen
 
     def _listed(self) -> set[_Identity] | None:
-        """The inputs that the run in the output folder has chosen; None if there is no such run."""
+        """The inputs that the run in the output folder chose; None without such a run."""
         content = self._document(self.output.inputs_json, ChosenInputs)
         if content is None:
             content = self._own_manifest()

@@ -58,7 +58,7 @@ class RunResult:
     missing: int = 0
 
     def _repr_html_(self) -> str | None:
-        """The report's page, for a notebook; None, which shows the text, if there is no report yet."""
+        """The report's page, for a notebook; None if there is no report yet, so that the notebook shows text."""
         return None if self.report is None else framed(render(self.report), f"Report of {self.output}")
 
 

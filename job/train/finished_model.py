@@ -1,6 +1,6 @@
 """The trained model that is in the target folder already: whether a new one may replace it, or is the same.
 
-Before `training` trains. `place` looks after what is no model at all.
+`training` asks it before it trains. `place` handles everything in the folder that is not a model.
 """
 
 import json

@@ -29,23 +29,34 @@ SCORING = (
     ["--help"],
     ["schema", "report"],
     ["inspect", "data/a.csv"],
-    ["show", "data/a.csv", "--row", "3", "--model", "data/linear", "--output", "work/3.png", "--json", "work/3.json"],
-    ["score", "data/a.csv", "-o", "work/dense", "-m", "data/dense", "--metrics-file", "work/metrics.prom"],
-    ["score", "data/a.csv", "-o", "work/linear", "-m", "data/linear", "--openlineage", "work/events.jsonl"],
-    ["score", "data/a.csv", "-o", "work/foreign", "-m", "data/foreign.onnx", "--model-scale", "255"],
-    ["compare", "work/dense", "work/linear", "--json", "work/comparison.json"],
+    [
+        "show",
+        "data/a.csv",
+        "--row",
+        "3",
+        "--model",
+        "data/linear",
+        "--output",
+        "results/3.png",
+        "--json",
+        "results/3.json",
+    ],
+    ["score", "data/a.csv", "-o", "results/dense", "-m", "data/dense", "--metrics-file", "results/metrics.prom"],
+    ["score", "data/a.csv", "-o", "results/linear", "-m", "data/linear", "--openlineage", "results/events.jsonl"],
+    ["score", "data/a.csv", "-o", "results/foreign", "-m", "data/foreign.onnx", "--model-scale", "255"],
+    ["compare", "results/dense", "results/linear", "--json", "results/comparison.json"],
     ["compare", "data/dense", "data/linear", "--data", "data/a.csv"],
-    ["report", "work/dense", "--figures", "work/slides"],
+    ["report", "results/dense", "--figures", "results/slides"],
 )
 TRAINING = (
     [
-        *("train", "--data", "data/a.csv", "--model", "work/model", "--recipe", "baseline", "--epochs", "3"),
-        *("--quantize", "int8", "--tensorboard", "work/tensorboard"),
+        *("train", "--data", "data/a.csv", "--model", "results/model", "--recipe", "baseline", "--epochs", "3"),
+        *("--quantize", "int8", "--tensorboard", "results/tensorboard"),
     ],
-    ["score", "data/a.csv", "-o", "work/keras", "-m", "work/model/model.keras", "--model-scale", "255"],
-    ["sample", "--model", "work/model", "--output", "work/sample"],
-    *(["export", "work/model", "--to", to, "--output", f"work/export.{to}"] for to in get_args(ExportFormat)),
-    ["tune", "--data", "data/a.csv", "--output", "work/search", "--trials", "1", "--epochs", "1"],
+    ["score", "data/a.csv", "-o", "results/keras", "-m", "results/model/model.keras", "--model-scale", "255"],
+    ["sample", "--model", "results/model", "--output", "results/sample"],
+    *(["export", "results/model", "--to", to, "--output", f"results/export.{to}"] for to in get_args(ExportFormat)),
+    ["tune", "--data", "data/a.csv", "--output", "results/search", "--trials", "1", "--epochs", "1"],
 )
 # Runs commands one after the other in one process, because TensorFlow takes seconds to import. Most fail the run.
 RUN = """
@@ -75,10 +86,10 @@ def traced(tmp_path):
 
     It runs in the folder `here`, with the fresh folder `home` as its home and `temporary` for temporary files.
     """
-    for name in ("here", "home", "temporary", "work", "data"):
+    for name in ("here", "home", "temporary", "results", "data"):
         (tmp_path / name).mkdir()
     # The commands of the tests name these folders without their parent.
-    for name in ("work", "data"):
+    for name in ("results", "data"):
         (tmp_path / "here" / name).symlink_to(tmp_path / name)
 
     def run(code, lines=()):
@@ -124,9 +135,9 @@ def written(calls, here):
 
 def elsewhere(paths, tmp_path):
     """Of some paths, those that a command should not write to."""
-    allowed = [str(tmp_path / name) for name in ("temporary", "work", "home/.cache/digit-job")]
-    # `work` and `data` are behind links in `here`; devices and semaphores are no files.
-    allowed += [str(tmp_path / "here/work"), "/dev", "/proc"]
+    allowed = [str(tmp_path / name) for name in ("temporary", "results", "home/.cache/digit-job")]
+    # `results` and `data` are behind links in `here`; devices and semaphores are no files.
+    allowed += [str(tmp_path / "here/results"), "/dev", "/proc"]
     ways = {tmp_path / "home/.cache"}
     return sorted(
         path
@@ -156,13 +167,13 @@ def test_nothing_is_sent_or_written_elsewhere(traced, tmp_path, lines):
     """Results, temporary files and the documented cache are all that is written; the home stays empty but for that."""
     sent, paths = traced(RUN, lines)
     assert sent == []
-    assert any("/work/" in path for path in paths)
+    assert any("/results/" in path for path in paths)
     assert elsewhere(paths, tmp_path) == []
     assert set((tmp_path / "home").rglob("*")) - set((tmp_path / "home/.cache/digit-job").rglob("*")) <= {
         tmp_path / "home/.cache", tmp_path / "home/.cache/digit-job",
     }  # fmt: skip
     assert list((tmp_path / "temporary").iterdir()) == []
-    assert {path.name for path in (tmp_path / "here").iterdir()} == {"work", "data"}
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {"results", "data"}
 
 
 def test_every_command_is_traced():

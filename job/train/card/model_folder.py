@@ -62,7 +62,7 @@ class TrainResult:
     card: TrainedCard = field(repr=False)
 
     def _repr_html_(self) -> str | None:
-        """The page of the training, for a notebook; None, which shows the text, if the folder is there no more."""
+        """The page of the training, for a notebook; None if the folder is gone, so that the notebook shows text."""
         storage = storage_at(self.path)
         page = join(self.path, REPORT_NAME)
         if storage.stat(page) is None:

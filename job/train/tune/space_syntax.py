@@ -88,7 +88,7 @@ _WITH_RANGES: Final = tuple(name for name, kind in _KINDS.items() if kind.has_ra
 def parse_space(content: Mapping[str, Any]) -> SearchSpace:
     """The space in a JSON object; a choice is a JSON value, or the text that would follow the flag.
 
-    Raises ValueError for an unknown key, a value of the wrong type, and what is no list and no range.
+    Raises ValueError for an unknown key, a value of the wrong type, and anything but a list or a range.
     """
     if not content:
         raise ValueError(f"names no setting to vary, expected some of {', '.join(NAMES)}")

@@ -58,7 +58,7 @@ def test_a_file_that_is_no_space_is_refused(space_file, content, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    """It is no empty space."""
+    """It does not count as an empty space."""
     with pytest.raises(SettingsInvalid, match="no such file"):
         space_in(str(tmp_path / "space.json"), ["dropout=0.1"])
 

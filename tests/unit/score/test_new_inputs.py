@@ -214,7 +214,7 @@ def test_a_damaged_manifest_is_refused_by_name(nights, tmp_path, damage):
 
 
 def test_other_programs_folders_are_no_runs(nights, tmp_path, caplog):
-    """Spark leaves an empty _SUCCESS; and a folder that is not there yet is no mistake on the first night."""
+    """Spark leaves an empty _SUCCESS. On the first night the folder does not exist yet."""
     put(tmp_path, "a.csv", 1)
     assert scored(nights("1")) == ["a.csv"]
     assert "out: holds no finished run" in caplog.text
