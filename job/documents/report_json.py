@@ -160,6 +160,47 @@ class DriftSection(TypedDict):
     inputs: list[InputDriftFigures]
 
 
+class PromiseDrift(TypedDict):
+    """Population stability indices against the rows that a promise rests on; null: nothing to compare."""
+
+    confidence: float | None
+    predicted: float | None
+    ink: float | None
+    intensity: float | None
+
+
+class PromiseCalibration(TypedDict):
+    """The held-out rows that a promise rests on."""
+
+    source: Annotated[str, "what they are"]
+    rows: Count
+    groups: Annotated[Count | None, "writers or the like; null: each row counts as independent"]
+    design_effect: Annotated[float, "how many rows tell as much as one that is independent of the others"]
+    accepted: Annotated[Count, "rows at or above the threshold"]
+    wrong: Annotated[Count, "misclassified rows among those"]
+    bound: Annotated[Share, "upper bound of the share wrong among accepted rows"]
+
+
+class PromiseFigures(TypedDict):
+    """What `--max-error` promises about the accepted rows, and what became of it."""
+
+    max_error: Annotated[Share, "promised: at most this share of accepted rows is wrong"]
+    certainty: Annotated[Share, "how certain that is, for data like the calibration's"]
+    threshold: Annotated[Share, "rows of at least this confidence are accepted"]
+    is_withdrawn: Annotated[bool, "whether nothing is promised after all"]
+    reasons: Annotated[list[str], "why it is withdrawn"]
+    text: Annotated[str, "the promise, or its withdrawal, in words"]
+    accepted: Count
+    review: Annotated[Count, "scored rows that are not accepted"]
+    coverage: Annotated[Share | None, "share of scored rows that are accepted"]
+    labelled: Annotated[Count, "accepted rows with a label"]
+    wrong: Annotated[Count | None, "misclassified rows among those"]
+    error: Annotated[Share | None, "their share"]
+    error_95: Annotated[Interval | None, "Wilson's"]
+    calibration: PromiseCalibration
+    drift: PromiseDrift
+
+
 RunSettings = TypedDict(
     "RunSettings",
     {
@@ -176,6 +217,8 @@ RunSettings = TypedDict(
         "probabilities": bool,
         "escape-formulas": bool,
         "max-rejects": str,
+        "max-error": str | None,
+        "calibration": str | None,
         "allow-unblessed": bool,
         "model-scale": str,
     },
@@ -227,6 +270,7 @@ class Report(Figures):
     examples: ExampleSection
     reject_examples: list[RejectExample]
     drift: Annotated[DriftSection | None, "null if the model's card has no distribution of its training data"]
+    promise: Annotated[PromiseFigures | None, "null without `--max-error`"]
     run: RunSection
 
 

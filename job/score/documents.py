@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from operator import itemgetter
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from job.documents.report_json import (
     DriftSection,
     InputFigures,
     ModelIdentity,
+    PromiseFigures,
     RejectExample,
     Report,
     RunSection,
@@ -36,6 +37,7 @@ from job.report.findings import run_warnings
 from job.report.label_census import LabelCensus
 from job.report.label_convention import InputLabels, label_doubt, withheld
 from job.report.metrics import accuracy, figures
+from job.report.promise import Promise
 from job.report.tally import Tally
 from job.report.warning_list import WarningList
 from job.score.input_parts import InputParts
@@ -91,6 +93,7 @@ class RunDocuments:
     settings: ScoreSettings
     bundle: Bundle
     gathered: Gathered
+    promise: Promise | None = None
 
     def report(self) -> Report:
         """The content of report.json."""
@@ -107,6 +110,7 @@ class RunDocuments:
             "examples": gathered.examples.for_report(paths, total.confusion * (reason is None)),
             "reject_examples": gathered.rejects,
             "drift": self._drift(paths),
+            "promise": self._promise(total, is_withheld=reason is not None),
             "run": _run_section(self.plan, self.settings),
         }
         return {**report, "warnings": gathered.warnings.documents(run_warnings(report))}
@@ -122,11 +126,17 @@ class RunDocuments:
             "outputs": sorted(outputs, key=itemgetter("path")),
             "settings": cast(
                 "ManifestSettings",
-                redacted_values({**asdict(self.settings), "max_rejects": str(self.settings.max_rejects)}),
+                redacted_values(_settings(self.settings)),
             ),
             "model": {"path": self.bundle.path, **model_identity(self.bundle)},
             "timings": timings,
         }
+
+    def _promise(self, total: Tally, *, is_withheld: bool) -> PromiseFigures | None:
+        if self.promise is None:
+            return None
+        seen = sum(self.gathered.appearances, Appearance.zero())
+        return self.promise.figures(total, Distribution(seen, total.predicted), is_withheld=is_withheld)
 
     def _drift(self, paths: Sequence[str]) -> DriftSection | None:
         training = training_of(self.bundle)
@@ -135,6 +145,14 @@ class RunDocuments:
         digits = [tally.predicted for tally in self.gathered.tallies]
         inputs = zip(paths, map(Distribution, self.gathered.appearances, digits), strict=True)
         return drift(training, list(inputs))
+
+
+def _settings(settings: ScoreSettings) -> dict[str, Any]:
+    limits = {
+        "max_rejects": str(settings.max_rejects),
+        "max_error": None if settings.max_error is None else str(settings.max_error),
+    }
+    return {**asdict(settings), **limits}
 
 
 def model_identity(bundle: Bundle) -> ModelIdentity:

@@ -17,6 +17,7 @@ from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, pred
 from job.read.source import Source, files_at, look
 from job.report.notebook import framed
 from job.report.page import render
+from job.report.promise import Promise
 from job.score.counted_part import check_part
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine
@@ -27,6 +28,7 @@ from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
 from job.score.plan import Part, make_plan, parts_of_shard
+from job.score.promised import promise_of
 from job.score.protected import check_model_stays, without_own_output
 from job.score.reject_count import RejectCount
 from job.score.run_gates import shortfalls
@@ -73,10 +75,11 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
     bundle, predictor = _open_model(storage, settings)
     output = Output(storage, settings.output)
     check_model_stays(storage, settings, output)
+    promise = promise_of(storage, settings, bundle)
     sources, settings = _new(storage, settings, output, _sources(storage, settings, output))
     if not sources:
         return RunResult(output.folder, None, was_done=True, rows=0, seconds=time.monotonic() - clock)
-    claim = _claim(output, sources, settings, bundle)
+    claim = _claim(output, sources, settings, bundle, promise)
     if claim.state is ClaimState.DONE:
         _look_again(storage, claim, settings)
     committed, damaged = _committed_parts(storage, claim)
@@ -99,13 +102,14 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
                 observer,
                 warnings,
                 RejectCount(settings.max_rejects),
+                promise.accepted_from if promise else None,
             )
             engine.score(scorer, claim.plan, parts, claim.output, settings.threads)
             missing = len(claim.missing_parts(settings.shard))
             if not missing:
                 timings = _timings(started, time.monotonic() - clock, engine.rows)
                 with timed(observer, Stage.GATHER):
-                    report = gather(storage, claim, settings, bundle, timings)
+                    report = gather(storage, claim, settings, bundle, timings, promise)
     except InputChanged:
         # The committed parts match no input any more, so that the next run would need --overwrite. A shard leaves them:
         # the others have ended well by now and would not score their parts of a new plan.
@@ -143,8 +147,10 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
     return bundle, predictor
 
 
-def _claim(output: Output, sources: Sequence[Source], settings: ScoreSettings, bundle: Bundle) -> Claim:
-    plan = make_plan(sources, settings, bundle.digest)
+def _claim(
+    output: Output, sources: Sequence[Source], settings: ScoreSettings, bundle: Bundle, promise: Promise | None
+) -> Claim:
+    plan = make_plan(sources, settings, bundle.digest, promise)
     output.check_lengths(plan)
     claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
     _log_removed(claim)
