@@ -56,6 +56,30 @@ class CalibrationFigures(TypedDict):
     bins: list[CalibrationBin]
 
 
+class RiskCoveragePoint(TypedDict):
+    """Rows of at least some confidence."""
+
+    threshold: Annotated[Share, "the confidence"]
+    coverage: Annotated[Share, "their share of the labelled rows"]
+    error: Annotated[Share, "share wrong among them"]
+
+
+class CoverageAtError(TypedDict):
+    """The most rows that could be accepted within a share of errors, as measured on these rows."""
+
+    error: Share
+    coverage: Share
+    threshold: Annotated[Share | None, "their lowest confidence; null if even the surest rows are wrong too often"]
+
+
+class RiskCoverageFigures(TypedDict):
+    """How wrong the surest rows are, for each share of them."""
+
+    aurc: Annotated[Share, "area under the curve: mean error over all coverages"]
+    coverage_at: Annotated[list[CoverageAtError], "at 0.1, 0.5 and 1 % errors"]
+    points: Annotated[list[RiskCoveragePoint], "by threshold, strict to lax; at most one for each bin of confidence"]
+
+
 class InputFigures(TypedDict):
     """One input file."""
 
@@ -254,6 +278,7 @@ class Figures(TypedDict):
     log_loss: Annotated[float | None, "of probabilities rounded to six decimals"]
     top2_accuracy: Share | None
     calibration: CalibrationFigures | None
+    risk_coverage: RiskCoverageFigures | None
     confidence_histogram: Annotated[list[Count], "rows in each twentieth of confidence"]
     predicted_counts: Annotated[list[Count], "rows per predicted digit"]
     estimated_accuracy: Annotated[Share | None, "mean confidence"]

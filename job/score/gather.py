@@ -36,8 +36,8 @@ def gather(  # noqa: PLR0913, PLR0917  # all that a run knows by then
     bundle: Bundle,
     timings: Timings,
     promise: Promise | None = None,
-) -> Report:
-    """Write the final output of a run whose parts are all committed; returns the report.
+) -> tuple[Report, Gathered]:
+    """Write the final output of a run whose parts are all committed; returns the report, and the counts behind it.
 
     A run that falls short of its gates gets `_FAILED` in place of `_SUCCESS`, and keeps its parts.
     Raises TooManyRejects once predictions and reject files are committed, and InternalError if rows are missing.
@@ -64,7 +64,7 @@ def gather(  # noqa: PLR0913, PLR0917  # all that a run knows by then
         claim.fall_short(short)
     else:
         claim.finish()
-    return report
+    return report, gathered
 
 
 def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:

@@ -1,6 +1,6 @@
 """What a run promises about errors, by the model's card or by a calibration file: found before any input is opened."""
 
-from collections.abc import Mapping
+import re
 from typing import Any, Final
 
 from job.documents.calibration_json import CalibrationFile
@@ -99,21 +99,19 @@ def read_calibration(storage: Storage, location: str) -> CalibrationFile:
         raise PromiseRefused(f"{path}: is missing; {_CALIBRATE}")
     try:
         content: Any = parse_json(storage.read(path)) if found.size <= _MAX_BYTES else None
-        if not is_calibration(content):
-            raise ValueError("it is no such document")  # noqa: TRY301  # as for what follows
-        if content["sha256"] != card_digest(content):
-            raise ValueError("its SHA-256 does not match its contents")  # noqa: TRY301
         check_document(CalibrationFile, content)
+        if not set(CalibrationFile.__annotations__) <= set(content) or content["format"] != CALIBRATION_FORMAT:
+            raise ValueError("it is no such document")  # noqa: TRY301  # as what the calls above raise
+        if content["sha256"] != card_digest(content):
+            raise ValueError("its SHA-256 does not match its contents")  # noqa: TRY301  # as above
     except ValueError as error:
         raise PromiseRefused(f"{path}: cannot be read as a calibration: {error!s:.200}; {_CALIBRATE}") from error
     calibration: CalibrationFile = content
     return calibration
 
 
-def is_calibration(content: Any) -> bool:
-    """Whether a JSON value is a whole document of `calibrate`."""
+def is_calibration(start: bytes) -> bool:
+    """Whether a file with these first bytes is one of `calibrate`."""
     return (
-        isinstance(content, Mapping)
-        and content.get("format") == CALIBRATION_FORMAT
-        and (set(CalibrationFile.__annotations__) <= set(content))
+        re.match(rb'\{\s*"format": \d+,\s*"digit_job": "[^"]*",\s*"created": "[^"]*",\s*"model": ', start) is not None
     )
