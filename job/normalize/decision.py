@@ -7,7 +7,7 @@ not certain stays as stored.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from job.contract import Pixels
 from job.normalize.form import Form
 from job.normalize.geometry import Ink, rings, specks
 from job.normalize.resemblance import are_transposed
+from job.settings import NormalizeChoice
 
-Choice = Literal["auto", "mnist", "none"]
 # The mean confidence of a network, 0-1, in uint8 (n, 784) images.
 Sureness = Callable[[Pixels], float]
 
@@ -57,7 +57,12 @@ class Decision:
 
 
 def decide(
-    choice: Choice, head: Pixels, *, sureness: Sureness | None, is_inverted: bool = False, is_transposed: bool = False
+    choice: NormalizeChoice,
+    head: Pixels,
+    *,
+    sureness: Sureness | None,
+    is_inverted: bool = False,
+    is_transposed: bool = False,
 ) -> Decision:
     """Decide for a file with these first images, uint8 (n, 784), which were not rejected.
 

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,8 @@ class Ink:
         places = np.arange(SIDE) - (SIDE - 1) / 2
         down = images.sum(axis=2, dtype=np.float64) @ places / total
         across = images.sum(axis=1, dtype=np.float64) @ places / total
-        return cls(_extents(is_ink.any(axis=2)), _extents(is_ink.any(axis=1)), down, across)
+        lines, columns = np.asarray(is_ink.any(axis=2)), np.asarray(is_ink.any(axis=1))
+        return cls(_extents(lines), _extents(columns), down, across)
 
     @property
     def is_in_form(self) -> _Bools:
@@ -79,7 +80,7 @@ def rings(pixels: Pixels) -> Pixels:
     return pixels[:, _RING.ravel()]
 
 
-def _extents(is_set: npt.NDArray[Any]) -> _Integers:
+def _extents(is_set: _Bools) -> _Integers:
     """The distance from the first to the last True, both included, in each row of bool (n, 28)."""
     before: _Integers = is_set.argmax(axis=1)
     after: _Integers = is_set[:, ::-1].argmax(axis=1)
