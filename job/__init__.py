@@ -184,7 +184,7 @@ def inspect(
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
-        facts: texts by name: format, columns, pixels, labels, records, parts;
+        facts: texts by name: format, columns, pixels, form, labels, records, parts;
         warnings: texts;
         head.pixels: the first images, uint8 (n, 784): row-major 28x28, 0 for background, 255 for ink;
         head.labels: their labels, int8 (n,), -1 for none; None if the file has no labels.

@@ -27,7 +27,7 @@ class Form:
     @property
     def is_as_stored(self) -> bool:
         """Whether images stay as they are, bit for bit."""
-        return self == _AS_STORED
+        return self == AS_STORED
 
     @property
     def is_inverted(self) -> bool:
@@ -69,7 +69,7 @@ class Form:
         if {self.paper, self.ink} != {0, _WHITE}:
             done.append(f"stretched from {self.paper}-{self.ink} to 0-255")
         if self.is_centred:
-            done.append("brought to MNIST's form (scaled to 20x20, centred by mass)")
+            done.append("brought to MNIST's form")
         return ", ".join(done) or "as stored"
 
     def _levels(self) -> Pixels:
@@ -79,7 +79,7 @@ class Form:
         return levels
 
 
-_AS_STORED: Final = Form()
+AS_STORED: Final = Form()
 
 
 def transposed(pixels: Pixels) -> Pixels:

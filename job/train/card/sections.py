@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
 from job.documents.model_json import CardIdentity, ExportFigures, ExportSignature, TrainingData
+from job.normalize.geometry import share_in_form
 from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
 from job.settings import ReadSettings
@@ -54,10 +55,12 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int) -> TrainingDa
         "scale": read.scale,
         "is_transposed": read.is_transposed,
         "is_inverted": read.is_inverted,
+        "normalize": read.normalize,
         "seed": seed,
         "test_share": dataset.test_share,
         "validation_share": dataset.validation_share,
         "train_class_counts": dataset.train.class_counts,
+        "in_form": share_in_form(dataset.train.pixels),
         # Scoring compares its inputs with it, to detect drift.
         "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),
     }
