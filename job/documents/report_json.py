@@ -160,6 +160,40 @@ class DriftSection(TypedDict):
     inputs: list[InputDriftFigures]
 
 
+class FormDocument(TypedDict):
+    """What was done to each image of an input before it was classified."""
+
+    transposed: Annotated[bool, "lines became columns"]
+    inverted: Annotated[bool, "digits are stored dark on light"]
+    paper: Annotated[int, "the stored value that became 0", Between(0, 255)]
+    ink: Annotated[int, "the stored value that became 255", Between(0, 255)]
+    centred: Annotated[bool, "brought to MNIST's form: scaled to 20x20, centred by mass"]
+
+
+class FormExample(TypedDict):
+    """One image: 784 bytes in base64, row by row."""
+
+    before: Annotated[str, "as stored"]
+    after: Annotated[str, "as it was classified: 0 background, 255 ink"]
+
+
+class InputForm(TypedDict):
+    """An input whose images were not classified as they are stored."""
+
+    path: str
+    form: FormDocument
+    description: Annotated[str, "the form in words"]
+    in_form: Annotated[Share | None, "of the first images that are in MNIST's form as stored; null: they are blank"]
+    examples: Annotated[list[FormExample], "the first images, at most eight; of the first 20 such inputs"]
+
+
+class NormalizationSection(TypedDict):
+    """How images were brought to MNIST's form. Inputs that are not listed were classified as they are stored."""
+
+    choice: Annotated[Literal["auto", "mnist", "none"], "`--normalize`"]
+    inputs: list[InputForm]
+
+
 RunSettings = TypedDict(
     "RunSettings",
     {
@@ -227,6 +261,7 @@ class Report(Figures):
     model: ModelIdentity
     examples: ExampleSection
     reject_examples: list[RejectExample]
+    normalization: NormalizationSection
     drift: Annotated[DriftSection | None, "null if the model's card has no distribution of its training data"]
     run: RunSection
 

@@ -91,6 +91,7 @@ def findings(report: Mapping[str, Any]) -> list[Finding]:
         *_about_model(report),
         *_about_records(report),
         *_about_inputs(report),
+        *_about_form(report),
         *_about_drift(report),
     ]
     return sorted(found, key=lambda each: each.is_fine)
@@ -104,6 +105,16 @@ def run_warnings(report: Mapping[str, Any]) -> list[str]:
     found = [*_about_labels(report), *_about_accuracy(report), *_about_records(report), *_about_drift(report)]
     model = report["model"]["warning"]
     return ([f"model: {model}"] if model else []) + [each.text for each in found if not each.is_fine]
+
+
+def _about_form(report: Mapping[str, Any]) -> list[Finding]:
+    """That images were not classified as they are stored. Reports of earlier versions do not say."""
+    changed = (report["normalization"] or {}).get("inputs", [])
+    if not changed:
+        return []
+    others = f" and {many(len(changed) - 1, 'other file')}" if len(changed) > 1 else ""
+    text = f"{changed[0]['path']}{others}: images were {changed[0]['description']} before they were classified"
+    return [Finding("form", text, is_fine=True)]
 
 
 def drift_by_input(report: Mapping[str, Any]) -> list[InputDrift]:

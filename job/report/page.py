@@ -33,6 +33,7 @@ MAX_INPUTS: Final = 50
 # Keys that reports of earlier versions lack.
 _LATER_KEYS: Final = (
     "examples", "reject_examples", "drift", "run", "averages", "accuracy_withheld", "first_bad_label",
+    "normalization",
 )  # fmt: skip
 # By key under `drift`: the title of the plot and of its x axis.
 _DRIFTS: Final = {
@@ -65,6 +66,7 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
         inputs=_worst_inputs(report["inputs"]),
         longest_bar=_longest_bar(report["inputs"]),
         galleries=_galleries(report),
+        forms=_forms(report),
         drift=drift[:MAX_INPUTS],
         drift_total=len(drift),
     )
@@ -146,6 +148,15 @@ def _longest_bar(inputs: Sequence[Mapping[str, Any]]) -> float:
     """The share of mistakes that has a bar of full length: 10 %, or more if an input has more."""
     known: list[float] = [each["accuracy"] for each in inputs if each["accuracy"] is not None]
     return max(0.1, 1 - min(known, default=1.0))
+
+
+def _forms(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The inputs that were brought to MNIST's form and have examples, with their pixels as bytes."""
+    return [
+        {**each, "examples": [tuple(map(base64.b64decode, pair.values())) for pair in each["examples"]]}
+        for each in (report["normalization"] or {}).get("inputs", [])
+        if each["examples"]
+    ]
 
 
 def _galleries(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The report is about the rows and byte-stable. What differs between two identical
 in the manifest.
 """
 
+import base64
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,11 +16,12 @@ import pyarrow as pa
 
 from job._version import __version__
 from job.command_line import command_line, score_flags
-from job.contract import MAX_LISTED
+from job.contract import MAX_LISTED, PIXELS
 from job.documents.manifest_json import Manifest, ManifestInput, ManifestOutput, ManifestSettings, Timings
 from job.documents.report_json import (
     DriftSection,
     InputFigures,
+    InputForm,
     ModelIdentity,
     RejectExample,
     Report,
@@ -106,6 +108,10 @@ class RunDocuments:
             "model": model_identity(self.bundle),
             "examples": gathered.examples.for_report(paths, total.confusion * (reason is None)),
             "reject_examples": gathered.rejects,
+            "normalization": {
+                "choice": self.settings.read.normalize,
+                "inputs": [_input_form(each) for each in self.plan.inputs if not each.settled.form.is_as_stored],
+            },
             "drift": self._drift(paths),
             "run": _run_section(self.plan, self.settings),
         }
@@ -168,12 +174,28 @@ def _manifest_input(each: Input, parts: int, tally: Tally) -> ManifestInput:
         **scored_file(each.source),
         "relative_path": each.path,
         "format": each.source.format,
+        "form": each.settled.form.to_json(),
         "parts": parts,
         "rows": tally.read,
         "scored": tally.scored,
         "rejected": tally.rejected,
         "predictions": each.predictions,
         "rejects": each.rejects if tally.reasons.any() else None,
+    }
+
+
+def _input_form(each: Input) -> InputForm:
+    form, shown = each.settled.form, each.settled.shown
+    before = np.empty((0, PIXELS), np.uint8) if shown is None else shown
+    return {
+        "path": each.path,
+        "form": form.to_json(),
+        "description": str(form),
+        "in_form": each.settled.decision.in_form,
+        "examples": [
+            {"before": base64.b64encode(old).decode(), "after": base64.b64encode(new).decode()}
+            for old, new in zip(before, form.apply(before), strict=True)
+        ],
     }
 
 
