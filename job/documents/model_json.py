@@ -71,6 +71,21 @@ class TrainingData(TypedDict):
     distribution: TrainingDistribution
 
 
+class RescanSettings(TypedDict):
+    """How a share of the training images was scanned again, as by another pen and scanner."""
+
+    share: Share
+    shortest: Annotated[int, "lower bound of the longer side of the ink, in coarse pixels"]
+    longest: Annotated[int, "its upper bound"]
+    stretched: Annotated[Share, "of those whose ink was made square"]
+    aspect: Annotated[float, "bound of the change of width by height, in natural logarithms"]
+    blur: Annotated[float, "highest weight of each neighbour"]
+    contrast: Annotated[float, "highest factor by which pixels moved away from a level"]
+    lightest: Annotated[float, "lowest such level"]
+    darkest: Annotated[float, "highest such level"]
+    noise: Annotated[float, "highest standard deviation"]
+
+
 class DeformationSettings(TypedDict):
     """The largest random deformations of training images."""
 
@@ -79,6 +94,7 @@ class DeformationSettings(TypedDict):
     shear: float
     shift_pixels: float
     elastic_pixels: float
+    rescan: NotRequired[Annotated[RescanSettings | None, "absent from older cards"]]
 
 
 class TrainingSettings(TypedDict):
