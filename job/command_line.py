@@ -35,6 +35,8 @@ def score_flags(settings: ScoreSettings) -> dict[str, Any]:
         "probabilities": settings.has_probabilities,
         "escape-formulas": settings.escapes_formulas,
         "max-rejects": str(settings.max_rejects),
+        "max-error": None if settings.max_error is None else str(settings.max_error),
+        "calibration": settings.calibration,
         "allow-unblessed": settings.allows_unblessed,
     }
 

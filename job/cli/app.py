@@ -11,6 +11,7 @@ import typer
 
 from job import log
 from job._version import __version__
+from job.cli.calibrate import calibrate
 from job.cli.command import JobCommand
 from job.cli.compare import compare
 from job.cli.export import export
@@ -68,7 +69,7 @@ def _digit_job(
 
 
 # In the order in which the help lists them.
-for command in (score, inspect, show, report, compare, train, tune, export, sample, schema):
+for command in (score, inspect, show, report, compare, calibrate, train, tune, export, sample, schema):
     app.command(cls=JobCommand)(command)
 
 

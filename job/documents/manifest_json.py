@@ -105,6 +105,8 @@ class ManifestSettings(TypedDict):
     model_scale: str
     escapes_formulas: bool
     skip_done: list[str]
+    max_error: str | None
+    calibration: str | None
 
 
 class Timings(TypedDict):

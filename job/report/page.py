@@ -22,6 +22,7 @@ from job.report.plots import (
     heat_map,
     interval_strip,
     paired_bars,
+    risk_coverage_plot,
 )
 from job.report.warning_list import inputs_of
 from job.report.words import count, duration, many
@@ -33,7 +34,7 @@ MAX_INPUTS: Final = 50
 # Keys that reports of earlier versions lack.
 _LATER_KEYS: Final = (
     "examples", "reject_examples", "drift", "run", "averages", "accuracy_withheld", "first_bad_label",
-    "normalization",
+    "normalization", "promise", "risk_coverage",
 )  # fmt: skip
 # By key under `drift`: the title of the plot and of its x axis.
 _DRIFTS: Final = {
@@ -98,6 +99,12 @@ def _plots(report: Mapping[str, Any]) -> dict[str, Markup]:
         plots["calibration"] = calibration_plot("calibration-plot", {"this run": bins})
         expected = report["model"]["test_accuracy"]
         plots["interval"] = interval_strip(report["accuracy"], report["accuracy_95"], expected)
+    if report["risk_coverage"]:
+        promise = report["promise"] or {}
+        is_measured = promise.get("error") is not None
+        accepted = (promise["coverage"], promise["error"]) if is_measured else None
+        points = report["risk_coverage"]["points"]
+        plots["risk"] = risk_coverage_plot("risk-plot", points, accepted, promise.get("max_error"))
     if report["rows"]["scored"]:
         plots["confidence"] = confidence_plot("confidence-plot", counts, wrong)
         plots |= _distributions(report)

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from operator import itemgetter
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from job.documents.report_json import (
     InputFigures,
     InputForm,
     ModelIdentity,
+    PromiseFigures,
     RejectExample,
     Report,
     RunSection,
@@ -38,6 +39,7 @@ from job.report.findings import run_warnings
 from job.report.label_census import LabelCensus
 from job.report.label_convention import InputLabels, label_doubt, withheld
 from job.report.metrics import accuracy, figures
+from job.report.promise import Promise
 from job.report.tally import Tally
 from job.report.warning_list import WarningList
 from job.score.input_parts import InputParts
@@ -93,6 +95,7 @@ class RunDocuments:
     settings: ScoreSettings
     bundle: Bundle
     gathered: Gathered
+    promise: Promise | None = None
 
     def report(self) -> Report:
         """The content of report.json."""
@@ -113,6 +116,7 @@ class RunDocuments:
                 "inputs": [_input_form(each) for each in self.plan.inputs if not each.settled.form.is_as_stored],
             },
             "drift": self._drift(paths),
+            "promise": self._promise(total, is_withheld=reason is not None),
             "run": _run_section(self.plan, self.settings),
         }
         return {**report, "warnings": gathered.warnings.documents(run_warnings(report))}
@@ -128,11 +132,17 @@ class RunDocuments:
             "outputs": sorted(outputs, key=itemgetter("path")),
             "settings": cast(
                 "ManifestSettings",
-                redacted_values({**asdict(self.settings), "max_rejects": str(self.settings.max_rejects)}),
+                redacted_values(_settings(self.settings)),
             ),
             "model": {"path": self.bundle.path, **model_identity(self.bundle)},
             "timings": timings,
         }
+
+    def _promise(self, total: Tally, *, is_withheld: bool) -> PromiseFigures | None:
+        if self.promise is None:
+            return None
+        seen = sum(self.gathered.appearances, Appearance.zero())
+        return self.promise.figures(total, Distribution(seen, total.predicted), is_withheld=is_withheld)
 
     def _drift(self, paths: Sequence[str]) -> DriftSection | None:
         training = training_of(self.bundle)
@@ -141,6 +151,14 @@ class RunDocuments:
         digits = [tally.predicted for tally in self.gathered.tallies]
         inputs = zip(paths, map(Distribution, self.gathered.appearances, digits), strict=True)
         return drift(training, list(inputs))
+
+
+def _settings(settings: ScoreSettings) -> dict[str, Any]:
+    limits = {
+        "max_rejects": str(settings.max_rejects),
+        "max_error": None if settings.max_error is None else str(settings.max_error),
+    }
+    return {**asdict(settings), **limits}
 
 
 def model_identity(bundle: Bundle) -> ModelIdentity:

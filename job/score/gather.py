@@ -16,6 +16,7 @@ from job.flag_names import Flag
 from job.model.bundle import Bundle
 from job.read.pixels import FAINT, FAINT_FROM_IMAGES
 from job.report.page import render
+from job.report.promise import Promise
 from job.report.tally import Tally
 from job.score.documents import Gathered, RunDocuments
 from job.score.input_parts import InputParts
@@ -28,8 +29,15 @@ from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 
 
-def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bundle, timings: Timings) -> Report:
-    """Write the final output of a run whose parts are all committed; returns the report.
+def gather(  # noqa: PLR0913, PLR0917  # all that a run knows by then
+    storage: Storage,
+    claim: Claim,
+    settings: ScoreSettings,
+    bundle: Bundle,
+    timings: Timings,
+    promise: Promise | None = None,
+) -> tuple[Report, Gathered]:
+    """Write the final output of a run whose parts are all committed; returns the report, and the counts behind it.
 
     A run that falls short of its gates gets `_FAILED` in place of `_SUCCESS`, and keeps its parts.
     Raises TooManyRejects once predictions and reject files are committed, and InternalError if rows are missing.
@@ -43,7 +51,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
         tally = _checked_tally(target, parts)
         _check_scale(target, parts, settings)
         gathered.add(target, parts, tally, join(target, parts, files, settings))
-    documents = RunDocuments(plan, settings, bundle, gathered)
+    documents = RunDocuments(plan, settings, bundle, gathered, promise)
     report = documents.report()
     check_rejects(settings.max_rejects, report, listed_in=output.path("rejects"))
     files.write("report.json", _json(report))
@@ -56,7 +64,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
         claim.fall_short(short)
     else:
         claim.finish()
-    return report
+    return report, gathered
 
 
 def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:
