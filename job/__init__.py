@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import LabelMap, ModelScale, OutputFormat, ScaleChoice
+    from job.settings import LabelMap, ModelScale, OutputFormat, ReviewPictures, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -68,6 +68,8 @@ def score(
     format: OutputFormat = "auto",
     probabilities: bool = False,
     escape_formulas: bool = False,
+    review_rows: int = 200,
+    review_pictures: Sequence[ReviewPictures] = (),
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
     threads: int | None = None,
@@ -101,6 +103,8 @@ def score(
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
         probabilities: add a column for each digit's probability, p0 to p9.
         escape_formulas: in CSV, put an apostrophe in front of kept text that a spreadsheet would take for a formula.
+        review_rows: write the surest mistakes and the least sure predictions to `review/`, so many in all; 0: none.
+        review_pictures: also write their pictures: any of "sheet", "label-studio", "folders".
         allow_unblessed: accept a model that failed its quality gate.
         model_scale: what a model from elsewhere takes: `255`, `1`, `-1..1`, `standard`; `auto`: found out.
         threads: default one per available core, fewer in a container with little memory.
@@ -127,7 +131,7 @@ def score(
     from job.limits import default_threads
     from job.log import be_silent_by_default
     from job.score.run import run
-    from job.settings import DEFAULT_PART_BYTES, Gates, ReadSettings, RejectLimit, ScoreSettings, Shard
+    from job.settings import DEFAULT_PART_BYTES, Gates, ReadSettings, RejectLimit, Review, ScoreSettings, Shard
     from job.storage import never_stop, storage_at
     from job.telemetry.recorder import Recorder
     from job.train.plain_model import with_model_folder
@@ -144,6 +148,7 @@ def score(
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
+        review=Review(review_rows, tuple(review_pictures)),
         max_rejects=RejectLimit.parse(str(max_rejects)),
         threads=default_threads() if threads is None else threads,
         part_bytes=DEFAULT_PART_BYTES if part_bytes is None else part_bytes,

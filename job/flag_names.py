@@ -44,6 +44,8 @@ class Flag(StrEnum):
     QUIET = "--quiet"
     RECIPE = "--recipe"
     RESUME = "--resume"
+    REVIEW_PICTURES = "--review-pictures"
+    REVIEW_ROWS = "--review-rows"
     ROW = "--row"
     SCALE = "--scale"
     SEARCH = "--search"

@@ -66,6 +66,13 @@ class ReadingSettings(TypedDict):
     is_inverted: bool
 
 
+class ReviewSettings(TypedDict):
+    """What people were given to look at."""
+
+    rows: Count
+    pictures: list[str]
+
+
 class ShardSettings(TypedDict):
     """Which shard of the parts the process scored."""
 
@@ -103,6 +110,7 @@ class ManifestSettings(TypedDict):
     model_scale: str
     escapes_formulas: bool
     skip_done: list[str]
+    review: ReviewSettings
 
 
 class Timings(TypedDict):

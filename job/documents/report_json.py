@@ -175,6 +175,8 @@ RunSettings = TypedDict(
         "keep": list[str],
         "probabilities": bool,
         "escape-formulas": bool,
+        "review-rows": int,
+        "review-pictures": list[str],
         "max-rejects": str,
         "allow-unblessed": bool,
         "model-scale": str,

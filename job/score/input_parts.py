@@ -37,15 +37,15 @@ class InputParts:
     examples: Examples
 
     @classmethod
-    def read(cls, storage: Storage, files: Sequence[PartFile]) -> Self:
-        """Read the counts and examples of the parts. Raises PartDamaged, StorageError."""
+    def read(cls, storage: Storage, files: Sequence[PartFile], kept: int) -> Self:
+        """Read the counts and examples of the parts; kept: see `Examples`. Raises PartDamaged, StorageError."""
         sizes: list[tuple[int, int]] = []
-        tally, appearance, labels, examples = Tally.zero(), Appearance.zero(), LabelCensus(), Examples.none()
+        tally, appearance, labels, examples = Tally.zero(), Appearance.zero(), LabelCensus(), Examples.none(kept)
         warnings: list[str] = []
         rows_before = 0
         for file in files:
             with open_part(storage, file) as part:
-                counted = CountedPart.of(part, file.path)
+                counted = CountedPart.of(part, file.path, kept)
             sizes.append((counted.summary.rows, counted.summary.lines))
             tally += counted.tally
             appearance += counted.appearance

@@ -26,9 +26,14 @@ OUTPUTS: Final = "outputs.json"
 INPUTS: Final = "inputs.json"
 _FAILED: Final = "_FAILED"
 TOP_RESULTS: Final = ("report.json", "report.html", _FAILED)
-RESULT_FOLDERS: Final = ("predictions", "rejects")
+REVIEW: Final = "review"
+RESULT_FOLDERS: Final = ("predictions", "rejects", REVIEW)
 
-_RESULT: Final = re.compile(r"predictions/.+\.(csv|parquet)|rejects/.+\.jsonl", re.DOTALL)
+_RESULT: Final = re.compile(
+    r"predictions/.+\.(csv|parquet)|rejects/.+\.jsonl"
+    r"|review/(review\.csv|sheet\.html|label-studio\.(json|xml)|pictures/[0-9]/\d{6,}\.png)",
+    re.DOTALL,
+)
 # Besides the documents above: committed parts, and the temporary files of processes that were killed.
 _IN_PARTS: Final = re.compile(r"\d{6,}\.arrow|\..*\.tmp", re.DOTALL)
 _RETIRED: Final = re.compile(r"\.(manifest\.json|_parts)\.[0-9a-f]{32}\.old")
