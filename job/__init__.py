@@ -208,6 +208,8 @@ def train(
     model: Location = "model",
     *,
     test_data: Location | Iterable[Location] = (),
+    add: Location | Iterable[Location] = (),
+    add_weight: int | None = None,
     recipe: RecipeName = "accurate",
     resume: bool = False,
     overwrite: bool = False,
@@ -241,6 +243,9 @@ def train(
     Arguments are those of `digit-job train`, where None takes the recipe's value:
         data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto"; or several of these.
         test_data: likewise, the images to test with, instead of those that `data` has or that are held out of it.
+        add: images that people have labelled, to train on beside those of `data`: a corrected review.csv, a folder of
+            pictures, an export of Label Studio, any labelled file; or several of these.
+        add_weight: how often each of them is trained on in an epoch; None: 10 times.
         resume: continue an interrupted training into the same folder after its last epoch.
         overwrite: also replace a model of other data or of another recipe.
         test_split, validation_split: the shares of the images held out for testing and, of the others, for validation,
@@ -269,7 +274,9 @@ def train(
         label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
     )
     settings = TrainSettings(
-        data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),
+        data=DataSettings(
+            _locations(data), read, _locations(test_data), test_split, validation_split, _locations(add), add_weight
+        ),
         model=os.fspath(model),
         recipe=recipe,
         arch=arch,

@@ -35,10 +35,12 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
     """Write the final output of a run whose parts are all committed; returns the report.
 
     A run that falls short of its gates gets `_FAILED` in place of `_SUCCESS`, and keeps its parts.
-    Raises TooManyRejects once predictions and reject files are committed, and InternalError if rows are missing.
+    Raises OutputOccupied if files for review were edited; TooManyRejects once predictions and reject files are
+    committed; InternalError if rows are missing.
     """
     clock = time.monotonic()
     plan, output = claim.plan, claim.output
+    output.clearing.refuse_edited()
     claim.list_outputs()
     kept = kept_for(settings.review.rows)
     files, gathered = OutputFiles(claim), Gathered(Examples.none(kept))

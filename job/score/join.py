@@ -15,7 +15,14 @@ from job.score.input_parts import InputParts
 from job.score.output_files import OutputFiles
 from job.score.plan import Input
 from job.settings import ScoreSettings
-from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
+from job.write.predictions import (
+    CsvPredictions,
+    KagglePredictions,
+    ParquetPredictions,
+    PredictionWriter,
+    number_column,
+    reject_line,
+)
 
 _EXAMPLES_PER_REASON: Final = 3
 _ID: Final = "id"
@@ -38,7 +45,7 @@ class RowIds:
         first, last = np.searchsorted(self._rows, [start, start + rows.num_rows])
         if self._name is not None and first < last:
             wanted = self._rows[first:last]
-            values = rows.column(self._name).take(pa.array(wanted - start)).to_pylist()
+            values = rows.column(self._name).take(number_column(wanted - start)).to_pylist()
             self.found |= {
                 row: str(each) for row, each in zip(wanted.tolist(), values, strict=True) if each is not None
             }

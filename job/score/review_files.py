@@ -5,12 +5,13 @@
 `gather` chooses the rows (`report.review_rows`). `train --add` reads each of these forms again, once corrected.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from job.contract import PIXELS
+from job.contract import NO_LABEL, PIXELS
 from job.model.bundle import Bundle
 from job.report import label_studio
 from job.report.digits import bright_png
@@ -18,7 +19,7 @@ from job.report.review_rows import ReviewRow, contact_sheet
 from job.score.output_files import OutputFiles
 from job.score.review_paths import LABELLING, SHEET, TABLE, TASKS, picture_path
 from job.settings import ScoreSettings
-from job.write.predictions import CsvPredictions, number_column
+from job.write.predictions import CsvPredictions, number_column, sparse_text_column
 
 
 def write_review(files: OutputFiles, rows: Sequence[ReviewRow], settings: ScoreSettings, bundle: Bundle) -> None:
@@ -44,23 +45,32 @@ def write_review(files: OutputFiles, rows: Sequence[ReviewRow], settings: ScoreS
 
 def _table(rows: Sequence[ReviewRow]) -> pa.RecordBatch:
     """The rows with their pixels: a file that `score` and `train` can read."""
-    pixels = np.frombuffer(b"".join(each.pixels for each in rows), np.uint8).reshape(-1, PIXELS)
     has_ids = any(each.id is not None for each in rows)
-    columns: Mapping[str, pa.Array] = {
-        "number": pa.array([each.number for each in rows], pa.int64()),
-        **({"id": pa.array([each.id for each in rows], pa.string())} if has_ids else {}),
-        "path": pa.array([_readable(each.path) for each in rows], pa.string()),
-        "row": pa.array([each.row for each in rows], pa.int64()),
-        "label": pa.array([each.label for each in rows], pa.int8()),
-        "prediction": pa.array([each.prediction for each in rows], pa.int8()),
-        "confidence": pa.array([each.confidence for each in rows], pa.float64()),
-        "second": pa.array([each.second for each in rows], pa.int8()),
-        "why": pa.array([each.why for each in rows], pa.string()),
+    labels = np.array([NO_LABEL if each.label is None else each.label for each in rows], np.int8)
+    pixels = np.frombuffer(b"".join(each.pixels for each in rows), np.uint8).reshape(-1, PIXELS)
+    columns = {
+        "number": _numbers([each.number for each in rows], np.int64),
+        **({"id": _texts([each.id for each in rows])} if has_ids else {}),
+        "path": _texts([each.path for each in rows]),
+        "row": _numbers([each.row for each in rows], np.int64),
+        "label": number_column(labels, labels == NO_LABEL),
+        "prediction": _numbers([each.prediction for each in rows], np.int8),
+        "confidence": _numbers([each.confidence for each in rows], np.float64),
+        "second": _numbers([each.second for each in rows], np.int8),
+        "why": _texts([each.why for each in rows]),
         **{f"pixel{index}": number_column(pixels[:, index]) for index in range(PIXELS)},
     }
-    return pa.RecordBatch.from_pydict(dict(columns))
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
-def _readable(path: str) -> str:
-    """A path as text; the bytes of its name need not be UTF-8."""
-    return path.encode(errors="backslashreplace").decode()
+# Not `pa.array`, which imports pandas where it is installed.
+def _numbers(values: Sequence[float], kind: type[np.number[Any]]) -> pa.Array:
+    return number_column(np.array(values, kind))
+
+
+def _texts(values: Sequence[str | None]) -> pa.Array:
+    """Text, null where there is none. The bytes of a path need not be UTF-8."""
+    texts = {
+        row: text.encode(errors="backslashreplace").decode() for row, text in enumerate(values) if text is not None
+    }
+    return sparse_text_column(len(values), texts)

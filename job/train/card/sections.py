@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
-from job.documents.model_json import CardIdentity, ExportFigures, ExportSignature, TrainingData
+from job.documents.model_json import AddedData, CardIdentity, ExportFigures, ExportSignature, TrainingData
 from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
 from job.settings import ReadSettings
 from job.train.backend import versions
+from job.train.data.added_images import AddedImages
 from job.train.data.dataset import Dataset
 from job.train.judge.parity import Agreement
 
@@ -58,8 +59,29 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int) -> TrainingDa
         "test_share": dataset.test_share,
         "validation_share": dataset.validation_share,
         "train_class_counts": dataset.train.class_counts,
+        "added": added_section(dataset.added) if dataset.added else None,
         # Scoring compares its inputs with it, to detect drift.
         "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),
+    }
+
+
+def added_section(added: AddedImages) -> AddedData:
+    """The part of `data` about images of --add."""
+    return {
+        "weight": added.weight,
+        "images": added.count,
+        "left_out": added.left_out,
+        "relabelled": added.relabelled,
+        "identity": added.identity,
+        "sources": [
+            {
+                "source": redacted(each.source),
+                "images": len(each.images),
+                "unlabelled": each.unlabelled,
+                "fingerprint": each.fingerprint,
+            }
+            for each in added.sources
+        ],
     }
 
 
