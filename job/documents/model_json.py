@@ -168,6 +168,22 @@ class CalibrationSection(TypedDict):
     test_after: float
 
 
+class ConfidenceCounts(TypedDict):
+    """Labelled rows by confidence. A doubt is the distance of a confidence from 1."""
+
+    doubts: Annotated[list[Annotated[int, Between(0, 1_000_000)]], "highest doubt of each bin, in millionths"]
+    right: Annotated[list[Count], "rows classified correctly"]
+    wrong: Annotated[list[Count], "misclassified rows"]
+
+
+class HeldOutSection(ConfidenceCounts):
+    """The scorer's confidences on labelled images that were not trained on: what `score --max-error` promises by."""
+
+    split: Annotated[Literal["validation"], "which of the card's splits they are; it was used to calibrate, too"]
+    rows: Count
+    is_by_writer: Annotated[bool, "whether no writer of these images wrote training images, too"]
+
+
 class GateComparison(TypedDict):
     """The model compared with another on the same images."""
 
@@ -228,6 +244,7 @@ class CardContent(CardIdentity):
     seeds: NotRequired[dict[str, int]]
     history: NotRequired[list[EpochFigures]]
     calibration: NotRequired[CalibrationSection]
+    held_out: NotRequired[Annotated[HeldOutSection, "cards of earlier versions lack it"]]
     gate: NotRequired[GateSection]
     adapter: NotRequired[AdapterSection]
 
@@ -242,6 +259,7 @@ class TrainedCard(CardIdentity):
     seeds: dict[str, int]
     history: list[EpochFigures]
     calibration: CalibrationSection
+    held_out: HeldOutSection
     gate: GateSection
 
 

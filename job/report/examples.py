@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, PIXELS, Labels, Pixels, ScoredBatch
 from job.documents.report_json import DigitExamples, ExampleRow, ExampleSection
+from job.report.confidence_bins import MILLION
 from job.report.metrics import ConfusedPair, confused_pairs
-from job.report.tally import MILLION, Counts
+from job.report.tally import Counts
 
 MAX_MISTAKES: Final = 40
 MAX_UNSURE: Final = MAX_MISTAKES

@@ -10,8 +10,8 @@ from typing import Literal
 
 from job.contract import CLASS_NAMES, NO_LABEL
 from job.report import template
+from job.report.confidence_bins import MILLION
 from job.report.examples import MAX_UNSURE, Examples, least_sure, surest_mistakes
-from job.report.tally import MILLION
 
 Why = Literal["mistake", "unsure"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import numpy as np
 
-from job.contract import MAX_LISTED, NO_PREDICTION, PixelBatch, Reject, ScoredBatch
+from job.contract import MAX_LISTED, NO_PREDICTION, PixelBatch, Probabilities, Reject, ScoredBatch
 from job.errors import DataError, InternalError
 from job.model.bundle import Predictor
 from job.read.checks import FirstRows, input_warnings, read_first_rows
@@ -169,11 +169,15 @@ class _PartCounts:
 
 
 def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
-    """Run the network on a batch. Rejected records get no prediction.
+    """Run the network on a batch. Rejected records get no prediction."""
+    return scored(batch, predictor.predict(batch.pixels))
 
-    Probabilities are rounded to six decimals, which is the precision of a float32 network.
+
+def scored(batch: PixelBatch, raw: Probabilities) -> ScoredBatch:
+    """A batch with the network's probabilities, float32 (n, 10).
+
+    They are rounded to six decimals, which is the precision of a float32 network.
     """
-    raw = predictor.predict(batch.pixels)
     predictions = raw.argmax(axis=1).astype(np.int8)
     probabilities = np.round(raw, _PROBABILITY_DECIMALS)
     rejected = [reject.row for reject in batch.rejects if reject.reason.is_fatal]

@@ -10,14 +10,25 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
-from job.documents.model_json import AddedData, CardIdentity, ExportFigures, ExportSignature, TrainingData
+from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels, PixelBatch, Probabilities
+from job.documents.model_json import (
+    AddedData,
+    CardIdentity,
+    ExportFigures,
+    ExportSignature,
+    HeldOutSection,
+    TrainingData,
+)
 from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
+from job.report.held_out import HeldOut
+from job.report.tally import Tally
+from job.score.part import scored
 from job.settings import ReadSettings
 from job.train.backend import versions
 from job.train.data.added_images import AddedImages
 from job.train.data.dataset import Dataset
+from job.train.data.split import Split
 from job.train.judge.parity import Agreement
 
 GOLDEN_ROWS: Final = 16
@@ -104,6 +115,15 @@ def export_section(
         }
         for name, parity in agreement.parity.items()
     }
+
+
+def held_out_section(probabilities: Probabilities, images: Split) -> HeldOutSection:
+    """The section `held_out`: the confidences of the validation split, as a scoring run rounds and counts them.
+
+    probabilities: the scorer's, float32 (n, 10), on these images.
+    """
+    counted = HeldOut.of(Tally.of(scored(PixelBatch(images.pixels, images.labels), probabilities)))
+    return {"split": "validation", "rows": counted.rows, "is_by_writer": False, **counted.to_json()}
 
 
 def golden_rows(labels: Labels) -> npt.NDArray[np.intp]:
