@@ -26,7 +26,9 @@ _log = logging.getLogger(__name__)
 
 _TEST_SHARE: Final = 0.2
 _VALIDATION_SHARE: Final = 0.1
-# A few corrected images among tens of thousands would change nothing.
+# A few corrected images among tens of thousands change little. Measured with the baseline recipe on USPS's training
+# digits, resized: 49.9 % right; with 50 reviewed ones added once 63.0 %, 10 times 71.5 %, 30 times 70.6 %; with 200 of
+# them 78.8, 82.1 and 82.9 %. t10k stays at 97.3 to 97.7 %.
 _ADD_WEIGHT: Final = 10
 # Fewer test images that are also trained on cannot change the accuracy much; a scanned page may repeat one.
 _MAX_LEAK: Final = 0.01
