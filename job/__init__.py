@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import LabelMap, ModelScale, OutputFormat, ReviewPictures, ScaleChoice
+    from job.settings import LabelMap, ModelScale, NormalizeChoice, OutputFormat, ReviewPictures, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -61,6 +61,7 @@ def score(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     max_rejects: str | int = "1%",
     min_accuracy: float | None = None,
     max_drift: float | None = None,
@@ -97,6 +98,8 @@ def score(
         scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
         transpose: images are stored column by column, as in EMNIST.
         invert: digits are dark on white; take 255 minus each pixel.
+        normalize: bring digits to MNIST's form: "auto": of a file whose first images show that it needs it; "mnist": of
+            each file; "none".
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
         min_accuracy, max_drift, max_warnings: what the report must reach, else RunFellShort is raised; its attribute
             `result` is what would be returned.
@@ -144,7 +147,9 @@ def score(
         inputs=locations,
         output=os.fspath(output),
         model=os.fspath(model),
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert),
+        read=ReadSettings(
+            label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert, normalize
+        ),
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
@@ -174,16 +179,17 @@ def inspect(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
 ) -> list[Inspection]:
     """Read the beginning of each file, and describe how `score` would read the whole.
 
     Arguments are
         source: a CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a pattern.
-        label_column, label_map, no_label, scale, transpose, invert: as for `score`.
+        label_column, label_map, no_label, scale, transpose, invert, normalize: as for `score`.
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
-        facts: texts by name: format, columns, pixels, labels, records, parts;
+        facts: texts by name: format, columns, pixels, form, labels, records, parts;
         warnings: texts;
         head.pixels: the first images, uint8 (n, 784): row-major 28x28, 0 for background, 255 for ink;
         head.labels: their labels, int8 (n,), -1 for none; None if the file has no labels.
@@ -198,7 +204,13 @@ def inspect(
     be_silent_by_default()
     location = os.fspath(source)
     settings = ReadSettings(
-        label_column, no_label, scale, transpose, label_map=_label_map(label_map), is_inverted=invert
+        label_column,
+        no_label,
+        scale,
+        transpose,
+        label_map=_label_map(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     return inspections_of(storage_at(location), location, settings)
 
@@ -218,6 +230,7 @@ def train(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     test_split: float | None = None,
     validation_split: float | None = None,
     arch: Architecture = "dense",
@@ -271,7 +284,12 @@ def train(
 
     be_silent_by_default()
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=_label_map(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     settings = TrainSettings(
         data=DataSettings(

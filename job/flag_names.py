@@ -49,6 +49,7 @@ class Flag(StrEnum):
     REVIEW_PICTURES = "--review-pictures"
     REVIEW_ROWS = "--review-rows"
     ROW = "--row"
+    NORMALIZE = "--normalize"
     SCALE = "--scale"
     SEARCH = "--search"
     SEED = "--seed"

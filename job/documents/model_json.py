@@ -80,11 +80,15 @@ class TrainingData(TypedDict):
     scale: Literal["auto", "255", "1"]
     is_transposed: bool
     is_inverted: NotRequired[bool]
+    normalize: NotRequired[Literal["auto", "mnist", "none"]]
     seed: Annotated[int, Between(0, (1 << 32) - 1)]
     test_share: NotRequired[Annotated[Share | None, "held out to test with; null: the data has such images"]]
     validation_share: Annotated[Share | None, "held out to validate with; null: the data has such images"]
     train_class_counts: list[Count]
     added: NotRequired[Annotated[AddedData | None, "images of --add; null: there are none; absent from older cards"]]
+    in_form: NotRequired[
+        Annotated[Share, "of the training images that are in MNIST's form; others, the network expects"]
+    ]
     distribution: TrainingDistribution
 
 

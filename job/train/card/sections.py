@@ -19,6 +19,7 @@ from job.documents.model_json import (
     HeldOutSection,
     TrainingData,
 )
+from job.normalize.geometry import share_in_form
 from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
 from job.report.held_out import HeldOut
@@ -66,11 +67,13 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int) -> TrainingDa
         "scale": read.scale,
         "is_transposed": read.is_transposed,
         "is_inverted": read.is_inverted,
+        "normalize": read.normalize,
         "seed": seed,
         "test_share": dataset.test_share,
         "validation_share": dataset.validation_share,
         "train_class_counts": dataset.train.class_counts,
         "added": added_section(dataset.added) if dataset.added else None,
+        "in_form": share_in_form(dataset.train.pixels),
         # Scoring compares its inputs with it, to detect drift.
         "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),
     }

@@ -126,6 +126,7 @@ def train_command(card: TrainedCard) -> str:
     words += [Flag.LABEL_COLUMN, data["label_column"]] if data["label_column"] else []
     words += [Flag.TRANSPOSE] if data["is_transposed"] else []
     words += [Flag.INVERT] if data.get("is_inverted") else []
+    words += [Flag.NORMALIZE, data["normalize"]] if data.get("normalize", "auto") != "auto" else []
     words += [Flag.QUANTIZE, "int8"] if INT8_NAME in card["export"] else []
     return shlex.join(words)
 

@@ -14,7 +14,7 @@ import numpy as np
 from job.contract import PIXELS
 from job.errors import DataError
 from job.report.words import many, some
-from job.settings import ReadSettings
+from job.settings import NormalizeChoice, ReadSettings
 from job.storage import Storage
 from job.train.data.corrected_tasks import read_tasks
 from job.train.data.labelled_files import read_labelled
@@ -62,15 +62,17 @@ class AddedImages:
         return f"{many(self.count, 'image')} added, each {self.weight} times{corrected}"
 
 
-def read_added(storage: Storage, locations: Sequence[str]) -> tuple[AddedSource, ...]:
-    """The labelled images of each location. Raises NoInput, LayoutError; DataError, also where nothing has a label."""
-    found = []
+def read_added(storage: Storage, locations: Sequence[str], normalize: NormalizeChoice) -> tuple[AddedSource, ...]:
+    """The labelled images of each location. Raises NoInput, LayoutError; DataError, also where nothing has a label.
+
+    normalize: as for the other data. Their other settings are about other files: a review has its images as the scorer
+    read them.
+    """
+    found, read = [], ReadSettings(normalize=normalize)
     for location in locations:
         path = storage.resolve(location)
         is_export = path.endswith(".json")
-        images, unlabelled = (
-            read_tasks(storage, path) if is_export else read_labelled(storage, location, ReadSettings())
-        )
+        images, unlabelled = read_tasks(storage, path) if is_export else read_labelled(storage, location, read)
         if not len(images):
             raise DataError(f"{path}: none of {many(unlabelled, 'image')} has a label; label those to train on")
         if unlabelled:

@@ -118,7 +118,7 @@ def load(  # noqa: PLR0913  # all that the splits depend on
     warnings = [each.warning for each in (*found, *tests) if each.warning] + _leaks((train, validation), test)
     added = None
     if data.added:
-        sources = read_added(storage, data.added)
+        sources = read_added(storage, data.added, data.read.normalize)
         train, added = with_added(train, [validation, test], sources, data.add_weight or _ADD_WEIGHT)
     return Dataset(
         name=", ".join(each.name for each in found),
@@ -220,7 +220,7 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
 def _loaded(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
     # Cards of earlier versions lack some keys: what they stand for was not there.
     names = ("label_column", "scale", "is_transposed", "is_inverted")
-    read = ReadSettings(**{name: data[name] for name in names if name in data})
+    read = ReadSettings(**{name: data[name] for name in names if name in data}, normalize=data.get("normalize", "none"))
     if data.get("label_map"):
         read = replace(read, label_map=LabelMap(CARD_NAME, tuple(sorted(data["label_map"].items()))))
     settings = DataSettings(

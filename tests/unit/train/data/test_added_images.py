@@ -120,7 +120,7 @@ def test_a_weight_of_nothing_is_refused():
 def test_missing_files_are_named(storage, tmp_path):
     """As for other data."""
     with pytest.raises(NoInput, match=r"none\.csv"):
-        read_added(storage, [str(tmp_path / "none.csv")])
+        read_added(storage, [str(tmp_path / "none.csv")], "auto")
 
 
 @pytest.fixture
