@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import LabelMap, ModelScale, NormalizeChoice, OutputFormat, ScaleChoice
+    from job.settings import LabelMap, ModelScale, NormalizeChoice, OutputFormat, ReviewPictures, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -71,6 +71,8 @@ def score(
     format: OutputFormat = "auto",
     probabilities: bool = False,
     escape_formulas: bool = False,
+    review_rows: int = 200,
+    review_pictures: Sequence[ReviewPictures] = (),
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
     threads: int | None = None,
@@ -109,6 +111,8 @@ def score(
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
         probabilities: add a column for each digit's probability, p0 to p9.
         escape_formulas: in CSV, put an apostrophe in front of kept text that a spreadsheet would take for a formula.
+        review_rows: write the surest mistakes and the least sure predictions to `review/`, so many in all; 0: none.
+        review_pictures: also write their pictures: any of "sheet", "label-studio", "folders".
         allow_unblessed: accept a model that failed its quality gate.
         model_scale: what a model from elsewhere takes: `255`, `1`, `-1..1`, `standard`; `auto`: found out.
         threads: default one per available core, fewer in a container with little memory.
@@ -135,7 +139,16 @@ def score(
     from job.limits import default_threads
     from job.log import be_silent_by_default
     from job.score.run import run
-    from job.settings import DEFAULT_PART_BYTES, ErrorLimit, Gates, ReadSettings, RejectLimit, ScoreSettings, Shard
+    from job.settings import (
+        DEFAULT_PART_BYTES,
+        ErrorLimit,
+        Gates,
+        ReadSettings,
+        RejectLimit,
+        Review,
+        ScoreSettings,
+        Shard,
+    )  # fmt: skip
     from job.storage import never_stop, storage_at
     from job.telemetry.recorder import Recorder
     from job.train.plain_model import with_model_folder
@@ -154,6 +167,7 @@ def score(
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
+        review=Review(review_rows, tuple(review_pictures)),
         max_rejects=RejectLimit.parse(str(max_rejects)),
         max_error=None if max_error is None else ErrorLimit.parse(str(max_error)),
         calibration=None if calibration is None else os.fspath(calibration),
@@ -223,6 +237,8 @@ def train(
     model: Location = "model",
     *,
     test_data: Location | Iterable[Location] = (),
+    add: Location | Iterable[Location] = (),
+    add_weight: int | None = None,
     recipe: RecipeName = "accurate",
     resume: bool = False,
     overwrite: bool = False,
@@ -257,6 +273,9 @@ def train(
     Arguments are those of `digit-job train`, where None takes the recipe's value:
         data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto"; or several of these.
         test_data: likewise, the images to test with, instead of those that `data` has or that are held out of it.
+        add: images that people have labelled, to train on beside those of `data`: a corrected review.csv, a folder of
+            pictures, an export of Label Studio, any labelled file; or several of these.
+        add_weight: how often each of them is trained on in an epoch; None: 10 times.
         resume: continue an interrupted training into the same folder after its last epoch.
         overwrite: also replace a model of other data or of another recipe.
         test_split, validation_split: the shares of the images held out for testing and, of the others, for validation,
@@ -290,7 +309,9 @@ def train(
         normalize=normalize,
     )
     settings = TrainSettings(
-        data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),
+        data=DataSettings(
+            _locations(data), read, _locations(test_data), test_split, validation_split, _locations(add), add_weight
+        ),
         model=os.fspath(model),
         recipe=recipe,
         arch=arch,

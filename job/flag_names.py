@@ -7,6 +7,8 @@ class Flag(StrEnum):
     """A flag as it is typed; a test checks that some command has it."""
 
     ACTIVATION = "--activation"
+    ADD = "--add"
+    ADD_WEIGHT = "--add-weight"
     ALLOW_UNBLESSED = "--allow-unblessed"
     ARCH = "--arch"
     AUGMENT = "--augment"
@@ -47,6 +49,8 @@ class Flag(StrEnum):
     QUIET = "--quiet"
     RECIPE = "--recipe"
     RESUME = "--resume"
+    REVIEW_PICTURES = "--review-pictures"
+    REVIEW_ROWS = "--review-rows"
     ROW = "--row"
     NORMALIZE = "--normalize"
     SCALE = "--scale"

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -43,6 +43,8 @@ from job.settings import (
     OutputFormat,
     ReadSettings,
     RejectLimit,
+    Review,
+    ReviewPictures,
     ScoreSettings,
     Shard,
     TelemetrySettings,
@@ -126,6 +128,25 @@ def score(
             group=Group.OUTPUT,
         ),
     ] = False,
+    review_rows: Annotated[
+        int,
+        option(
+            "--review-rows",
+            "Write the surest mistakes and the least sure predictions to `review/`, so many in all; 0: none.",
+            group=Group.OUTPUT,
+            metavar="N",
+        ),
+    ] = 200,
+    review_pictures: Annotated[
+        list[str],
+        repeatable(
+            "--review-pictures",
+            "Also write their pictures: `sheet`, a page of them; `label-studio`, tasks for Label Studio; `folders`, "
+            "PNG files by prediction; repeat it for more.",
+            metavar="FORM",
+            group=Group.OUTPUT,
+        ),
+    ],
     skip_done: Annotated[
         list[str],
         repeatable(
@@ -316,6 +337,7 @@ def score(
         is_verifying=verify,
         model_scale=model_scale,
         skip_done=tuple(skip_done),
+        review=Review(review_rows, cast("tuple[ReviewPictures, ...]", tuple(review_pictures))),
     )
     telemetry = TelemetrySettings(
         metrics_file,

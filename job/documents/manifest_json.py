@@ -68,6 +68,13 @@ class ReadingSettings(TypedDict):
     normalize: str
 
 
+class ReviewSettings(TypedDict):
+    """What people were given to look at."""
+
+    rows: Count
+    pictures: list[str]
+
+
 class ShardSettings(TypedDict):
     """Which shard of the parts the process scored."""
 
@@ -107,6 +114,7 @@ class ManifestSettings(TypedDict):
     skip_done: list[str]
     max_error: str | None
     calibration: str | None
+    review: ReviewSettings
 
 
 class Timings(TypedDict):

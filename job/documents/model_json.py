@@ -40,6 +40,26 @@ class TrainingDistribution(TypedDict):
     labels: BinCounts
 
 
+class AddedSourceData(TypedDict):
+    """One value of --add."""
+
+    source: Text
+    images: Annotated[Count, "labelled ones"]
+    unlabelled: Annotated[Count, "skipped, because nobody has labelled them"]
+    fingerprint: Annotated[str, "SHA-256 over their pixels and labels"]
+
+
+class AddedData(TypedDict):
+    """Labelled images that were trained on beside the data's own."""
+
+    weight: Annotated[Count, "how often each was trained on"]
+    images: Annotated[Count, "different ones that were added"]
+    left_out: Annotated[Count, "those that are to validate or to test with"]
+    relabelled: Annotated[Count, "training images whose label they corrected"]
+    identity: Annotated[str, "what tells them from others, in short"]
+    sources: list[AddedSourceData]
+
+
 class TrainingData(TypedDict):
     """Where the images came from, and how they were split."""
 
@@ -65,6 +85,7 @@ class TrainingData(TypedDict):
     test_share: NotRequired[Annotated[Share | None, "held out to test with; null: the data has such images"]]
     validation_share: Annotated[Share | None, "held out to validate with; null: the data has such images"]
     train_class_counts: list[Count]
+    added: NotRequired[Annotated[AddedData | None, "images of --add; null: there are none; absent from older cards"]]
     in_form: NotRequired[
         Annotated[Share, "of the training images that are in MNIST's form; others, the network expects"]
     ]

@@ -275,6 +275,8 @@ RunSettings = TypedDict(
         "keep": list[str],
         "probabilities": bool,
         "escape-formulas": bool,
+        "review-rows": int,
+        "review-pictures": list[str],
         "max-rejects": str,
         "max-error": str | None,
         "calibration": str | None,

@@ -6,8 +6,8 @@ in the manifest.
 
 import base64
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from operator import itemgetter
 from typing import Any, Final, cast
 
@@ -40,6 +40,7 @@ from job.report.label_census import LabelCensus
 from job.report.label_convention import InputLabels, label_doubt, withheld
 from job.report.metrics import accuracy, figures
 from job.report.promise import Promise
+from job.report.review_rows import ReviewRow, review_rows
 from job.report.tally import Tally
 from job.report.warning_list import WarningList
 from job.score.input_parts import InputParts
@@ -57,22 +58,29 @@ _AGREED_FROM: Final = 0.5
 class Gathered:
     """What the parts of a run say about its rows. Inputs are added one by one, in the plan's order.
 
-    tallies, appearances, judged: of each input. examples, labels: merged over the inputs. rejects: the first of each
-    reason. warnings: about inputs. It grows by the counts of an input alone, so that memory stays flat in the number
-    of rows.
+    tallies, appearances, judged: of each input. examples, labels: merged over the inputs. ids: of examples, by input
+    and row. rejects: the first of each reason. warnings: about inputs. It grows by the counts of an input alone, so
+    that memory stays flat in the number of rows.
     """
 
+    examples: Examples
+    ids: dict[tuple[int, int], str] = field(default_factory=dict)
     tallies: list[Tally] = field(default_factory=list)
     appearances: list[Appearance] = field(default_factory=list)
-    examples: Examples = field(default_factory=Examples.none)
     rejects: list[RejectExample] = field(default_factory=list)
     labels: LabelCensus = field(default_factory=LabelCensus)
     judged: list[InputLabels] = field(default_factory=list)
     warnings: WarningList = field(default_factory=WarningList)
 
-    def add(self, target: Input, parts: InputParts, tally: Tally, rejects: list[RejectExample]) -> None:
-        """Add the next input: its parts, its tally and its first rejects of each reason."""
-        self.examples += parts.examples.placed(len(self.tallies), 0)
+    def add(
+        self, target: Input, parts: InputParts, tally: Tally, rejects: list[RejectExample], ids: Mapping[int, str]
+    ) -> None:
+        """Add the next input: its parts, its tally, its first rejects of each reason, and ids of examples by row."""
+        index = len(self.tallies)
+        self.examples += parts.examples.placed(index, 0)
+        found = self.ids | {(index, row): text for row, text in ids.items()}
+        # Only of rows that are still selected, so that many inputs do not take more memory than one.
+        self.ids = {place: found[place] for place in self.examples.places if place in found}
         self.tallies.append(tally)
         self.appearances.append(parts.appearance)
         self.rejects = first_of_each_reason([*self.rejects, *rejects])
@@ -120,6 +128,13 @@ class RunDocuments:
             "run": _run_section(self.plan, self.settings),
         }
         return {**report, "warnings": gathered.warnings.documents(run_warnings(report))}
+
+    def review_rows(self, *, are_labels_judged: bool) -> list[ReviewRow]:
+        """The rows for people to look at. are_labels_judged: see `review_rows.review_rows`."""
+        gathered, limit = self.gathered, self.settings.review.rows
+        paths = [each.path for each in self.plan.inputs]
+        found = review_rows(gathered.examples, paths, limit, are_labels_judged=are_labels_judged)
+        return [replace(each, id=gathered.ids.get(each.place)) for each in found]
 
     def manifest(self, outputs: Sequence[ManifestOutput], timings: Timings) -> Manifest:
         """The content of manifest.json. outputs: in any order."""

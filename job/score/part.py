@@ -16,6 +16,7 @@ from job.report import appearance
 from job.report.appearance import Appearance
 from job.report.examples import Collector
 from job.report.label_census import LabelCensus
+from job.report.review_rows import kept_for
 from job.report.tally import Tally
 from job.score.forms import in_form
 from job.score.observer import Observer, Stage, Stopwatch
@@ -68,7 +69,8 @@ class PartScorer:
         return rows
 
     def _score(self, part: Part, target: Input, file: PartFile, watch: Stopwatch) -> int:
-        counts, first_rows = _PartCounts(), FirstRows()
+        counts = _PartCounts(collector=Collector(kept_for(self.settings.review.rows)))
+        first_rows = FirstRows()
         appearance.prepare()
         with self.commit(file.path) as content:
             writer = PartWriter(content, file.schema, file.identity)
@@ -130,12 +132,12 @@ class PartScorer:
 class _PartCounts:
     """What is counted and collected over the batches of a part."""
 
+    collector: Collector
     tally: Tally = field(default_factory=Tally.zero)
     appearance: Appearance = field(default_factory=Appearance.zero)
     labels: LabelCensus = field(default_factory=LabelCensus)
     lines: int = 0
     listed: int = 0
-    collector: Collector = field(default_factory=Collector)
 
     def in_part(self, rejects: tuple[Reject, ...]) -> tuple[Reject, ...]:
         """The rejects of the next batch, with rows and lines that count from the start of the part.

@@ -21,6 +21,7 @@ from job.read.partition import PartitionedSource
 from job.read.source import Source
 from job.report.promise import Promise
 from job.score.forms import AS_STORED, SettledForm
+from job.score.review_paths import review_paths
 from job.settings import ScoreSettings, Shard
 from job.storage import common_folder, relative_to
 
@@ -58,16 +59,21 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do. parts: by index, and so in the order of the inputs. fingerprint: identifies the output."""
+    """What a run will do.
+
+    parts: by index, and so in the order of the inputs. fingerprint: identifies the output. review: the paths in the
+    output folder that rows to look at may be written to.
+    """
 
     inputs: tuple[Input, ...]
     parts: tuple[Part, ...]
     fingerprint: str
+    review: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> list[str]:
-        """The paths in the output folder that predictions and rejects may be written to."""
-        return [path for each in self.inputs for path in (each.predictions, each.rejects)]
+        """The paths in the output folder that predictions, rejects and the review may be written to."""
+        return [*(path for each in self.inputs for path in (each.predictions, each.rejects)), *self.review]
 
     def parts_of(self, index: int) -> list[Part]:
         """The parts of one input, in order."""
@@ -105,7 +111,8 @@ def make_plan(
         spans = source.split(settings.part_bytes)
         for number, span in enumerate(spans, start=1):
             parts.append(Part(len(parts), input_index, span, is_first=number == 1, is_last=number == len(spans)))
-    return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest, promise))
+    fingerprint = _fingerprint(inputs, settings, model_digest, promise)
+    return Plan(inputs, tuple(parts), fingerprint, tuple(review_paths(settings.review)))
 
 
 def _schema(source: Source, settings: ScoreSettings) -> pa.Schema:
@@ -161,6 +168,7 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         "has_probabilities": settings.has_probabilities,
         "escapes_formulas": settings.escapes_formulas,
         **({"promise": promise.identity} if promise else {}),
+        "review": asdict(settings.review),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

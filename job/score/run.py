@@ -187,6 +187,7 @@ def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None
     damage = FinishedFiles(storage, output, claim.plan.fingerprint, settings.is_verifying).damage()
     if not damage.missing and not damage.changed:
         return
+    output.clearing.refuse_edited()
     if (damage.changed and not settings.is_overwriting) or settings.shard:
         how = f"empty the folder, or leave {Flag.SHARD_COUNT} out" if settings.shard else f"add {Flag.OVERWRITE}"
         raise OutputOccupied(f"{output.folder}: holds this run finished, but {damage}; to score it again, {how}")

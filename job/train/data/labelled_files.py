@@ -19,7 +19,7 @@ from job.normalize.decision import HEAD_IMAGES, decide
 from job.normalize.form import Form
 from job.read.checks import read_first_rows
 from job.read.idx import idx_source
-from job.read.source import Source, files_at
+from job.read.source import Source, files_at, look
 from job.report.words import some
 from job.settings import DEFAULT_PART_BYTES, ReadSettings
 from job.storage import FileInfo, Storage, join
@@ -59,6 +59,17 @@ def read_files(
     )
 
 
+def read_labelled(storage: Storage, location: str, read: ReadSettings) -> tuple[Split, int]:
+    """The labelled images of a file, a folder or a pattern, and how many have no label.
+
+    Raises NoInput, LayoutError; DataError where a record is not clean, or a file has no column of labels.
+    """
+    sources = look(storage, files_at(storage, [location]), read)
+    found = joined([split for each in sources for split in _read_file(storage, each, read, has_all_labels=False)])
+    is_labelled = found.labels != NO_LABEL
+    return found.rows(np.flatnonzero(is_labelled)), int((~is_labelled).sum())
+
+
 def _mnist(storage: Storage, paths: Sequence[str], read: ReadSettings, *, has_test: bool) -> Subsets | None:
     """MNIST's two files in the one folder that is named, whatever else is in it; None if they are not there."""
     train, test = idx_files(storage, paths[0]) if len(paths) == 1 else (None, None)
@@ -86,7 +97,7 @@ def _read_all(storage: Storage, location: str, read: ReadSettings, sources: Sequ
     return images
 
 
-def _read_file(storage: Storage, source: Source, read: ReadSettings) -> list[Split]:
+def _read_file(storage: Storage, source: Source, read: ReadSettings, *, has_all_labels: bool = True) -> list[Split]:
     """The images of a file, in MNIST's form where its first images show that it is not in it."""
     path = source.file.path
     if not source.has_labels:
@@ -99,7 +110,7 @@ def _read_file(storage: Storage, source: Source, read: ReadSettings) -> list[Spl
     rows = lines = 0
     for span in source.split(DEFAULT_PART_BYTES):
         for batch in source.read(storage, span, _READ_ROWS):
-            images = _checked(batch, rows, lines, path)
+            images = _checked(batch, rows, lines, path, has_all_labels=has_all_labels)
             splits.append(Split(form.apply(images.pixels), images.labels))
             rows += len(batch.pixels)
             lines += batch.lines
@@ -123,11 +134,14 @@ def _form(storage: Storage, source: Source, read: ReadSettings) -> Form:
     return decision.form
 
 
-def _checked(batch: PixelBatch, rows_before: int, lines_before: int, path: str) -> Split:
-    """The batch as training images. Raises DataError if anything is wrong with any of its records."""
+def _checked(batch: PixelBatch, rows_before: int, lines_before: int, path: str, *, has_all_labels: bool) -> Split:
+    """The batch as training images. Raises DataError if anything is wrong with any of its records.
+
+    has_all_labels: whether a record without a label is wrong, too; otherwise its label is -1.
+    """
     if batch.rejects:
         raise DataError(_complaint(batch.rejects[0].shifted(rows_before, lines_before), path))
-    if batch.labels is None or (batch.labels == NO_LABEL).any():
+    if batch.labels is None or (has_all_labels and (batch.labels == NO_LABEL).any()):
         row = 0 if batch.labels is None else int(np.argmax(batch.labels == NO_LABEL))
         raise DataError(f"{path} row {rows_before + row} (from 0): has no label; label it or remove it")
     return Split(batch.pixels, batch.labels)
