@@ -47,7 +47,7 @@ def test_kinds_with_loss(kind, mode):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_exif_orientation(kind, orientation):
-    """A picture that a phone stored lying or mirrored is decoded upright; the stated size is that of the upright one."""
+    """A picture that a phone stored lying or mirrored is decoded upright, and its size is stated so."""
     stored = Image.fromarray(RAMP)
     turned = {
         2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -139,7 +139,7 @@ def _several(kind):
         (lambda _: b"\0\0\0\x18ftypheic" + bytes(30), "is a HEIC picture, which is not read; save it as JPEG or PNG"),
         (lambda _: b"%PDF-1.7", "is a PDF document"),
         (lambda pixels: png(pixels)[:20], "is a PNG of 20 bytes, truncated in its header"),
-        (lambda _: png_that_claims(2**31 - 1, 2**31 - 1), "is a PNG of 2147483647x2147483647, expected at most 67 megap"),
+        (lambda _: png_that_claims(2**31 - 1, 2**31 - 1), "is a PNG of 2147483647x2147483647, expected at most"),
         (lambda _: png_that_claims(0, 28), "is a PNG of 0x28, without a pixel"),
         (lambda _: png_that_claims(28, 28), "is a damaged PNG"),
         (lambda pixels: png(pixels)[:-40], "is a damaged PNG"),
@@ -167,7 +167,7 @@ def test_truncated_pictures(kind):
     """Half of a picture is refused, whatever its kind, and never completed with grey."""
     noise = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
     content = encoded(noise, kind)
-    with pytest.raises(BadPicture, match="is a damaged|truncated"):
+    with pytest.raises(BadPicture, match=r"is a damaged|truncated"):
         decode(content[: len(content) // 2])
 
 

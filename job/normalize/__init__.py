@@ -1,1 +1,0 @@
-"""Images of digits -> MNIST's form, which the network was trained on."""
