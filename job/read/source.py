@@ -126,6 +126,27 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     is named or matched by a pattern is always taken; of a folder, those with a data file's name or, where there are
     none, the pictures; the others are skipped with a warning.
     """
+    return _files_at(storage, locations, _chosen)
+
+
+def pictures_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
+    """The same, but of folders only the pictures, whatever else is in them. Raises NoInput, StorageError."""
+
+    def chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
+        pictures = [file for file in files if has_picture_name(file.name)]
+        if not pictures:
+            raise NoInput(f"{location}: holds no picture")
+        return pictures
+
+    return _files_at(storage, locations, chosen)
+
+
+def _files_at(
+    storage: Storage,
+    locations: Sequence[str],
+    chosen: Callable[[str, Sequence[FileInfo]], Sequence[FileInfo]],
+) -> list[FileInfo]:
+    """chosen: those of the files in a folder at a location that are read."""
     found: dict[str, FileInfo] = {}
     real_paths: dict[str, str] = {}
     for location in locations:
@@ -134,7 +155,7 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
         is_folder = storage.is_folder(folder)
         if is_folder:
             _check_plain(storage, folder, location)
-        taken = _chosen(location, files) if is_folder else files
+        taken = chosen(location, files) if is_folder else files
         root = folder_named(folder, is_folder=is_folder)
         above = storage.real_path(root)
         for file in taken:
