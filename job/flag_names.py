@@ -18,6 +18,7 @@ class Flag(StrEnum):
     EPOCHS = "--epochs"
     FOLDS = "--folds"
     FORMAT = "--format"
+    GROUP_COLUMN = "--group-column"
     HIDDEN = "--hidden"
     INVERT = "--invert"
     JOB_NAME = "--job-name"

@@ -13,6 +13,7 @@ from job import log
 from job._version import __version__
 from job.cli.command import JobCommand
 from job.cli.compare import compare
+from job.cli.evaluate import evaluate
 from job.cli.export import export
 from job.cli.help_page import MAX_WIDTH
 from job.cli.inspect import inspect
@@ -38,7 +39,7 @@ from job.telemetry.termination import ending_of, write_termination_message
 _log = logging.getLogger("job")
 
 # The commands whose log ends with a summary, and the word for what they have done.
-_DONE: Final = {"score": "scored", "train": "trained", "tune": "tuned", "export": "exported"}
+_DONE: Final = {"score": "scored", "train": "trained", "tune": "tuned", "evaluate": "evaluated", "export": "exported"}
 
 app = typer.Typer(
     name="digit-job",
@@ -68,7 +69,7 @@ def _digit_job(
 
 
 # In the order in which the help lists them.
-for command in (score, inspect, show, report, compare, train, tune, export, sample, schema):
+for command in (score, inspect, show, report, compare, train, tune, evaluate, export, sample, schema):
     app.command(cls=JobCommand)(command)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from job.cli.terminal import echo
 
-DocumentName = Literal["report", "manifest", "model", "comparison", "reject", "show"]
+DocumentName = Literal["report", "manifest", "model", "comparison", "evaluation", "reject", "show"]
 
 
 def schema(

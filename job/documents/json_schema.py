@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, NotRequired, is_typeddict
 
 from job.documents.allowed import Between, Name, RelativePath
 from job.documents.comparison_json import Comparison
+from job.documents.evaluation_json import ModelEvaluation
 from job.documents.manifest_json import Manifest
 from job.documents.model_json import Card
 from job.documents.report_json import RejectLine, Report
@@ -16,6 +17,7 @@ DOCUMENTS: Final[dict[str, type]] = {
     "manifest": Manifest,
     "model": Card,
     "comparison": Comparison,
+    "evaluation": ModelEvaluation,
     "reject": RejectLine,
     "show": ShownRecords,
 }

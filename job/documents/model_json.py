@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from job.documents.allowed import Between, Count, Name, Share
+from job.documents.robustness_json import Robustness
 
 Text = Annotated[str, Name()]
 
@@ -208,6 +209,7 @@ class CardContent(CardIdentity):
     history: NotRequired[list[EpochFigures]]
     calibration: NotRequired[CalibrationSection]
     gate: NotRequired[GateSection]
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
     adapter: NotRequired[AdapterSection]
 
 
@@ -222,6 +224,7 @@ class TrainedCard(CardIdentity):
     history: list[EpochFigures]
     calibration: CalibrationSection
     gate: GateSection
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
 
 
 class Card(CardContent):
