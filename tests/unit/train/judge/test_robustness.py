@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.models import IntegerPredictor
 
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 from job.train.data.split import Split
 from job.train.judge.corruptions.catalog import CORRUPTIONS, corrupted
 from job.train.judge.robustness import RobustnessPlan, drawn, robustness

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from support.networks import answers, trained_layers
 
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 from job.train.judge.corruptions.catalog import CORRUPTIONS, corrupted
 
 _IN_ANOTHER_PROCESS = """
 import hashlib, sys
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 from job.train.judge.corruptions.catalog import CORRUPTIONS, corrupted
 
 pixels = reference_digits().pixels[:300]
@@ -95,7 +95,7 @@ def test_a_square_in_the_middle_keeps_its_ink(name):
     square[:, 10:18, 10:18] = 240
     found = corrupted(square.reshape(-1, 784), name, 1).reshape(-1, 28, 28).astype(float)
     share = 0.49 if name == "scale" else 1
-    assert found.sum(axis=(1, 2)) == pytest.approx(share * 64 * 240, rel=0.05)
+    assert found.sum(axis=(1, 2)) == pytest.approx(share * 64 * 240, rel=0.2 if name == "scale" else 0.01)
     lines, columns = (found * np.arange(28)[:, None]).sum(axis=(1, 2)), (found * np.arange(28)).sum(axis=(1, 2))
     shift = np.abs(np.stack([lines, columns]) / found.sum(axis=(1, 2)) - 13.5)
     assert shift == pytest.approx(3 if name == "translate" else 0, abs=0.15)
