@@ -333,6 +333,7 @@ def train(
         is_resuming=resume,
         is_overwriting=overwrite,
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
+        digits_dir=os.environ.get("DIGITS_DIR"),
     )
     with requires_extra("train"):
         from job.train.phases import Phases

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from job.documents.allowed import Between, Count, Name, Share
+from job.documents.robustness_json import Robustness
 
 Text = Annotated[str, Name()]
 
@@ -266,6 +267,7 @@ class CardContent(CardIdentity):
     calibration: NotRequired[CalibrationSection]
     held_out: NotRequired[Annotated[HeldOutSection, "cards of earlier versions lack it"]]
     gate: NotRequired[GateSection]
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
     adapter: NotRequired[AdapterSection]
 
 
@@ -281,6 +283,7 @@ class TrainedCard(CardIdentity):
     calibration: CalibrationSection
     held_out: HeldOutSection
     gate: GateSection
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
 
 
 class Card(CardContent):

@@ -133,7 +133,7 @@ def _deviation(darkness: _Floats) -> float:
 
 
 def _digit_cells(is_ink: _Mask, darkness: _Floats) -> _Mask:
-    """The cells of the digit: the heaviest of what is connected, inside the picture if it can be, and its other parts."""
+    """The digit's cells: the heaviest of what is connected, inside the picture if it can be, and its other parts."""
     pieces = _pieces(is_ink)
     rows, columns = is_ink.shape
 
