@@ -51,7 +51,7 @@ def figures(tally: Tally, *, is_withheld: bool = False) -> Figures:
         "calibration": calibration(judged) if judged.labelled else None,
         "confidence_histogram": in_twentieths(tally.confidence.sum(axis=1)).tolist(),
         "predicted_counts": tally.predicted.tolist(),
-        "estimated_accuracy": _ratio(tally.confidence_sum, tally.scored),
+        "mean_confidence": _ratio(tally.confidence_sum, tally.scored),
     }
 
 

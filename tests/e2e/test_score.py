@@ -236,11 +236,11 @@ def test_unlabelled_input_has_no_accuracy(tmp_path, model):
     write_csv(tmp_path / "in/a.csv", make_digits(20), has_labels=False)
     result = score(tmp_path, model)
     assert result.returncode == 0, result.stderr
-    assert "Accuracy" not in result.stdout
+    assert "Accuracy: unknown; an estimate is not to be trusted here, because the model's card" in result.stdout
     report = json.loads((tmp_path / "out/report.json").read_text())
     nothing = {"correct", "accuracy", "accuracy_95", "confusion_matrix", "per_class", "log_loss", "calibration"}
     assert {key for key in nothing if report[key] is None} == nothing
-    assert report["estimated_accuracy"] is not None
+    assert report["mean_confidence"] is not None
     assert "No row has a label" in (tmp_path / "out/report.html").read_text()
 
 
