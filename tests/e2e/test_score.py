@@ -40,7 +40,7 @@ def score(folder, model, *arguments, **environment):
 
 
 def test_the_output_folder_has_the_documented_files(folder, model):
-    """Predictions in the input's format, report, manifest and _SUCCESS; no parts, and no rejects if there are none."""
+    """Predictions in the input's format, review, report, manifest and _SUCCESS; no parts; no rejects without any."""
     result = digit_job(*command(folder, model))
     assert result.returncode == 0, result.stderr
     assert set(files_below(folder / "out")) == {
@@ -50,6 +50,7 @@ def test_the_output_folder_has_the_documented_files(folder, model):
         "predictions/b.parquet",
         "report.html",
         "report.json",
+        "review/review.csv",
     }
     assert "Scored 100 of 100 records in 2 files, 0 rejected" in result.stdout
     assert str(folder / "out/report.html") in result.stdout
