@@ -63,6 +63,8 @@ def score(
     invert: bool = False,
     normalize: NormalizeChoice = "auto",
     max_rejects: str | int = "1%",
+    max_error: str | float | None = None,
+    calibration: Location | None = None,
     min_accuracy: float | None = None,
     max_drift: float | None = None,
     max_warnings: int | None = None,
@@ -101,6 +103,9 @@ def score(
         normalize: bring digits to MNIST's form: "auto": of a file whose first images show that it needs it; "mnist": of
             each file; "none".
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
+        max_error: send rows to review so that at most this share of the accepted ones is wrong, with 95 % certainty,
+            such as "0.5%" or 0.005; the predictions get a column `decision`. None: answer every row.
+        calibration: the file of `calibrate` by which that is promised; None: by the model's card.
         min_accuracy, max_drift, max_warnings: what the report must reach, else RunFellShort is raised; its attribute
             `result` is what would be returned.
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
@@ -127,14 +132,23 @@ def score(
         was_done: whether the output was complete before, or there was nothing new;
         missing: the number of parts that other shards still have to commit.
 
-    Raises UsageError, SettingsInvalid, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied,
-    StorageError (InputChanged), ResourceExhausted and RunFellShort.
+    Raises UsageError, SettingsInvalid, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, PromiseRefused,
+    OutputOccupied, StorageError (InputChanged), ResourceExhausted and RunFellShort.
     """
     from job.errors import UsageError
     from job.limits import default_threads
     from job.log import be_silent_by_default
     from job.score.run import run
-    from job.settings import DEFAULT_PART_BYTES, Gates, ReadSettings, RejectLimit, Review, ScoreSettings, Shard
+    from job.settings import (
+        DEFAULT_PART_BYTES,
+        ErrorLimit,
+        Gates,
+        ReadSettings,
+        RejectLimit,
+        Review,
+        ScoreSettings,
+        Shard,
+    )  # fmt: skip
     from job.storage import never_stop, storage_at
     from job.telemetry.recorder import Recorder
     from job.train.plain_model import with_model_folder
@@ -155,6 +169,8 @@ def score(
         escapes_formulas=escape_formulas,
         review=Review(review_rows, tuple(review_pictures)),
         max_rejects=RejectLimit.parse(str(max_rejects)),
+        max_error=None if max_error is None else ErrorLimit.parse(str(max_error)),
+        calibration=None if calibration is None else os.fspath(calibration),
         threads=default_threads() if threads is None else threads,
         part_bytes=DEFAULT_PART_BYTES if part_bytes is None else part_bytes,
         is_overwriting=overwrite,
@@ -165,7 +181,8 @@ def score(
         is_verifying=verify,
         skip_done=_locations(skip_done),
     )
-    storage = storage_at(*settings.inputs, *settings.skip_done, settings.output, settings.model)
+    others = [settings.calibration] if settings.calibration is not None else []
+    storage = storage_at(*settings.inputs, *settings.skip_done, settings.output, settings.model, *others)
     with with_model_folder(settings) as scored:
         return run(scored, storage.stopping(check_stop or never_stop), observer or Recorder())
 
@@ -316,6 +333,7 @@ def train(
         is_resuming=resume,
         is_overwriting=overwrite,
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
+        digits_dir=os.environ.get("DIGITS_DIR"),
     )
     with requires_extra("train"):
         from job.train.phases import Phases

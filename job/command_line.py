@@ -37,6 +37,8 @@ def score_flags(settings: ScoreSettings) -> dict[str, Any]:
         "review-rows": settings.review.rows,
         "review-pictures": list(settings.review.pictures),
         "max-rejects": str(settings.max_rejects),
+        "max-error": None if settings.max_error is None else str(settings.max_error),
+        "calibration": settings.calibration,
         "allow-unblessed": settings.allows_unblessed,
     }
 

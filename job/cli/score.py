@@ -38,6 +38,7 @@ from job.errors import DigitJobError, RunFellShort, UsageError
 from job.limits import default_threads, is_lost_with_container
 from job.settings import (
     DEFAULT_PART_BYTES,
+    ErrorLimit,
     Gates,
     OutputFormat,
     ReadSettings,
@@ -156,6 +157,25 @@ def score(
             group=Group.INPUT,
         ),
     ],
+    max_error: Annotated[
+        str | None,
+        option(
+            "--max-error",
+            "Accept only rows of which at most this share is wrong, with 95 % certainty, and send the others to "
+            "review: adds a column `decision`.",
+            group=Group.OUTPUT,
+            metavar="P%|SHARE",
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        option(
+            "--calibration",
+            "The file of `digit-job calibrate` by which --max-error is promised (default: the model's card).",
+            group=Group.OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None,
     min_accuracy: Annotated[
         float | None,
         option(
@@ -306,6 +326,8 @@ def score(
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(max_rejects),
+        max_error=None if max_error is None else ErrorLimit.parse(max_error),
+        calibration=calibration,
         threads=threads or default_threads(),
         part_bytes=part_bytes,
         is_overwriting=overwrite,
@@ -335,7 +357,8 @@ def score(
         if is_lost_with_container(output):
             _log.warning("%s: is lost with the container; mount a volume or a host folder there", output)
         stop.wait_for_check()
-        storage = storage_at(*settings.inputs, *settings.skip_done, output, model).stopping(stop.check)
+        others = [calibration] if calibration is not None else []
+        storage = storage_at(*settings.inputs, *settings.skip_done, output, model, *others).stopping(stop.check)
         try:
             recorder.result = run(scored, storage, recorder)
         except RunFellShort as error:

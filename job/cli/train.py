@@ -331,6 +331,7 @@ def train(
         is_resuming=resume,
         is_overwriting=overwrite,
         tensorboard=tensorboard,
+        digits_dir=os.environ.get("DIGITS_DIR"),
     )
     stop = StopOnSignals(_RESUME, at_once=True)
     with followed(context.obj, "train", log_format, is_quiet=quiet) as phases:

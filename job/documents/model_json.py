@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from job.documents.allowed import Between, Count, Name, Share
+from job.documents.robustness_json import Robustness
 
 Text = Annotated[str, Name()]
 
@@ -92,6 +93,21 @@ class TrainingData(TypedDict):
     distribution: TrainingDistribution
 
 
+class RescanSettings(TypedDict):
+    """How a share of the training images was scanned again, as by another pen and scanner."""
+
+    share: Share
+    shortest: Annotated[int, "lower bound of the longer side of the ink, in coarse pixels"]
+    longest: Annotated[int, "its upper bound"]
+    stretched: Annotated[Share, "of those whose ink was made square"]
+    aspect: Annotated[float, "bound of the change of width by height, in natural logarithms"]
+    blur: Annotated[float, "highest weight of each neighbour"]
+    contrast: Annotated[float, "highest factor by which pixels moved away from a level"]
+    lightest: Annotated[float, "lowest such level"]
+    darkest: Annotated[float, "highest such level"]
+    noise: Annotated[float, "highest standard deviation"]
+
+
 class DeformationSettings(TypedDict):
     """The largest random deformations of training images."""
 
@@ -100,6 +116,7 @@ class DeformationSettings(TypedDict):
     shear: float
     shift_pixels: float
     elastic_pixels: float
+    rescan: NotRequired[Annotated[RescanSettings | None, "absent from older cards"]]
 
 
 class TrainingSettings(TypedDict):
@@ -250,6 +267,7 @@ class CardContent(CardIdentity):
     calibration: NotRequired[CalibrationSection]
     held_out: NotRequired[Annotated[HeldOutSection, "cards of earlier versions lack it"]]
     gate: NotRequired[GateSection]
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
     adapter: NotRequired[AdapterSection]
 
 
@@ -265,6 +283,7 @@ class TrainedCard(CardIdentity):
     calibration: CalibrationSection
     held_out: HeldOutSection
     gate: GateSection
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
 
 
 class Card(CardContent):

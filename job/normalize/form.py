@@ -1,11 +1,12 @@
 """How the images of one file are brought to MNIST's form: a `Form`, which `decision` settles and `score` applies."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final
 
 import numpy as np
 
 from job.contract import PIXELS, SIDE, Pixels
+from job.documents.report_json import FormDocument
 from job.normalize.mnist_form import to_mnist_form
 
 _WHITE: Final = 255
@@ -44,20 +45,15 @@ class Form:
             pixels = self._levels()[pixels]
         return to_mnist_form(pixels) if self.is_centred else pixels
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FormDocument:
         """As documents and fingerprints hold it."""
         return {
-            "centred": self.is_centred,
+            "transposed": self.is_transposed,
             "inverted": self.is_inverted,
             "paper": self.paper,
             "ink": self.ink,
-            "transposed": self.is_transposed,
+            "centred": self.is_centred,
         }
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(content["transposed"], content["paper"], content["ink"], content["centred"])
 
     def __str__(self) -> str:
         """In words, for logs and pages."""

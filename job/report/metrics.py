@@ -14,6 +14,8 @@ import numpy.typing as npt
 from job.contract import CLASS_NAMES, CLASSES, Reason
 from job.documents.report_json import Averages, CalibrationBin, CalibrationFigures, ClassFigures, Figures
 from job.report.confidence_bins import MILLION, RIGHT, TWENTIETHS, UNLABELLED, in_twentieths
+from job.report.held_out import HeldOut
+from job.report.risk_coverage import risk_coverage
 from job.report.tally import Tally
 
 # The 97.5 % quantile of the standard normal distribution.
@@ -49,6 +51,7 @@ def figures(tally: Tally, *, is_withheld: bool = False) -> Figures:
         "log_loss": _ratio(judged.log_loss_sum, judged.labelled),
         "top2_accuracy": _ratio(judged.top2_correct, judged.labelled),
         "calibration": calibration(judged) if judged.labelled else None,
+        "risk_coverage": risk_coverage(HeldOut.of(judged)),
         "confidence_histogram": in_twentieths(tally.confidence.sum(axis=1)).tolist(),
         "predicted_counts": tally.predicted.tolist(),
         "mean_confidence": _ratio(tally.confidence_sum, tally.scored),

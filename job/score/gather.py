@@ -17,6 +17,7 @@ from job.model.bundle import Bundle
 from job.read.pixels import FAINT, FAINT_FROM_IMAGES
 from job.report.examples import Examples
 from job.report.page import render
+from job.report.promise import Promise
 from job.report.review_rows import kept_for
 from job.report.tally import Tally
 from job.score.documents import Gathered, RunDocuments
@@ -31,8 +32,15 @@ from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 
 
-def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bundle, timings: Timings) -> Report:
-    """Write the final output of a run whose parts are all committed; returns the report.
+def gather(  # noqa: PLR0913, PLR0917  # all that a run knows by then
+    storage: Storage,
+    claim: Claim,
+    settings: ScoreSettings,
+    bundle: Bundle,
+    timings: Timings,
+    promise: Promise | None = None,
+) -> tuple[Report, Gathered]:
+    """Write the final output of a run whose parts are all committed; returns the report, and the counts behind it.
 
     A run that falls short of its gates gets `_FAILED` in place of `_SUCCESS`, and keeps its parts.
     Raises OutputOccupied if files for review were edited; TooManyRejects once predictions and reject files are
@@ -50,7 +58,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
         _check_scale(target, parts, settings)
         ids = RowIds(target, [row for _, row in parts.examples.places])
         gathered.add(target, parts, tally, join(target, parts, files, settings, ids), ids.found)
-    documents = RunDocuments(plan, settings, bundle, gathered)
+    documents = RunDocuments(plan, settings, bundle, gathered, promise)
     report = documents.report()
     check_rejects(settings.max_rejects, report, listed_in=output.path("rejects"))
     rows = documents.review_rows(are_labels_judged=report["accuracy_withheld"] is None)
@@ -65,7 +73,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
         claim.fall_short(short)
     else:
         claim.finish()
-    return report
+    return report, gathered
 
 
 def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:

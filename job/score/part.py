@@ -40,7 +40,7 @@ class PartScorer:
 
     commit: opens the file that a part is written to; see `Claim.commit`. observer: notified of each batch, of the time
     spent on a part, and of its commit. warnings: logs what is odd about an input. rejects: ends the run once there are
-    too many.
+    too many. accepted_from: the lowest confidence of rows to accept; None: nothing is decided.
     """
 
     storage: Storage
@@ -50,6 +50,7 @@ class PartScorer:
     observer: Observer
     warnings: WarningLog = field(default_factory=WarningLog)
     rejects: RejectCount = field(default_factory=RejectCount)
+    accepted_from: np.float32 | None = None
 
     def score(self, part: Part, target: Input, file: PartFile) -> int:
         """Score a part of `target` and commit it as `file`; returns its number of rows.
@@ -79,7 +80,9 @@ class PartScorer:
                     first_rows.add(batch)
                 scored = predict(batch, self.predictor)
                 watch.lap(Stage.PREDICT)
-                rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
+                rows = prediction_rows(
+                    scored, with_probabilities=self.settings.has_probabilities, accepted_from=self.accepted_from
+                )
                 writer.write(rows, counts.in_part(batch.rejects))
                 added = counts.add(batch, scored)
                 if added.rejected:
@@ -179,10 +182,10 @@ class _PartCounts:
 
 def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
     """Run the network on a batch. Rejected records get no prediction."""
-    return scored(batch, predictor.predict(batch.pixels))
+    return scored_batch(batch, predictor.predict(batch.pixels))
 
 
-def scored(batch: PixelBatch, raw: Probabilities) -> ScoredBatch:
+def scored_batch(batch: PixelBatch, raw: Probabilities) -> ScoredBatch:
     """A batch with the network's probabilities, float32 (n, 10).
 
     They are rounded to six decimals, which is the precision of a float32 network.

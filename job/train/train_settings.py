@@ -63,8 +63,9 @@ class TrainSettings:
     data: the images. model: the folder to write. min_accuracy: the gate's required accuracy on the test split, in 0-1.
     compare_to: a model folder that the new model must not be significantly worse than. quantize: number format of an
     additional export, or None. is_resuming: continue an earlier run that was stopped. is_overwriting: also replace a
-    model of other data or of another recipe. tensorboard: the parent of the folder for events, or None. is_augmented:
-    whether images are deformed. The other fields are those of a recipe.
+    model of other data or of another recipe. tensorboard: the parent of the folder for events, or None. digits_dir: a
+    folder that may hold QMNIST's table of the writers of MNIST's test images, or None. is_augmented: whether images are
+    deformed. The other fields are those of a recipe.
     """
 
     data: DataSettings
@@ -89,6 +90,7 @@ class TrainSettings:
     is_resuming: bool = False
     is_overwriting: bool = False
     tensorboard: str | None = None
+    digits_dir: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range."""
@@ -204,6 +206,35 @@ class ExportSettings:
             raise UsageError(
                 f"{Flag.QUANTIZE} {self.quantize}: {self.model} comes without images to measure its value ranges on; "
                 f"give some like its training images with {Flag.DATA}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateSettings:
+    """One evaluation of a model.
+
+    model: a model folder, or what else `score` takes. data: sources of labelled images; empty: those that come with the
+    model. read: how the files of `data` are read. group_column: the column of `data` that tells each image's group.
+    sample: how many of the images are corrupted at most. seed: of the corruptions and of the sample. mnist_dir,
+    digits_dir: folders that may hold MNIST's IDX files, and QMNIST's table of its writers.
+    """
+
+    model: str
+    data: tuple[str, ...] = ()
+    read: ReadSettings = ReadSettings()
+    group_column: str | None = None
+    sample: int = 10_000
+    seed: int = 1
+    allows_unblessed: bool = False
+    mnist_dir: str | None = None
+    digits_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for settings that contradict each other."""
+        if (self.read != ReadSettings() or self.group_column) and not self.data:
+            raise UsageError(
+                f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE}, {Flag.INVERT} and "
+                f"{Flag.GROUP_COLUMN} need files named by {Flag.DATA}"
             )
 
 

@@ -24,7 +24,7 @@ from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
 from job.report.held_out import HeldOut
 from job.report.tally import Tally
-from job.score.part import scored
+from job.score.part import scored_batch
 from job.settings import ReadSettings
 from job.train.backend import versions
 from job.train.data.added_images import AddedImages
@@ -125,7 +125,7 @@ def held_out_section(probabilities: Probabilities, images: Split) -> HeldOutSect
 
     probabilities: the scorer's, float32 (n, 10), on these images.
     """
-    counted = HeldOut.of(Tally.of(scored(PixelBatch(images.pixels, images.labels), probabilities)))
+    counted = HeldOut.of(Tally.of(scored_batch(PixelBatch(images.pixels, images.labels), probabilities)))
     return {"split": "validation", "rows": counted.rows, "is_by_writer": False, **counted.to_json()}
 
 

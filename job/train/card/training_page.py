@@ -35,6 +35,7 @@ from job.report.words import many, percent
 from job.train.card.mistakes import ClassifiedImage, ClassifiedImages
 from job.train.data.split import Split
 from job.train.judge.calibrate import tally_of
+from job.train.judge.corruptions.catalog import corrupted
 
 # The settings of a recipe that have a flag of the same name, in the order of the command.
 _RECIPE_FLAGS: Final = (
@@ -76,6 +77,8 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
             {**asdict(pair), "examples": _gallery(images.examples_of(pair), test)}
             for pair in confused_pairs(tally.confusion)
         ],
+        robust=card.get("robustness"),
+        corruptions=_corruptions(card, test),
         seconds=sum(each["seconds"] for each in card["history"]),
         command=train_command(card),
     )
@@ -173,6 +176,17 @@ def _learning_curves(card: TrainedCard) -> dict[str, Markup]:
         "loss": curves_plot("loss-plot", "cross-entropy", losses, kept),
         "errors": curves_plot("errors-plot", "misclassified, %", errors, kept),
     }
+
+
+def _corruptions(card: TrainedCard, test: Split) -> list[dict[str, Any]]:
+    """What each corruption looks like, on another test image each time, with its figures."""
+    measured = card.get("robustness")
+    found = []
+    for place, (name, each) in enumerate(measured["corruptions"].items() if measured else ()):
+        row = place % len(test)
+        pixels = corrupted(test.pixels[: row + 1], name, card["data"]["seed"])[row].tobytes()
+        found.append({**each, "name": name.replace("_", " "), "pixels": pixels, "label": test.labels[row]})
+    return found
 
 
 def _gallery(images: Sequence[ClassifiedImage], test: Split) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ import numpy as np
 from job.contract import CLASS_NAMES
 from job.documents.checking import parse_json
 from job.errors import DataError
-from job.read.pictures import BadPicture, decode_png
+from job.read.pictures.decoding import BadPicture
+from job.read.pictures.digit import digit_of
 from job.report.label_studio import CHOICES
 from job.storage import Storage
 from job.train.data.split import Split, joined
@@ -52,7 +53,7 @@ def _image(task: dict[str, Any], where: str) -> Split | None:
             f"{where}: has no PNG picture as a data URI, such as the tasks of review/label-studio.json have"
         )
     try:
-        pixels = decode_png(base64.b64decode(uri.removeprefix(_PREFIX), validate=True))
+        pixels = digit_of(base64.b64decode(uri.removeprefix(_PREFIX), validate=True), is_taken_as_is=True)
     except (BadPicture, binascii.Error) as error:
         raise DataError(f"{where}: its picture {error}") from error
     return Split(pixels[np.newaxis], np.array([CLASS_NAMES.index(label)], np.int8))

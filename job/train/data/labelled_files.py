@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from job.contract import NO_LABEL, PixelBatch, Reject
 from job.errors import DataError
@@ -39,9 +41,9 @@ def read_files(
 ) -> FoundImages:
     """The images of files, folders and globs. MNIST's IDX files and what `subsets` knows bring their own test images.
 
-    read: how the files are read. has_test: whether to read such test images; otherwise they are an empty split.
-    origin: as in `FoundImages`. Raises NoInput where there is no file; LayoutError; DataError where a record is not
-    clean, a file has no labels, or there are no images.
+    read: how the files are read; a column to keep tells the groups of images. has_test: whether to read such test
+    images; otherwise they are an empty split. origin: as in `FoundImages`. Raises NoInput where there is no file;
+    LayoutError; DataError where a record is not clean, a file has no labels, or there are no images.
     """
     # The card names the sources; from another folder, a relative path would lead to other data.
     paths = [storage.resolve(each) for each in locations]
@@ -102,7 +104,7 @@ def _read_file(storage: Storage, source: Source, read: ReadSettings, *, has_all_
     path = source.file.path
     if not source.has_labels:
         raise DataError(
-            f"{path}: has no labels, and training needs them: a column named `label`, 785 columns where there is no "
+            f"{path}: has no labels, which are needed here: a column named `label`, 785 columns where there is no "
             "header, or for IDX and NumPy a file of labels beside the images"
         )
     form = _form(storage, source, read)
@@ -144,9 +146,14 @@ def _checked(batch: PixelBatch, rows_before: int, lines_before: int, path: str, 
     if batch.labels is None or (has_all_labels and (batch.labels == NO_LABEL).any()):
         row = 0 if batch.labels is None else int(np.argmax(batch.labels == NO_LABEL))
         raise DataError(f"{path} row {rows_before + row} (from 0): has no label; label it or remove it")
-    return Split(batch.pixels, batch.labels)
+    return Split(batch.pixels, batch.labels, None if batch.passthrough is None else _groups(batch.passthrough))
+
+
+def _groups(passthrough: pa.RecordBatch) -> npt.NDArray[np.str_]:
+    """The one passthrough column as text; "" where it has no value."""
+    return np.array(passthrough.column(0).cast(pa.string()).fill_null("").to_pylist(), np.str_)
 
 
 def _complaint(reject: Reject, path: str) -> str:
     place = f"row {reject.row} (from 0)" if reject.line is None else f"line {reject.line} (row {reject.row} from 0)"
-    return f"{path} {place}: {reject.detail} [{reject.reason}]; training data must be clean: correct it or remove it"
+    return f"{path} {place}: {reject.detail} [{reject.reason}]; labelled images must be clean: correct it or remove it"
