@@ -60,8 +60,8 @@ def _by_card(bundle: Bundle) -> _Found:
     held_out = held_out_of(bundle)
     if held_out is None:
         raise PromiseRefused(
-            f"{join(bundle.path, CARD_NAME)}: has no confidences on held-out images, by which {Flag.MAX_ERROR} could be "
-            f"promised; train the model again, or add {Flag.CALIBRATION} FILE ({_CALIBRATE})"
+            f"{join(bundle.path, CARD_NAME)}: has no confidences on held-out images, by which {Flag.MAX_ERROR} could "
+            f"be promised; train the model again, or add {Flag.CALIBRATION} FILE ({_CALIBRATE})"
         )
     return held_out, f"the {many(held_out.rows, 'validation image')} of the model's card", training_of(bundle), None
 
