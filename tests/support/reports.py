@@ -52,6 +52,9 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
     return {
         **found,
         "accuracy_withheld": None,
+        "estimated_accuracy": 0.961,
+        "estimated_accuracy_range": [0.933, 0.984],
+        "estimated_accuracy_withheld": None,
         "first_bad_label": None,
         "inputs": inputs,
         "warnings": [],
