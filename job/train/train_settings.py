@@ -33,7 +33,8 @@ class DataSettings:
     sources: where they are, see `data.origin`; at least one. read: how their files are read. test_sources: likewise,
     where the images to test with are; empty: they come with the others or are held out of them. test_share,
     validation_share: what is held out where the images come without such ones of their own, in (0, 1), of all and of
-    those that are left; None: a fifth and a tenth.
+    those that are left; None: a fifth and a tenth. added: where there are further labelled images, see
+    `data.added_images`. add_weight: how often each of them is trained on; None: 10 times.
     """
 
     sources: tuple[str, ...] = ("auto",)
@@ -41,9 +42,14 @@ class DataSettings:
     test_sources: tuple[str, ...] = ()
     test_share: float | None = None
     validation_share: float | None = None
+    added: tuple[str, ...] = ()
+    add_weight: int | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range, or that contradict each other."""
+        if self.add_weight is not None and (self.add_weight < 1 or not self.added):
+            problem = "expected at least 1" if self.added else f"there is nothing to add; name it with {Flag.ADD}"
+            raise UsageError(f"{Flag.ADD_WEIGHT} {self.add_weight}: {problem}")
         _check_share(Flag.VALIDATION_SPLIT, self.validation_share)
         _check_share(Flag.TEST_SPLIT, self.test_share)
         if self.test_sources and self.test_share is not None:

@@ -116,7 +116,7 @@ def _run_identity(settings: TrainSettings, recipe: Recipe, dataset: Dataset) -> 
         "test-split": dataset.test_share,
         "validation-split": dataset.validation_share,
         "seed": settings.seed,
-        "data": f"{dataset.name}, fingerprint {dataset.fingerprint[:16]}",
+        "data": f"{dataset.name}, {dataset.identity}",
         **versions(),
     }
 

@@ -17,7 +17,7 @@ from job.storage import Storage, join, storage_at
 from job.train.card.curves import curves_png
 from job.train.card.mistakes import ClassifiedImages, mistakes_png
 from job.train.card.model_card import model_card
-from job.train.card.sections import export_section, golden_rows, identity, provenance
+from job.train.card.sections import export_section, golden_rows, held_out_section, identity, provenance
 from job.train.card.training_page import training_page
 from job.train.data.dataset import Dataset
 from job.train.data.split import Split
@@ -126,7 +126,8 @@ def write_model_folder(
     with phases.during(Phase.EVALUATING):
         probabilities, scorer = agreement.exports[exported.scorer], predictors[exported.scorer]
         test = evaluate(probabilities, dataset.test.labels)
-        validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
+        on_validation = scorer.predict(dataset.validation.pixels)
+        validation = evaluate(on_validation, dataset.validation.labels)
         verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
     with phases.during(Phase.CORRUPTING):
         plan = RobustnessPlan(settings.seed, _MAX_CORRUPTED, dataset.name)
@@ -145,6 +146,7 @@ def write_model_folder(
         "history": [cast("EpochFigures", asdict(epoch)) for epoch in trained.fitted.history],
         "export": export_section(agreement, exported.signatures, dataset.test.labels),
         "calibration": calibration.to_json(),
+        "held_out": held_out_section(on_validation, dataset.validation),
         "gate": verdict.to_json(),
         "robustness": measured,
     }

@@ -112,6 +112,9 @@ def train_command(card: TrainedCard) -> str:
     words = ["digit-job", "train"]
     for flag, sources in ((Flag.DATA, data["sources"]), (Flag.TEST_DATA, data["test_sources"])):
         words += [word for each in sources for word in (flag, each)]
+    if added := data.get("added"):
+        words += [word for each in added["sources"] for word in (Flag.ADD, each["source"])]
+        words += [Flag.ADD_WEIGHT, str(added["weight"])]
     words += [Flag.RECIPE, training["name"]]
     for name in _RECIPE_FLAGS:
         value = ",".join(map(str, training["hidden"])) if name == "hidden" else training[name]
@@ -126,6 +129,7 @@ def train_command(card: TrainedCard) -> str:
     words += [Flag.LABEL_COLUMN, data["label_column"]] if data["label_column"] else []
     words += [Flag.TRANSPOSE] if data["is_transposed"] else []
     words += [Flag.INVERT] if data.get("is_inverted") else []
+    words += [Flag.NORMALIZE, data["normalize"]] if data.get("normalize", "auto") != "auto" else []
     words += [Flag.QUANTIZE, "int8"] if INT8_NAME in card["export"] else []
     return shlex.join(words)
 
