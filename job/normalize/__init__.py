@@ -1,0 +1,1 @@
+"""Images of digits -> MNIST's form, which the network was trained on."""
