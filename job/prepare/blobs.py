@@ -14,6 +14,8 @@ from job.prepare.runs import Runs
 
 _Index = npt.NDArray[np.int64]
 
+# In pixels of the working size.
+SMALLEST: Final = 9
 # Of the scale. Smaller blobs are dust, crossings of removed lines, or noise.
 _SPECK: Final = 0.16
 _LOWEST: Final = 0.45
@@ -23,6 +25,10 @@ _PIECE_GAP: Final = 0.16
 _PIECE: Final = 0.8
 _JOINED: Final = 1.35
 _MANY: Final = 4000
+# Touching digits: wider than one digit is, and joined by less ink than a stroke has in most columns.
+_WIDEST: Final = 1.25
+_NARROWEST_PART: Final = 0.3
+_BRIDGE: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,11 @@ class Blobs:
         """Of each box."""
         return self.right - self.left
 
+    @property
+    def middle(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Of each box: x, y."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
     def take(self, chosen: npt.NDArray[np.bool_]) -> "Blobs":
         """Some of the components."""
         number = np.cumsum(chosen) - 1
@@ -100,13 +111,18 @@ class Blobs:
 
 
 def scale_of(blobs: Blobs) -> float:
-    """The height of a typical digit, in pixels: of the blobs that hold the median pixel; 0 without blobs."""
-    if not len(blobs):
-        return 0.0
-    # A digit may lie on its side, or be a flat piece; a blob of full width is no digit.
+    """The height of a typical digit, in pixels: of the blobs that hold the median of the ink; 0 without blobs.
+
+    Larger blobs count more than their area, so that thousands of specks do not outweigh a few digits.
+    """
+    # A digit may be a flat piece so far; a blob of full width is no digit.
     height = np.maximum(blobs.height, blobs.width * 0.75)
+    is_digit = np.maximum(blobs.height, blobs.width) >= SMALLEST
+    if not is_digit.any():
+        return 0.0
+    height, weight = height[is_digit], blobs.area[is_digit] ** 1.5
     order = np.argsort(height)
-    share = np.cumsum(blobs.area[order]) / blobs.area.sum()
+    share = np.cumsum(weight[order]) / weight.sum()
     return float(height[order][np.searchsorted(share, 0.5)])
 
 
@@ -118,33 +134,57 @@ def joined(blobs: Blobs, scale: float, gap: float) -> Blobs:
     blobs = blobs.take(np.maximum(blobs.height, blobs.width) >= _SPECK * scale)
     if len(blobs) > _MANY:
         return blobs
-    near = max(_PIECE_GAP * scale, gap)
-    while True:
-        pair = _nearest_pieces(blobs, scale, near)
-        if pair is None:
-            return blobs
-        one, other = pair
-        number = np.arange(len(blobs))
-        number[other] = one
-        blobs = Blobs.of(blobs.runs, np.unique(number, return_inverse=True)[1].reshape(-1)[blobs.label])
+    group = _groups(blobs, scale, max(_PIECE_GAP * scale, gap))
+    return Blobs.of(blobs.runs, np.unique(group, return_inverse=True)[1].reshape(-1)[blobs.label])
 
 
-def _nearest_pieces(blobs: Blobs, scale: float, near: float) -> tuple[int, int] | None:
-    """The two blobs that most surely are pieces of one digit."""
-    width = np.maximum.outer(blobs.right, blobs.right) - np.minimum.outer(blobs.left, blobs.left)
-    height = np.maximum.outer(blobs.bottom, blobs.bottom) - np.minimum.outer(blobs.top, blobs.top)
+def _groups(blobs: Blobs, scale: float, near: float) -> _Index:
+    """The group of pieces that each blob belongs to, nearest pieces first."""
+    boxes = np.stack([blobs.left, blobs.top, blobs.right, blobs.bottom], axis=1)
     across = np.maximum.outer(blobs.left, blobs.left) - np.minimum.outer(blobs.right, blobs.right)
     along = np.maximum.outer(blobs.top, blobs.top) - np.minimum.outer(blobs.bottom, blobs.bottom)
     apart = np.maximum(across, 0) + np.maximum(along, 0)
-    is_piece = (blobs.height < _PIECE * scale) & (blobs.width < _PIECE * scale)
-    fits = (apart <= near) & (height <= _JOINED * scale) & (width <= _JOINED * scale)
-    fits &= np.logical_or.outer(is_piece, is_piece)
-    # Beside each other stand two digits; only one within the other's height is a piece of it.
-    is_beside = (across > 0) & np.logical_and.outer(blobs.height > _LOWEST * scale, blobs.height > _LOWEST * scale)
-    fits &= ~is_beside
-    np.fill_diagonal(fits, val=False)
-    if not fits.any():
-        return None
-    cost = np.where(fits, apart + height * 1e-3, np.inf)
-    one, other = np.unravel_index(int(cost.argmin()), cost.shape)
-    return (int(min(one, other)), int(max(one, other)))
+    is_piece = np.maximum(blobs.height, blobs.width) < _PIECE * scale
+    is_tall = blobs.height > _LOWEST * scale
+    # Two tall blobs beside each other are two digits.
+    fits = (apart <= near) & np.logical_or.outer(is_piece, is_piece) & ~((across > 0) & np.logical_and.outer(is_tall, is_tall))
+    pairs = np.argwhere(np.triu(fits, 1))
+    group = np.arange(len(blobs))
+    for one, other in pairs[np.argsort(apart[pairs[:, 0], pairs[:, 1]], kind="stable")]:
+        first, second = group[one], group[other]
+        left, top = np.minimum(boxes[first, :2], boxes[second, :2])
+        right, bottom = np.maximum(boxes[first, 2:], boxes[second, 2:])
+        if first != second and max(right - left, bottom - top) <= _JOINED * scale:
+            boxes[first] = left, top, right, bottom
+            group[group == second] = first
+    return group
+
+
+def parted(blob: Blob, scale: float) -> list[Blob]:
+    """The digits of a blob that touch each other side by side, if there is one place that clearly joins them."""
+    if blob.width <= max(_WIDEST * scale, blob.height * 1.1) or blob.height < _LOWEST * scale:
+        return [blob]
+    ink = np.bincount(
+        np.repeat(blob.runs.start - blob.left, blob.runs.length) + _counting(blob.runs.length), minlength=blob.width
+    )
+    # Not at the ends, where every digit is thin.
+    margin = round(_NARROWEST_PART * scale)
+    inner = ink[margin : blob.width - margin]
+    if not len(inner) or inner.min() > _BRIDGE * np.median(ink):
+        return [blob]
+    thinnest = np.flatnonzero(inner == inner.min())
+    cut = blob.left + margin + int(thinnest[np.abs(thinnest - len(inner) / 2).argmin()])
+    runs = blob.runs
+    parts = [
+        Runs(runs.row, np.minimum(runs.start, cut), np.minimum(runs.end, cut), runs.shape),
+        Runs(runs.row, np.maximum(runs.start, cut), np.maximum(runs.end, cut), runs.shape),
+    ]
+    halves = [Blobs.of(part, np.zeros(len(part), np.int64)).single(0) for part in (p.take(p.length > 0) for p in parts)]
+    if min(half.height for half in halves) < _LOWEST * scale:
+        return [blob]
+    return [digit for half in halves for digit in parted(half, scale)]
+
+
+def _counting(lengths: _Index) -> _Index:
+    """0, 1, ... up to each length, one after the other."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)

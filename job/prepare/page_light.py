@@ -32,7 +32,9 @@ def ink_of(page: Grey) -> tuple[Ink, Ink]:
     small = np.asarray(picture.reduce(_REDUCTION), np.uint8)
     radius = max(round(max(small.shape) * _STROKE_SHARE / 2), 2)
     closed = _widened(_widened(small, radius, np.maximum), radius, np.minimum)
-    paper = Image.fromarray(closed).filter(ImageFilter.GaussianBlur(2)).resize((width, height), Image.Resampling.BILINEAR)
+    # Beside a shadow or a table the darker side counts, or a bright rim would make ink of it.
+    darker = Image.fromarray(_widened(closed, 2, np.minimum)).filter(ImageFilter.GaussianBlur(1))
+    paper = darker.resize((width, height), Image.Resampling.BILINEAR)
     calm = np.asarray(picture.filter(ImageFilter.GaussianBlur(0.8)), np.float32)
     brightness = np.maximum(np.asarray(paper, np.float32), _DARKEST_PAPER)
     ink = 1 - calm / brightness

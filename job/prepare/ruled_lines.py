@@ -28,16 +28,28 @@ _PIECE: Final = 20
 # How far, in pixels, a piece may lie beside the curve that the others give.
 _BESIDE: Final = 2.5
 _STEEPEST: Final = 0.06
+# A part of a line is longer than a digit, so that no digit on the line passes for the line; of the page's length.
+_PART_SHARE: Final = 1 / 8
+_RIM: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class RuledLine:
-    """A nearly level line: its polynomial (NumPy's order, x -> y), its extent in x, and its thickness."""
+    """A nearly level line: its polynomial (NumPy's order, x -> y), its extent in x, and its edges relative to that.
+
+    above, below: for each of its parts, which are equally long; lines that nearly touch are one, and thicker there.
+    """
 
     curve: _Floats
     first: int
     last: int
-    thickness: float
+    above: _Floats
+    below: _Floats
+
+    @property
+    def thickness(self) -> float:
+        """In pixels, on average."""
+        return float(np.mean(self.below - self.above))
 
     def y(self, x: _Floats) -> _Floats:
         """Where the line is, also beyond its ends."""
@@ -62,12 +74,24 @@ def ruled_lines(mask: Mask) -> tuple[list[RuledLine], Mask]:
     thin = across.take(across.length <= thickest)
     pieces = _pieces(Runs.of(np.ascontiguousarray(thin.mask().T)))
     lines = [_line(pieces, chain, thin) for chain in _chains(pieces, mask.shape[1])]
-    only = np.zeros(len(thin), bool)
-    middle = (thin.start + thin.end - 1) / 2
+    # A run is the line's alone if it lies in the line's band, or in those of several lines that nearly touch.
+    covered = np.cumsum(np.pad(_bands(lines, thin.shape), ((0, 0), (1, 0))), axis=1, dtype=np.int16)
+    is_covered = covered[thin.row, thin.end] - covered[thin.row, thin.start] == thin.length
+    return lines, np.ascontiguousarray(thin.take(is_covered).mask().T)
+
+
+def _bands(lines: list[RuledLine], shape: tuple[int, int]) -> Mask:
+    """What the lines cover and a little more, transposed: bool of `shape`, (width, height)."""
+    edges = np.zeros((shape[0], shape[1] + 1), np.int16)
     for line in lines:
-        is_on = (thin.row >= line.first) & (thin.row <= line.last) & (thin.length <= line.thickness + 2)
-        only |= is_on & (np.abs(middle - line.y(thin.row.astype(np.float64))) <= line.thickness / 2 + 1.5)
-    return lines, np.ascontiguousarray(thin.take(only).mask().T)
+        x = np.arange(line.first, line.last)
+        y = line.y(x.astype(np.float64))
+        part = (x - line.first) * len(line.above) // max(line.last - line.first, 1)
+        upper = np.clip(np.floor(y + line.above[part] - _RIM), 0, shape[1]).astype(np.int64)
+        lower = np.clip(np.ceil(y + line.below[part] + _RIM), 0, shape[1]).astype(np.int64)
+        np.add.at(edges, (x, upper), 1)
+        np.add.at(edges, (x, lower), -1)
+    return np.cumsum(edges, axis=1)[:, :-1] > 0
 
 
 def _pieces(thin: Runs) -> _Pieces:
@@ -134,9 +158,16 @@ def _fitted(pieces: _Pieces, chain: _Index) -> _Floats:
 
 
 def _line(pieces: _Pieces, chain: _Index, thin: Runs) -> RuledLine:
+    """The line with its edges: where most of the runs across it begin and end, in each of its parts."""
     curve = _fitted(pieces, chain)
     first, last = int(pieces.first[chain].min()), int(pieces.last[chain].max())
-    middle = (thin.start + thin.end - 1) / 2
-    is_on = (thin.row >= first) & (thin.row <= last)
-    is_on &= np.abs(middle - np.polyval(curve, thin.row.astype(np.float64))) <= _BESIDE
-    return RuledLine(curve, first, last, float(np.median(thin.length[is_on])) if is_on.any() else 1.0)
+    y = np.polyval(curve, thin.row.astype(np.float64))
+    is_on = (thin.row >= first) & (thin.row < last) & (thin.start <= y + 1) & (thin.end > y - 1)
+    count = max(round((last - first) / (thin.shape[0] * _PART_SHARE)), 1)
+    part = (thin.row[is_on] - first) * count // max(last - first, 1)
+    above, below = thin.start[is_on] - y[is_on], thin.end[is_on] - y[is_on]
+    edges = [
+        (float(np.median(above[part == number])), float(np.median(below[part == number]))) if (part == number).any() else (0, 0)
+        for number in range(count)
+    ]
+    return RuledLine(curve, first, last, *np.array(edges, np.float64).T)
