@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import LabelMap, ModelScale, OutputFormat, ScaleChoice
+    from job.settings import LabelMap, ModelScale, NormalizeChoice, OutputFormat, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -61,6 +61,7 @@ def score(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     max_rejects: str | int = "1%",
     min_accuracy: float | None = None,
     max_drift: float | None = None,
@@ -95,6 +96,8 @@ def score(
         scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
         transpose: images are stored column by column, as in EMNIST.
         invert: digits are dark on white; take 255 minus each pixel.
+        normalize: bring digits to MNIST's form: "auto": of a file whose first images show that it needs it; "mnist": of
+            each file; "none".
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
         min_accuracy, max_drift, max_warnings: what the report must reach, else RunFellShort is raised; its attribute
             `result` is what would be returned.
@@ -140,7 +143,9 @@ def score(
         inputs=locations,
         output=os.fspath(output),
         model=os.fspath(model),
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert),
+        read=ReadSettings(
+            label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert, normalize
+        ),
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
@@ -169,12 +174,13 @@ def inspect(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
 ) -> list[Inspection]:
     """Read the beginning of each file, and describe how `score` would read the whole.
 
     Arguments are
         source: a CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a pattern.
-        label_column, label_map, no_label, scale, transpose, invert: as for `score`.
+        label_column, label_map, no_label, scale, transpose, invert, normalize: as for `score`.
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
@@ -193,7 +199,13 @@ def inspect(
     be_silent_by_default()
     location = os.fspath(source)
     settings = ReadSettings(
-        label_column, no_label, scale, transpose, label_map=_label_map(label_map), is_inverted=invert
+        label_column,
+        no_label,
+        scale,
+        transpose,
+        label_map=_label_map(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     return inspections_of(storage_at(location), location, settings)
 
@@ -211,6 +223,7 @@ def train(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     test_split: float | None = None,
     validation_split: float | None = None,
     arch: Architecture = "dense",
@@ -261,7 +274,12 @@ def train(
 
     be_silent_by_default()
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=_label_map(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     settings = TrainSettings(
         data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),

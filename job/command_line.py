@@ -19,6 +19,7 @@ def read_flags(settings: ReadSettings) -> dict[str, Any]:
         "scale": settings.scale,
         "transpose": settings.is_transposed,
         "invert": settings.is_inverted,
+        "normalize": settings.normalize,
         "keep": list(settings.keep),
     }
 

@@ -45,6 +45,7 @@ class Flag(StrEnum):
     RECIPE = "--recipe"
     RESUME = "--resume"
     ROW = "--row"
+    NORMALIZE = "--normalize"
     SCALE = "--scale"
     SEARCH = "--search"
     SEED = "--seed"

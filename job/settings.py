@@ -23,6 +23,8 @@ ScaleChoice = Literal["auto", PixelScale]
 # The names of `job.model.input_range.InputRange`.
 ModelScale = Literal["auto", "255", "1", "-1..1", "standard"]
 Order = Literal["first", "surest"]
+# How images are brought to MNIST's form, see `job.normalize`: as their file shows, in any case, or not at all.
+NormalizeChoice = Literal["auto", "mnist", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,9 @@ class ReadSettings:
     label_column: the label column's name, or its number from 1 if there is no header. is_label_ignored: treat no
     column as the label. scale: the highest pixel value, 255 or 1; `auto`: taken from the first records. is_transposed:
     images are stored column by column, as in EMNIST. is_inverted: digits are dark on white, so that a pixel is 255
-    minus its stored value. keep: names of passthrough columns, copied to the predictions.
-    label_map: the digits of labels that are not digits; None: there are none.
+    minus its stored value. keep: names of passthrough columns, copied to the predictions. label_map: the digits of
+    labels that are not digits; None: there are none. normalize: whether images are brought to MNIST's form, see
+    `job.normalize.decision`.
     """
 
     label_column: str | None = None
@@ -86,10 +89,12 @@ class ReadSettings:
     keep: tuple[str, ...] = ()
     label_map: LabelMap | None = None
     is_inverted: bool = False
+    normalize: NormalizeChoice = "auto"
 
     def __post_init__(self) -> None:
-        """Raises UsageError for an unknown scale, and for settings that contradict each other."""
+        """Raises UsageError for an unknown scale or normalization, and for settings that contradict each other."""
         _check_choice(Flag.SCALE, self.scale, ScaleChoice)
+        _check_choice(Flag.NORMALIZE, self.normalize, NormalizeChoice)
         if self.label_column is not None and self.is_label_ignored:
             raise UsageError(f"{Flag.LABEL_COLUMN} and {Flag.NO_LABEL} contradict each other; give one of them")
         if self.label_map is not None and self.is_label_ignored:

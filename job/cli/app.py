@@ -16,6 +16,7 @@ from job.cli.compare import compare
 from job.cli.export import export
 from job.cli.help_page import MAX_WIDTH
 from job.cli.inspect import inspect
+from job.cli.prepare import prepare
 from job.cli.report import report
 from job.cli.sample import sample
 from job.cli.schema import schema
@@ -38,7 +39,7 @@ from job.telemetry.termination import ending_of, write_termination_message
 _log = logging.getLogger("job")
 
 # The commands whose log ends with a summary, and the word for what they have done.
-_DONE: Final = {"score": "scored", "train": "trained", "tune": "tuned", "export": "exported"}
+_DONE: Final = {"score": "scored", "train": "trained", "tune": "tuned", "export": "exported", "prepare": "prepared"}
 
 app = typer.Typer(
     name="digit-job",
@@ -68,7 +69,7 @@ def _digit_job(
 
 
 # In the order in which the help lists them.
-for command in (score, inspect, show, report, compare, train, tune, export, sample, schema):
+for command in (score, inspect, show, prepare, report, compare, train, tune, export, sample, schema):
     app.command(cls=JobCommand)(command)
 
 

@@ -19,6 +19,7 @@ from job.cli.flags import (
     MaxRejectsFlag,
     ModelScaleFlag,
     NoLabelFlag,
+    NormalizeFlag,
     QuietFlag,
     ScaleFlag,
     ThreadsFlag,
@@ -102,6 +103,7 @@ def score(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     max_rejects: MaxRejectsFlag = "1%",
     format_: Annotated[
         OutputFormat,
@@ -277,7 +279,9 @@ def score(
         output=output,
         model=model,
         format=format_,
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map), invert),
+        read=ReadSettings(
+            label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map), invert, normalize
+        ),
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(max_rejects),

@@ -13,6 +13,7 @@ from job.cli.flags import (
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
+    NormalizeFlag,
     QuietFlag,
     ScaleFlag,
     TestSplitFlag,
@@ -122,6 +123,7 @@ def train(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     test_split: TestSplitFlag = None,
     validation_split: ValidationSplitFlag = None,
     arch: Annotated[
@@ -276,7 +278,12 @@ def train(
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     log_overwriting("train", is_overwriting=overwrite)
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=label_map_in(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     settings = TrainSettings(
         data=DataSettings(tuple(data) or ("auto",), read, tuple(test_data), test_split, validation_split),

@@ -36,6 +36,7 @@ KERNELS: Final = (
     ("job.read.parquet.page_kernel", "decode"),
     ("job.read.parquet.page_sizes_kernel", "measure"),
     ("job.read.table.grid_kernel", "transpose"),
+    ("job.normalize.form_kernel", "bring_to_form"),
     ("job.model.dense_kernel", "run_layers"),
     ("job.report.pixel_kernel", "count_pixels"),
     ("job.train.fit.deform_kernel", "deform"),

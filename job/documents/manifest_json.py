@@ -64,6 +64,7 @@ class ReadingSettings(TypedDict):
     keep: list[str]
     label_map: LabelMapSettings | None
     is_inverted: bool
+    normalize: str
 
 
 class ShardSettings(TypedDict):

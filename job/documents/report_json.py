@@ -172,6 +172,7 @@ RunSettings = TypedDict(
         "scale": str,
         "transpose": bool,
         "invert": bool,
+        "normalize": str,
         "keep": list[str],
         "probabilities": bool,
         "escape-formulas": bool,

@@ -21,8 +21,8 @@ from job.model.bundle import ONNX_NAME, Golden, write_card
 from job.model.input_range import InputRange, OutputKind, decide, evidence_of, output_kind, undecided, warn_if_poor
 from job.model.onnx_adapter import DTYPES, SHAPES, OnnxAdapter
 from job.model.onnx_predictor import OnnxPredictor, OnnxSession, OnnxValue
-from job.model.reference_digits import reference_digits
 from job.model.trial import tried
+from job.normalize.reference_digits import reference_digits
 from job.storage import Storage, join
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """An image of a digit in MNIST's form: its ink scaled to fit a box of 20x20, the centre of mass in the middle.
 
-Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE
-86 (1998), and the page of the MNIST database: digits "were size normalized to fit in a 20x20 pixel box while preserving
+Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Applied to Document Recognition", Proc.
+IEEE 86 (1998); and the MNIST database's page: digits "were size normalized to fit in a 20x20 pixel box while preserving
 their aspect ratio", with grey levels "as a result of the anti-aliasing technique", and "centered in a 28x28 image by
 computing the center of mass of the pixels".
 """
@@ -47,6 +47,32 @@ def to_mnist_form(pixels: Pixels) -> Pixels:
     return result[: pixels.size].reshape(-1, PIXELS)
 
 
+def form_of_ink(ink: Pixels) -> Pixels:
+    """Bring one picture of any size, uint8 (height, width), to MNIST's form: uint8 (784,); blank if there is no ink.
+
+    Ink is bright, the background 0. Resampled by the same triangle as `to_mnist_form`, in Pillow.
+    """
+    from PIL import Image
+
+    is_ink = ink >= max(1, int(ink.max(initial=0)) // INK_PART)
+    lines, columns = (np.flatnonzero(is_ink.any(axis=axis)) for axis in (1, 0))
+    form = np.zeros((SIDE, SIDE), np.uint8)
+    if not len(lines):
+        return form.ravel()
+    crop = ink[lines[0] : lines[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = (max(1, round(BOX_SIDE * side / max(crop.shape))) for side in crop.shape)
+    box = np.asarray(Image.fromarray(np.ascontiguousarray(crop)).resize((width, height), Image.Resampling.BILINEAR))
+    top, left = _centred(box.sum(axis=1)), _centred(box.sum(axis=0))
+    form[top : top + height, left : left + width] = box
+    return form.ravel()
+
+
+def _centred(ink: npt.NDArray[np.unsignedinteger[Any]]) -> int:
+    """Where the box starts along one side, so that the centre of its ink, by position, is that of the image."""
+    total, moment = int(ink.sum()), int(ink @ np.arange(len(ink), dtype=ink.dtype))
+    return min(max((SIDE // 2 * total - moment) // max(total, 1), 0), SIDE - len(ink))
+
+
 @functools.cache
 def _weights() -> tuple[npt.NDArray[np.int64], _Floats, _Floats]:
     """The kernel's tables: how a crop of each length becomes each length of the box, see `form_kernel`."""
@@ -73,8 +99,9 @@ def triangle_weights(length: int, new_length: int) -> npt.NDArray[np.float64]:
     step = length / new_length
     centres = (np.arange(new_length)[:, np.newaxis] + 0.5) * step
     distances = np.abs(np.arange(length) + 0.5 - centres) / max(step, 1)
-    weights = np.maximum(1 - distances, 0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights: npt.NDArray[np.float64] = np.maximum(1 - distances, 0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _kernel() -> Any:

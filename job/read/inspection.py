@@ -18,12 +18,20 @@ from job.read.numpy_files.numpy_source import NumpySource
 from job.read.packed.compression import Compression
 from job.read.packed.stream import opened
 from job.read.partition import PartitionedSource
+from job.read.picture_folder import PictureFolder
 from job.read.source import Source, files_at, look
 from job.read.table.table_source import TableSource
 from job.settings import DEFAULT_PART_BYTES, MIB, PixelScale, ReadSettings
 from job.storage import Storage
 
-_FORMATS: Final = {"csv": "CSV", "parquet": "Parquet", "arrow": "Arrow", "idx": "IDX", "numpy": "NumPy"}
+_FORMATS: Final = {
+    "csv": "CSV",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+    "idx": "IDX",
+    "numpy": "NumPy",
+    "pictures": "pictures",
+}
 _SAMPLE_BYTES: Final = 8 * MIB
 
 
@@ -109,7 +117,7 @@ def _scale(source: Source, head: FirstRows, settings: ReadSettings) -> str:
     if len(pixels):
         stored = ~pixels if settings.is_inverted else pixels
         seen = f"highest value in the first {len(pixels)}: {_highest(stored, source.pixel_scale)}"
-    reason = ", as the first records show" * (not isinstance(source, IdxSource))
+    reason = ", as the first records show" * (not isinstance(source, IdxSource | PictureFolder))
     if settings.scale != "auto":
         reason = f" by {Flag.SCALE}"
     changes = ", transposed" * settings.is_transposed + ", inverted" * settings.is_inverted

@@ -17,6 +17,7 @@ from job.report.appearance import Appearance
 from job.report.examples import Collector
 from job.report.label_census import LabelCensus
 from job.report.tally import Tally
+from job.score.forms import in_form
 from job.score.observer import Observer, Stage, Stopwatch
 from job.score.plan import Input, Part
 from job.score.reject_count import RejectCount
@@ -70,7 +71,7 @@ class PartScorer:
         appearance.prepare()
         with self.commit(file.path) as content:
             writer = PartWriter(content, file.schema, file.identity)
-            for batch in self._batches(part, target.source):
+            for batch in self._batches(part, target):
                 watch.lap(Stage.READ)
                 if part.is_first:
                     first_rows.add(batch)
@@ -91,10 +92,13 @@ class PartScorer:
             writer.finish(counts.summary(warnings), counts.collector.examples().to_bytes())
         return counts.tally.read
 
-    def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
+    def _batches(self, part: Part, target: Input) -> Iterator[PixelBatch]:
+        """The part's records, their images in the form that the network knows."""
+        source, form = target.source, target.settled.form
         try:
             with unquoted(source.file):
-                yield from source.read(self.storage, part.span, self.settings.block_rows)
+                for batch in source.read(self.storage, part.span, self.settings.block_rows):
+                    yield in_form(batch, form)
         except (DataError, InternalError):
             # A file that is being written to looks damaged.
             self._check_unchanged(source)
@@ -108,7 +112,12 @@ class PartScorer:
         """Log and return the warnings about the input's first records, some of which may be in later parts."""
         if not first_rows.is_full and not part.is_last:
             first_rows = read_first_rows(target.source, self.storage)
-        warnings = input_warnings(first_rows.pixels, first_rows.labels, self.settings.read)
+            pixels = target.settled.form.apply(first_rows.pixels)
+        else:
+            pixels = first_rows.pixels
+        decision = target.settled.decision
+        warnings = input_warnings(pixels, first_rows.labels, self.settings.read)
+        warnings += [] if decision.doubt is None else [decision.doubt]
         for warning in warnings:
             self.warnings.add(target.path, target.source.file.path, warning)
         return warnings

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,12 +20,13 @@ from job.score.counted_part import check_part
 from job.score.documents import training_of
 from job.score.engine import ThreadEngine
 from job.score.finished_files import FinishedFiles
+from job.score.forms import settle_forms
 from job.score.gather import gather, read_report
 from job.score.new_inputs import NewInputs
 from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
-from job.score.plan import Part, make_plan, parts_of_shard
+from job.score.plan import Part, Plan, make_plan, parts_of_shard
 from job.score.protected import check_model_stays, without_own_output
 from job.score.reject_count import RejectCount
 from job.score.run_gates import shortfalls
@@ -76,7 +76,8 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
     sources, settings = _new(storage, settings, output, _sources(storage, settings, output))
     if not sources:
         return RunResult(output.folder, None, was_done=True, rows=0, seconds=time.monotonic() - clock)
-    claim = _claim(output, sources, settings, bundle)
+    forms = settle_forms(sources, storage, settings, bundle, predictor)
+    claim = _claim(output, make_plan(sources, settings, bundle.digest, forms), settings, bundle)
     if claim.state is ClaimState.DONE:
         _look_again(storage, claim, settings)
     committed, damaged = _committed_parts(storage, claim)
@@ -143,8 +144,7 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
     return bundle, predictor
 
 
-def _claim(output: Output, sources: Sequence[Source], settings: ScoreSettings, bundle: Bundle) -> Claim:
-    plan = make_plan(sources, settings, bundle.digest)
+def _claim(output: Output, plan: Plan, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output.check_lengths(plan)
     claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
     _log_removed(claim)

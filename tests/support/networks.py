@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from job.model.input_range import InputRange
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 
 _HIDDEN = 32
 _STEPS = 40

@@ -13,7 +13,7 @@ from job.documents.model_json import CardContent
 from job.model.bundle import KERAS_NAME, Golden, write_card
 from job.model.input_range import InputRange, warn_if_poor
 from job.model.model_kind import FoundModel, ModelKind
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 from job.storage import Storage
 from job.train.backend import predict
 from job.train.card.sections import golden_rows, identity

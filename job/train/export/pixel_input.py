@@ -11,7 +11,7 @@ import numpy as np
 from job.contract import PIXELS, Pixels, Probabilities
 from job.errors import ModelInvalid
 from job.model.input_range import InputRange, OutputKind, decide, evidence_of, output_kind, undecided
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 from job.train.backend import import_keras, predict
 from job.train.data.split import Split
 from job.train.export.foreign import layers_of

@@ -139,6 +139,7 @@ LEVELS = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", machine_code.PACKING]
 COMPILED = [
     (KERNEL, LEVELS),
     (("job.model.dense_kernel", "run_layers"), LEVELS),
+    (("job.normalize.form_kernel", "bring_to_form"), LEVELS),
     (("job.report.pixel_kernel", "count_pixels"), LEVELS),
     # The oldest processors have no instruction for much of what vectors are made of.
     (("job.train.fit.deform_kernel", "deform"), ["x86-64"]),
@@ -152,7 +153,7 @@ INTEGERS_ONLY = [
 ]
 
 
-@pytest.mark.parametrize(("kernel", "levels"), COMPILED, ids=["scan", "dense", "pixels", "deform"])
+@pytest.mark.parametrize(("kernel", "levels"), COMPILED, ids=["scan", "dense", "form", "pixels", "deform"])
 @pytest.mark.skipif(LEVEL == "generic", reason="levels are those of x86-64")
 def test_kernels_compile_for_other_processors(kernel, levels):
     """Whatever this one is; and the code needs no symbol from outside."""

@@ -12,7 +12,7 @@ from job.errors import ModelInvalid
 from job.model.bundle import open_bundle, predictor_of
 from job.model.foreign_onnx import convert_onnx
 from job.model.input_range import InputRange
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 
 
 @pytest.fixture

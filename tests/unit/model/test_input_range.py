@@ -17,7 +17,7 @@ from job.model.input_range import (
     probabilities_of,
     undecided,
 )
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 from job.settings import ModelScale
 
 

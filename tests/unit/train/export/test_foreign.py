@@ -17,7 +17,7 @@ from job.errors import ModelInvalid, ResourceExhausted
 from job.model.bundle import open_bundle, predictor_of
 from job.model.input_range import InputRange
 from job.model.model_kind import ModelKind, find_model
-from job.model.reference_digits import reference_digits
+from job.normalize.reference_digits import reference_digits
 from job.train.backend import import_keras
 from job.train.card.foreign_model import convert
 from job.train.export.foreign import _checked_archive

@@ -1,0 +1,54 @@
+"""Whether images are digits stored column by column: those of `reference_digits` resemble them more one way round."""
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from job.contract import PIXELS, SIDE, Pixels
+from job.normalize.form import transposed
+from job.normalize.geometry import Ink
+from job.normalize.mnist_form import to_mnist_form
+from job.normalize.reference_digits import reference_digits
+
+_Floats = npt.NDArray[np.float32]
+
+# The resemblance of digits (of MNIST, USPS and optdigits, of MNIST with noise, lines, blur and rotations) is 0.13 to
+# 0.19 higher the right way round. Of 16 of them, drawn 3,000 times, the lowest difference was 0.007, and 0.05 of 32.
+_MIN_IMAGES: Final = 16
+_MIN_DIFFERENCE: Final = 0.03
+# The mean sign of height minus width is 0.7 for MNIST's digits, and -0.7 if they are transposed.
+_TALL_FROM: Final = 0.35
+
+
+def are_transposed(pixels: Pixels) -> bool:
+    """Whether uint8 (n, 784), ink bright and none blank, are certainly digits that are stored column by column."""
+    if len(pixels) < _MIN_IMAGES:
+        return False
+    ink = Ink.of(pixels)
+    if np.sign(ink.heights - ink.widths).mean() >= _TALL_FROM:  # the reference digits take 0.1 s to draw
+        return False
+    return resemblance(transposed(pixels)) - resemblance(pixels) >= _MIN_DIFFERENCE
+
+
+def resemblance(pixels: Pixels) -> float:
+    """How alike images are to the reference digit that is nearest, in MNIST's form and blurred: 0-1, averaged."""
+    likeness = _directions(to_mnist_form(pixels)) @ _reference().T
+    return float(likeness.max(axis=1).mean(dtype=np.float64))
+
+
+@cache
+def _reference() -> _Floats:
+    return _directions(reference_digits().pixels)
+
+
+def _directions(pixels: Pixels) -> _Floats:
+    """Blurred images as vectors of length 1: float32 (n, 784)."""
+    values: _Floats = pixels.reshape(-1, SIDE, SIDE).astype(np.float32)
+    for _ in range(2):
+        for axis in (1, 2):
+            values = (values * 2 + np.roll(values, 1, axis) + np.roll(values, -1, axis)) / np.float32(4)
+    flat: _Floats = values.reshape(-1, PIXELS)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.float32(1e-9))
+    return flat
