@@ -147,7 +147,11 @@ def _groups(blobs: Blobs, scale: float, near: float) -> _Index:
     is_piece = np.maximum(blobs.height, blobs.width) < _PIECE * scale
     is_tall = blobs.height > _LOWEST * scale
     # Two tall blobs beside each other are two digits.
-    fits = (apart <= near) & np.logical_or.outer(is_piece, is_piece) & ~((across > 0) & np.logical_and.outer(is_tall, is_tall))
+    fits = (
+        (apart <= near)
+        & np.logical_or.outer(is_piece, is_piece)
+        & ~((across > 0) & np.logical_and.outer(is_tall, is_tall))
+    )
     pairs = np.argwhere(np.triu(fits, 1))
     group = np.arange(len(blobs))
     for one, other in pairs[np.argsort(apart[pairs[:, 0], pairs[:, 1]], kind="stable")]:

@@ -1,5 +1,7 @@
 """Stand-in."""
+
 import numpy as np
+
 from job.normalize.mnist_form import triangle_weights
 
 

@@ -47,7 +47,12 @@ def reading_order(x: _Floats, y: _Floats, scale: float) -> ReadingOrder:
         row = _strips(y, scale)
     column, has_columns = _bands(upright, scale)
     cells = row * (column.max(initial=0) + 1) + column
-    is_grid = has_rows and has_columns and len(np.unique(cells)) == len(cells) and bool(column.max(initial=0) <= 1.5 * len(x) / (row.max(initial=0) + 1))
+    is_grid = (
+        has_rows
+        and has_columns
+        and len(np.unique(cells)) == len(cells)
+        and bool(column.max(initial=0) <= 1.5 * len(x) / (row.max(initial=0) + 1))
+    )
     order = np.lexsort((x, row))
     if not is_grid:
         column = np.empty_like(row)
@@ -63,7 +68,11 @@ def _levelled(along: _Floats, across: _Floats, scale: float) -> _Floats:
     """
     dx = along[None, :] - along[:, None]
     dy = across[None, :] - across[:, None]
-    is_next = (dx > 0.4 * scale) & (dx < _NEIGHBOUR * scale) & (np.abs(dy) < np.minimum(0.7 * scale, 0.25 * dx + 0.15 * scale))
+    is_next = (
+        (dx > 0.4 * scale)
+        & (dx < _NEIGHBOUR * scale)
+        & (np.abs(dy) < np.minimum(0.7 * scale, 0.25 * dx + 0.15 * scale))
+    )
     distance = np.where(is_next, dx, np.inf)
     nearest = distance.argmin(axis=1) if len(along) else np.zeros(0, np.int64)
     one = np.flatnonzero(np.isfinite(distance[np.arange(len(along)), nearest]))

@@ -135,7 +135,9 @@ def _chains(pieces: _Pieces, width: int) -> Iterator[_Index]:
             beside = np.abs(np.polyval(curve, middle) - pieces.y)
             # A short chain does not say exactly where its line goes on.
             is_near = (beside <= _BESIDE + 0.01 * apart) & (apart <= (last - first) * 2)
-            fitting = np.flatnonzero(is_free & is_near & (np.abs(pieces.slope - np.polyval(np.polyder(curve), middle)) < 0.05))
+            fitting = np.flatnonzero(
+                is_free & is_near & (np.abs(pieces.slope - np.polyval(np.polyder(curve), middle)) < 0.05)
+            )
             grown = np.union1d(chain, fitting)
             if len(grown) == len(chain):
                 break
@@ -167,7 +169,9 @@ def _line(pieces: _Pieces, chain: _Index, thin: Runs) -> RuledLine:
     part = (thin.row[is_on] - first) * count // max(last - first, 1)
     above, below = thin.start[is_on] - y[is_on], thin.end[is_on] - y[is_on]
     edges = [
-        (float(np.median(above[part == number])), float(np.median(below[part == number]))) if (part == number).any() else (0, 0)
+        (float(np.median(above[part == number])), float(np.median(below[part == number])))
+        if (part == number).any()
+        else (0, 0)
         for number in range(count)
     ]
     return RuledLine(curve, first, last, *np.array(edges, np.float64).T)

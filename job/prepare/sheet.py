@@ -14,8 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from job.contract import Pixels
-from job.prepare.form_standin import form_of_ink
 from job.prepare.blobs import SMALLEST, Blob, Blobs, joined, parted, scale_of
+from job.prepare.form_standin import form_of_ink
 from job.prepare.page_light import Grey, Ink, ink_of, noise_of
 from job.prepare.reading_order import reading_order
 from job.prepare.ruled_lines import RuledLine, ruled_lines
@@ -114,7 +114,12 @@ def _turned(ink: Ink, mask: Mask, degrees: float, factor: float) -> _Level:
     if degrees:
         turned = Image.fromarray(ink).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
         ink = np.clip(np.asarray(turned), 0, 1)
-        mask = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).rotate(degrees, Image.Resampling.BILINEAR, expand=True)) > 127
+        mask = (
+            np.asarray(
+                Image.fromarray(mask.astype(np.uint8) * 255).rotate(degrees, Image.Resampling.BILINEAR, expand=True)
+            )
+            > 127
+        )
     return _Level(ink, mask, degrees, size, factor)
 
 
@@ -135,7 +140,12 @@ def _found(level: _Level) -> tuple[list[RuledLine], list[RuledLine], Blobs, floa
 def _at_edge(blobs: Blobs, level: _Level) -> npt.NDArray[np.bool_]:
     """Whether a blob reaches the edge of the page."""
     edges = []
-    for x, y in ((blobs.left, blobs.top), (blobs.right, blobs.top), (blobs.left, blobs.bottom), (blobs.right, blobs.bottom)):
+    for x, y in (
+        (blobs.left, blobs.top),
+        (blobs.right, blobs.top),
+        (blobs.left, blobs.bottom),
+        (blobs.right, blobs.bottom),
+    ):
         across, along = level.back(x.astype(np.float64), y.astype(np.float64)) * level.factor
         edges.append(np.minimum(np.minimum(across, along), np.minimum(level.size[0] - across, level.size[1] - along)))
     return np.min(edges, axis=0) < 3
@@ -194,4 +204,6 @@ def _cut(level: _Level, digit: Blob) -> tuple[tuple[int, int, int, int], Pixels]
     across, along = level.back(x + left + 0.5, y + top + 0.5)
     box = (across.min() - 0.5, along.min() - 0.5, across.max() + 0.5, along.max() + 0.5)
     corner = (round(box[0]), round(box[1]))
-    return (*corner, round(box[2]) - corner[0], round(box[3]) - corner[1]), form_of_ink((strength * 255).round().astype(np.uint8))
+    return (*corner, round(box[2]) - corner[0], round(box[3]) - corner[1]), form_of_ink(
+        (strength * 255).round().astype(np.uint8)
+    )

@@ -65,9 +65,7 @@ def _alignment(dx: npt.NDArray[np.float64], dy: npt.NDArray[np.float64], degrees
     return float(sum(np.exp(-np.square(each / (_LOOSE * scale))).sum() for each in (across, along)))
 
 
-def _sharpness(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], degrees: float, bin_pixels: float
-) -> float:
+def _sharpness(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], degrees: float, bin_pixels: float) -> float:
     """The sum of squares of both profiles of a page that is turned so."""
     turn = np.deg2rad(degrees)
     total = 0.0
