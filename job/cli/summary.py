@@ -36,6 +36,7 @@ def _lines(result: "RunResult", outcome: str) -> list[str]:
         lines = [f"Scored {_counts(result)}, in {_speed(result)}."]
     if accuracy := _accuracy(result):
         lines.append(f"Accuracy: {accuracy}.")
+    lines += [f"{name.capitalize()}: {text}" for name, text in _promise(result)]
     lines += [f"Warning: {each}" for each in _warnings(result)]
     lines.append(f"Predictions: {result.output}/predictions")
     lines.append(f"Report:      {result.output}/report.html")
@@ -52,6 +53,7 @@ def _table(result: "RunResult", outcome: str) -> str:
     rows.append(("already scored" if result.was_done else "scored", _counts(result)))
     rows += [] if result.was_done else [("time", _speed(result))]
     rows += [("accuracy", accuracy)] if (accuracy := _accuracy(result)) else []
+    rows += _promise(result)
     rows.append(("predictions", f"{result.output}/predictions"))
     rows += [("rejects", f"{result.output}/rejects")] if _report(result)["rows"]["rejected"] else []
     rows.append(("report", f"{result.output}/report.html"))
@@ -85,6 +87,21 @@ def _accuracy(result: "RunResult") -> str | None:
         f"{100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
     )
+
+
+def _promise(result: "RunResult") -> list[tuple[str, str]]:
+    """What is accepted, and what is promised about it, if anything."""
+    report = _report(result)
+    promise = report.get("promise")
+    if promise is None:
+        return []
+    measured = f", of which {100 * promise['error']:.2f} % are wrong" if promise["error"] is not None else ""
+    coverage = f" ({100 * promise['coverage']:.2f} %)" if promise["coverage"] is not None else ""
+    accepted = f"{promise['accepted']:,} of {report['rows']['scored']:,} records{coverage}{measured}"
+    return [
+        ("accepted", f"{accepted}; {promise['review']:,} to review."),
+        ("promise", "withdrawn, see the warning." if promise["is_withdrawn"] else promise["text"]),
+    ]
 
 
 def _warnings(result: "RunResult") -> list[str]:

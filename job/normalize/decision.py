@@ -84,7 +84,8 @@ def decide(
     centred = replace(seen, is_centred=True)
     if choice == "mnist":
         return Decision(centred, in_form)
-    if in_form >= _IN_FORM_FROM:
+    # Among specks nobody can tell where the ink ends: the images may well be in MNIST's form, or no digits at all.
+    if in_form >= _IN_FORM_FROM or specks(images).mean() > _MAX_SPECKS:
         return Decision(seen, in_form)
     doubt = _UNEVEN if form is None else _doubt(images, in_form, sureness)
     return Decision(seen if doubt else centred, in_form, doubt)
@@ -116,8 +117,6 @@ def _doubt(images: Pixels, in_form: float, sureness: Sureness | None) -> str | N
     """Why images should not be brought to MNIST's form, although fewer than half are in it; None: no reason."""
     if in_form > _OUT_OF_FORM_TO:
         return f"only {100 * in_form:.0f} % of the first {len(images)} images are in MNIST's form"
-    if specks(images).mean() > _MAX_SPECKS:
-        return "the images are not in MNIST's form, but too noisy to tell where the ink ends"
     if sureness is None:
         return None
     before, after = sureness(images), sureness(Form(is_centred=True).apply(images))
