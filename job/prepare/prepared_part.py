@@ -33,7 +33,7 @@ _DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PictureCounts:
     """What is counted over pictures.
 
     kinds, sizes: pictures by format and mode, and by width and height. labels: digits by label, or `none`.
@@ -46,8 +46,8 @@ class Counts:
     sizes: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "PictureCounts") -> "PictureCounts":
+        return PictureCounts(
             self.pictures + other.pictures,
             self.rejected + other.rejected,
             self.digits + other.digits,
@@ -57,12 +57,12 @@ class Counts:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As `counts_from` takes them."""
+        """As `counts_of_json` takes them."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class PictureExample:
     """A picture for the page: its name, label or None, a small JPEG of it, and the digits found, 784 bytes each."""
 
     id: str
@@ -78,8 +78,8 @@ class PreparedPart:
 
     rows: pa.RecordBatch
     rejects: tuple[Reject, ...]
-    counts: Counts
-    examples: tuple[Example, ...]
+    counts: PictureCounts
+    examples: tuple[PictureExample, ...]
 
     def to_bytes(self, identity: str) -> bytes:
         """The content of the part's file."""
@@ -109,8 +109,11 @@ class PreparedPart:
         return cls(
             rows.replace_schema_metadata(None),
             tuple(Reject(row, Reason(reason), detail) for row, reason, detail in meta["rejects"]),
-            counts_from(meta["counts"]),
-            tuple(Example(id_, label, size, *_unpacked(pictures)) for id_, label, size, *pictures in meta["examples"]),
+            counts_of_json(meta["counts"]),
+            tuple(
+                PictureExample(id_, label, size, *_unpacked(pictures))
+                for id_, label, size, *pictures in meta["examples"]
+            ),
         )
 
 
@@ -140,7 +143,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     pixels: list[np.ndarray[Any, Any]] = []
     rejects: list[Reject] = []
-    counts, examples = Counts(), _Examples()
+    counts, examples = PictureCounts(), _FirstOfEach()
     for number in range(*span):
         storage.check_stop()
         id_ = prefix + source.id_of(source.pictures[number])
@@ -151,7 +154,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
             found = finder.find(picture)
         except BadPicture as problem:
             rejects.append(Reject(number - span[0], Reason.BAD_IMAGE, f"{id_} {problem}"))
-            counts += Counts(1, 1)
+            counts += PictureCounts(1, 1)
             continue
         if bad := source.bad_labels.get(number):
             rejects.append(Reject(number - span[0], bad.reason, f"{id_}: {bad.detail}"))
@@ -162,7 +165,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
             pixels.append(_oriented(digit, is_transposed=source.is_transposed))
         size = f"{picture.width}x{picture.height}"
         labels = Counter({"none" if label is None else str(label): len(found)})
-        counts += Counts(1, 0, len(found), Counter([f"{picture.kind} {picture.mode}"]), Counter([size]), labels)
+        counts += PictureCounts(1, 0, len(found), Counter([f"{picture.kind} {picture.mode}"]), Counter([size]), labels)
         examples.add(id_, label, size, picture, pixels[len(pixels) - len(found) :])
     values = pa.array(np.concatenate([np.empty(0, np.uint8), *pixels]))
     arrays = [
@@ -176,11 +179,11 @@ def _oriented(digit: FoundDigit, *, is_transposed: bool) -> np.ndarray[Any, Any]
     return digit.pixels.reshape(SIDE, SIDE).T.reshape(PIXELS) if is_transposed else digit.pixels
 
 
-class _Examples:
+class _FirstOfEach:
     """The first pictures of each label."""
 
     def __init__(self) -> None:
-        self.kept: list[Example] = []
+        self.kept: list[PictureExample] = []
         self._seen: Counter[int | None] = Counter()
 
     def add(
@@ -189,7 +192,7 @@ class _Examples:
         self._seen[label] += 1
         if self._seen[label] <= EXAMPLES_PER_LABEL:
             found = tuple(each.tobytes() for each in digits)
-            self.kept.append(Example(id_, label, size, thumbnail(picture.grey), found))
+            self.kept.append(PictureExample(id_, label, size, thumbnail(picture.grey), found))
 
 
 def thumbnail(grey: Grey, side: int = _THUMBNAIL_SIDE) -> bytes:
@@ -212,7 +215,7 @@ def _unpacked(pictures: list[str]) -> tuple[bytes, tuple[bytes, ...]]:
     return first, tuple(digits)
 
 
-def counts_from(content: dict[str, Any]) -> Counts:
-    """Counts that were written as JSON."""
+def counts_of_json(content: dict[str, Any]) -> PictureCounts:
+    """PictureCounts that were written as JSON."""
     numbers = (content[name] for name in ("pictures", "rejected", "digits"))
-    return Counts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))
+    return PictureCounts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))
