@@ -24,6 +24,7 @@ from job._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from job.documents.evaluation_json import ModelEvaluation
     from job.read.inspection import Inspection
     from job.results.reader import Results
     from job.score.observer import Observer
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     Location = str | os.PathLike[str]
 
-__all__ = ["__version__", "inspect", "open_results", "score", "train"]
+__all__ = ["__version__", "evaluate", "inspect", "open_results", "score", "train"]
 
 # ONNX Runtime looks once, when it is imported; `disable_telemetry_events` comes too late. Here it is before every
 # import, also those of other libraries (tf2onnx), and child processes inherit it.
@@ -348,6 +349,70 @@ def train(
         )
     result.check_blessed()
     return result
+
+
+def evaluate(
+    model: Location = "model",
+    data: Location | Iterable[Location] = (),
+    *,
+    group_column: str | None = None,
+    sample: int = 10_000,
+    seed: int = 1,
+    label_column: str | None = None,
+    label_map: Location | None = None,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+    invert: bool = False,
+    allow_unblessed: bool = False,
+    model_scale: ModelScale = "auto",
+) -> ModelEvaluation:
+    """Measure a model on test images, corrupted images, other people's digits, and by writer. Needs the train extra.
+
+    Arguments are those of `digit-job evaluate`:
+        model: a model folder, or another model as for `score`.
+        data: labelled images as for `train`, or several such; none: the test images of the model's own data.
+        group_column: the column that tells whose image it is, such as "writer".
+        sample: corrupt at most so many of the images.
+
+    Returns what `--json` writes: a dictionary with
+        test: `accuracy` and `confidence` on the images, in 0-1;
+        robustness: `corruptions`, by name, each with `accuracy` and `confidence`; their `mean_error`; `optdigits`; and
+            `groups`, the accuracy by writer, or None.
+
+    Raises UsageError, NoInput, DataError (LayoutError), ModelInvalid, StorageError and ResourceExhausted.
+    """
+    from job.errors import requires_extra
+    from job.log import be_silent_by_default
+    from job.settings import ReadSettings
+    from job.storage import storage_at
+    from job.train.plain_model import model_folder
+    from job.train.train_settings import EvaluateSettings
+
+    be_silent_by_default()
+    settings = EvaluateSettings(
+        model=os.fspath(model),
+        data=_locations(data),
+        read=ReadSettings(
+            label_column,
+            scale=scale,
+            is_transposed=transpose,
+            keep=() if group_column is None else (group_column,),
+            label_map=_label_map(label_map),
+            is_inverted=invert,
+        ),
+        group_column=group_column,
+        sample=sample,
+        seed=seed,
+        allows_unblessed=allow_unblessed,
+        mnist_dir=os.environ.get("MNIST_DIR"),
+        digits_dir=os.environ.get("DIGITS_DIR"),
+    )
+    with requires_extra("train"):
+        from job.train.judge.model_evaluation import evaluate_model
+        from job.train.phases import Phases
+
+        with model_folder(settings.model, model_scale) as folder:
+            return evaluate_model(storage_at(settings.model, *settings.data), settings, folder, Phases())
 
 
 def open_results(folder: Location) -> Results:

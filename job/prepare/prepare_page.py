@@ -13,7 +13,7 @@ from typing import Final
 from job.contract import CLASS_NAMES
 from job.log import visible_lines
 from job.prepare.prepare_settings import PrepareSettings
-from job.prepare.prepared_part import EXAMPLES_PER_LABEL, PictureCounts, PictureExample
+from job.prepare.prepared_part import EXAMPLES_PER_LABEL, Example, PreparedCounts
 from job.report.findings import Finding, summarize
 from job.report.template import environment
 from job.report.words import many, percent
@@ -25,11 +25,7 @@ _MOST_COMMON: Final = 8
 
 
 def prepare_page(
-    output: str,
-    settings: PrepareSettings,
-    counts: PictureCounts,
-    examples: Sequence[PictureExample],
-    rejects: Sequence[str],
+    output: str, settings: PrepareSettings, counts: PreparedCounts, examples: Sequence[Example], rejects: Sequence[str]
 ) -> str:
     """The page of a run; the same results give the same page. rejects: the first ones, a sentence each."""
     found = findings(counts, settings)
@@ -53,7 +49,7 @@ def prepare_page(
     return visible_lines(page)
 
 
-def findings(counts: PictureCounts, settings: PrepareSettings) -> list[Finding]:
+def findings(counts: PreparedCounts, settings: PrepareSettings) -> list[Finding]:
     """The findings about a run, those that need attention first."""
     if not counts.rejected:
         return [Finding("rejects", "Every picture could be read", is_fine=True)]
@@ -63,17 +59,17 @@ def findings(counts: PictureCounts, settings: PrepareSettings) -> list[Finding]:
     return [Finding("rejects", f"{many(counts.rejected, 'picture')} rejected ({share}){limit}")]
 
 
-def _labels(counts: PictureCounts) -> list[tuple[str, int]]:
+def _labels(counts: PreparedCounts) -> list[tuple[str, int]]:
     """Digits by label, empty if no picture has one."""
     if not counts.labels.keys() - {"none"}:
         return []
     return [(name, counts.labels[name]) for name in (*CLASS_NAMES, "none") if counts.labels[name]]
 
 
-def _by_label(examples: Sequence[PictureExample]) -> list[tuple[str, list[PictureExample]]]:
+def _by_label(examples: Sequence[Example]) -> list[tuple[str, list[Example]]]:
     """The first examples of each label, with a title."""
     seen = Counter[int | None]()
-    kept: dict[int | None, list[PictureExample]] = {}
+    kept: dict[int | None, list[Example]] = {}
     for each in examples:
         limit = _MAX_UNLABELLED if each.label is None else EXAMPLES_PER_LABEL
         if seen[each.label] < limit:
@@ -83,6 +79,6 @@ def _by_label(examples: Sequence[PictureExample]) -> list[tuple[str, list[Pictur
     return [("Without a label" if label is None else f"Label {label}", some) for label, some in ordered]
 
 
-def _shown(example: PictureExample) -> dict[str, object]:
+def _shown(example: Example) -> dict[str, object]:
     picture = f"data:image/jpeg;base64,{base64.b64encode(example.thumbnail).decode()}"
     return {"id": example.id, "size": example.size, "picture": picture, "digits": example.digits}

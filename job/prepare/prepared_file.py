@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from job.contract import PIXELS
-from job.prepare.prepared_part import PIXELS_COLUMN, PictureCounts, counts_of_json
+from job.prepare.prepared_part import PIXELS_COLUMN, PreparedCounts, counts_from
 from job.storage import Storage, translated_errors
 from job.write.predictions import CsvPredictions, ParquetPredictions, PredictionWriter
 
@@ -16,7 +16,7 @@ _FINGERPRINT: Final = b"digit_job.prepared"
 
 
 def writer_of(
-    file: BinaryIO, path: str, schema: pa.Schema, fingerprint: str, counts: PictureCounts
+    file: BinaryIO, path: str, schema: pa.Schema, fingerprint: str, counts: PreparedCounts
 ) -> PredictionWriter:
     """The writer for an output by its name: rows as `prepared_part` makes them."""
     if path.endswith(".csv"):
@@ -25,7 +25,7 @@ def writer_of(
     return ParquetPredictions(file, schema.with_metadata({_FINGERPRINT: made.encode()}))
 
 
-def prepared_counts(storage: Storage, path: str, fingerprint: str) -> PictureCounts | None:
+def prepared_counts(storage: Storage, path: str, fingerprint: str) -> PreparedCounts | None:
     """The counts of a Parquet file that a run of this fingerprint has written; None for any other or none."""
     if path.endswith(".csv") or storage.stat(path) is None:
         return None
@@ -35,7 +35,7 @@ def prepared_counts(storage: Storage, path: str, fingerprint: str) -> PictureCou
             made = json.loads(metadata.get(_FINGERPRINT, b"{}"))
         except (pa.ArrowException, ValueError):  # another file, which is refused or replaced
             return None
-    return counts_of_json(made["counts"]) if made.get("fingerprint") == fingerprint else None
+    return counts_from(made["counts"]) if made.get("fingerprint") == fingerprint else None
 
 
 class _PixelColumns:

@@ -33,7 +33,7 @@ _DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, slots=True)
-class PictureCounts:
+class PreparedCounts:
     """What is counted over pictures.
 
     kinds, sizes: pictures by format and mode, and by width and height. labels: digits by label, or `none`.
@@ -46,8 +46,8 @@ class PictureCounts:
     sizes: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: "PictureCounts") -> "PictureCounts":
-        return PictureCounts(
+    def __add__(self, other: "PreparedCounts") -> "PreparedCounts":
+        return PreparedCounts(
             self.pictures + other.pictures,
             self.rejected + other.rejected,
             self.digits + other.digits,
@@ -57,12 +57,12 @@ class PictureCounts:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As `counts_of_json` takes them."""
+        """As `counts_from` takes them."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
-class PictureExample:
+class Example:
     """A picture for the page: its name, label or None, a small JPEG of it, and the digits found, 784 bytes each."""
 
     id: str
@@ -78,8 +78,8 @@ class PreparedPart:
 
     rows: pa.RecordBatch
     rejects: tuple[Reject, ...]
-    counts: PictureCounts
-    examples: tuple[PictureExample, ...]
+    counts: PreparedCounts
+    examples: tuple[Example, ...]
 
     def to_bytes(self, identity: str) -> bytes:
         """The content of the part's file."""
@@ -109,11 +109,8 @@ class PreparedPart:
         return cls(
             rows.replace_schema_metadata(None),
             tuple(Reject(row, Reason(reason), detail) for row, reason, detail in meta["rejects"]),
-            counts_of_json(meta["counts"]),
-            tuple(
-                PictureExample(id_, label, size, *_unpacked(pictures))
-                for id_, label, size, *pictures in meta["examples"]
-            ),
+            counts_from(meta["counts"]),
+            tuple(Example(id_, label, size, *_unpacked(pictures)) for id_, label, size, *pictures in meta["examples"]),
         )
 
 
@@ -143,7 +140,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     pixels: list[np.ndarray[Any, Any]] = []
     rejects: list[Reject] = []
-    counts, examples = PictureCounts(), _FirstOfEach()
+    counts, examples = PreparedCounts(), _Examples()
     for number in range(*span):
         storage.check_stop()
         id_ = prefix + source.id_of(source.pictures[number])
@@ -154,7 +151,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
             found = finder.find(picture)
         except BadPicture as problem:
             rejects.append(Reject(number - span[0], Reason.BAD_IMAGE, f"{id_} {problem}"))
-            counts += PictureCounts(1, 1)
+            counts += PreparedCounts(1, 1)
             continue
         if bad := source.bad_labels.get(number):
             rejects.append(Reject(number - span[0], bad.reason, f"{id_}: {bad.detail}"))
@@ -165,7 +162,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
             pixels.append(_oriented(digit, is_transposed=source.is_transposed))
         size = f"{picture.width}x{picture.height}"
         labels = Counter({"none" if label is None else str(label): len(found)})
-        counts += PictureCounts(1, 0, len(found), Counter([f"{picture.kind} {picture.mode}"]), Counter([size]), labels)
+        counts += PreparedCounts(1, 0, len(found), Counter([f"{picture.kind} {picture.mode}"]), Counter([size]), labels)
         examples.add(id_, label, size, picture, pixels[len(pixels) - len(found) :])
     values = pa.array(np.concatenate([np.empty(0, np.uint8), *pixels]))
     arrays = [
@@ -179,11 +176,11 @@ def _oriented(digit: FoundDigit, *, is_transposed: bool) -> np.ndarray[Any, Any]
     return digit.pixels.reshape(SIDE, SIDE).T.reshape(PIXELS) if is_transposed else digit.pixels
 
 
-class _FirstOfEach:
+class _Examples:
     """The first pictures of each label."""
 
     def __init__(self) -> None:
-        self.kept: list[PictureExample] = []
+        self.kept: list[Example] = []
         self._seen: Counter[int | None] = Counter()
 
     def add(
@@ -192,7 +189,7 @@ class _FirstOfEach:
         self._seen[label] += 1
         if self._seen[label] <= EXAMPLES_PER_LABEL:
             found = tuple(each.tobytes() for each in digits)
-            self.kept.append(PictureExample(id_, label, size, thumbnail(picture.grey), found))
+            self.kept.append(Example(id_, label, size, thumbnail(picture.grey), found))
 
 
 def thumbnail(grey: Grey, side: int = _THUMBNAIL_SIDE) -> bytes:
@@ -215,7 +212,7 @@ def _unpacked(pictures: list[str]) -> tuple[bytes, tuple[bytes, ...]]:
     return first, tuple(digits)
 
 
-def counts_of_json(content: dict[str, Any]) -> PictureCounts:
-    """PictureCounts that were written as JSON."""
+def counts_from(content: dict[str, Any]) -> PreparedCounts:
+    """The counts that were written as JSON."""
     numbers = (content[name] for name in ("pictures", "rejected", "digits"))
-    return PictureCounts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))
+    return PreparedCounts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))

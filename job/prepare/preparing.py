@@ -28,9 +28,9 @@ from job.prepare.prepare_settings import PrepareSettings
 from job.prepare.prepared_file import prepared_counts, writer_of
 from job.prepare.prepared_part import (
     PART_BYTES,
-    PictureCounts,
-    PictureExample,
+    Example,
     PictureSpan,
+    PreparedCounts,
     PreparedPart,
     prepare_part,
     schema_of,
@@ -58,7 +58,7 @@ class PrepareResult:
     output: str
     page: str
     rejects: str | None
-    counts: PictureCounts
+    counts: PreparedCounts
     was_done: bool
     seconds: float
 
@@ -93,7 +93,7 @@ class _Run:
     def rejects(self) -> str:
         return f"{self.output}.rejects.jsonl"
 
-    def result(self, counts: PictureCounts, *, was_done: bool, seconds: float) -> PrepareResult:
+    def result(self, counts: PreparedCounts, *, was_done: bool, seconds: float) -> PrepareResult:
         rejects = self.rejects if counts.rejected else None
         return PrepareResult(self.output, self.page, rejects, counts, was_done, seconds)
 
@@ -190,13 +190,13 @@ def _make_parts(run: _Run, staging: Staging, settings: PrepareSettings, show: Sh
     engine.run([partial(work, index) for index in missing], settings.threads)
 
 
-def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> PictureCounts:
+def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> PreparedCounts:
     """Write the list of rejects, the page and, last of all, the output.
 
     Raises TooManyRejects, and DataError where there is no digit, with everything written but the output.
     """
     storage = staging.storage
-    counts, examples = PictureCounts(), list[PictureExample]()
+    counts, examples = PreparedCounts(), list[Example]()
     for part in _parts(run, staging):
         counts += part.counts
         examples += part.examples
@@ -220,7 +220,7 @@ def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> PictureCo
     return counts
 
 
-def _write_rejects(run: _Run, staging: Staging, counts: PictureCounts) -> list[str]:
+def _write_rejects(run: _Run, staging: Staging, counts: PreparedCounts) -> list[str]:
     """Write the list of rejects, or remove an earlier one; returns what the page shows of it."""
     first: list[str] = []
     listed = rows = 0

@@ -10,6 +10,7 @@ from support.log_lines import log_lines
 from support.models import write_dense_model
 from support.outcome import assert_ended, call
 
+import job
 from job.documents.json_schema import schema_of
 from job.train.judge.corruptions.catalog import CORRUPTIONS
 
@@ -99,3 +100,11 @@ def test_wrong_commands_end_with_their_exit_code(capfd, tmp_path, model_folder, 
 def test_what_is_no_model_is_refused(capfd, tmp_path):
     """As by `score`."""
     assert_ended(_evaluate(capfd, tmp_path, "--data", "digits", "--log-format", "text"), 78, "is an empty folder")
+
+
+def test_the_api_returns_the_document(model_folder, labelled):
+    """The same as the command writes, and nothing is printed."""
+    found = job.evaluate(model_folder, labelled, group_column="writer", sample=10)
+    Draft202012Validator(schema_of("evaluation")).validate(found)
+    assert (found["test"]["rows"], found["robustness"]["clean"]["rows"]) == (60, 10)
+    assert found["robustness"]["groups"]["name"] == "writer"
