@@ -238,7 +238,9 @@ def _homography(look: SheetLook, rng: np.random.Generator) -> npt.NDArray[np.flo
     return np.append(np.linalg.solve(np.array(rows), seen.ravel()), 1).reshape(3, 3)
 
 
-def _photograph(page: _Canvas, homography: npt.NDArray[np.float64], look: SheetLook, rng: np.random.Generator) -> Image.Image:
+def _photograph(
+    page: _Canvas, homography: npt.NDArray[np.float64], look: SheetLook, rng: np.random.Generator
+) -> Image.Image:
     """The page as a camera sees it."""
     back = np.linalg.inv(homography)
     flat = Image.fromarray((page * 255).round().astype(np.uint8)).convert("RGBA")
@@ -255,7 +257,7 @@ def _photograph(page: _Canvas, homography: npt.NDArray[np.float64], look: SheetL
 def _light(look: SheetLook, rng: np.random.Generator) -> _Canvas:
     """The brightness of every pixel: falls off to one side, and in a cast shadow with a soft edge."""
     width, height = look.size
-    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j].astype(np.float32)
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
     direction = rng.uniform(0, 2 * np.pi)
     slope = np.cos(direction) * (x - 0.5) + np.sin(direction) * (y - 0.5)
     slope = (slope - slope.min()) / np.ptp(slope)
