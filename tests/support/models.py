@@ -88,7 +88,7 @@ def write_model(folder, seed=0):
 
 def write_digit_model(folder):
     """Write a model folder with `digit_onnx`, which classifies drawn digits; returns the folder."""
-    return _written(folder, digit_onnx(), "digits")
+    return write_network(folder, digit_onnx(), "digits")
 
 
 def write_dense_model(folder, seed=0):
