@@ -24,12 +24,13 @@ from job._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from job.documents.evaluation_json import ModelEvaluation
     from job.read.inspection import Inspection
     from job.results.calibrating import CalibrationResult
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import LabelMap, ModelScale, OutputFormat, ScaleChoice
+    from job.settings import LabelMap, ModelScale, NormalizeChoice, OutputFormat, ReviewPictures, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     Location = str | os.PathLike[str]
 
-__all__ = ["__version__", "calibrate", "inspect", "open_results", "score", "train"]
+__all__ = ["__version__", "calibrate", "evaluate", "inspect", "open_results", "score", "train"]
 
 # ONNX Runtime looks once, when it is imported; `disable_telemetry_events` comes too late. Here it is before every
 # import, also those of other libraries (tf2onnx), and child processes inherit it.
@@ -62,6 +63,7 @@ def score(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     max_rejects: str | int = "1%",
     max_error: str | float | None = None,
     calibration: Location | None = None,
@@ -71,6 +73,8 @@ def score(
     format: OutputFormat = "auto",
     probabilities: bool = False,
     escape_formulas: bool = False,
+    review_rows: int = 200,
+    review_pictures: Sequence[ReviewPictures] = (),
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
     threads: int | None = None,
@@ -98,6 +102,8 @@ def score(
         scale: the highest pixel value, "255" or "1"; "auto": taken from the first records.
         transpose: images are stored column by column, as in EMNIST.
         invert: digits are dark on white; take 255 minus each pixel.
+        normalize: bring digits to MNIST's form: "auto": of a file whose first images show that it needs it; "mnist": of
+            each file; "none".
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
         max_error: send rows to review so that at most this share of the accepted ones is wrong, with 95 % certainty,
             such as "0.5%" or 0.005; the predictions get a column `decision`. None: answer every row.
@@ -107,6 +113,8 @@ def score(
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
         probabilities: add a column for each digit's probability, p0 to p9.
         escape_formulas: in CSV, put an apostrophe in front of kept text that a spreadsheet would take for a formula.
+        review_rows: write the surest mistakes and the least sure predictions to `review/`, so many in all; 0: none.
+        review_pictures: also write their pictures: any of "sheet", "label-studio", "folders".
         allow_unblessed: accept a model that failed its quality gate.
         model_scale: what a model from elsewhere takes: `255`, `1`, `-1..1`, `standard`; `auto`: found out.
         threads: default one per available core, fewer in a container with little memory.
@@ -133,7 +141,16 @@ def score(
     from job.limits import default_threads
     from job.log import be_silent_by_default
     from job.score.run import run
-    from job.settings import DEFAULT_PART_BYTES, ErrorLimit, Gates, ReadSettings, RejectLimit, ScoreSettings, Shard
+    from job.settings import (
+        DEFAULT_PART_BYTES,
+        ErrorLimit,
+        Gates,
+        ReadSettings,
+        RejectLimit,
+        Review,
+        ScoreSettings,
+        Shard,
+    )  # fmt: skip
     from job.storage import never_stop, storage_at
     from job.telemetry.recorder import Recorder
     from job.train.plain_model import with_model_folder
@@ -146,10 +163,13 @@ def score(
         inputs=locations,
         output=os.fspath(output),
         model=os.fspath(model),
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert),
+        read=ReadSettings(
+            label_column, no_label, scale, transpose, tuple(keep), _label_map(label_map), invert, normalize
+        ),
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
+        review=Review(review_rows, tuple(review_pictures)),
         max_rejects=RejectLimit.parse(str(max_rejects)),
         max_error=None if max_error is None else ErrorLimit.parse(str(max_error)),
         calibration=None if calibration is None else os.fspath(calibration),
@@ -246,16 +266,17 @@ def inspect(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
 ) -> list[Inspection]:
     """Read the beginning of each file, and describe how `score` would read the whole.
 
     Arguments are
         source: a CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a pattern.
-        label_column, label_map, no_label, scale, transpose, invert: as for `score`.
+        label_column, label_map, no_label, scale, transpose, invert, normalize: as for `score`.
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
-        facts: texts by name: format, columns, pixels, labels, records, parts;
+        facts: texts by name: format, columns, pixels, form, labels, records, parts;
         warnings: texts;
         head.pixels: the first images, uint8 (n, 784): row-major 28x28, 0 for background, 255 for ink;
         head.labels: their labels, int8 (n,), -1 for none; None if the file has no labels.
@@ -270,7 +291,13 @@ def inspect(
     be_silent_by_default()
     location = os.fspath(source)
     settings = ReadSettings(
-        label_column, no_label, scale, transpose, label_map=_label_map(label_map), is_inverted=invert
+        label_column,
+        no_label,
+        scale,
+        transpose,
+        label_map=_label_map(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     return inspections_of(storage_at(location), location, settings)
 
@@ -280,6 +307,8 @@ def train(
     model: Location = "model",
     *,
     test_data: Location | Iterable[Location] = (),
+    add: Location | Iterable[Location] = (),
+    add_weight: int | None = None,
     recipe: RecipeName = "accurate",
     resume: bool = False,
     overwrite: bool = False,
@@ -288,6 +317,7 @@ def train(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     test_split: float | None = None,
     validation_split: float | None = None,
     arch: Architecture = "dense",
@@ -313,6 +343,9 @@ def train(
     Arguments are those of `digit-job train`, where None takes the recipe's value:
         data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto"; or several of these.
         test_data: likewise, the images to test with, instead of those that `data` has or that are held out of it.
+        add: images that people have labelled, to train on beside those of `data`: a corrected review.csv, a folder of
+            pictures, an export of Label Studio, any labelled file; or several of these.
+        add_weight: how often each of them is trained on in an epoch; None: 10 times.
         resume: continue an interrupted training into the same folder after its last epoch.
         overwrite: also replace a model of other data or of another recipe.
         test_split, validation_split: the shares of the images held out for testing and, of the others, for validation,
@@ -338,10 +371,17 @@ def train(
 
     be_silent_by_default()
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=_label_map(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     settings = TrainSettings(
-        data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),
+        data=DataSettings(
+            _locations(data), read, _locations(test_data), test_split, validation_split, _locations(add), add_weight
+        ),
         model=os.fspath(model),
         recipe=recipe,
         arch=arch,
@@ -363,6 +403,7 @@ def train(
         is_resuming=resume,
         is_overwriting=overwrite,
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
+        digits_dir=os.environ.get("DIGITS_DIR"),
     )
     with requires_extra("train"):
         from job.train.phases import Phases
@@ -377,6 +418,70 @@ def train(
         )
     result.check_blessed()
     return result
+
+
+def evaluate(
+    model: Location = "model",
+    data: Location | Iterable[Location] = (),
+    *,
+    group_column: str | None = None,
+    sample: int = 10_000,
+    seed: int = 1,
+    label_column: str | None = None,
+    label_map: Location | None = None,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+    invert: bool = False,
+    allow_unblessed: bool = False,
+    model_scale: ModelScale = "auto",
+) -> ModelEvaluation:
+    """Measure a model on test images, corrupted images, other people's digits, and by writer. Needs the train extra.
+
+    Arguments are those of `digit-job evaluate`:
+        model: a model folder, or another model as for `score`.
+        data: labelled images as for `train`, or several such; none: the test images of the model's own data.
+        group_column: the column that tells whose image it is, such as "writer".
+        sample: corrupt at most so many of the images.
+
+    Returns what `--json` writes: a dictionary with
+        test: `accuracy` and `confidence` on the images, in 0-1;
+        robustness: `corruptions`, by name, each with `accuracy` and `confidence`; their `mean_error`; `optdigits`; and
+            `groups`, the accuracy by writer, or None.
+
+    Raises UsageError, NoInput, DataError (LayoutError), ModelInvalid, StorageError and ResourceExhausted.
+    """
+    from job.errors import requires_extra
+    from job.log import be_silent_by_default
+    from job.settings import ReadSettings
+    from job.storage import storage_at
+    from job.train.plain_model import model_folder
+    from job.train.train_settings import EvaluateSettings
+
+    be_silent_by_default()
+    settings = EvaluateSettings(
+        model=os.fspath(model),
+        data=_locations(data),
+        read=ReadSettings(
+            label_column,
+            scale=scale,
+            is_transposed=transpose,
+            keep=() if group_column is None else (group_column,),
+            label_map=_label_map(label_map),
+            is_inverted=invert,
+        ),
+        group_column=group_column,
+        sample=sample,
+        seed=seed,
+        allows_unblessed=allow_unblessed,
+        mnist_dir=os.environ.get("MNIST_DIR"),
+        digits_dir=os.environ.get("DIGITS_DIR"),
+    )
+    with requires_extra("train"):
+        from job.train.judge.model_evaluation import evaluate_model
+        from job.train.phases import Phases
+
+        with model_folder(settings.model, model_scale) as folder:
+            return evaluate_model(storage_at(settings.model, *settings.data), settings, folder, Phases())
 
 
 def open_results(folder: Location) -> Results:

@@ -19,6 +19,7 @@ def read_flags(settings: ReadSettings) -> dict[str, Any]:
         "scale": settings.scale,
         "transpose": settings.is_transposed,
         "invert": settings.is_inverted,
+        "normalize": settings.normalize,
         "keep": list(settings.keep),
     }
 
@@ -33,6 +34,8 @@ def score_flags(settings: ScoreSettings) -> dict[str, Any]:
         **read_flags(settings.read),
         "probabilities": settings.has_probabilities,
         "escape-formulas": settings.escapes_formulas,
+        "review-rows": settings.review.rows,
+        "review-pictures": list(settings.review.pictures),
         "max-rejects": str(settings.max_rejects),
         "max-error": None if settings.max_error is None else str(settings.max_error),
         "calibration": settings.calibration,

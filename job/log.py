@@ -33,6 +33,7 @@ class Event(StrEnum):
     REPLACED = "replaced"
     OUTPUT_DAMAGED = "output_damaged"
     INPUT_WARNING = "input_warning"
+    NORMALIZED = "normalized"
     PART_COMMITTED = "part_committed"
     PROGRESS = "progress"
     PHASE = "phase"

@@ -18,6 +18,8 @@ DEFAULT_PART_BYTES: Final = 32 * MIB
 _ALL_PERCENT: Final = 100
 # As people write it, or as Python writes a small float.
 _NUMBER_OR_PERCENT: Final = re.compile(r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-[0-9]{1,2})?)( ?%)?")
+# Each row takes 800 bytes of each part.
+_MAX_REVIEW_ROWS: Final = 10_000
 
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
 # The stored value of a fully inked pixel: 255, or 1 if pixels are fractions. Text, as in flags and documents.
@@ -26,6 +28,9 @@ ScaleChoice = Literal["auto", PixelScale]
 # The names of `job.model.input_range.InputRange`.
 ModelScale = Literal["auto", "255", "1", "-1..1", "standard"]
 Order = Literal["first", "surest"]
+ReviewPictures = Literal["sheet", "label-studio", "folders"]
+# How images are brought to MNIST's form, see `job.normalize`: as their file shows, in any case, or not at all.
+NormalizeChoice = Literal["auto", "mnist", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +111,9 @@ class ReadSettings:
     label_column: the label column's name, or its number from 1 if there is no header. is_label_ignored: treat no
     column as the label. scale: the highest pixel value, 255 or 1; `auto`: taken from the first records. is_transposed:
     images are stored column by column, as in EMNIST. is_inverted: digits are dark on white, so that a pixel is 255
-    minus its stored value. keep: names of passthrough columns, copied to the predictions.
-    label_map: the digits of labels that are not digits; None: there are none.
+    minus its stored value. keep: names of passthrough columns, copied to the predictions. label_map: the digits of
+    labels that are not digits; None: there are none. normalize: whether images are brought to MNIST's form, see
+    `job.normalize.decision`.
     """
 
     label_column: str | None = None
@@ -117,10 +123,12 @@ class ReadSettings:
     keep: tuple[str, ...] = ()
     label_map: LabelMap | None = None
     is_inverted: bool = False
+    normalize: NormalizeChoice = "auto"
 
     def __post_init__(self) -> None:
-        """Raises UsageError for an unknown scale, and for settings that contradict each other."""
+        """Raises UsageError for an unknown scale or normalization, and for settings that contradict each other."""
         _check_choice(Flag.SCALE, self.scale, ScaleChoice)
+        _check_choice(Flag.NORMALIZE, self.normalize, NormalizeChoice)
         if self.label_column is not None and self.is_label_ignored:
             raise UsageError(f"{Flag.LABEL_COLUMN} and {Flag.NO_LABEL} contradict each other; give one of them")
         if self.label_map is not None and self.is_label_ignored:
@@ -172,6 +180,28 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """What people are to look at. rows: at most so many; 0: nothing. pictures: in which forms, besides a table."""
+
+    rows: int = 200
+    pictures: tuple[ReviewPictures, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values out of range, and for pictures of no rows."""
+        if not 0 <= self.rows <= _MAX_REVIEW_ROWS:
+            raise UsageError(f"{Flag.REVIEW_ROWS} {self.rows}: expected 0 to {_MAX_REVIEW_ROWS:,}")
+        for each in self.pictures:
+            _check_choice(Flag.REVIEW_PICTURES, each, ReviewPictures)
+            if self.pictures.count(each) > 1:
+                raise UsageError(f"{Flag.REVIEW_PICTURES} {each}: given twice; give it once")
+        if self.pictures and not self.rows:
+            raise UsageError(
+                f"{Flag.REVIEW_PICTURES} {self.pictures[0]} and {Flag.REVIEW_ROWS} 0 contradict each other; give one "
+                "of them"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreSettings:
     """One run of the scoring stage.
 
@@ -182,8 +212,8 @@ class ScoreSettings:
     temporary conversion of it. gates: what the run must reach. is_verifying: compare the digests of a finished run's
     files. model_scale: the range that a network from elsewhere expects its pixels in. escapes_formulas: in CSV, mark
     text that a spreadsheet would take for a formula. skip_done: folders of earlier results, whose inputs are skipped.
-    max_error: send rows to review so that at most this share of the others is wrong; None: answer all. calibration: the
-    file of `calibrate` by which that is promised; None: by the model's card.
+    review: the rows for people to look at. max_error: send rows to review so that at most this share of the others is
+    wrong; None: answer all. calibration: the file of `calibrate` by which that is promised; None: by the model's card.
     """
 
     inputs: tuple[str, ...]
@@ -207,6 +237,7 @@ class ScoreSettings:
     skip_done: tuple[str, ...] = ()
     max_error: ErrorLimit | None = None
     calibration: str | None = None
+    review: Review = Review()
 
     def __post_init__(self) -> None:
         """Raises UsageError for values out of range, and for settings that contradict each other."""

@@ -19,6 +19,7 @@ from job.cli.flags import (
     MaxRejectsFlag,
     ModelScaleFlag,
     NoLabelFlag,
+    NormalizeFlag,
     ScaleFlag,
     ThreadsFlag,
     TransposeFlag,
@@ -105,6 +106,7 @@ def compare(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     max_rejects: MaxRejectsFlag = "1%",
     allow_unblessed: AllowUnblessedFlag = False,
     model_scale: ModelScaleFlag = "auto",
@@ -145,7 +147,13 @@ def compare(
     comparer = Comparer(storage, rows, order)
     if data:
         read = ReadSettings(
-            label_column, no_label, scale, transpose, label_map=label_map_in(label_map), is_inverted=invert
+            label_column,
+            no_label,
+            scale,
+            transpose,
+            label_map=label_map_in(label_map),
+            is_inverted=invert,
+            normalize=normalize,
         )
         settings = ScoreSettings(
             tuple(data), "", "", read, "parquet", max_rejects=RejectLimit.parse(max_rejects),

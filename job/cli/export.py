@@ -15,6 +15,7 @@ from job.cli.flags import (
     LabelMapFlag,
     LogFormatFlag,
     ModelScaleFlag,
+    NormalizeFlag,
     QuietFlag,
     ScaleFlag,
     TransposeFlag,
@@ -81,6 +82,7 @@ def export(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     log_format: LogFormatFlag = "auto",
     quiet: QuietFlag = False,
     verbose: VerboseFlag = False,
@@ -95,7 +97,12 @@ def export(
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     log_overwriting("export", is_overwriting=overwrite)
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=label_map_in(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     settings = ExportSettings(
         model=model,

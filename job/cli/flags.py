@@ -10,7 +10,7 @@ import typer
 
 from job import log
 from job.errors import UsageError
-from job.settings import LabelMap, ModelScale, ScaleChoice
+from job.settings import LabelMap, ModelScale, NormalizeChoice, ScaleChoice
 from job.storage import storage_at
 
 _log = logging.getLogger(__name__)
@@ -196,6 +196,15 @@ InvertFlag = Annotated[
         group=Group.INPUT,
     ),
 ]  # fmt: skip
+NormalizeFlag = Annotated[
+    NormalizeChoice,
+    option(
+        "--normalize",
+        "Bring digits to MNIST's form, scaled to 20x20 and centred, light on dark, the right way round: `auto`: a file "
+        "whose first images show that it needs it; `mnist`: each file; `none`: take pixels as they are.",
+        group=Group.INPUT,
+    ),
+]
 QuietFlag = Annotated[
     bool,
     option(

@@ -11,6 +11,7 @@ from job.cli.flags import (
     LabelMapFlag,
     LogFormatFlag,
     NoLabelFlag,
+    NormalizeFlag,
     ScaleFlag,
     TransposeFlag,
     label_map_in,
@@ -40,6 +41,7 @@ def inspect(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     log_format: LogFormatFlag = "auto",
 ) -> None:
     """Show how files would be read: layout, labels, warnings, digits.
@@ -56,7 +58,13 @@ def inspect(
     from job.read.inspection import inspect as inspections_of
 
     settings = ReadSettings(
-        label_column, no_label, scale, transpose, label_map=label_map_in(label_map), is_inverted=invert
+        label_column,
+        no_label,
+        scale,
+        transpose,
+        label_map=label_map_in(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     for each in inspections_of(storage_at(source), source, settings):
         _print_inspection(each)
@@ -75,7 +83,7 @@ def _print_inspection(inspection: "Inspection") -> None:
     count = min(len(inspection.head.pixels), max(1, (console.width - 2) // (WIDTH + 2)), _MOST_DRAWN)
     labels = inspection.head.labels
     labels = None if labels is None else labels[:count]
-    pictures = text_images(inspection.head.pixels[:count], labels, is_unicode=is_unicode)
+    pictures = text_images(inspection.form.apply(inspection.head.pixels[:count]), labels, is_unicode=is_unicode)
     warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
     lines = [(inspection.path, "bold"), *((line, "") for line in inspection.fact_lines()), *warnings]
     with console.capture() as printed:

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,6 +19,7 @@ from job.cli.flags import (
     MaxRejectsFlag,
     ModelScaleFlag,
     NoLabelFlag,
+    NormalizeFlag,
     QuietFlag,
     ScaleFlag,
     ThreadsFlag,
@@ -42,6 +43,8 @@ from job.settings import (
     OutputFormat,
     ReadSettings,
     RejectLimit,
+    Review,
+    ReviewPictures,
     ScoreSettings,
     Shard,
     TelemetrySettings,
@@ -103,6 +106,7 @@ def score(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     max_rejects: MaxRejectsFlag = "1%",
     format_: Annotated[
         OutputFormat,
@@ -124,6 +128,25 @@ def score(
             group=Group.OUTPUT,
         ),
     ] = False,
+    review_rows: Annotated[
+        int,
+        option(
+            "--review-rows",
+            "Write the surest mistakes and the least sure predictions to `review/`, so many in all; 0: none.",
+            group=Group.OUTPUT,
+            metavar="N",
+        ),
+    ] = 200,
+    review_pictures: Annotated[
+        list[str],
+        repeatable(
+            "--review-pictures",
+            "Also write their pictures: `sheet`, a page of them; `label-studio`, tasks for Label Studio; `folders`, "
+            "PNG files by prediction; repeat it for more.",
+            metavar="FORM",
+            group=Group.OUTPUT,
+        ),
+    ],
     skip_done: Annotated[
         list[str],
         repeatable(
@@ -297,7 +320,9 @@ def score(
         output=output,
         model=model,
         format=format_,
-        read=ReadSettings(label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map), invert),
+        read=ReadSettings(
+            label_column, no_label, scale, transpose, tuple(keep), label_map_in(label_map), invert, normalize
+        ),
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(max_rejects),
@@ -312,6 +337,7 @@ def score(
         is_verifying=verify,
         model_scale=model_scale,
         skip_done=tuple(skip_done),
+        review=Review(review_rows, cast("tuple[ReviewPictures, ...]", tuple(review_pictures))),
     )
     telemetry = TelemetrySettings(
         metrics_file,

@@ -20,6 +20,7 @@ from job.cli.flags import (
     LogFormatFlag,
     ModelScaleFlag,
     NoLabelFlag,
+    NormalizeFlag,
     ScaleFlag,
     TransposeFlag,
     label_map_in,
@@ -92,6 +93,7 @@ def show(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     allow_unblessed: Annotated[
         bool, option("--allow-unblessed", "Accept a model that failed its quality gate.", group=Group.MODEL)
     ] = False,
@@ -110,7 +112,15 @@ def show(
     StopOnSignals("run the same command again", at_once=True)
     from job.score.showing import show_records
 
-    read = ReadSettings(label_column, no_label, scale, transpose, label_map=label_map_in(label_map), is_inverted=invert)
+    read = ReadSettings(
+        label_column,
+        no_label,
+        scale,
+        transpose,
+        label_map=label_map_in(label_map),
+        is_inverted=invert,
+        normalize=normalize,
+    )
     if any(row < 0 for row in rows):
         raise UsageError(f"{Flag.ROW} {min(rows)}: records are counted from 0")
     if output is not None and output == json_:

@@ -13,6 +13,7 @@ from job.cli.flags import (
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
+    NormalizeFlag,
     QuietFlag,
     ScaleFlag,
     TestSplitFlag,
@@ -80,6 +81,16 @@ def train(
             group=Group.MAIN,
         ),
     ],
+    add: Annotated[
+        list[str],
+        repeatable(
+            "--add",
+            "Images that people have labelled, to train on beside the data's own: a corrected `review.csv`, a folder "
+            "of pictures sorted by digit, an export of Label Studio (.json), any labelled file; repeat it for more.",
+            metavar="SRC",
+            group=Group.MAIN,
+        ),
+    ],
     model: Annotated[
         str, option("--model", "The folder to save the model in.", "-m", group=Group.MAIN, metavar="DIR")
     ] = "model",
@@ -122,8 +133,19 @@ def train(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     test_split: TestSplitFlag = None,
     validation_split: ValidationSplitFlag = None,
+    add_weight: Annotated[
+        int | None,
+        option(
+            "--add-weight",
+            "How often each image of --add is trained on in an epoch (default: 10).",
+            group=Group.INPUT,
+            metavar="N",
+            min=1,
+        ),
+    ] = None,
     arch: Annotated[
         Architecture,
         option(
@@ -270,16 +292,24 @@ def train(
       digit-job train --data mnist --model model
       digit-job train --data train.csv --recipe baseline --min-accuracy 0.97
       digit-job train --data mnist_train.csv --test-data mnist_test.csv
+      digit-job train --data mnist --add results/review/review.csv
 
     """
     del settings_file  # its callback does all the work
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     log_overwriting("train", is_overwriting=overwrite)
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=label_map_in(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     settings = TrainSettings(
-        data=DataSettings(tuple(data) or ("auto",), read, tuple(test_data), test_split, validation_split),
+        data=DataSettings(
+            tuple(data) or ("auto",), read, tuple(test_data), test_split, validation_split, tuple(add), add_weight
+        ),
         model=model,
         recipe=recipe,
         arch=arch,
@@ -301,6 +331,7 @@ def train(
         is_resuming=resume,
         is_overwriting=overwrite,
         tensorboard=tensorboard,
+        digits_dir=os.environ.get("DIGITS_DIR"),
     )
     stop = StopOnSignals(_RESUME, at_once=True)
     with followed(context.obj, "train", log_format, is_quiet=quiet) as phases:

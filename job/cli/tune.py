@@ -14,6 +14,7 @@ from job.cli.flags import (
     LabelColumnFlag,
     LabelMapFlag,
     LogFormatFlag,
+    NormalizeFlag,
     QuietFlag,
     ScaleFlag,
     TestSplitFlag,
@@ -114,6 +115,7 @@ def tune(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     test_split: TestSplitFlag = None,
     validation_split: ValidationSplitFlag = None,
     arch: Annotated[
@@ -145,7 +147,12 @@ def tune(
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=label_map_in(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     with requires_extra("train"):
         settings = TuneSettings(

@@ -184,6 +184,40 @@ class DriftSection(TypedDict):
     inputs: list[InputDriftFigures]
 
 
+class FormDocument(TypedDict):
+    """What was done to each image of an input before it was classified."""
+
+    transposed: Annotated[bool, "lines became columns"]
+    inverted: Annotated[bool, "digits are stored dark on light"]
+    paper: Annotated[int, "the stored value that became 0", Between(0, 255)]
+    ink: Annotated[int, "the stored value that became 255", Between(0, 255)]
+    centred: Annotated[bool, "brought to MNIST's form: scaled to 20x20, centred by mass"]
+
+
+class FormExample(TypedDict):
+    """One image: 784 bytes in base64, row by row."""
+
+    before: Annotated[str, "as stored"]
+    after: Annotated[str, "as it was classified: 0 background, 255 ink"]
+
+
+class InputForm(TypedDict):
+    """An input whose images were not classified as they are stored."""
+
+    path: str
+    form: FormDocument
+    description: Annotated[str, "the form in words"]
+    in_form: Annotated[Share | None, "of the first images that are in MNIST's form as stored; null: they are blank"]
+    examples: Annotated[list[FormExample], "the first images, at most eight; of the first 20 such inputs"]
+
+
+class NormalizationSection(TypedDict):
+    """How images were brought to MNIST's form. Inputs that are not listed were classified as they are stored."""
+
+    choice: Annotated[Literal["auto", "mnist", "none"], "`--normalize`"]
+    inputs: list[InputForm]
+
+
 class PromiseDrift(TypedDict):
     """Population stability indices against the rows that a promise rests on; null: nothing to compare."""
 
@@ -237,9 +271,12 @@ RunSettings = TypedDict(
         "scale": str,
         "transpose": bool,
         "invert": bool,
+        "normalize": str,
         "keep": list[str],
         "probabilities": bool,
         "escape-formulas": bool,
+        "review-rows": int,
+        "review-pictures": list[str],
         "max-rejects": str,
         "max-error": str | None,
         "calibration": str | None,
@@ -281,10 +318,18 @@ class Figures(TypedDict):
     risk_coverage: RiskCoverageFigures | None
     confidence_histogram: Annotated[list[Count], "rows in each twentieth of confidence"]
     predicted_counts: Annotated[list[Count], "rows per predicted digit"]
-    estimated_accuracy: Annotated[Share | None, "mean confidence"]
+    mean_confidence: Share | None
 
 
-class Report(Figures):
+class EstimateFigures(TypedDict):
+    """The accuracy of all scored rows, estimated from their confidences, or why there is no estimate."""
+
+    estimated_accuracy: Annotated[Share | None, "average thresholded confidence; null: not to be trusted here"]
+    estimated_accuracy_range: Annotated[list[Share] | None, "lowest and highest accuracy that is likely"]
+    estimated_accuracy_withheld: Annotated[str | None, "why it is not to be trusted"]
+
+
+class Report(Figures, EstimateFigures):
     """The content of report.json. Byte-stable: the same rows and settings give the same bytes."""
 
     accuracy_withheld: Annotated[str | None, "why labels give no accuracy; null: they do, or there are none"]
@@ -294,6 +339,7 @@ class Report(Figures):
     model: ModelIdentity
     examples: ExampleSection
     reject_examples: list[RejectExample]
+    normalization: NormalizationSection
     drift: Annotated[DriftSection | None, "null if the model's card has no distribution of its training data"]
     promise: Annotated[PromiseFigures | None, "null without `--max-error`"]
     run: RunSection

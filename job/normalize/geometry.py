@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ _Floats = npt.NDArray[np.float64]
 # Of MNIST's 60,000 training images all but three are within these limits. The centre of ink is rounded to a pixel.
 _BOX_TOLERANCE: Final = 1
 _CENTRE_TOLERANCE: Final = 1.0
+
+# Images that are measured at a time, for memory's sake.
+_AT_ONCE: Final = 4096
 
 _RING: Final = np.ones((SIDE, SIDE), np.bool_)
 _RING[1:-1, 1:-1] = False
@@ -45,7 +48,8 @@ class Ink:
         places = np.arange(SIDE) - (SIDE - 1) / 2
         down = images.sum(axis=2, dtype=np.float64) @ places / total
         across = images.sum(axis=1, dtype=np.float64) @ places / total
-        return cls(_extents(is_ink.any(axis=2)), _extents(is_ink.any(axis=1)), down, across)
+        lines, columns = np.asarray(is_ink.any(axis=2)), np.asarray(is_ink.any(axis=1))
+        return cls(_extents(lines), _extents(columns), down, across)
 
     @property
     def is_in_form(self) -> _Bools:
@@ -54,6 +58,13 @@ class Ink:
         offset = np.maximum(np.abs(self.down), np.abs(self.across))
         in_form: _Bools = (np.abs(longer - BOX_SIDE) <= _BOX_TOLERANCE) & (offset <= _CENTRE_TOLERANCE)
         return in_form
+
+
+def share_in_form(pixels: Pixels) -> float:
+    """The share of uint8 (n, 784) images in MNIST's form; blank ones are not counted, and none at all are 1."""
+    pixels = pixels[pixels.any(axis=1)]
+    shares = [Ink.of(pixels[start : start + _AT_ONCE]).is_in_form for start in range(0, len(pixels), _AT_ONCE)]
+    return float(np.concatenate(shares).mean()) if shares else 1.0
 
 
 def inked(images: Pixels) -> _Bools:
@@ -79,7 +90,7 @@ def rings(pixels: Pixels) -> Pixels:
     return pixels[:, _RING.ravel()]
 
 
-def _extents(is_set: npt.NDArray[Any]) -> _Integers:
+def _extents(is_set: _Bools) -> _Integers:
     """The distance from the first to the last True, both included, in each row of bool (n, 28)."""
     before: _Integers = is_set.argmax(axis=1)
     after: _Integers = is_set[:, ::-1].argmax(axis=1)

@@ -155,12 +155,13 @@ def _label_among_pixels(pixels: Pixels, labels: Labels | None) -> str | None:
 
 @dataclass(slots=True)
 class FirstRows:
-    """The first HEAD_ROWS records of an input, collected from its batches; rejected records are left out.
+    """The first records of an input, collected from its batches; rejected records are left out.
 
-    rows: records seen, rejected ones included. rejected: how many of them were left out. bad_labels: the labels of the
-    others that could not be read.
+    wanted: how many. rows: records seen, rejected ones included. rejected: how many of them were left out. bad_labels:
+    the labels of the others that could not be read.
     """
 
+    wanted: int = HEAD_ROWS
     rows: int = 0
     rejected: int = 0
     bad_labels: list[str] = field(default_factory=list)
@@ -170,11 +171,11 @@ class FirstRows:
     @property
     def is_full(self) -> bool:
         """Whether further batches are ignored."""
-        return self.rows >= HEAD_ROWS
+        return self.rows >= self.wanted
 
     def add(self, batch: PixelBatch) -> None:
         """Take the records that are still missing from the next batch."""
-        wanted = min(HEAD_ROWS - self.rows, len(batch.pixels))
+        wanted = min(self.wanted - self.rows, len(batch.pixels))
         if wanted <= 0:
             return
         is_good = np.ones(wanted, np.bool_)
@@ -197,10 +198,10 @@ class FirstRows:
         return np.concatenate(self._labels) if self._labels else None
 
 
-def read_first_rows(source: Source, storage: Storage) -> FirstRows:
-    """Read an input's first records, and no more of it than needed. Raises DataError, StorageError."""
-    head = FirstRows()
-    for batch in source.read(storage, source.split(sys.maxsize)[0], HEAD_ROWS):
+def read_first_rows(source: Source, storage: Storage, wanted: int = HEAD_ROWS) -> FirstRows:
+    """Read an input's first `wanted` records, and no more of it than needed. Raises DataError, StorageError."""
+    head = FirstRows(wanted)
+    for batch in source.read(storage, source.split(sys.maxsize)[0], wanted):
         head.add(batch)
         if head.is_full:
             break

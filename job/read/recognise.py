@@ -11,6 +11,7 @@ from typing import Final
 from job.contract import SIDE
 from job.errors import LayoutError
 from job.flag_names import Flag
+from job.read.pictures.kinds import picture_kind
 
 # As many bytes as `file_kind` wants to see: a tar archive's magic number is behind its first member's name.
 HEAD_BYTES: Final = 512
@@ -27,6 +28,7 @@ class FileKind(Enum):
     IDX_LABELS = auto()
     NPY = auto()
     NPZ = auto()
+    PICTURE = auto()
 
 
 _MAGIC: Final = {
@@ -40,7 +42,6 @@ _MAGIC: Final = {
 }
 
 _PARQUET: Final = "convert it to Parquet or CSV"
-_PICTURE: Final = f"a picture is read only in a column of a table; write the pixels of all, {SIDE}x{SIDE}, to one file"
 _UNPACK: Final = "unpack it, or use gzip, bzip2, xz, zstd or zip"
 _PICKLE: Final = "is a pickle, which may run code when it is opened and is never read; save the arrays with numpy.savez"
 _WORKBOOK: Final = "is an Excel workbook; save its sheet as `CSV UTF-8`"
@@ -64,12 +65,6 @@ _REFUSED: Final = {
     b"<stata_dta>": "is a Stata file; save the table as CSV",
     b"$FL2": "is an SPSS file; save the table as CSV",
     b"$FL3": "is an SPSS file; save the table as CSV",
-    b"\x89PNG\r\n\x1a\n": f"is a PNG picture; {_PICTURE}",
-    b"\xff\xd8\xff": f"is a JPEG picture; {_PICTURE}",
-    b"GIF87a": f"is a GIF picture; {_PICTURE}",
-    b"GIF89a": f"is a GIF picture; {_PICTURE}",
-    b"II*\x00": f"is a TIFF picture; {_PICTURE}",
-    b"MM\x00*": f"is a TIFF picture; {_PICTURE}",
     b"%PDF-": "is a PDF document; expected a table of pixels",
     b"7z\xbc\xaf\x27\x1c": f"is a 7-Zip archive; {_UNPACK}",
     b"Rar!\x1a\x07": f"is a RAR archive; {_UNPACK}",
@@ -86,15 +81,11 @@ _REFUSED: Final = {
 # Text may begin with these, too; binary content follows in the format.
 _REFUSED_IF_BINARY: Final = {
     b"ORC": f"is an ORC file; {_PARQUET}",
-    b"BM": f"is a BMP picture; {_PICTURE}",
-    b"P5": f"is a PGM picture; {_PICTURE}",
-    b"P6": f"is a PPM picture; {_PICTURE}",
 }
 # The same at another offset.
 _REFUSED_WITHIN: Final = {
     (257, b"ustar"): "is a tar archive; unpack it and name its files",
     (8, b"DUCK"): "is a DuckDB database; export the table as Parquet or CSV",
-    (8, b"WEBP"): f"is a WebP picture; {_PICTURE}",
 }
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -115,6 +106,9 @@ def file_kind(head: bytes, path: str) -> FileKind:
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if kind is not None:
         return kind
+    # Text may begin with the marks of some kinds, too; binary content follows in the format.
+    if picture_kind(head) is not None and _CONTROL.search(head):
+        return FileKind.PICTURE
     refusal = _refusal(head)
     if refusal is not None:
         raise LayoutError(f"{path}: {refusal}")

@@ -2,8 +2,9 @@
 
     locations --files_at--> files --look--> sources --Source.read--> PixelBatch
 
-`Source` is the interface of the readers; `csv.csv_source`, `parquet.parquet_source`, `arrow_files.arrow_source`, `idx`
-and `numpy_files.numpy_source` implement it. `recognise` tells formats apart, `partition` adds labels of folders.
+`Source` is the interface of the readers; `csv.csv_source`, `parquet.parquet_source`, `arrow_files.arrow_source`, `idx`,
+`numpy_files.numpy_source` and `picture_folder` implement it. `recognise` tells formats apart, `partition` adds labels
+of folders.
 """
 
 import functools
@@ -30,7 +31,8 @@ from job.read.packed.stream import opened
 from job.read.packed.zip_archive import member_names
 from job.read.parquet.parquet_source import parquet_source
 from job.read.partition import with_folder_label
-from job.read.pictures import PICTURE_SUFFIXES
+from job.read.picture_folder import PictureFolder, picture_folder
+from job.read.pictures.kinds import LEFT_BY_WINDOWS, has_picture_name
 from job.read.recognise import HEAD_BYTES, FileKind, file_kind
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, is_within, join, unquoted
@@ -46,15 +48,15 @@ _DATA_SUFFIXES: Final = (
 )  # fmt: skip
 # The folder of the log, by the software that writes it.
 _TABLES_WITH_LOG: Final = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
-# What Hugging Face's `save_to_disk` writes beside the data.
-_DATASET_NAMES: Final = ("state.json", "dataset_info.json", "dataset_dict.json")
+# What Hugging Face's `save_to_disk` writes beside the data, and Windows beside pictures.
+_NOT_WORTH_NAMING: Final = ("state.json", "dataset_info.json", "dataset_dict.json", *LEFT_BY_WINDOWS)
 
 
 class Source(Protocol):
     """A file of digits whose layout is known. Immutable, and usable from several threads at once.
 
     A range of a source is a pair of integers [start, stop), in a unit of the format: bytes of CSV, row groups of
-    Parquet, record batches of Arrow, images of IDX and NumPy.
+    Parquet, record batches of Arrow, images of IDX and NumPy, pictures of a folder.
     """
 
     @property
@@ -64,12 +66,12 @@ class Source(Protocol):
 
     @property
     def files(self) -> tuple[FileInfo, ...]:
-        """All files that the records come from: `file`, and for IDX and NumPy that of the labels."""
+        """What the records come from: `file`, which is a folder of pictures as a whole; also an IDX file's labels."""
         ...
 
     @property
     def format(self) -> str:
-        """`csv`, `parquet`, `arrow`, `idx` or `numpy`."""
+        """`csv`, `parquet`, `arrow`, `idx`, `numpy` or `pictures`."""
         ...
 
     @property
@@ -118,12 +120,33 @@ class Source(Protocol):
 
 
 def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
-    """The data files that locations name, each once, sorted by path. Raises NoInput, StorageError.
+    """The files of data or pictures that locations name, each once, sorted by path. Raises NoInput, StorageError.
 
     A file with several names, because of links, is taken once, under its own name where that is among them. A file that
-    is named or matched by a pattern is always taken; of a folder, those with a data file's name, and the others are
-    skipped with a warning.
+    is named or matched by a pattern is always taken; of a folder, those with a data file's name or, where there are
+    none, the pictures; the others are skipped with a warning.
     """
+    return _files_at(storage, locations, _chosen)
+
+
+def pictures_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
+    """The same, but of folders only the pictures, whatever else is in them. Raises NoInput, StorageError."""
+
+    def chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
+        pictures = [file for file in files if has_picture_name(file.name)]
+        if not pictures:
+            raise NoInput(f"{location}: holds no picture")
+        return pictures
+
+    return _files_at(storage, locations, chosen)
+
+
+def _files_at(
+    storage: Storage,
+    locations: Sequence[str],
+    chosen: Callable[[str, Sequence[FileInfo]], Sequence[FileInfo]],
+) -> list[FileInfo]:
+    """chosen: those of the files in a folder at a location that are read."""
     found: dict[str, FileInfo] = {}
     real_paths: dict[str, str] = {}
     for location in locations:
@@ -132,20 +155,40 @@ def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
         is_folder = storage.is_folder(folder)
         if is_folder:
             _check_plain(storage, folder, location)
-        taken = [file for file in files if not is_folder or _has_data_name(file)]
-        others = [file.name for file in files if is_folder and not _has_data_name(file)]
-        skipped = [name for name in others if name not in _DATASET_NAMES]
-        if not taken:
-            raise _no_data(location, skipped)
-        if skipped:
-            _log.warning("%s: skipped %d files that are not data: %s", location, len(skipped), skipped[:5])
-        above = storage.real_path(folder_named(folder, is_folder=is_folder))
+        taken = chosen(location, files) if is_folder else files
+        root = folder_named(folder, is_folder=is_folder)
+        above = storage.real_path(root)
         for file in taken:
             real_paths.setdefault(file.path, storage.real_path(file.path))
             is_elsewhere = file.path != folder and not is_within(real_paths[file.path], above)
-            if file.path not in found or not is_elsewhere:
-                found[file.path] = replace(file, is_elsewhere=is_elsewhere)
+            first = found.get(file.path)
+            # Of pictures that several locations name, the outermost folder is the input.
+            roots = [root, *([first.found_in] if first else [])]
+            if first is None or not is_elsewhere:
+                first = replace(file, is_elsewhere=is_elsewhere)
+            found[file.path] = replace(first, found_in=min(roots, key=len))
     return _without_other_names([found[path] for path in sorted(found)], real_paths)
+
+
+def _chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
+    """Of the files below a folder those to read: data files or, where there are none, pictures. Raises NoInput."""
+    data = [file for file in files if _has_data_name(file)]
+    pictures = [file for file in files if has_picture_name(file.name)]
+    taken = data or pictures
+    if not taken:
+        raise NoInput(f"{location}: holds neither a CSV, Parquet, Arrow, IDX or NumPy file nor a picture")
+    kept = {file.path for file in taken}
+    skipped = [file.name for file in files if file.path not in kept and file.name.lower() not in _NOT_WORTH_NAMING]
+    if skipped:
+        _log.warning("%s: skipped %d files that are not data: %s", location, len(skipped), skipped[:5])
+    if data and pictures:
+        _log.warning(
+            "%s: skipped %d pictures, because there are data files; name them with a pattern such as '%s/**/*.png'",
+            location,
+            len(pictures),
+            location.rstrip("/"),
+        )
+    return taken
 
 
 def folder_named(path: str, *, is_folder: bool) -> str:
@@ -176,29 +219,20 @@ def _check_plain(storage: Storage, folder: str, location: str) -> None:
         )
 
 
-def _no_data(location: str, names: Sequence[str]) -> NoInput | LayoutError:
-    """Why a folder of files with such names has nothing to read."""
-    pictures = [name for name in names if name.lower().endswith(PICTURE_SUFFIXES)]
-    if not pictures:
-        return NoInput(f"{location}: holds no CSV, Parquet, Arrow, IDX or NumPy file")
-    return LayoutError(
-        f"{location}: is a folder of {len(pictures)} pictures ({pictures[0]}, ..), which are not read; write their "
-        "pixels to one file, such as an array of n x 28 x 28 with numpy.save"
-    )
-
-
 def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings, subset: Subset = "test") -> list[Source]:
     """Recognise each file's format by its content and settle its layout, before any work; in the order of `files`.
 
-    Files of labels become no source of their own, but belong to their images. subset: what to read of an archive that
-    holds several. Raises LayoutError, DataError, StorageError.
+    Files of labels become no source of their own, but belong to their images; the pictures found at a location are one
+    source. subset: what to read of an archive that holds several. Raises LayoutError, DataError, StorageError.
     """
-    kinds = {file.path: _kind(storage, file) for file in files}
-    expected_bytes = sum(file.size * (_COMPRESSION_RATIO if kinds[file.path][1] else 1) for file in files)
+    kinds = {file.path: _kind(storage, file) for file in files if not has_picture_name(file.name)}
+    pictures = [file for file in files if kinds.get(file.path, _PICTURE) == _PICTURE]
+    data = [file for file in files if kinds.get(file.path, _PICTURE) != _PICTURE]
+    expected_bytes = sum(file.size * (_COMPRESSION_RATIO if kinds[file.path][1] else 1) for file in data)
     is_compiled = expected_bytes >= _COMPILED_PAYS_FROM_BYTES
-    sources: list[Source] = []
+    sources: list[Source] = [*_picture_folders(storage, pictures, settings)]
     labels: list[FileInfo] = []
-    for file in files:
+    for file in data:
         storage.check_stop()
         kind, is_packed = kinds[file.path]
         with _rechecked(storage, file):
@@ -218,10 +252,25 @@ def look(storage: Storage, files: Sequence[FileInfo], settings: ReadSettings, su
     for file in labels:
         if file.path not in taken and not settings.is_label_ignored:
             _log.warning("%s: skipped: it holds labels, but there are no images to go with them", file.path)
-    return sources
+    return sorted(sources, key=lambda each: each.file.path)
 
 
-_UNPACKED_ONLY: Final = {FileKind.PARQUET: "Parquet", FileKind.ARROW_FILE: "Arrow", FileKind.ARROW_STREAM: "Arrow"}
+_PICTURE: Final = (FileKind.PICTURE, False)
+_UNPACKED_ONLY: Final = {
+    FileKind.PARQUET: "Parquet",
+    FileKind.ARROW_FILE: "Arrow",
+    FileKind.ARROW_STREAM: "Arrow",
+    FileKind.PICTURE: "picture",
+}
+
+
+def _picture_folders(storage: Storage, pictures: Sequence[FileInfo], settings: ReadSettings) -> Iterator[PictureFolder]:
+    """One source for the pictures of each location."""
+    by_root: dict[str, list[FileInfo]] = {}
+    for picture in pictures:
+        by_root.setdefault(picture.found_in or picture.path, []).append(picture)
+    for root, found in by_root.items():
+        yield picture_folder(storage, root, found, settings)
 
 
 def _opener(

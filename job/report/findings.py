@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from job.flag_names import Flag
-from job.report.drift import describe_shift, is_shift
+from job.report.drift import describe_shift, is_shift, occupied_bins
 from job.report.metrics import wilson_interval
 from job.report.words import many, percent
 
@@ -91,6 +91,7 @@ def findings(report: Mapping[str, Any]) -> list[Finding]:
         *_about_model(report),
         *_about_records(report),
         *_about_inputs(report),
+        *_about_form(report),
         *_about_drift(report),
         *_about_promise(report),
     ]
@@ -106,6 +107,16 @@ def run_warnings(report: Mapping[str, Any]) -> list[str]:
     found = [each for finds in about for each in finds(report)]
     model = report["model"]["warning"]
     return ([f"model: {model}"] if model else []) + [each.text for each in found if not each.is_fine]
+
+
+def _about_form(report: Mapping[str, Any]) -> list[Finding]:
+    """That images were not classified as they are stored. Reports of earlier versions do not say."""
+    changed = (report["normalization"] or {}).get("inputs", [])
+    if not changed:
+        return []
+    others = f" and {many(len(changed) - 1, 'other file')}" if len(changed) > 1 else ""
+    text = f"{changed[0]['path']}{others}: images were {changed[0]['description']} before they were classified"
+    return [Finding("form", text, is_fine=True)]
 
 
 def drift_by_input(report: Mapping[str, Any]) -> list[InputDrift]:
@@ -171,7 +182,8 @@ def _worse_inputs(report: Mapping[str, Any], expected: float) -> list[Mapping[st
 
 def _about_confidence(report: Mapping[str, Any], expected: float) -> list[Finding]:
     """Whether the model is far less sure than on its own test images, where confidence and accuracy are alike."""
-    found, rows = report["estimated_accuracy"], report["rows"]["scored"]
+    # Reports of earlier versions call it by the name of what they took it for.
+    found, rows = report.get("mean_confidence", report["estimated_accuracy"]), report["rows"]["scored"]
     if found is None or rows < _MIN_ROWS or found > expected - _LESS_SURE_BY - _SPREAD / rows**0.5:
         return []
     usual = percent(expected)
@@ -238,6 +250,4 @@ def _about_promise(report: Mapping[str, Any]) -> list[Finding]:
 
 
 def _shift(drift: Mapping[str, Any], name: str, psi: float | None, rows: int) -> Shift:
-    # A bin that is empty on both sides does not contribute to the index.
-    bins = sum(1 for shares in zip(drift[name]["training"], drift[name]["input"], strict=True) if any(shares))
-    return Shift(psi, describe_shift(psi, rows, bins))
+    return Shift(psi, describe_shift(psi, rows, occupied_bins(drift[name])))

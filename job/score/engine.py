@@ -1,8 +1,9 @@
-"""The local engine: threads of this process, each of which scores whole parts."""
+"""The local engine: threads of this process, each of which works on whole parts."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 
 from job.errors import ResourceExhausted, Stopped
 from job.flag_names import Flag
@@ -13,7 +14,7 @@ from job.storage import CheckStop
 
 
 class ThreadEngine:
-    """Scores parts in threads until all are done, one fails, or the run is stopped. rows: how many it has scored."""
+    """Works on parts in threads until all are done, one fails, or the run is stopped. rows: how many that were."""
 
     def __init__(self, check_stop: CheckStop) -> None:
         self._check_stop = check_stop
@@ -27,13 +28,20 @@ class ThreadEngine:
         self._check_stop()
 
     def score(self, scorer: PartScorer, plan: Plan, parts: Sequence[Part], output: Output, threads: int) -> None:
-        """Score and commit the parts. Raises the first error of a part, ResourceExhausted if no thread can start."""
+        """Score and commit the parts. Raises as `run` does."""
+        tasks = [
+            partial(scorer.score, part, plan.inputs[part.input_index], output.part_file(plan, part)) for part in parts
+        ]
+        self.run(tasks, threads)
+
+    def run(self, tasks: Sequence[Callable[[], int]], threads: int) -> None:
+        """Call the tasks, one for each part, which return their rows.
+
+        Raises the first error of a task, ResourceExhausted if no thread can start.
+        """
         with ThreadPoolExecutor(threads, thread_name_prefix="part") as pool:
             try:
-                futures = [
-                    pool.submit(scorer.score, part, plan.inputs[part.input_index], output.part_file(plan, part))
-                    for part in parts
-                ]
+                futures = [pool.submit(task) for task in tasks]
                 finished, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
             except RuntimeError as refusal:  # Python has no other error for a thread that the system refuses
                 self._stop(pool)

@@ -16,7 +16,9 @@ from job.report import appearance
 from job.report.appearance import Appearance
 from job.report.examples import Collector
 from job.report.label_census import LabelCensus
+from job.report.review_rows import kept_for
 from job.report.tally import Tally
+from job.score.forms import in_form
 from job.score.observer import Observer, Stage, Stopwatch
 from job.score.plan import Input, Part
 from job.score.reject_count import RejectCount
@@ -67,11 +69,12 @@ class PartScorer:
         return rows
 
     def _score(self, part: Part, target: Input, file: PartFile, watch: Stopwatch) -> int:
-        counts, first_rows = _PartCounts(), FirstRows()
+        counts = _PartCounts(collector=Collector(kept_for(self.settings.review.rows)))
+        first_rows = FirstRows()
         appearance.prepare()
         with self.commit(file.path) as content:
             writer = PartWriter(content, file.schema, file.identity)
-            for batch in self._batches(part, target.source):
+            for batch in self._batches(part, target):
                 watch.lap(Stage.READ)
                 if part.is_first:
                     first_rows.add(batch)
@@ -94,10 +97,13 @@ class PartScorer:
             writer.finish(counts.summary(warnings), counts.collector.examples().to_bytes())
         return counts.tally.read
 
-    def _batches(self, part: Part, source: Source) -> Iterator[PixelBatch]:
+    def _batches(self, part: Part, target: Input) -> Iterator[PixelBatch]:
+        """The part's records, their images in the form that the network knows."""
+        source, form = target.source, target.settled.form
         try:
             with unquoted(source.file):
-                yield from source.read(self.storage, part.span, self.settings.block_rows)
+                for batch in source.read(self.storage, part.span, self.settings.block_rows):
+                    yield in_form(batch, form)
         except (DataError, InternalError):
             # A file that is being written to looks damaged.
             self._check_unchanged(source)
@@ -111,7 +117,12 @@ class PartScorer:
         """Log and return the warnings about the input's first records, some of which may be in later parts."""
         if not first_rows.is_full and not part.is_last:
             first_rows = read_first_rows(target.source, self.storage)
-        warnings = input_warnings(first_rows.pixels, first_rows.labels, self.settings.read)
+            pixels = target.settled.form.apply(first_rows.pixels)
+        else:
+            pixels = first_rows.pixels
+        decision = target.settled.decision
+        warnings = input_warnings(pixels, first_rows.labels, self.settings.read)
+        warnings += [] if decision.doubt is None else [decision.doubt]
         for warning in warnings:
             self.warnings.add(target.path, target.source.file.path, warning)
         return warnings
@@ -121,12 +132,12 @@ class PartScorer:
 class _PartCounts:
     """What is counted and collected over the batches of a part."""
 
+    collector: Collector
     tally: Tally = field(default_factory=Tally.zero)
     appearance: Appearance = field(default_factory=Appearance.zero)
     labels: LabelCensus = field(default_factory=LabelCensus)
     lines: int = 0
     listed: int = 0
-    collector: Collector = field(default_factory=Collector)
 
     def in_part(self, rejects: tuple[Reject, ...]) -> tuple[Reject, ...]:
         """The rejects of the next batch, with rows and lines that count from the start of the part.

@@ -20,6 +20,8 @@ from job.flag_names import Flag
 from job.read.partition import PartitionedSource
 from job.read.source import Source
 from job.report.promise import Promise
+from job.score.forms import AS_STORED, SettledForm
+from job.score.review_paths import review_paths
 from job.settings import ScoreSettings, Shard
 from job.storage import common_folder, relative_to
 
@@ -44,7 +46,7 @@ class Input:
     """An input file and its output files.
 
     path: relative to the deepest folder that contains all inputs. predictions, rejects: paths relative to the output
-    folder. schema: of the prediction rows.
+    folder. schema: of the prediction rows. settled: how images are brought to MNIST's form.
     """
 
     source: Source
@@ -52,20 +54,26 @@ class Input:
     predictions: str
     rejects: str
     schema: pa.Schema
+    settled: SettledForm = AS_STORED
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do. parts: by index, and so in the order of the inputs. fingerprint: identifies the output."""
+    """What a run will do.
+
+    parts: by index, and so in the order of the inputs. fingerprint: identifies the output. review: the paths in the
+    output folder that rows to look at may be written to.
+    """
 
     inputs: tuple[Input, ...]
     parts: tuple[Part, ...]
     fingerprint: str
+    review: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> list[str]:
-        """The paths in the output folder that predictions and rejects may be written to."""
-        return [path for each in self.inputs for path in (each.predictions, each.rejects)]
+        """The paths in the output folder that predictions, rejects and the review may be written to."""
+        return [*(path for each in self.inputs for path in (each.predictions, each.rejects)), *self.review]
 
     def parts_of(self, index: int) -> list[Part]:
         """The parts of one input, in order."""
@@ -86,19 +94,25 @@ _input_index = attrgetter("input_index")
 
 
 def make_plan(
-    sources: Sequence[Source], settings: ScoreSettings, model_digest: str, promise: Promise | None = None
+    sources: Sequence[Source],
+    settings: ScoreSettings,
+    model_digest: str,
+    forms: Sequence[SettledForm] | None = None,
+    promise: Promise | None = None,
 ) -> Plan:
     """Split every source into parts of roughly `settings.part_bytes`.
 
-    Raises UsageError if two output files, or two columns of one, would have the same name.
+    forms: how the images of each source are brought to MNIST's form; None: they stay as stored. Raises UsageError if
+    two output files, or two columns of one, would have the same name.
     """
-    inputs = _inputs(sources, settings)
+    inputs = _inputs(sources, settings, forms or [AS_STORED] * len(sources))
     parts: list[Part] = []
     for input_index, source in enumerate(sources):
         spans = source.split(settings.part_bytes)
         for number, span in enumerate(spans, start=1):
             parts.append(Part(len(parts), input_index, span, is_first=number == 1, is_last=number == len(spans)))
-    return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest, promise))
+    fingerprint = _fingerprint(inputs, settings, model_digest, promise)
+    return Plan(inputs, tuple(parts), fingerprint, tuple(review_paths(settings.review)))
 
 
 def _schema(source: Source, settings: ScoreSettings) -> pa.Schema:
@@ -117,18 +131,18 @@ def _schema(source: Source, settings: ScoreSettings) -> pa.Schema:
     return prediction_schema(**columns, passthrough=source.passthrough_schema)
 
 
-def _inputs(sources: Sequence[Source], settings: ScoreSettings) -> tuple[Input, ...]:
+def _inputs(sources: Sequence[Source], settings: ScoreSettings, forms: Sequence[SettledForm]) -> tuple[Input, ...]:
     root = common_folder([source.file.path for source in sources])
     schemas = [_schema(source, settings) for source in sources]
     inputs: dict[str, Input] = {}
-    for source, schema in zip(sources, schemas, strict=True):
+    for source, schema, settled in zip(sources, schemas, forms, strict=True):
         path = relative_to(root, source.file.path)
         suffix = f".{_prediction_format(source, settings)}"
         predictions = f"predictions/{path}" if path.endswith(suffix) else f"predictions/{path}{suffix}"
         if predictions in inputs:
             first = inputs[predictions].path
             raise UsageError(f"{first} and {path} would both be written to {predictions}; score them in separate runs")
-        inputs[predictions] = Input(source, path, predictions, f"rejects/{path}.jsonl", schema)
+        inputs[predictions] = Input(source, path, predictions, f"rejects/{path}.jsonl", schema, settled)
     return tuple(inputs.values())
 
 
@@ -146,6 +160,7 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
             [each.path, *((file.size, file.version) for file in each.source.files), *_folder_label(each.source)]
             for each in inputs
         ],
+        "forms": [each.settled.form.to_json() for each in inputs],
         "model": model_digest,
         "format": settings.format,
         # What the labels mean, not where that is written down.
@@ -153,6 +168,7 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         "has_probabilities": settings.has_probabilities,
         "escapes_formulas": settings.escapes_formulas,
         **({"promise": promise.identity} if promise else {}),
+        "review": asdict(settings.review),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

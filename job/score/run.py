@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,19 +15,21 @@ from job.log import Event, event
 from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
 from job.report.confidence_bins import confidence_of
+from job.report.estimate import estimate_in_words
 from job.report.notebook import framed
 from job.report.page import render
 from job.report.promise import Promise
 from job.score.counted_part import check_part
-from job.score.documents import Gathered, training_of
+from job.score.documents import Gathered, held_out_of, training_of
 from job.score.engine import ThreadEngine
 from job.score.finished_files import FinishedFiles
+from job.score.forms import settle_forms
 from job.score.gather import gather, read_report
 from job.score.new_inputs import NewInputs
 from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
-from job.score.plan import Part, make_plan, parts_of_shard
+from job.score.plan import Part, Plan, make_plan, parts_of_shard
 from job.score.promised import promise_of
 from job.score.protected import check_model_stays, without_own_output
 from job.score.reject_count import RejectCount
@@ -83,7 +84,8 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
     sources, settings = _new(storage, settings, output, _sources(storage, settings, output))
     if not sources:
         return RunResult(output.folder, None, was_done=True, rows=0, seconds=time.monotonic() - clock)
-    claim = _claim(output, sources, settings, bundle, promise)
+    forms = settle_forms(sources, storage, settings, bundle, predictor)
+    claim = _claim(output, make_plan(sources, settings, bundle.digest, forms, promise), settings, bundle)
     if claim.state is ClaimState.DONE:
         _look_again(storage, claim, settings)
     committed, damaged = _committed_parts(storage, claim)
@@ -138,6 +140,8 @@ def _judge(result: RunResult, settings: ScoreSettings, warnings: WarningLog) -> 
         return
     if not result.was_done:
         warnings.finish(result.report)
+        if found := estimate_in_words(result.report):
+            _log.info("%s: accuracy %s", result.output, found)
     if short := shortfalls(result.report, settings.gates):
         raise RunFellShort(f"{result.output}: {'; '.join(short)}", result)
 
@@ -148,13 +152,11 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
     predictor = predictor_of(bundle, storage.check_stop)
     bundle.check(predictor)
     training_of(bundle)
+    held_out_of(bundle)
     return bundle, predictor
 
 
-def _claim(
-    output: Output, sources: Sequence[Source], settings: ScoreSettings, bundle: Bundle, promise: Promise | None
-) -> Claim:
-    plan = make_plan(sources, settings, bundle.digest, promise)
+def _claim(output: Output, plan: Plan, settings: ScoreSettings, bundle: Bundle) -> Claim:
     output.check_lengths(plan)
     claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
     _log_removed(claim)
@@ -189,6 +191,7 @@ def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None
     damage = FinishedFiles(storage, output, claim.plan.fingerprint, settings.is_verifying).damage()
     if not damage.missing and not damage.changed:
         return
+    output.clearing.refuse_edited()
     if (damage.changed and not settings.is_overwriting) or settings.shard:
         how = f"empty the folder, or leave {Flag.SHARD_COUNT} out" if settings.shard else f"add {Flag.OVERWRITE}"
         raise OutputOccupied(f"{output.folder}: holds this run finished, but {damage}; to score it again, {how}")

@@ -21,13 +21,17 @@ class FileInfo:
     """One version of a file. If two values for a path are equal, the file has not changed between them.
 
     size: bytes. version: distinguishes contents of the same size; for local files the modification time in ns.
-    is_elsewhere: it was found through a link that leads out of the folder that the user named.
+    is_elsewhere: it was found through a link that leads out of the folder that the user named. found_in: that folder,
+    or the file itself where it was named; "" if it was not searched for. is_folder: it is a folder read as one input,
+    and who reads its files compares them with the versions that were listed.
     """
 
     path: str
     size: int
     version: str
     is_elsewhere: bool = field(default=False, compare=False)
+    found_in: str = field(default="", compare=False)
+    is_folder: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -197,8 +201,11 @@ def unquoted(file: FileInfo) -> Iterator[None]:
 def check_unchanged(storage: Storage, seen: FileInfo) -> None:
     """Raise InputChanged if a file is no longer the version `seen`, StorageError if it is gone.
 
-    The two differ because a file that is gone may come back unchanged, together with its mount.
+    The two differ because a file that is gone may come back unchanged, together with its mount. A folder is not looked
+    at: see `FileInfo.is_folder`.
     """
+    if seen.is_folder:
+        return
     now = storage.stat(seen.path)
     if now is None:
         raise StorageError(f"{seen.path}: was removed while it was being read; run again once it is back")

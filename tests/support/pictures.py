@@ -43,3 +43,11 @@ def as_pictures(pixels, *, is_struct=False):
         return pa.array(pictures, pa.binary())
     type_ = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     return pa.array([{"bytes": picture, "path": None} for picture in pictures], type_)
+
+
+def encoded(pixels, kind, mode=None, **options):
+    """A grey array of any size and type as a picture file of one of Pillow's kinds."""
+    file = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    (picture.convert(mode) if mode else picture).save(file, kind, **options)
+    return file.getvalue()

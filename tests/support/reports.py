@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from job.contract import ScoredBatch
 from job.report.metrics import figures
 from job.report.tally import Tally
+from job.train.judge.corruptions.catalog import CORRUPTIONS
 
 MODEL = {
     "digest": "5e" * 32, "name": "dense-accurate", "recipe": "accurate", "architecture": "784-128-128-128-10",
@@ -15,7 +16,8 @@ MODEL = {
 }  # fmt: skip
 # The keys that reports of earlier versions do not have.
 LATER = (
-    "examples", "reject_examples", "drift", "run", "accuracy_withheld", "first_bad_label", "promise", "risk_coverage",
+    "examples", "reject_examples", "drift", "run", "accuracy_withheld", "first_bad_label", "normalization", "promise",
+    "risk_coverage",
 )  # fmt: skip
 
 
@@ -51,6 +53,9 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
     return {
         **found,
         "accuracy_withheld": None,
+        "estimated_accuracy": 0.961,
+        "estimated_accuracy_range": [0.933, 0.984],
+        "estimated_accuracy_withheld": None,
         "first_bad_label": None,
         "inputs": inputs,
         "warnings": [],
@@ -69,6 +74,7 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
         },
         "reject_examples": [],
         "promise": None,
+        "normalization": {"choice": "auto", "inputs": []},
         "drift": _drift(tally, pixels, inputs, shift),
         "run": {
             "settings": {"input": ["in"], "output": "results", "model": "build/model", "threads": 2,
@@ -77,24 +83,6 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
             "fingerprint": "0f" * 32,
             "versions": {"digit-job": "0.1.0", "python": "3.11.2", "numpy": "2.3.5", "pyarrow": "23.0.0"},
         },
-        **more,
-    }  # fmt: skip
-
-
-def make_promise(*, is_withdrawn=False, **more):
-    """The section `promise` of a report of a thousand labelled rows."""
-    kept = "Of the rows accepted, those with a confidence of 0.812345 or more, at most 1 % are wrong."
-    withdrawn = "The promise of at most 1 % errors among accepted rows is withdrawn: the input is unlike the others."
-    return {
-        "max_error": 0.01, "certainty": 0.95, "threshold": 0.812345, "is_withdrawn": is_withdrawn,
-        "reasons": ["the input is unlike the others"] * is_withdrawn, "text": withdrawn if is_withdrawn else kept,
-        "accepted": 930, "review": 70, "coverage": 0.93, "labelled": 930, "wrong": 4, "error": 4 / 930,
-        "error_95": [0.0017, 0.011],
-        "calibration": {
-            "source": "the 6,000 validation images of the model's card", "rows": 6000, "groups": None,
-            "design_effect": 1.0, "accepted": 5600, "wrong": 30, "bound": 0.0081,
-        },
-        "drift": {"confidence": 0.01, "predicted": 0.01, "ink": 0.02, "intensity": 0.001},
         **more,
     }  # fmt: skip
 
@@ -141,6 +129,25 @@ def make_card(probabilities, labels):
         "calibration": {"temperature": 0.7, "validation_before": 0.03, "validation_after": 0.02,
                         "test_before": 0.031, "test_after": 0.022},
         "gate": {"verdict": "blessed", "shortfalls": [], "min_accuracy": 0.9, "compared_to": None},
+        "robustness": _robustness(min(len(labels), 2000)),
+    }  # fmt: skip
+
+
+def _robustness(rows):
+    """Of a network that finds some corruptions easy and others hard."""
+
+    def judged(accuracy):
+        return {"accuracy": accuracy, "correct": round(accuracy * rows), "rows": rows, "confidence": 0.5 + accuracy / 2}
+
+    accuracies = {name: 0.99 - 0.06 * place for place, name in enumerate(CORRUPTIONS)}
+    quantiles = {"0": 0.75, "0.05": 0.875, "0.25": 0.98, "0.5": 1.0, "0.75": 1.0}
+    worst = [{"group": str(2000 + place), "accuracy": 0.75, "correct": 15, "rows": 20} for place in range(10)]
+    return {
+        "seed": 1, "clean": judged(0.98), "corruptions": {name: judged(each) for name, each in accuracies.items()},
+        "mean_error": 0.43, "relative_error": 21.5, "optdigits": judged(0.94),
+        "groups": {"name": "writer", "groups": 523, "rows": 10_000, "below_95": 37, "quantiles": quantiles,
+                   "worst": worst},
+        "notes": ["2,000 of 10,000 test images were corrupted, drawn at random"],
     }  # fmt: skip
 
 

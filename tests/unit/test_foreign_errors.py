@@ -39,7 +39,7 @@ from job.model.onnx_predictor import OnnxPredictor
 from job.read.arrow_files.arrow_source import arrow_source
 from job.read.packed import stream as compression
 from job.read.parquet.parquet_source import parquet_source
-from job.read.pictures import SIGNATURE, BadPicture, decode_png
+from job.read.pictures.decoding import BadPicture, decode
 from job.settings import ReadSettings
 from job.write.part_file import PartFile, open_part
 
@@ -182,9 +182,9 @@ def test_every_error_of_pillow_is_known():
 def test_errors_of_pillow(monkeypatch, error):
     """They reject one picture."""
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile", raises(error))
-    head = SIGNATURE + b"\0\0\0\x0dIHDR" + (28).to_bytes(4, "big") * 2
+    head = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\x0dIHDR" + (28).to_bytes(4, "big") * 2
     with pytest.raises(BadPicture, match="is a damaged PNG"):
-        decode_png(head)
+        decode(head)
 
 
 # ONNX Runtime

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, cast
 from job.flag_names import Flag
 from job.read.packed.compression import LZMA_MEMORY_BYTES
 from job.read.packed.zip_member import lzma_dictionary_bytes, member_pieces
-from job.read.pictures import PICTURE_SUFFIXES
+from job.read.pictures.kinds import has_picture_name
 from job.storage import StoppableFile
 
 # The central directory of an archive of one file, comments included, is shorter. zipfile reads it whole.
@@ -57,11 +57,10 @@ def unpack_zip(raw: StoppableFile) -> Iterator[bytes]:
         other = next((text for name, text in _OTHER_CONTENT.items() if name in names), None)
         if other is not None:
             raise UnusableArchive(other)
-        pictures = [each.filename for each in members if each.filename.lower().endswith(PICTURE_SUFFIXES)]
+        pictures = [each.filename for each in members if has_picture_name(each.filename)]
         if len(pictures) > len(members) // 2:
             raise UnusableArchive(
-                f"is a zip archive of {len(pictures)} pictures ({pictures[0]}, ..), which are not read; write their "
-                "pixels to one file, such as an array of n x 28 x 28 with numpy.save"
+                f"is a zip archive of {len(pictures)} pictures ({pictures[0]}, ..); unpack it, and name the folder"
             )
         if len(members) != 1:
             shown = ", ".join(each.filename for each in members[:_SHOWN_MEMBERS])

@@ -1,4 +1,4 @@
-"""One column of images -> uint8 (n, 784), in any form: lists of 784 or of 28 by 28 numbers, raw bytes, or PNG pictures.
+"""One column of images -> uint8 (n, 784), in any form: lists of 784 or of 28 by 28 numbers, raw bytes, or pictures.
 
 If every row is whole, the column's memory is the matrix: numbers are converted at most, raw bytes not even copied.
 `written_images` reads the forms that hold an image in another way: text cells and Spark's vectors.
@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from job.contract import PIXELS, SIDE, Pixels, Reason, Reject
 from job.read.arrow import BYTES_FIELD, is_list, is_vector, item_bounds, validity, values
-from job.read.pictures import SIGNATURE, BadPicture, decode_png
+from job.read.pictures.decoding import BadPicture, decode
+from job.read.pictures.digit import MIN_SIDE, pixels_of
+from job.read.pictures.kinds import MARKS, is_surely_picture, other_picture, picture_kind
 from job.read.pixels import to_pixels
 from job.read.table.numbers import as_numbers, is_number_column, is_text_column, number_reject
 from job.read.table.written_images import from_cells, from_vectors, numbers_in_cells
@@ -23,16 +25,19 @@ _Starts = npt.NDArray[np.int64]
 
 
 class Images:
-    """A column of n images. scale: of the numbers in lists."""
+    """A column of n images. scale: of the numbers in lists. is_inverted: the caller inverts what it gets."""
 
     # Rows to decode at once: lists and byte strings are decoded faster a few at a time.
     best_rows: ClassVar = 1024
 
-    def __init__(self, column: pa.Array, name: str, scale: PixelScale, *, is_transposed: bool) -> None:
+    def __init__(
+        self, column: pa.Array, name: str, scale: PixelScale, *, is_transposed: bool, is_inverted: bool = False
+    ) -> None:
         self._column = column.storage if isinstance(column, pa.ExtensionArray) else column
         self._name = name
         self._scale = scale
         self._is_transposed = is_transposed
+        self._is_inverted = is_inverted
 
     def rows(self, start: int, stop: int) -> tuple[Pixels, Rejects]:
         """The images [start, stop), uint8 (n, 784), 0 where rejected; and rejects by row, counted from `start`."""
@@ -44,7 +49,8 @@ class Images:
         elif is_vector(column.type):
             pixels, rejects = from_vectors(column, self._name, self._scale)
         else:
-            pixels, rejects = _from_bytes(*_byte_column(column, self._name), self._scale)
+            column, name, rejects = _byte_column(column, self._name)
+            pixels, rejects = _from_bytes(column, name, rejects, self._scale, is_inverted=self._is_inverted)
         if self._is_transposed:
             pixels = pixels.reshape(-1, SIDE, SIDE).transpose(0, 2, 1).reshape(-1, PIXELS)
         return pixels, rejects
@@ -172,25 +178,28 @@ def _byte_column(column: pa.Array, name: str) -> tuple[pa.Array, str, Rejects]:
     return column, name, rejects
 
 
-def _from_bytes(column: pa.Array, name: str, rejects: Rejects, scale: PixelScale) -> tuple[Pixels, Rejects]:
+def _from_bytes(
+    column: pa.Array, name: str, rejects: Rejects, scale: PixelScale, *, is_inverted: bool
+) -> tuple[Pixels, Rejects]:
     starts, stops = item_bounds(column)
     data = np.frombuffer(column.buffers()[-1] or b"", np.uint8)
     is_raw = stops - starts == PIXELS
     if scale == "255" and not rejects and is_raw.all() and len(column) and (np.diff(starts) == PIXELS).all():
         pixels = data[starts[0] : stops[-1]].reshape(len(column), PIXELS)
-        if not (pixels[:, : len(SIGNATURE)] == np.frombuffer(SIGNATURE, np.uint8)).all(axis=1).any():
+        if not any(is_surely_picture(pixels[row].tobytes()) for row in np.flatnonzero(_may_be_picture(pixels))):
             return pixels, rejects
     pixels = np.zeros((len(column), PIXELS), np.uint8)
     for row in range(len(column)):
         if row in rejects:
             continue
         content = data[starts[row] : stops[row]]
+        is_raw_image = len(content) == PIXELS and not is_surely_picture(content.tobytes())
         try:
-            pixels[row] = decode_png(content.tobytes()) if _is_png(content) else _raw_image(content)
+            pixels[row] = content if is_raw_image else _picture(content.tobytes(), is_inverted=is_inverted)
         except BadPicture as problem:
             rejects[row] = Reject(row, Reason.BAD_IMAGE, f"{name} {problem}", name)
             continue
-        if scale == "1" and not _is_png(content):
+        if scale == "1" and is_raw_image:
             pixels[row], is_pixel = to_pixels(content, scale)
             if not is_pixel.all():
                 pixel = int(is_pixel.argmin())
@@ -199,15 +208,26 @@ def _from_bytes(column: pa.Array, name: str, rejects: Rejects, scale: PixelScale
     return pixels, rejects
 
 
-def _is_png(content: Pixels) -> bool:
-    return content[: len(SIGNATURE)].tobytes() == SIGNATURE
+def _may_be_picture(pixels: Pixels) -> npt.NDArray[np.bool_]:
+    """Which of n values of 784 bytes may be pictures: bool (n,). Few raw images have ink in the first two pixels."""
+    firsts = {(mark[0], mark[1]) for mark in MARKS}
+    found = np.zeros(len(pixels), np.bool_)
+    for first, second in firsts:
+        found |= (pixels[:, 0] == first) & (pixels[:, 1] == second)
+    return found
 
 
-def _raw_image(content: Pixels) -> Pixels:
-    """784 raw pixels as they are. Raises BadPicture."""
-    if len(content) != PIXELS:
-        raise BadPicture(f"holds {len(content)} bytes, expected {PIXELS} pixels or a PNG")
-    return content
+def _picture(content: bytes, *, is_inverted: bool) -> Pixels:
+    """The pixels of a picture, uint8 (784,): as they are if it has 28x28, in MNIST's form otherwise. Raises BadPicture.
+
+    is_inverted: they are inverted later. MNIST's form already has bright ink, so that it is inverted beforehand.
+    """
+    if picture_kind(content) is None:
+        what = other_picture(content) or f"holds {len(content)} bytes, expected {PIXELS} pixels or a picture"
+        raise BadPicture(what)
+    picture = decode(content, min_side=MIN_SIDE)
+    pixels = pixels_of(picture, is_taken_as_is=True)
+    return ~pixels if is_inverted and picture.grey.shape != (SIDE, SIDE) else pixels
 
 
 def _raw_numbers(column: pa.Array) -> npt.NDArray[np.uint8]:
@@ -216,7 +236,7 @@ def _raw_numbers(column: pa.Array) -> npt.NDArray[np.uint8]:
     starts, stops = item_bounds(column)
     data = np.frombuffer(column.buffers()[-1] or b"", np.uint8)
     images = [data[start:stop] for start, stop in zip(starts, stops, strict=True) if stop - start == PIXELS]
-    return np.concatenate([np.empty(0, np.uint8), *(each for each in images if not _is_png(each))])
+    return np.concatenate([np.empty(0, np.uint8), *(each for each in images if not is_surely_picture(each.tobytes()))])
 
 
 def _missing(column: pa.Array, place: str, name: str | None = None) -> Rejects:

@@ -142,7 +142,13 @@ class TableSource(ABC):
         rows = max(1, min(Images.best_rows, _SLICE_BYTES // columns.row_bytes))
         for records in table.batches(group, columns.reader_names, rows):
             column = records.column(columns.pixels[0])
-            images = Images(column, columns.pixels[0], self.pixel_scale, is_transposed=columns.is_transposed)
+            images = Images(
+                column,
+                columns.pixels[0],
+                self.pixel_scale,
+                is_transposed=columns.is_transposed,
+                is_inverted=columns.is_inverted,
+            )
             yield *images.rows(0, len(records)), records
 
     def _blocks(self, batch: PixelBatch, rejects: dict[int, Reject], rows: int) -> Iterator[PixelBatch]:

@@ -5,7 +5,7 @@
 
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from job.contract import Probabilities
 from job.documents.model_json import EpochFigures, TrainedCard, TrainingSettings
@@ -30,9 +30,13 @@ from job.train.judge.calibrate import calibrate
 from job.train.judge.evaluate import Evaluation, evaluate
 from job.train.judge.gate import Gate, Verdict
 from job.train.judge.parity import compare
+from job.train.judge.robustness import RobustnessPlan, robustness
 from job.train.phases import Phase, Phases
 from job.train.place import MISTAKES_NAME, MODEL_CARD_NAME, REPORT_NAME
 from job.train.train_settings import TrainSettings
+
+# Of the test images, so that a training does not take noticeably longer; `evaluate` takes more.
+_MAX_CORRUPTED: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def phases_of_folder(settings: TrainSettings) -> list[Phase]:
     """The phases of `write_model_folder`, each as often as it comes for a dense network."""
     quantizing = [Phase.QUANTIZING, Phase.COMPARING] if settings.quantize else []
     exporting = [Phase.EXPORTING, Phase.EXPORTING, Phase.EXPORTING, Phase.LOADING, *[Phase.COMPARING] * 4]
-    return [Phase.CALIBRATING, *exporting, *quantizing, Phase.EVALUATING, Phase.WRITING]
+    return [Phase.CALIBRATING, *exporting, *quantizing, Phase.EVALUATING, Phase.CORRUPTING, Phase.WRITING]
 
 
 def write_model_folder(
@@ -125,6 +129,9 @@ def write_model_folder(
         on_validation = scorer.predict(dataset.validation.pixels)
         validation = evaluate(on_validation, dataset.validation.labels)
         verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
+    with phases.during(Phase.CORRUPTING):
+        plan = RobustnessPlan(settings.seed, _MAX_CORRUPTED, dataset.name)
+        measured = robustness(scorer.predict, dataset.test, probabilities, plan)
     card: TrainedCard = {
         **identity(
             f"{recipe.arch}-{recipe.name}",
@@ -141,6 +148,7 @@ def write_model_folder(
         "calibration": calibration.to_json(),
         "held_out": held_out_section(on_validation, dataset.validation),
         "gate": verdict.to_json(),
+        "robustness": measured,
     }
     with phases.during(Phase.WRITING):
         write_files(storage, folder, _history_files(trained))

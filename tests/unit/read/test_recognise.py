@@ -77,7 +77,7 @@ REFUSED = {
     "LibreOffice": (_zip("mimetype", "content.xml"), "is an OpenDocument file"),
     "pictures": (
         _zip("7/1.png", "7/2.PNG", "notes.txt"),
-        "is a zip archive of 2 pictures (7/1.png, ..)",
+        "is a zip archive of 2 pictures (7/1.png, ..); unpack it, and name the folder",
     ),
     "PyTorch": (_zip("mnist/data.pkl", "mnist/version"), "is a PyTorch file, which is a pickle and never read"),
     "Keras": (_zip("config.json", "model.weights.h5"), "is a Keras model, not data; name it with --model"),
@@ -85,12 +85,7 @@ REFUSED = {
     "old pickle": (pickle.dumps(np.zeros(3), 0), "is a pickle, which may run code"),
     "zlib": (b"x\x9c\x4b\x04\x00", "is a zlib stream"),
     "MATLAB": (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "is a MATLAB file"),
-    "PNG": (_picture("PNG"), "is a PNG picture"),
-    "JPEG": (_picture("JPEG"), "is a JPEG picture"),
-    "GIF": (_picture("GIF"), "is a GIF picture"),
-    "BMP": (_picture("BMP"), "is a BMP picture"),
-    "TIFF": (_picture("TIFF"), "is a TIFF picture"),
-    "WebP": (b"RIFF\x24\x00\x00\x00WEBPVP8 ", "is a WebP picture"),
+    "packed picture": (gzip.compress(_picture("BMP")), "is a compressed picture file; only CSV, IDX and NumPy's files"),
     "tar": (_tar(), "is a tar archive"),
     "packed tar": (gzip.compress(_tar()), "is a tar archive"),
     "packed HTML": (gzip.compress(b"<html><body>"), "is an HTML page"),
@@ -164,15 +159,10 @@ def test_encrypted_parquet(storage, tmp_path, has_plain_footer):
         _read(storage, path)
 
 
-def test_a_folder_of_pictures(storage, tmp_path):
-    """Is named as one, also with the digits as folders; other folders without data are not."""
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7/1.PNG").write_bytes(_picture("PNG"))
+def test_a_folder_of_other_files(storage, tmp_path):
+    """Holds nothing to read."""
     (tmp_path / "notes.md").write_bytes(b"x")
-    with pytest.raises(LayoutError, match=r"is a folder of 1 pictures \(1.PNG, ..\), which are not read; write their"):
-        files_at(storage, [str(tmp_path)])
-    (tmp_path / "7/1.PNG").unlink()
-    with pytest.raises(NoInput, match="holds no CSV, Parquet, Arrow, IDX or NumPy file"):
+    with pytest.raises(NoInput, match="holds neither a CSV, Parquet, Arrow, IDX or NumPy file nor a picture"):
         files_at(storage, [str(tmp_path)])
 
 

@@ -4,7 +4,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from job.read.pictures import decode_png
+from job.read.pictures.decoding import decode
 from job.report.digits import data_uri, magnified_png, png, text_bars, text_images
 
 
@@ -15,14 +15,14 @@ def test_a_png_holds_every_pixel():
     with Image.open(io.BytesIO(content)) as picture:
         picture.verify()
         assert (picture.size, picture.mode) == ((28, 28), "L")
-    assert (decode_png(content) == 255 - pixels).all()
+    assert (decode(content).grey.ravel() == 255 - pixels).all()
 
 
 def test_a_data_uri_holds_the_whole_png():
     """So that a page needs no other file."""
     head, _, content = data_uri(bytes(784)).partition(",")
     assert head == "data:image/png;base64"
-    assert (decode_png(base64.b64decode(content)) == 255).all()
+    assert (decode(base64.b64decode(content)).grey == 255).all()
 
 
 def _image(*cells):

@@ -32,6 +32,22 @@ def test_the_model_card_begins_with_warnings(trained):
     assert "![" in text or "Every test image was classified correctly" in text
 
 
+def test_the_model_card_has_what_corruptions_do(trained):
+    """With writers where they are known; a card of an earlier version has no such section."""
+    card = trained.result.card
+    assert card["robustness"]["clean"]["rows"] == 360
+    fog = card["robustness"]["corruptions"]["fog"]
+    text = model_card(card, trained.result.test, [])
+    assert f"| fog | {100 * fog['accuracy']:.2f} % | {100 * fog['confidence']:.2f} % |" in text
+    assert "Note: there are only 360 test images, so that all figures are rough." in text
+    groups = {"name": "writer", "groups": 523, "rows": 360, "below_95": 37, "worst": []}
+    groups["quantiles"] = {"0": 0.5, "0.05": 0.875, "0.25": 0.9, "0.5": 0.99, "0.75": 1.0}
+    text = model_card({**card, "robustness": {**card["robustness"], "groups": groups}}, trained.result.test, [])
+    assert "Of 523 writers of test images, 37 have less than 95 % of their digits classified correctly" in text
+    earlier = {name: value for name, value in card.items() if name != "robustness"}
+    assert "obustness" not in model_card(earlier, trained.result.test, [])
+
+
 def test_names_are_shown_as_they_are(trained):
     """Neither a link, nor HTML, nor another row or column of the table, nor the end of a line."""
     name = "a[b](http://c)<img src=x>|d`e`\n# f\u202e_g_"
