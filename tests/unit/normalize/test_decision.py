@@ -1,30 +1,14 @@
 import numpy as np
 import pytest
-from PIL import Image
+from support.digits import drawn_digits, filling
 
 from job.normalize.decision import HEAD_IMAGES, decide
 from job.normalize.form import Form, form_of, transposed
 from job.normalize.geometry import Ink, share_in_form, specks
 from job.normalize.mnist_form import form_of_ink, to_mnist_form
-from job.normalize.reference_digits import reference_digits
 
-# Every seventh, so that there are some of each digit; of that form which MNIST has, not just drawn alike.
-DIGITS = to_mnist_form(reference_digits().pixels[::7])
-
-
-def _cropped(pixels):
-    """Each digit's ink, resized to fill the image, as people do who know nothing of MNIST's form."""
-    images = []
-    for image in pixels.reshape(-1, 28, 28):
-        lines, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-        crop = Image.fromarray(image[lines[0] : lines[-1] + 1, columns[0] : columns[-1] + 1])
-        width = max(1, round(28 * crop.width / max(crop.size)))
-        height = max(1, round(28 * crop.height / max(crop.size)))
-        images.append(np.pad(np.asarray(crop.resize((width, height))), ((0, 28 - height), (0, 28 - width))))
-    return np.stack(images).reshape(-1, 784)
-
-
-FILLED = _cropped(DIGITS)
+DIGITS = drawn_digits().pixels
+FILLED = filling(DIGITS)
 
 
 def _decide(pixels, choice="auto", sureness=None, **more):
