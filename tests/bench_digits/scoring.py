@@ -16,12 +16,17 @@ MODES = ("none", "mnist", "auto")
 
 @dataclass(frozen=True)
 class Scored:
-    """What came of a run. confidence: the mean of all rows. rows_per_s: while it scored, without starting up."""
+    """What came of a run.
+
+    confidence: the mean of all rows. estimated_accuracy, estimated_range: as the report has them; None: not to be
+    trusted. rows_per_s: while it scored, without starting up.
+    """
 
     rows: int
     accuracy: float
     confidence: float
     estimated_accuracy: float | None
+    estimated_range: tuple[float, float] | None
     decision: str | None
     rows_per_s: float
 
@@ -49,6 +54,13 @@ def has_modes() -> bool:
 
 
 def _scored(report: dict[str, Any], confidence: float, rows_per_s: float) -> Scored:
+    found = report.get("estimated_accuracy_range")
     return Scored(
-        report["rows"]["read"], report["accuracy"], confidence, report.get("estimated_accuracy"), None, rows_per_s
+        report["rows"]["read"],
+        report["accuracy"],
+        confidence,
+        report["estimated_accuracy"] if found else None,
+        tuple(found) if found else None,
+        None,
+        rows_per_s,
     )

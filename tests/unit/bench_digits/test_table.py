@@ -6,8 +6,8 @@ def test_each_set_has_a_line_for_each_way():
     """As Markdown; what a report does not have is a dash."""
     scored = {
         "USPS test": {
-            "none": Scored(2007, 0.449, 0.88, None, None, 1),
-            "mnist": Scored(2007, 0.921, 0.9, 0.91, None, 1),
+            "none": Scored(2007, 0.449, 0.88, None, None, None, 1),
+            "mnist": Scored(2007, 0.921, 0.9, 0.91, (0.9, 0.92), None, 1),
         }
     }
     head, rule, *lines = accuracy_table(scored).splitlines()
