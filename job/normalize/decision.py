@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from job.contract import Pixels
+from job.flag_names import Flag
 from job.normalize.form import Form
 from job.normalize.geometry import Ink, rings, specks
 from job.normalize.resemblance import are_transposed
@@ -88,7 +89,9 @@ def decide(
     if in_form >= _IN_FORM_FROM or specks(images).mean() > _MAX_SPECKS:
         return FormDecision(seen, in_form)
     doubt = _UNEVEN if form is None else _doubt(images, in_form, sureness)
-    return FormDecision(seen if doubt else centred, in_form, doubt)
+    if doubt is None:
+        return FormDecision(centred, in_form)
+    return FormDecision(seen, in_form, f"{doubt}; they stay as stored, unless you add {Flag.NORMALIZE} mnist")
 
 
 def _levels(head: Pixels, *, is_inverted: bool) -> Form | None:
