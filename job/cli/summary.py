@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from job import log
 from job.cli.terminal import echo, say
+from job.report.estimate import estimate_in_words
 from job.report.warning_list import sentence
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def _speed(result: "RunResult") -> str:
 def _accuracy(result: "RunResult") -> str | None:
     report = _report(result)
     if report["accuracy"] is None:
-        return "withheld, see the warning" if report.get("accuracy_withheld") else None
+        withheld = "withheld, see the warning" if report.get("accuracy_withheld") else None
+        return "; ".join(each for each in (withheld, estimate_in_words(report)) if each) or None
     low, high = report["accuracy_95"] or (0, 1)
     return (
         f"{100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "

@@ -318,10 +318,18 @@ class Figures(TypedDict):
     risk_coverage: RiskCoverageFigures | None
     confidence_histogram: Annotated[list[Count], "rows in each twentieth of confidence"]
     predicted_counts: Annotated[list[Count], "rows per predicted digit"]
-    estimated_accuracy: Annotated[Share | None, "mean confidence"]
+    mean_confidence: Share | None
 
 
-class Report(Figures):
+class EstimateFigures(TypedDict):
+    """The accuracy of all scored rows, estimated from their confidences, or why there is no estimate."""
+
+    estimated_accuracy: Annotated[Share | None, "average thresholded confidence; null: not to be trusted here"]
+    estimated_accuracy_range: Annotated[list[Share] | None, "lowest and highest accuracy that is likely"]
+    estimated_accuracy_withheld: Annotated[str | None, "why it is not to be trusted"]
+
+
+class Report(Figures, EstimateFigures):
     """The content of report.json. Byte-stable: the same rows and settings give the same bytes."""
 
     accuracy_withheld: Annotated[str | None, "why labels give no accuracy; null: they do, or there are none"]

@@ -78,6 +78,11 @@ class Form:
 AS_STORED: Final = Form()
 
 
+def form_of(document: FormDocument) -> Form:
+    """The inverse of `Form.to_json`."""
+    return Form(document["transposed"], document["paper"], document["ink"], document["centred"])
+
+
 def transposed(pixels: Pixels) -> Pixels:
     """Images uint8 (n, 784) with lines and columns exchanged."""
     return np.ascontiguousarray(pixels.reshape(-1, SIDE, SIDE).swapaxes(1, 2)).reshape(-1, PIXELS)

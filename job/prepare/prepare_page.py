@@ -13,7 +13,7 @@ from typing import Final
 from job.contract import CLASS_NAMES
 from job.log import visible_lines
 from job.prepare.prepare_settings import PrepareSettings
-from job.prepare.prepared_part import EXAMPLES_PER_LABEL, Counts, Example
+from job.prepare.prepared_part import EXAMPLES_PER_LABEL, Example, PreparedCounts
 from job.report.findings import Finding, summarize
 from job.report.template import environment
 from job.report.words import many, percent
@@ -25,7 +25,7 @@ _MOST_COMMON: Final = 8
 
 
 def prepare_page(
-    output: str, settings: PrepareSettings, counts: Counts, examples: Sequence[Example], rejects: Sequence[str]
+    output: str, settings: PrepareSettings, counts: PreparedCounts, examples: Sequence[Example], rejects: Sequence[str]
 ) -> str:
     """The page of a run; the same results give the same page. rejects: the first ones, a sentence each."""
     found = findings(counts, settings)
@@ -49,7 +49,7 @@ def prepare_page(
     return visible_lines(page)
 
 
-def findings(counts: Counts, settings: PrepareSettings) -> list[Finding]:
+def findings(counts: PreparedCounts, settings: PrepareSettings) -> list[Finding]:
     """The findings about a run, those that need attention first."""
     if not counts.rejected:
         return [Finding("rejects", "Every picture could be read", is_fine=True)]
@@ -59,7 +59,7 @@ def findings(counts: Counts, settings: PrepareSettings) -> list[Finding]:
     return [Finding("rejects", f"{many(counts.rejected, 'picture')} rejected ({share}){limit}")]
 
 
-def _labels(counts: Counts) -> list[tuple[str, int]]:
+def _labels(counts: PreparedCounts) -> list[tuple[str, int]]:
     """Digits by label, empty if no picture has one."""
     if not counts.labels.keys() - {"none"}:
         return []

@@ -33,7 +33,7 @@ _DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PreparedCounts:
     """What is counted over pictures.
 
     kinds, sizes: pictures by format and mode, and by width and height. labels: digits by label, or `none`.
@@ -46,8 +46,8 @@ class Counts:
     sizes: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "PreparedCounts") -> "PreparedCounts":
+        return PreparedCounts(
             self.pictures + other.pictures,
             self.rejected + other.rejected,
             self.digits + other.digits,
@@ -78,7 +78,7 @@ class PreparedPart:
 
     rows: pa.RecordBatch
     rejects: tuple[Reject, ...]
-    counts: Counts
+    counts: PreparedCounts
     examples: tuple[Example, ...]
 
     def to_bytes(self, identity: str) -> bytes:
@@ -140,7 +140,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     pixels: list[np.ndarray[Any, Any]] = []
     rejects: list[Reject] = []
-    counts, examples = Counts(), _Examples()
+    counts, examples = PreparedCounts(), _Examples()
     for number in range(*span):
         storage.check_stop()
         id_ = prefix + source.id_of(source.pictures[number])
@@ -151,7 +151,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
             found = finder.find(picture)
         except BadPicture as problem:
             rejects.append(Reject(number - span[0], Reason.BAD_IMAGE, f"{id_} {problem}"))
-            counts += Counts(1, 1)
+            counts += PreparedCounts(1, 1)
             continue
         if bad := source.bad_labels.get(number):
             rejects.append(Reject(number - span[0], bad.reason, f"{id_}: {bad.detail}"))
@@ -162,7 +162,7 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
             pixels.append(_oriented(digit, is_transposed=source.is_transposed))
         size = f"{picture.width}x{picture.height}"
         labels = Counter({"none" if label is None else str(label): len(found)})
-        counts += Counts(1, 0, len(found), Counter([f"{picture.kind} {picture.mode}"]), Counter([size]), labels)
+        counts += PreparedCounts(1, 0, len(found), Counter([f"{picture.kind} {picture.mode}"]), Counter([size]), labels)
         examples.add(id_, label, size, picture, pixels[len(pixels) - len(found) :])
     values = pa.array(np.concatenate([np.empty(0, np.uint8), *pixels]))
     arrays = [
@@ -212,7 +212,7 @@ def _unpacked(pictures: list[str]) -> tuple[bytes, tuple[bytes, ...]]:
     return first, tuple(digits)
 
 
-def counts_from(content: dict[str, Any]) -> Counts:
-    """Counts that were written as JSON."""
+def counts_from(content: dict[str, Any]) -> PreparedCounts:
+    """PreparedCounts that were written as JSON."""
     numbers = (content[name] for name in ("pictures", "rejected", "digits"))
-    return Counts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))
+    return PreparedCounts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))

@@ -11,7 +11,7 @@ import numpy as np
 from job.contract import CLASSES, NO_LABEL, Pixels
 from job.flag_names import Flag
 from job.log import visible
-from job.normalize.decision import Decision, decide
+from job.normalize.decision import FormDecision, decide
 from job.normalize.form import AS_STORED, Form
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.csv.csv_source import CsvSource
@@ -109,7 +109,7 @@ def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Ins
     return Inspection(source.file.path, facts, warnings, head, decision.form)
 
 
-def _form(decision: Decision, settings: ReadSettings) -> str:
+def _form(decision: FormDecision, settings: ReadSettings) -> str:
     """What becomes of the images, and why."""
     if settings.normalize == "none":
         return f"as stored, by {Flag.NORMALIZE} none"

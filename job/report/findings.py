@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from job.flag_names import Flag
-from job.report.drift import describe_shift, is_shift
+from job.report.drift import describe_shift, is_shift, occupied_bins
 from job.report.metrics import wilson_interval
 from job.report.words import many, percent
 
@@ -182,7 +182,8 @@ def _worse_inputs(report: Mapping[str, Any], expected: float) -> list[Mapping[st
 
 def _about_confidence(report: Mapping[str, Any], expected: float) -> list[Finding]:
     """Whether the model is far less sure than on its own test images, where confidence and accuracy are alike."""
-    found, rows = report["estimated_accuracy"], report["rows"]["scored"]
+    # Reports of earlier versions call it by the name of what they took it for.
+    found, rows = report.get("mean_confidence", report["estimated_accuracy"]), report["rows"]["scored"]
     if found is None or rows < _MIN_ROWS or found > expected - _LESS_SURE_BY - _SPREAD / rows**0.5:
         return []
     usual = percent(expected)
@@ -249,6 +250,4 @@ def _about_promise(report: Mapping[str, Any]) -> list[Finding]:
 
 
 def _shift(drift: Mapping[str, Any], name: str, psi: float | None, rows: int) -> Shift:
-    # A bin that is empty on both sides does not contribute to the index.
-    bins = sum(1 for shares in zip(drift[name]["training"], drift[name]["input"], strict=True) if any(shares))
-    return Shift(psi, describe_shift(psi, rows, bins))
+    return Shift(psi, describe_shift(psi, rows, occupied_bins(drift[name])))

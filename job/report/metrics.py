@@ -54,7 +54,7 @@ def figures(tally: Tally, *, is_withheld: bool = False) -> Figures:
         "risk_coverage": risk_coverage(HeldOut.of(judged)),
         "confidence_histogram": in_twentieths(tally.confidence.sum(axis=1)).tolist(),
         "predicted_counts": tally.predicted.tolist(),
-        "estimated_accuracy": _ratio(tally.confidence_sum, tally.scored),
+        "mean_confidence": _ratio(tally.confidence_sum, tally.scored),
     }
 
 

@@ -13,6 +13,7 @@ from jinja2 import TemplateError
 from markupsafe import Markup
 
 from job.report import template
+from job.report.estimate import estimate_in_words
 from job.report.findings import drift_by_input, findings, verdict
 from job.report.plots import (
     RIGHT_BOUNDS,
@@ -50,12 +51,14 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
     timings: the manifest's. They only change one line of the page, the element with the attribute `data-wall-clock`.
     Raises UNRENDERABLE for a report that no run has written.
     """
-    report = {**dict.fromkeys(_LATER_KEYS), **report}
+    # Earlier versions called the mean confidence an estimate.
+    report = {**dict.fromkeys(_LATER_KEYS), "mean_confidence": report.get("estimated_accuracy"), **report}
     found, drift = findings(report), drift_by_input(report)
     return template.render(
         "page.html.jinja",
         report=report,
         has_accuracy=report["accuracy"] is not None,
+        estimate=estimate_in_words(report),
         warnings=[(inputs_of(each), each["message"]) for each in report["warnings"] if each["path"] is not None],
         verdict=verdict(report, found),
         findings=found,

@@ -34,8 +34,10 @@ from job.model.bundle import CARD_NAME, Bundle
 from job.redaction import redacted_values
 from job.report.appearance import Appearance
 from job.report.drift import Distribution, drift
+from job.report.estimate import estimate
 from job.report.examples import Examples
 from job.report.findings import run_warnings
+from job.report.held_out import HeldOut
 from job.report.label_census import LabelCensus
 from job.report.label_convention import InputLabels, label_doubt, withheld
 from job.report.metrics import accuracy, figures
@@ -110,8 +112,10 @@ class RunDocuments:
         paths = [each.path for each in self.plan.inputs]
         gathered, total = self.gathered, sum(self.gathered.tallies, Tally.zero())
         reason, is_withheld = withheld(gathered.judged, label_doubt(total.confusion, gathered.labels))
+        drift_section = self._drift(paths)
         report: Report = {
             **figures(total, is_withheld=reason is not None),
+            **estimate(total, held_out_of(self.bundle), drift_section),
             "accuracy_withheld": reason,
             "first_bad_label": gathered.labels.first,
             "inputs": list(map(_input_figures, paths, gathered.tallies, is_withheld)),
@@ -123,7 +127,7 @@ class RunDocuments:
                 "choice": self.settings.read.normalize,
                 "inputs": [_input_form(each) for each in self.plan.inputs if not each.settled.form.is_as_stored],
             },
-            "drift": self._drift(paths),
+            "drift": drift_section,
             "promise": self._promise(total, is_withheld=reason is not None),
             "run": _run_section(self.plan, self.settings),
         }
@@ -243,6 +247,20 @@ def training_of(bundle: Bundle) -> Distribution | None:
         path = join(bundle.path, CARD_NAME)
         raise ModelInvalid(
             f"{path}: the training data's distribution cannot be read: {error}; train the model again"
+        ) from error
+
+
+def held_out_of(bundle: Bundle) -> HeldOut | None:
+    """The confidences on held-out images from the model's card; None if the card has none. Raises ModelInvalid."""
+    content = bundle.about.get("held_out")
+    if content is None:
+        return None
+    try:
+        return HeldOut.from_json(content)
+    except ValueError as error:
+        path = join(bundle.path, CARD_NAME)
+        raise ModelInvalid(
+            f"{path}: its held-out confidences cannot be read: {error}; train the model again"
         ) from error
 
 

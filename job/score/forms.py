@@ -14,7 +14,7 @@ from typing import Final
 from job.contract import PixelBatch, Pixels
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor
-from job.normalize.decision import HEAD_IMAGES, Decision, decide, expects_form
+from job.normalize.decision import HEAD_IMAGES, FormDecision, decide, expects_form
 from job.normalize.form import Form
 from job.read.checks import read_first_rows
 from job.read.source import Source
@@ -32,7 +32,7 @@ _SHOWN_INPUTS: Final = 20
 class SettledForm:
     """How an input's images are brought to MNIST's form. shown: its first images as stored, uint8 (n, 784), n <= 8."""
 
-    decision: Decision
+    decision: FormDecision
     shown: Pixels | None = field(default=None, compare=False)
 
     @property
@@ -41,7 +41,7 @@ class SettledForm:
         return self.decision.form
 
 
-AS_STORED: Final = SettledForm(Decision(Form()))
+AS_STORED: Final = SettledForm(FormDecision(Form()))
 
 
 def settle_forms(

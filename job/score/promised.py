@@ -13,7 +13,7 @@ from job.report.held_out import HeldOut
 from job.report.promise import Promise
 from job.report.selective import rows_needed, threshold_for
 from job.report.words import many
-from job.score.documents import training_of
+from job.score.documents import held_out_of, training_of
 from job.settings import ScoreSettings
 from job.storage import Storage, join
 
@@ -57,18 +57,12 @@ _Found = tuple[HeldOut, str, Distribution | None, int | None]
 
 
 def _by_card(bundle: Bundle) -> _Found:
-    path, section = join(bundle.path, CARD_NAME), bundle.about.get("held_out")
-    if section is None:
+    held_out = held_out_of(bundle)
+    if held_out is None:
         raise PromiseRefused(
-            f"{path}: has no confidences on held-out images, by which {Flag.MAX_ERROR} could be promised; train the "
-            f"model again, or add {Flag.CALIBRATION} FILE ({_CALIBRATE})"
+            f"{join(bundle.path, CARD_NAME)}: has no confidences on held-out images, by which {Flag.MAX_ERROR} could "
+            f"be promised; train the model again, or add {Flag.CALIBRATION} FILE ({_CALIBRATE})"
         )
-    try:
-        held_out = HeldOut.from_json(section)
-    except ValueError as error:
-        raise PromiseRefused(
-            f"{path}: its held-out confidences cannot be read: {error}; train the model again"
-        ) from error
     return held_out, f"the {many(held_out.rows, 'validation image')} of the model's card", training_of(bundle), None
 
 

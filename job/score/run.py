@@ -15,11 +15,12 @@ from job.log import Event, event
 from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
 from job.report.confidence_bins import confidence_of
+from job.report.estimate import estimate_in_words
 from job.report.notebook import framed
 from job.report.page import render
 from job.report.promise import Promise
 from job.score.counted_part import check_part
-from job.score.documents import Gathered, training_of
+from job.score.documents import Gathered, held_out_of, training_of
 from job.score.engine import ThreadEngine
 from job.score.finished_files import FinishedFiles
 from job.score.forms import settle_forms
@@ -139,6 +140,8 @@ def _judge(result: RunResult, settings: ScoreSettings, warnings: WarningLog) -> 
         return
     if not result.was_done:
         warnings.finish(result.report)
+        if found := estimate_in_words(result.report):
+            _log.info("%s: accuracy %s", result.output, found)
     if short := shortfalls(result.report, settings.gates):
         raise RunFellShort(f"{result.output}: {'; '.join(short)}", result)
 
@@ -149,6 +152,7 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
     predictor = predictor_of(bundle, storage.check_stop)
     bundle.check(predictor)
     training_of(bundle)
+    held_out_of(bundle)
     return bundle, predictor
 
 

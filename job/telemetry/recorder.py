@@ -133,6 +133,8 @@ class Recorder:
             "accuracy": report["accuracy"],
             "accuracy_95": report["accuracy_95"],
             "accuracy_withheld": report.get("accuracy_withheld"),
+            # Of an earlier version, it is only the mean confidence.
+            "estimated_accuracy": report.get("estimated_accuracy") if "mean_confidence" in report else None,
             **_of_promise(report.get("promise")),
             "inputs": len(self.plan.inputs) if self.plan else None,
             "parts": counts.parts,

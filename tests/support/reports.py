@@ -15,7 +15,10 @@ MODEL = {
     "data": "mnist", "warning": None, "test_accuracy": 0.9953,
 }  # fmt: skip
 # The keys that reports of earlier versions do not have.
-LATER = ("examples", "reject_examples", "drift", "run", "accuracy_withheld", "first_bad_label")
+LATER = (
+    "examples", "reject_examples", "drift", "run", "accuracy_withheld", "first_bad_label", "normalization", "promise",
+    "risk_coverage",
+)  # fmt: skip
 
 
 def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **more):
@@ -50,6 +53,9 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
     return {
         **found,
         "accuracy_withheld": None,
+        "estimated_accuracy": 0.961,
+        "estimated_accuracy_range": [0.933, 0.984],
+        "estimated_accuracy_withheld": None,
         "first_bad_label": None,
         "inputs": inputs,
         "warnings": [],
@@ -67,6 +73,8 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
             "confused_pairs": _pairs(tally.confusion, labels, predictions, surest, example) if has_labels else [],
         },
         "reject_examples": [],
+        "promise": None,
+        "normalization": {"choice": "auto", "inputs": []},
         "drift": _drift(tally, pixels, inputs, shift),
         "run": {
             "settings": {"input": ["in"], "output": "results", "model": "build/model", "threads": 2,

@@ -133,7 +133,7 @@ def _form(storage: Storage, source: Source, read: ReadSettings) -> Form:
         normalized = event(Event.NORMALIZED, path=source.file.path, inputs=1, form=decision.form.to_json())
         _log.info("%s: images are %s", source.file.path, decision.form, extra=normalized)
     if decision.doubt is not None:
-        _log.warning("%s: %s; they stay as stored", source.file.path, decision.doubt)
+        _log.warning("%s: %s", source.file.path, decision.doubt)
     return decision.form
 
 

@@ -191,17 +191,36 @@ def test_plots_describe_what_they_show(report, page):
 
 
 def test_page_without_labels():
-    """Instead of figures that need labels: predictions beside training, and an estimate with its assumption."""
+    """Instead of figures that need labels: predictions beside training, and an estimate with its range."""
     report = make_report(has_labels=False)
     checker = _parsed(render(report))
     assert "1,000 rows scored, without labels to check them against" in checker.text
-    estimate = percent(report["estimated_accuracy"])
-    assert f"Estimated accuracy ≈ {estimate}" in checker.text
-    assert f"Estimated accuracy: {estimate}. This is the mean confidence. It assumes" in checker.text
+    assert "Estimated accuracy ≈ 96.10 % 93.30 % to 98.40 %, from confidences" in checker.text
+    assert "The accuracy is about 96.10 % (93.30 % to 98.40 %), estimated without labels. On held-out" in checker.text
     assert "this input training images" in checker.text
     assert "Uncertain predictions" in checker.text
     assert "Confusion matrix" not in checker.text
     assert "Surest mistakes" not in checker.text
+
+
+def test_page_with_an_estimate_that_is_not_to_be_trusted():
+    """No figure stands in the place of the accuracy, not even the mean confidence; the page says why."""
+    none = dict.fromkeys(["estimated_accuracy", "estimated_accuracy_range"])
+    report = make_report(has_labels=False, **none, estimated_accuracy_withheld="the predicted digits have drifted")
+    text = _parsed(render(report)).text
+    assert "Accuracy unknown An estimate is not to be trusted here, because the predicted digits have drifted." in text
+    assert "≈" not in text
+    assert f"a mean confidence of {percent(report['mean_confidence'])} says nothing here" in text
+
+
+def test_pages_of_earlier_reports_have_no_estimate():
+    """What they call by that name is the mean confidence."""
+    report = make_report(has_labels=False, estimated_accuracy=0.875)
+    for key in ("mean_confidence", "estimated_accuracy_range", "estimated_accuracy_withheld"):
+        del report[key]
+    text = _parsed(render(report)).text
+    assert "The mean confidence is 87.50 %." in text
+    assert "stimated" not in text
 
 
 def test_mistakes_are_pictures_with_their_place(report, page, text):

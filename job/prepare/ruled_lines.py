@@ -1,0 +1,177 @@
+"""Printed and drawn lines of a page, level or upright: found, fitted and taken out of the ink.
+
+A line is where runs across it are short and runs along it long. Its pieces between the digits that cross it are chained
+along a curve, because a photo bends lines. Where a stroke crosses a line, the run across is longer than the line is
+thick, and stays (as for staff lines in sheet music, Carter and Bacon 1992). Used by `sheet`, for rows on the page and
+for columns on the page transposed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from job.prepare.runs import Mask, Runs
+
+_Floats = npt.NDArray[np.float64]
+_Index = npt.NDArray[np.int64]
+
+# Of the length of the page, along the line.
+_SHORTEST_SHARE: Final = 0.12
+# Of a line's extent, at least this share is found; the rest are crossings and what scans lose.
+_LEAST_COVER: Final = 0.4
+_THICKEST_SHARE: Final = 1 / 160
+_BRIDGE: Final = 8
+_PIECE: Final = 20
+# How far, in pixels, a piece may lie beside the curve that the others give.
+_BESIDE: Final = 2.5
+_STEEPEST: Final = 0.06
+# A part of a line is longer than a digit, so that no digit on the line passes for the line; of the page's length.
+_PART_SHARE: Final = 1 / 8
+_RIM: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class RuledLine:
+    """A nearly level line: its polynomial (NumPy's order, x -> y), its extent in x, and its edges relative to that.
+
+    above, below: for each of its parts, which are equally long; lines that nearly touch are one, and thicker there.
+    """
+
+    curve: _Floats
+    first: int
+    last: int
+    above: _Floats
+    below: _Floats
+
+    @property
+    def thickness(self) -> float:
+        """In pixels, on average."""
+        return float(np.mean(self.below - self.above))
+
+    def y(self, x: _Floats) -> _Floats:
+        """Where the line is, also beyond its ends."""
+        return np.polyval(self.curve, x)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Short runs across, joined to pieces along: for each its extent and middle in x, its middle in y, its slope."""
+
+    first: _Index
+    last: _Index
+    y: _Floats
+    slope: _Floats
+    cover: _Index
+
+
+def ruled_lines(mask: Mask) -> tuple[list[RuledLine], Mask]:
+    """The nearly level lines of a page, and the pixels that they alone cover: bool (height, width)."""
+    across = Runs.of(np.ascontiguousarray(mask.T))
+    thickest = max(round(max(mask.shape) * _THICKEST_SHARE), 6)
+    thin = across.take(across.length <= thickest)
+    pieces = _pieces(Runs.of(np.ascontiguousarray(thin.mask().T)))
+    lines = [_line(pieces, chain, thin) for chain in _chains(pieces, mask.shape[1])]
+    # A run is the line's alone if it lies in the line's band, or in those of several lines that nearly touch.
+    covered = np.cumsum(np.pad(_bands(lines, thin.shape), ((0, 0), (1, 0))), axis=1, dtype=np.int16)
+    is_covered = covered[thin.row, thin.end] - covered[thin.row, thin.start] == thin.length
+    return lines, np.ascontiguousarray(thin.take(is_covered).mask().T)
+
+
+def _bands(lines: list[RuledLine], shape: tuple[int, int]) -> Mask:
+    """What the lines cover and a little more, transposed: bool of `shape`, (width, height)."""
+    edges = np.zeros((shape[0], shape[1] + 1), np.int16)
+    for line in lines:
+        x = np.arange(line.first, line.last)
+        y = line.y(x.astype(np.float64))
+        part = (x - line.first) * len(line.above) // max(line.last - line.first, 1)
+        upper = np.clip(np.floor(y + line.above[part] - _RIM), 0, shape[1]).astype(np.int64)
+        lower = np.clip(np.ceil(y + line.below[part] + _RIM), 0, shape[1]).astype(np.int64)
+        np.add.at(edges, (x, upper), 1)
+        np.add.at(edges, (x, lower), -1)
+    return np.cumsum(edges, axis=1)[:, :-1] > 0
+
+
+def _pieces(thin: Runs) -> _Pieces:
+    along = thin.bridged(_BRIDGE)
+    along = along.take(along.length >= _PIECE)
+    label = along.labels()
+    count = int(label.max(initial=-1)) + 1
+    first, last = np.full(count, along.shape[1]), np.zeros(count, np.int64)
+    np.minimum.at(first, label, along.start)
+    np.maximum.at(last, label, along.end)
+    weight = along.length.astype(np.float64)
+    x = (along.start + along.end - 1) / 2
+    total = np.bincount(label, weight, count)
+    mean_x = np.bincount(label, weight * x, count) / total
+    mean_y = np.bincount(label, weight * along.row, count) / total
+    # The slope by least squares over all pixels; within a run, x varies by length^2 / 12.
+    spread = np.bincount(label, weight * ((x - mean_x[label]) ** 2 + weight**2 / 12), count)
+    shared = np.bincount(label, weight * (x - mean_x[label]) * (along.row - mean_y[label]), count)
+    slope = shared / np.maximum(spread, 1e-9)
+    middle = (first + last - 1) / 2
+    height = total / np.maximum(last - first, 1)
+    is_flat = (np.abs(slope) <= _STEEPEST) & (height <= thin.length.max(initial=0) + last - first)
+    return _Pieces(
+        first[is_flat], last[is_flat], (mean_y + slope * (middle - mean_x))[is_flat], slope[is_flat],
+        (last - first)[is_flat],
+    )  # fmt: skip
+
+
+def _chains(pieces: _Pieces, width: int) -> Iterator[_Index]:
+    """Pieces of one line each, longest first."""
+    is_free = np.ones(len(pieces.first), bool)
+    middle = (pieces.first + pieces.last - 1) / 2
+    for seed in np.argsort(-pieces.cover, kind="stable"):
+        if not is_free[seed]:
+            continue
+        chain = np.array([seed])
+        while True:
+            curve = _fitted(pieces, chain)
+            first, last = pieces.first[chain].min(), pieces.last[chain].max()
+            apart = np.maximum(np.maximum(first - pieces.last, pieces.first - last), 0)
+            beside = np.abs(np.polyval(curve, middle) - pieces.y)
+            # A short chain does not say exactly where its line goes on.
+            is_near = (beside <= _BESIDE + 0.01 * apart) & (apart <= (last - first) * 2)
+            fitting = np.flatnonzero(
+                is_free & is_near & (np.abs(pieces.slope - np.polyval(np.polyder(curve), middle)) < 0.05)
+            )
+            grown = np.union1d(chain, fitting)
+            if len(grown) == len(chain):
+                break
+            chain = grown
+        extent = pieces.last[chain].max() - pieces.first[chain].min()
+        cover = pieces.cover[chain].sum()
+        if cover >= _SHORTEST_SHARE * width and cover >= _LEAST_COVER * extent:
+            is_free[chain] = False
+            yield chain
+
+
+def _fitted(pieces: _Pieces, chain: _Index) -> _Floats:
+    """A parabola through the ends of the pieces, or a straight line through few."""
+    first, last = pieces.first[chain], pieces.last[chain]
+    half = (last - first) / 2 * pieces.slope[chain]
+    x = np.concatenate([first, last]).astype(np.float64)
+    y = np.concatenate([pieces.y[chain] - half, pieces.y[chain] + half])
+    weight = np.sqrt(np.tile(pieces.cover[chain], 2).astype(np.float64))
+    return np.polyfit(x, y, 2 if len(chain) >= 3 else 1, w=weight)  # noqa: PLR2004
+
+
+def _line(pieces: _Pieces, chain: _Index, thin: Runs) -> RuledLine:
+    """The line with its edges: where most of the runs across it begin and end, in each of its parts."""
+    curve = _fitted(pieces, chain)
+    first, last = int(pieces.first[chain].min()), int(pieces.last[chain].max())
+    y = np.polyval(curve, thin.row.astype(np.float64))
+    is_on = (thin.row >= first) & (thin.row < last) & (thin.start <= y + 1) & (thin.end > y - 1)
+    count = max(round((last - first) / (thin.shape[0] * _PART_SHARE)), 1)
+    part = (thin.row[is_on] - first) * count // max(last - first, 1)
+    above, below = thin.start[is_on] - y[is_on], thin.end[is_on] - y[is_on]
+    edges = [
+        (float(np.median(above[part == number])), float(np.median(below[part == number])))
+        if (part == number).any()
+        else (0, 0)
+        for number in range(count)
+    ]
+    return RuledLine(curve, first, last, *np.array(edges, np.float64).T)
