@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from job.documents.evaluation_json import ModelEvaluation
     from job.read.inspection import Inspection
+    from job.results.calibrating import CalibrationResult
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     Location = str | os.PathLike[str]
 
-__all__ = ["__version__", "evaluate", "inspect", "open_results", "score", "train"]
+__all__ = ["__version__", "calibrate", "evaluate", "inspect", "open_results", "score", "train"]
 
 # ONNX Runtime looks once, when it is imported; `disable_telemetry_events` comes too late. Here it is before every
 # import, also those of other libraries (tf2onnx), and child processes inherit it.
@@ -186,6 +187,74 @@ def score(
     storage = storage_at(*settings.inputs, *settings.skip_done, settings.output, settings.model, *others)
     with with_model_folder(settings) as scored:
         return run(scored, storage.stopping(check_stop or never_stop), observer or Recorder())
+
+
+def calibrate(
+    data: Location | Iterable[Location],
+    output: Location,
+    model: Location = "model",
+    *,
+    group_column: str | None = None,
+    overwrite: bool = False,
+    label_column: str | None = None,
+    label_map: Location | None = None,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+    invert: bool = False,
+    max_rejects: str | int = "1%",
+    allow_unblessed: bool = False,
+    model_scale: ModelScale = "auto",
+    threads: int | None = None,
+) -> CalibrationResult:
+    """Measure a model's confidences on labelled data, by which `score` promises few errors on more of it.
+
+    Arguments are
+        data: labelled digits that the model was not trained on, as `score` takes its inputs.
+        output: the file to write, for the argument `calibration` of `score`.
+        group_column: the column of the writer, or of whatever else rows have in common.
+        overwrite: write over a file of another kind.
+        model and the others: as for `score`.
+
+    Returns a result with
+        document: the content of the file;
+        promises: for 0.1, 0.5, 1, 2 and 5 % errors the `threshold`, with its `coverage`; None where the rows are too
+            few, and then as many as are `needed`.
+
+    Raises the errors of `score`; DataError for data without labels, and PromiseRefused if the rows carry none of these
+    promises.
+    """
+    from job.limits import default_threads
+    from job.log import be_silent_by_default
+    from job.results.calibrating import calibrate as run
+    from job.results.calibrating import refuse_other_file, write_calibration
+    from job.settings import ReadSettings, RejectLimit, ScoreSettings
+    from job.storage import storage_at
+    from job.telemetry.recorder import Recorder
+    from job.train.plain_model import with_model_folder
+    from job.train.scratch import scratch_folder
+
+    be_silent_by_default()
+    locations, path = _locations(data), os.fspath(output)
+    storage = storage_at(*locations, path, os.fspath(model))
+    if not overwrite:
+        refuse_other_file(storage, path)
+    with scratch_folder() as folder:
+        settings = ScoreSettings(
+            inputs=locations,
+            output=str(folder / "results"),
+            model=os.fspath(model),
+            read=ReadSettings(
+                label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+            ),
+            max_rejects=RejectLimit.parse(str(max_rejects)),
+            threads=default_threads() if threads is None else threads,
+            allows_unblessed=allow_unblessed,
+            model_scale=model_scale,
+        )
+        with with_model_folder(settings) as scored:
+            result = run(storage, scored, Recorder(), group_column)
+    write_calibration(storage, path, result)
+    return result
 
 
 def inspect(

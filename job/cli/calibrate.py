@@ -1,6 +1,5 @@
 """`digit-job calibrate`."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 from job import log
@@ -27,7 +26,7 @@ from job.flag_names import Flag
 from job.limits import default_threads
 from job.report.words import many, percent
 from job.settings import ReadSettings, RejectLimit, ScoreSettings
-from job.storage import refuse_foreign, storage_at
+from job.storage import storage_at
 from job.train.plain_model import with_model_folder
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def calibrate(
     log_overwriting("calibrate", is_overwriting=overwrite)
     StopOnSignals("run the same command again", at_once=True)
     from job.results.calibrating import calibrate as calibrate_on
-    from job.score.promised import is_calibration
+    from job.results.calibrating import refuse_other_file, write_calibration
     from job.telemetry.progress import show_progress
     from job.telemetry.recorder import Recorder
     from job.train.scratch import scratch_folder
@@ -105,9 +104,8 @@ def calibrate(
     if not data:
         raise UsageError(f"no data: name labelled digits with {Flag.DATA} SRC")
     storage = storage_at(*data, model, output)
-    path = storage.resolve(output)
     if not overwrite:
-        refuse_foreign(storage, path, is_calibration, expected="a calibration", advice=f"add {Flag.OVERWRITE}")
+        refuse_other_file(storage, output)
     read = ReadSettings(
         label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
     )
@@ -122,7 +120,7 @@ def calibrate(
             show_progress(recorder, is_json=log.is_for_machines(log_format), is_quiet=False),
         ):
             result = calibrate_on(storage, scored, recorder, group_column)
-    storage.write(path, json.dumps(result.document, indent=2).encode() + b"\n")
+    path = write_calibration(storage, output, result)
     for line in _lines(result):
         say(line)
     say(f"Written: {path}")

@@ -213,6 +213,6 @@ def _unpacked(pictures: list[str]) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def counts_from(content: dict[str, Any]) -> PreparedCounts:
-    """PreparedCounts that were written as JSON."""
+    """The counts that were written as JSON."""
     numbers = (content[name] for name in ("pictures", "rejected", "digits"))
     return PreparedCounts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))

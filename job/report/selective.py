@@ -70,7 +70,8 @@ def threshold_for(held_out: HeldOut, max_error: float) -> Threshold | None:
     for index, doubt in enumerate(DOUBTS):
         level += (1 - CERTAINTY) * _SHARES.get(doubt, 0.0)
         n, k = held_out.effective(int(accepted[index]), int(wrong[index]))
-        if level and n and binomial_tail(k, n, max_error) <= level:
+        # With as many errors as the limit allows in the mean, the p-value is about a half.
+        if level and k < n * max_error and binomial_tail(k, n, max_error) <= level:
             chosen = index, level
         else:
             level = 0.0
@@ -120,7 +121,7 @@ def binomial_tail(k: int, n: int, p: float) -> float:
     for count in range(k, 0, -1):
         term *= count / (n - count + 1) * ratio
         total += term
-        if term < _SMALLEST_TERM * total:
+        if term <= _SMALLEST_TERM * total:
             break
     return min(1.0, total)
 

@@ -3,6 +3,7 @@
 The document is what `score --calibration` takes (`score.promised`). It belongs to one model, by its digest.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,10 +36,10 @@ from job.results.reader import Results
 from job.score.documents import Gathered
 from job.score.gather import check_rejects
 from job.score.observer import Observer
-from job.score.promised import CALIBRATION_FORMAT
+from job.score.promised import CALIBRATION_FORMAT, is_calibration
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
-from job.storage import Storage
+from job.storage import Storage, refuse_foreign
 
 # What is said of every calibration: errors among accepted rows, at most.
 LIMITS: Final = (0.001, 0.005, 0.01, 0.02, 0.05)
@@ -104,6 +105,19 @@ class _Calibrated:
     inputs: list[ManifestInput]
     held_out: HeldOut
     groups: CalibrationGroups | None
+
+
+def refuse_other_file(storage: Storage, location: str) -> None:
+    """Raise OutputOccupied where the file to write is there already and is no calibration."""
+    path, advice = storage.resolve(location), f"add {Flag.OVERWRITE}"
+    refuse_foreign(storage, path, is_calibration, expected="a calibration", advice=advice)
+
+
+def write_calibration(storage: Storage, location: str, result: CalibrationResult) -> str:
+    """Write the file; returns its path."""
+    path = storage.resolve(location)
+    storage.write(path, json.dumps(result.document, indent=2).encode() + b"\n")
+    return path
 
 
 def _possible(held_out: HeldOut, limit: float) -> PossiblePromise:
@@ -181,9 +195,9 @@ class _LabelledRows:
     def of(cls, batch: pa.RecordBatch, column: str, numbers: dict[str, int]) -> Self:
         """numbers: of the groups seen so far, by name; new ones are added."""
         known = validity(batch["prediction"]) & validity(batch["label"])
+        names = batch[column].to_pylist()
         groups = np.array(
-            [-1 if name is None else numbers.setdefault(str(name), len(numbers)) for name in batch[column].to_pylist()],
-            np.int64,
+            [-1 if name in {None, ""} else numbers.setdefault(str(name), len(numbers)) for name in names], np.int64
         )
         confidences = np.rint(values(batch["confidence"])[known].astype(np.float64) * MILLION).astype(np.int64)
         is_wrong = values(batch["prediction"])[known] != values(batch["label"])[known]
