@@ -44,7 +44,7 @@ def row(name: str, mode: str, scored: Scored) -> str:
         return f"| {' | '.join(cells)} | not to be trusted | |"
     low, high = scored.estimated_range
     limits = f"{_percent(low)} to {_percent(high)}"
-    cells += [_percent(scored.estimated_accuracy), limits if low <= scored.accuracy <= high else f"**{limits}**"]
+    cells += [_percent(scored.estimated), limits if low <= scored.accuracy <= high else f"**{limits}**"]
     return f"| {' | '.join(cells)} |"
 
 

@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from sklearn.datasets import load_digits
 from support.files import write_csv
-from support.reports import MODEL, earlier, grown, make_card, make_report
+from support.reports import MODEL, earlier, grown, make_card, make_promise, make_report
 from support.runs import score
 from support.scored import scored_batch
 from support.searches import make_search
@@ -89,7 +89,11 @@ def _with_problems():
 
 PAGES = {
     "labels": lambda: render(make_report(rows=10_000), TIMINGS),
+    "promise": lambda: render(make_report(promise=make_promise()), TIMINGS),
     "no-labels": lambda: render(make_report(rows=10_000, has_labels=False, shift=0.2), TIMINGS),
+    "withdrawn": lambda: render(
+        make_report(has_labels=False, promise=make_promise(is_withdrawn=True, labelled=0, error=None)), TIMINGS
+    ),
     "problems": lambda: render(_with_problems(), TIMINGS),
     "earlier": lambda: render(earlier(make_report())),
     "empty": lambda: render(make_report(rows=0), TIMINGS),
