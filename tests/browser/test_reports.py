@@ -5,6 +5,7 @@ The tests save screenshots of every page in build/screenshots.
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,11 @@ from support.reports import MODEL, earlier, grown, make_card, make_report
 from support.runs import score
 from support.searches import make_search
 
+from job.prepare.prepare_page import prepare_page
+from job.prepare.prepare_settings import PrepareSettings
+from job.prepare.prepared_part import Example, PreparedCounts, thumbnail
 from job.report.page import render
+from job.settings import RejectLimit
 from job.train.card.training_page import training_page
 from job.train.data.split import Split
 from job.train.tune.search_page import search_page
@@ -59,6 +64,21 @@ def _training_page():
     return training_page(make_card(probabilities, labels), "5e" * 32, probabilities, Split(pixels, labels))
 
 
+def _prepare_page(names=("3/IMG_0001.jpg", f"3/{LONG}", "<b>.png"), rejects=()):
+    digits = load_digits()
+    random = np.random.default_rng(0)
+    grey = random.integers(180, 220, (90, 60)).astype(np.uint8)
+    pictures = [
+        Example(name, label, "3000x4000", thumbnail(grey), (pixels.tobytes(),))
+        for name in names
+        for label, pixels in zip((None, *digits.target[:10].tolist()), grown(digits.images[:11]), strict=True)
+    ]
+    sizes = Counter({f"{width}x4000": width for width in range(3000, 3020)})
+    counts = PreparedCounts(33 + len(rejects), len(rejects), 33, Counter({"JPEG RGB": 33}), sizes, Counter({"3": 33}))
+    settings = PrepareSettings(("scans",), "digits.parquet", max_rejects=RejectLimit.parse("1%"))
+    return prepare_page(f"/data/{LONG}/digits.parquet", settings, counts, pictures, rejects)
+
+
 def _with_problems():
     """A report with all kinds of warnings, rejects and drift, and a path without line break opportunities."""
     report = make_report(
@@ -79,6 +99,8 @@ PAGES = {
     "empty": lambda: render(make_report(rows=0), TIMINGS),
     "training": _training_page,
     "search": lambda: search_page(make_search()),
+    "prepare": _prepare_page,
+    "prepare-rejects": lambda: _prepare_page((), [f"3/{LONG} is empty (0 bytes)", "a.png is not a picture"]),
 }
 
 
