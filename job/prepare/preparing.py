@@ -164,7 +164,7 @@ def _make_parts(run: _Run, staging: Staging, settings: PrepareSettings, show: Sh
     """Prepare and commit the parts that are missing."""
     missing = [index for index in range(len(run.parts)) if not staging.is_committed(index)]
     parts = len(run.parts)
-    planned = event(Event.PLANNED, pictures=sum(map(len, run.parts)), parts=parts)
+    planned = event(Event.PLANNED, pictures=sum(map(len, run.parts)), parts=parts, missing=len(missing))
     _log.info("%d parts to prepare", len(missing), extra=planned)
     if is_resuming:
         there = parts - len(missing)

@@ -19,7 +19,8 @@ _FEW_ERRORS = 0.005
 class Scored:
     """What came of a run, all shares in 0-1. confidence: the mean of all rows.
 
-    estimated: the accuracy that the report estimates without labels; None: withheld. coverage: the share of the surest
+    estimated: the accuracy that the report estimates without labels; None: withheld. estimated_range: the lowest and
+    highest accuracy that is likely by it; None: withheld. coverage: the share of the surest
     rows of which 0.5 % are wrong, by their labels. form: what was done to the images, in words. rows_per_s: while it
     scored, without starting up.
     """
@@ -28,6 +29,7 @@ class Scored:
     accuracy: float
     confidence: float
     estimated: float | None
+    estimated_range: tuple[float, float] | None
     coverage: float
     form: str
     rows_per_s: float
@@ -51,12 +53,14 @@ def score(path: Path, model: Path, mode: str) -> Scored:
 
 def _scored(report: dict[str, Any], confidence: float, rows_per_s: float) -> Scored:
     (coverage,) = (each["coverage"] for each in report["risk_coverage"]["coverage_at"] if each["error"] == _FEW_ERRORS)
+    found = report["estimated_accuracy_range"]
     forms = [each["description"] for each in report["normalization"]["inputs"]]
     return Scored(
         report["rows"]["read"],
         report["accuracy"],
         confidence,
         report["estimated_accuracy"],
+        tuple(found) if found else None,
         coverage,
         forms[0] if forms else "as stored",
         rows_per_s,

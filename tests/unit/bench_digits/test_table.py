@@ -4,8 +4,8 @@ from bench_digits.table import accuracy_table, speed_table
 
 def test_each_set_has_a_line_for_each_way():
     """As Markdown; an estimate that a report withholds is said so."""
-    stored = Scored(2007, 0.449, 0.88, None, 0.01, "as stored", 1)
-    formed = Scored(2007, 0.921, 0.9, 0.91, 0.5, "brought to MNIST's form", 1)
+    stored = Scored(2007, 0.449, 0.88, None, None, 0.01, "as stored", 1)
+    formed = Scored(2007, 0.921, 0.9, 0.91, (0.9, 0.92), 0.5, "brought to MNIST's form", 1)
     head, rule, *lines = accuracy_table({"USPS test": {"none": stored, "mnist": formed}}).splitlines()
     assert head.count("|") == rule.count("|") == 9
     assert lines == [

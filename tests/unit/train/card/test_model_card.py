@@ -13,7 +13,7 @@ def test_the_model_card_has_the_figures_of_the_card(trained):
     assert "| network | dense, hidden layers of width 128, 128, 128, relu |" in text
     assert "| epochs | 2 of at most 2 |" in text
     assert "| optimizer | adamw, learning rate 0.002 falling to 0, batch size 128, weight decay 0.1 |" in text
-    assert "| images | randomly deformed, anew in each epoch |" in text
+    assert "| images | randomly deformed, anew in each epoch, 30 % of them scanned again, as with another pen" in text
     assert "![The test images that were misclassified with the highest confidence](mistakes.png)" in text
     exports = trained.result.card["export"]
     assert len(exports) == text.count("| 360 of 360 |") == 3
