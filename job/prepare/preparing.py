@@ -27,6 +27,7 @@ from job.prepare.prepare_page import MAX_REJECTS_SHOWN, prepare_page
 from job.prepare.prepare_settings import PrepareSettings
 from job.prepare.prepared_file import prepared_counts, writer_of
 from job.prepare.prepared_part import PART_BYTES, Counts, Example, PictureSpan, PreparedPart, prepare_part, schema_of
+from job.prepare.sheet_digits import SheetDigits
 from job.prepare.staging import Staging
 from job.read.picture_folder import PictureFolder
 from job.read.source import look, pictures_at
@@ -39,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 PAGE_NAME: Final = "prepare.html"
 _SHOWN: Final = 3
+_DOUBTS_LOGGED: Final = 20
 
 Show = Callable[[str, float | None], None]
 
@@ -149,6 +151,8 @@ def _sources(settings: PrepareSettings, storage: Storage, output: str) -> list[P
 
 def _finder(sources: Sequence[PictureFolder], settings: PrepareSettings) -> DigitFinder:
     is_dark = True if settings.read.is_inverted else None
+    if settings.are_sheets:
+        return SheetDigits(is_dark)
     return SingleDigit(is_taken_as_is=all(each.are_digits for each in sources), is_dark=is_dark)
 
 
@@ -188,12 +192,15 @@ def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> Counts:
     Raises TooManyRejects, and DataError where there is no digit, with everything written but the output.
     """
     storage = staging.storage
-    counts, examples = Counts(), list[Example]()
+    counts, examples, doubts = Counts(), list[Example](), list[str]()
     for part in _parts(run, staging):
         counts += part.counts
         examples += part.examples
+        doubts += part.doubts
+    for doubt in doubts[:_DOUBTS_LOGGED]:
+        _log.warning("%s", doubt)
     first = _write_rejects(run, staging, counts)
-    storage.write(run.page, prepare_page(run.output, settings, counts, examples, first).encode())
+    storage.write(run.page, prepare_page(run.output, settings, counts, examples, first, doubts).encode())
     limit = settings.max_rejects
     if limit.is_exceeded(counts.rejected, counts.pictures):
         shown = "; ".join(first[:_SHOWN])

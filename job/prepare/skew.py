@@ -29,7 +29,7 @@ def skew_of(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], bin_pixels: 
 
     x, y: (n,) coordinates of ink, of which some are taken. bin_pixels: the width of a profile's bins.
     """
-    if len(x) < 2:
+    if not len(x):
         return 0.0
     step = -(-len(x) // _POINTS)
     x, y = x[::step] - x.mean(), y[::step] - y.mean()
@@ -65,9 +65,7 @@ def _alignment(dx: npt.NDArray[np.float64], dy: npt.NDArray[np.float64], degrees
     return float(sum(np.exp(-np.square(each / (_LOOSE * scale))).sum() for each in (across, along)))
 
 
-def _sharpness(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], degrees: float, bin_pixels: float
-) -> float:
+def _sharpness(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], degrees: float, bin_pixels: float) -> float:
     """The sum of squares of both profiles of a page that is turned so."""
     turn = np.deg2rad(degrees)
     total = 0.0
