@@ -24,11 +24,13 @@ from job._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from job.documents.evaluation_json import ModelEvaluation
     from job.read.inspection import Inspection
+    from job.results.calibrating import CalibrationResult
     from job.results.reader import Results
     from job.score.observer import Observer
     from job.score.run import RunResult
-    from job.settings import LabelMap, ModelScale, NormalizeChoice, OutputFormat, ScaleChoice
+    from job.settings import LabelMap, ModelScale, NormalizeChoice, OutputFormat, ReviewPictures, ScaleChoice
     from job.train.card.model_folder import TrainResult
     from job.train.train_settings import (
         Activation,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     Location = str | os.PathLike[str]
 
-__all__ = ["__version__", "inspect", "open_results", "score", "train"]
+__all__ = ["__version__", "calibrate", "evaluate", "inspect", "open_results", "score", "train"]
 
 # ONNX Runtime looks once, when it is imported; `disable_telemetry_events` comes too late. Here it is before every
 # import, also those of other libraries (tf2onnx), and child processes inherit it.
@@ -63,12 +65,16 @@ def score(
     invert: bool = False,
     normalize: NormalizeChoice = "auto",
     max_rejects: str | int = "1%",
+    max_error: str | float | None = None,
+    calibration: Location | None = None,
     min_accuracy: float | None = None,
     max_drift: float | None = None,
     max_warnings: int | None = None,
     format: OutputFormat = "auto",
     probabilities: bool = False,
     escape_formulas: bool = False,
+    review_rows: int = 200,
+    review_pictures: Sequence[ReviewPictures] = (),
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
     threads: int | None = None,
@@ -99,11 +105,16 @@ def score(
         normalize: bring digits to MNIST's form: "auto": of a file whose first images show that it needs it; "mnist": of
             each file; "none".
         max_rejects: fail if more records are rejected; a count, or a percentage such as "1%".
+        max_error: send rows to review so that at most this share of the accepted ones is wrong, with 95 % certainty,
+            such as "0.5%" or 0.005; the predictions get a column `decision`. None: answer every row.
+        calibration: the file of `calibrate` by which that is promised; None: by the model's card.
         min_accuracy, max_drift, max_warnings: what the report must reach, else RunFellShort is raised; its attribute
             `result` is what would be returned.
         format: "csv", "parquet" or "kaggle"; "auto": Parquet for Parquet inputs, otherwise CSV.
         probabilities: add a column for each digit's probability, p0 to p9.
         escape_formulas: in CSV, put an apostrophe in front of kept text that a spreadsheet would take for a formula.
+        review_rows: write the surest mistakes and the least sure predictions to `review/`, so many in all; 0: none.
+        review_pictures: also write their pictures: any of "sheet", "label-studio", "folders".
         allow_unblessed: accept a model that failed its quality gate.
         model_scale: what a model from elsewhere takes: `255`, `1`, `-1..1`, `standard`; `auto`: found out.
         threads: default one per available core, fewer in a container with little memory.
@@ -123,14 +134,23 @@ def score(
         was_done: whether the output was complete before, or there was nothing new;
         missing: the number of parts that other shards still have to commit.
 
-    Raises UsageError, SettingsInvalid, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, OutputOccupied,
-    StorageError (InputChanged), ResourceExhausted and RunFellShort.
+    Raises UsageError, SettingsInvalid, NoInput, DataError (LayoutError, TooManyRejects), ModelInvalid, PromiseRefused,
+    OutputOccupied, StorageError (InputChanged), ResourceExhausted and RunFellShort.
     """
     from job.errors import UsageError
     from job.limits import default_threads
     from job.log import be_silent_by_default
     from job.score.run import run
-    from job.settings import DEFAULT_PART_BYTES, Gates, ReadSettings, RejectLimit, ScoreSettings, Shard
+    from job.settings import (
+        DEFAULT_PART_BYTES,
+        ErrorLimit,
+        Gates,
+        ReadSettings,
+        RejectLimit,
+        Review,
+        ScoreSettings,
+        Shard,
+    )  # fmt: skip
     from job.storage import never_stop, storage_at
     from job.telemetry.recorder import Recorder
     from job.train.plain_model import with_model_folder
@@ -149,7 +169,10 @@ def score(
         format=format,
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
+        review=Review(review_rows, tuple(review_pictures)),
         max_rejects=RejectLimit.parse(str(max_rejects)),
+        max_error=None if max_error is None else ErrorLimit.parse(str(max_error)),
+        calibration=None if calibration is None else os.fspath(calibration),
         threads=default_threads() if threads is None else threads,
         part_bytes=DEFAULT_PART_BYTES if part_bytes is None else part_bytes,
         is_overwriting=overwrite,
@@ -160,9 +183,78 @@ def score(
         is_verifying=verify,
         skip_done=_locations(skip_done),
     )
-    storage = storage_at(*settings.inputs, *settings.skip_done, settings.output, settings.model)
+    others = [settings.calibration] if settings.calibration is not None else []
+    storage = storage_at(*settings.inputs, *settings.skip_done, settings.output, settings.model, *others)
     with with_model_folder(settings) as scored:
         return run(scored, storage.stopping(check_stop or never_stop), observer or Recorder())
+
+
+def calibrate(
+    data: Location | Iterable[Location],
+    output: Location,
+    model: Location = "model",
+    *,
+    group_column: str | None = None,
+    overwrite: bool = False,
+    label_column: str | None = None,
+    label_map: Location | None = None,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+    invert: bool = False,
+    max_rejects: str | int = "1%",
+    allow_unblessed: bool = False,
+    model_scale: ModelScale = "auto",
+    threads: int | None = None,
+) -> CalibrationResult:
+    """Measure a model's confidences on labelled data, by which `score` promises few errors on more of it.
+
+    Arguments are
+        data: labelled digits that the model was not trained on, as `score` takes its inputs.
+        output: the file to write, for the argument `calibration` of `score`.
+        group_column: the column of the writer, or of whatever else rows have in common.
+        overwrite: write over a file of another kind.
+        model and the others: as for `score`.
+
+    Returns a result with
+        document: the content of the file;
+        promises: for 0.1, 0.5, 1, 2 and 5 % errors the `threshold`, with its `coverage`; None where the rows are too
+            few, and then as many as are `needed`.
+
+    Raises the errors of `score`; DataError for data without labels, and PromiseRefused if the rows carry none of these
+    promises.
+    """
+    from job.limits import default_threads
+    from job.log import be_silent_by_default
+    from job.results.calibrating import calibrate as run
+    from job.results.calibrating import refuse_other_file, write_calibration
+    from job.settings import ReadSettings, RejectLimit, ScoreSettings
+    from job.storage import storage_at
+    from job.telemetry.recorder import Recorder
+    from job.train.plain_model import with_model_folder
+    from job.train.scratch import scratch_folder
+
+    be_silent_by_default()
+    locations, path = _locations(data), os.fspath(output)
+    storage = storage_at(*locations, path, os.fspath(model))
+    if not overwrite:
+        refuse_other_file(storage, path)
+    with scratch_folder() as folder:
+        settings = ScoreSettings(
+            inputs=locations,
+            output=str(folder / "results"),
+            model=os.fspath(model),
+            read=ReadSettings(
+                label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+            ),
+            max_rejects=RejectLimit.parse(str(max_rejects)),
+            threads=default_threads() if threads is None else threads,
+            allows_unblessed=allow_unblessed,
+            model_scale=model_scale,
+        )
+        with with_model_folder(settings) as scored:
+            result = run(storage, scored, Recorder(), group_column)
+    write_calibration(storage, path, result)
+    return result
 
 
 def inspect(
@@ -184,7 +276,7 @@ def inspect(
 
     Returns one inspection per file, ordered by path, with
         path: the file's absolute path;
-        facts: texts by name: format, columns, pixels, labels, records, parts;
+        facts: texts by name: format, columns, pixels, form, labels, records, parts;
         warnings: texts;
         head.pixels: the first images, uint8 (n, 784): row-major 28x28, 0 for background, 255 for ink;
         head.labels: their labels, int8 (n,), -1 for none; None if the file has no labels.
@@ -215,6 +307,8 @@ def train(
     model: Location = "model",
     *,
     test_data: Location | Iterable[Location] = (),
+    add: Location | Iterable[Location] = (),
+    add_weight: int | None = None,
     recipe: RecipeName = "accurate",
     resume: bool = False,
     overwrite: bool = False,
@@ -249,6 +343,9 @@ def train(
     Arguments are those of `digit-job train`, where None takes the recipe's value:
         data: a data file of any format, a folder or pattern of them, "mnist", "digits", or "auto"; or several of these.
         test_data: likewise, the images to test with, instead of those that `data` has or that are held out of it.
+        add: images that people have labelled, to train on beside those of `data`: a corrected review.csv, a folder of
+            pictures, an export of Label Studio, any labelled file; or several of these.
+        add_weight: how often each of them is trained on in an epoch; None: 10 times.
         resume: continue an interrupted training into the same folder after its last epoch.
         overwrite: also replace a model of other data or of another recipe.
         test_split, validation_split: the shares of the images held out for testing and, of the others, for validation,
@@ -282,7 +379,9 @@ def train(
         normalize=normalize,
     )
     settings = TrainSettings(
-        data=DataSettings(_locations(data), read, _locations(test_data), test_split, validation_split),
+        data=DataSettings(
+            _locations(data), read, _locations(test_data), test_split, validation_split, _locations(add), add_weight
+        ),
         model=os.fspath(model),
         recipe=recipe,
         arch=arch,
@@ -304,6 +403,7 @@ def train(
         is_resuming=resume,
         is_overwriting=overwrite,
         tensorboard=None if tensorboard is None else os.fspath(tensorboard),
+        digits_dir=os.environ.get("DIGITS_DIR"),
     )
     with requires_extra("train"):
         from job.train.phases import Phases
@@ -318,6 +418,70 @@ def train(
         )
     result.check_blessed()
     return result
+
+
+def evaluate(
+    model: Location = "model",
+    data: Location | Iterable[Location] = (),
+    *,
+    group_column: str | None = None,
+    sample: int = 10_000,
+    seed: int = 1,
+    label_column: str | None = None,
+    label_map: Location | None = None,
+    scale: ScaleChoice = "auto",
+    transpose: bool = False,
+    invert: bool = False,
+    allow_unblessed: bool = False,
+    model_scale: ModelScale = "auto",
+) -> ModelEvaluation:
+    """Measure a model on test images, corrupted images, other people's digits, and by writer. Needs the train extra.
+
+    Arguments are those of `digit-job evaluate`:
+        model: a model folder, or another model as for `score`.
+        data: labelled images as for `train`, or several such; none: the test images of the model's own data.
+        group_column: the column that tells whose image it is, such as "writer".
+        sample: corrupt at most so many of the images.
+
+    Returns what `--json` writes: a dictionary with
+        test: `accuracy` and `confidence` on the images, in 0-1;
+        robustness: `corruptions`, by name, each with `accuracy` and `confidence`; their `mean_error`; `optdigits`; and
+            `groups`, the accuracy by writer, or None.
+
+    Raises UsageError, NoInput, DataError (LayoutError), ModelInvalid, StorageError and ResourceExhausted.
+    """
+    from job.errors import requires_extra
+    from job.log import be_silent_by_default
+    from job.settings import ReadSettings
+    from job.storage import storage_at
+    from job.train.plain_model import model_folder
+    from job.train.train_settings import EvaluateSettings
+
+    be_silent_by_default()
+    settings = EvaluateSettings(
+        model=os.fspath(model),
+        data=_locations(data),
+        read=ReadSettings(
+            label_column,
+            scale=scale,
+            is_transposed=transpose,
+            keep=() if group_column is None else (group_column,),
+            label_map=_label_map(label_map),
+            is_inverted=invert,
+        ),
+        group_column=group_column,
+        sample=sample,
+        seed=seed,
+        allows_unblessed=allow_unblessed,
+        mnist_dir=os.environ.get("MNIST_DIR"),
+        digits_dir=os.environ.get("DIGITS_DIR"),
+    )
+    with requires_extra("train"):
+        from job.train.judge.model_evaluation import evaluate_model
+        from job.train.phases import Phases
+
+        with model_folder(settings.model, model_scale) as folder:
+            return evaluate_model(storage_at(settings.model, *settings.data), settings, folder, Phases())
 
 
 def open_results(folder: Location) -> Results:

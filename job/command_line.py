@@ -34,7 +34,11 @@ def score_flags(settings: ScoreSettings) -> dict[str, Any]:
         **read_flags(settings.read),
         "probabilities": settings.has_probabilities,
         "escape-formulas": settings.escapes_formulas,
+        "review-rows": settings.review.rows,
+        "review-pictures": list(settings.review.pictures),
         "max-rejects": str(settings.max_rejects),
+        "max-error": None if settings.max_error is None else str(settings.max_error),
+        "calibration": settings.calibration,
         "allow-unblessed": settings.allows_unblessed,
     }
 

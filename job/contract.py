@@ -33,6 +33,13 @@ MAX_TEXT: Final = 1_000
 MAX_RAW: Final = 4_096
 
 
+class Acceptance(StrEnum):
+    """What becomes of a scored row where a share of errors is promised: the values of the `decision` column."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+
+
 class Reason(StrEnum):
     """Why a record was rejected: all codes that the `reject` column and `rejects/*.jsonl` can contain."""
 
@@ -143,11 +150,19 @@ class ScoredBatch:
         return highest
 
 
-def prediction_schema(*, has_labels: bool, with_probabilities: bool, passthrough: pa.Schema | None = None) -> pa.Schema:
+def prediction_schema(
+    *,
+    has_labels: bool,
+    with_probabilities: bool,
+    with_decisions: bool = False,
+    passthrough: pa.Schema | None = None,
+) -> pa.Schema:
     """The columns of a prediction file, in order, with any passthrough columns; null where they do not apply."""
     fields = [pa.field("prediction", pa.int8()), pa.field("confidence", pa.float32())]
     if has_labels:
         fields.append(pa.field("label", pa.int8()))
+    if with_decisions:
+        fields.append(pa.field("decision", pa.string()))
     fields.append(pa.field("reject", pa.string()))
     fields.extend(passthrough or ())
     if with_probabilities:

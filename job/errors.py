@@ -15,6 +15,7 @@ DigitJobError
 │   └── PartDamaged     74   a committed part changed after it was written                (a retry can help)
 ├── ResourceExhausted   75   out of memory, disk space, threads or open files             (a retry can help)
 ├── ModelInvalid        78   the model is missing, damaged or incompatible
+├── PromiseRefused      78   no held-out rows carry the promise of --max-error
 ├── SettingsInvalid     78   the settings file is missing or invalid
 └── Stopped                  stopped on request; committed parts are kept                 (a retry can help)
     ├── Interrupted    130   SIGINT
@@ -123,6 +124,12 @@ class ResourceExhausted(DigitJobError):
 
 class ModelInvalid(DigitJobError):
     """The model is missing, damaged, incompatible or not approved for scoring."""
+
+    exit_code = 78
+
+
+class PromiseRefused(DigitJobError):
+    """The rows that a promise of `--max-error` would rest on are missing, damaged, another model's, or too few."""
 
     exit_code = 78
 

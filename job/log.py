@@ -29,6 +29,7 @@ class Event(StrEnum):
     RESUMED = "resumed"
     ALREADY_DONE = "already_done"
     NOTHING_NEW = "nothing_new"
+    PROMISED = "promised"
     REPLACED = "replaced"
     OUTPUT_DAMAGED = "output_damaged"
     INPUT_WARNING = "input_warning"

@@ -4,9 +4,10 @@ The settings of training, tuning and exporting are in `train.train_settings`.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, get_args
+from typing import Any, ClassVar, Final, Literal, get_args
 
 from job.errors import UsageError
 from job.flag_names import Flag
@@ -15,6 +16,10 @@ MIB: Final = 1 << 20
 DEFAULT_PART_BYTES: Final = 32 * MIB
 
 _ALL_PERCENT: Final = 100
+# As people write it, or as Python writes a small float.
+_NUMBER_OR_PERCENT: Final = re.compile(r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-[0-9]{1,2})?)( ?%)?")
+# Each row takes 800 bytes of each part.
+_MAX_REVIEW_ROWS: Final = 10_000
 
 OutputFormat = Literal["auto", "csv", "parquet", "kaggle"]
 # The stored value of a fully inked pixel: 255, or 1 if pixels are fractions. Text, as in flags and documents.
@@ -23,6 +28,7 @@ ScaleChoice = Literal["auto", PixelScale]
 # The names of `job.model.input_range.InputRange`.
 ModelScale = Literal["auto", "255", "1", "-1..1", "standard"]
 Order = Literal["first", "surest"]
+ReviewPictures = Literal["sheet", "label-studio", "folders"]
 # How images are brought to MNIST's form, see `job.normalize`: as their file shows, in any case, or not at all.
 NormalizeChoice = Literal["auto", "mnist", "none"]
 
@@ -54,6 +60,34 @@ class RejectLimit:
     def __str__(self) -> str:
         """As `parse` takes it."""
         return f"{self.amount:f}%" if self.is_percent else f"{self.amount:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLimit:
+    """The largest share of wrong answers among those that are given. share: more than 0, at most MOST."""
+
+    MOST: ClassVar[Decimal] = Decimal("0.2")
+
+    share: Decimal
+
+    @classmethod
+    def parse(cls, text: str) -> "ErrorLimit":
+        """Parse `0.5%` or `0.005`. Raises UsageError, also for shares that are probably meant as percentages."""
+        found = _NUMBER_OR_PERCENT.fullmatch(text)
+        amount, is_percent = (Decimal(found[1]), bool(found[2])) if found else (Decimal(0), False)
+        share = amount / _ALL_PERCENT if is_percent else amount
+        if not 0 < share <= cls.MOST:
+            is_meant_as_percent = not is_percent and cls.MOST < amount <= _ALL_PERCENT * cls.MOST
+            hint = f"; for {amount:f} % write {amount:f}%" if is_meant_as_percent else ""
+            raise UsageError(
+                f"{Flag.MAX_ERROR} {text}: expected a percentage such as 0.5%, or a share such as 0.005, above 0 and "
+                f"at most {cls(cls.MOST)}{hint}"
+            )
+        return cls(share)
+
+    def __str__(self) -> str:
+        """As a percentage, which `parse` takes; equal limits give equal text."""
+        return f"{(self.share * _ALL_PERCENT).normalize():f}%"
 
 
 def _check_choice(flag: Flag, value: str, choices: Any) -> None:
@@ -146,6 +180,28 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """What people are to look at. rows: at most so many; 0: nothing. pictures: in which forms, besides a table."""
+
+    rows: int = 200
+    pictures: tuple[ReviewPictures, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values out of range, and for pictures of no rows."""
+        if not 0 <= self.rows <= _MAX_REVIEW_ROWS:
+            raise UsageError(f"{Flag.REVIEW_ROWS} {self.rows}: expected 0 to {_MAX_REVIEW_ROWS:,}")
+        for each in self.pictures:
+            _check_choice(Flag.REVIEW_PICTURES, each, ReviewPictures)
+            if self.pictures.count(each) > 1:
+                raise UsageError(f"{Flag.REVIEW_PICTURES} {each}: given twice; give it once")
+        if self.pictures and not self.rows:
+            raise UsageError(
+                f"{Flag.REVIEW_PICTURES} {self.pictures[0]} and {Flag.REVIEW_ROWS} 0 contradict each other; give one "
+                "of them"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreSettings:
     """One run of the scoring stage.
 
@@ -156,6 +212,8 @@ class ScoreSettings:
     temporary conversion of it. gates: what the run must reach. is_verifying: compare the digests of a finished run's
     files. model_scale: the range that a network from elsewhere expects its pixels in. escapes_formulas: in CSV, mark
     text that a spreadsheet would take for a formula. skip_done: folders of earlier results, whose inputs are skipped.
+    review: the rows for people to look at. max_error: send rows to review so that at most this share of the others is
+    wrong; None: answer all. calibration: the file of `calibrate` by which that is promised; None: by the model's card.
     """
 
     inputs: tuple[str, ...]
@@ -177,6 +235,9 @@ class ScoreSettings:
     model_scale: ModelScale = "auto"
     escapes_formulas: bool = False
     skip_done: tuple[str, ...] = ()
+    max_error: ErrorLimit | None = None
+    calibration: str | None = None
+    review: Review = Review()
 
     def __post_init__(self) -> None:
         """Raises UsageError for values out of range, and for settings that contradict each other."""
@@ -189,6 +250,12 @@ class ScoreSettings:
             raise UsageError(
                 f"{Flag.KEEP} and {Flag.FORMAT} kaggle contradict each other; a submission has two columns"
             )
+        if self.format == "kaggle" and self.max_error:
+            raise UsageError(
+                f"{Flag.MAX_ERROR} and {Flag.FORMAT} kaggle contradict each other; a submission answers every row"
+            )
+        if self.calibration is not None and not self.max_error:
+            raise UsageError(f"{Flag.CALIBRATION} needs {Flag.MAX_ERROR}, the promise that it is for")
         if self.shard and self.is_overwriting:
             # One shard would delete parts that another has already committed and will not commit again.
             raise UsageError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.files import make_digits
-from support.models import write_model
+from support.models import write_digit_model, write_model
 
 from job.storage import LocalStorage
 
@@ -73,6 +73,12 @@ def digits():
 def model(tmp_path_factory):
     """A model folder that needs no training; treat as read-only."""
     return write_model(tmp_path_factory.mktemp("model") / "linear")
+
+
+@pytest.fixture(scope="session")
+def digit_model(tmp_path_factory):
+    """A model folder that classifies drawn digits and needs no training; treat as read-only."""
+    return write_digit_model(tmp_path_factory.mktemp("digit_model") / "digits")
 
 
 @pytest.fixture(scope="session")

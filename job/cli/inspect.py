@@ -30,7 +30,8 @@ def inspect(
     source: Annotated[
         str,
         typer.Argument(
-            help="A CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a quoted pattern such as 'in/*.csv'.",
+            help="A CSV, Parquet, Arrow, IDX or NumPy file, a folder of them or of pictures, or a quoted pattern such as "
+            "'in/*.csv'.",
             envvar="DIGIT_JOB_SOURCE",
             metavar="SRC",
         ),
@@ -83,7 +84,7 @@ def _print_inspection(inspection: "Inspection") -> None:
     count = min(len(inspection.head.pixels), max(1, (console.width - 2) // (WIDTH + 2)), _MOST_DRAWN)
     labels = inspection.head.labels
     labels = None if labels is None else labels[:count]
-    pictures = text_images(inspection.head.pixels[:count], labels, is_unicode=is_unicode)
+    pictures = text_images(inspection.form.apply(inspection.head.pixels[:count]), labels, is_unicode=is_unicode)
     warnings = [(f"  warning: {each}", "yellow") for each in inspection.warnings]
     lines = [(inspection.path, "bold"), *((line, "") for line in inspection.fact_lines()), *warnings]
     with console.capture() as printed:

@@ -1,6 +1,7 @@
 """`digit-job prepare`."""
 
 import logging
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -126,7 +127,15 @@ def prepare(
     )
     facts = context.obj
     facts["command"] = "prepare"
-    started = event(Event.STARTED, command="prepare", version=__version__, inputs=list(settings.inputs), output=output)
+    started = event(
+        Event.STARTED,
+        command="prepare",
+        version=__version__,
+        inputs=list(settings.inputs),
+        output=output,
+        threads=settings.threads,
+        pid=os.getpid(),
+    )
     _log.info("preparing %s into %s", ", ".join(settings.inputs), output, extra=started)
     try:
         with show_phases(is_json=log.is_for_machines(log_format), is_quiet=quiet) as show:

@@ -49,6 +49,7 @@ in a shell; repeating the command continues from the committed parts.
 | variable | meaning |
 | --- | --- |
 | `MNIST_DIR` | The folder of MNIST's IDX files, or other labelled data: what `--data auto` tries first. |
+| `DIGITS_DIR` | A folder with QMNIST's `qmnist-test-labels.tsv.gz`: who wrote MNIST's test images. |
 | `JOB_COMPLETION_INDEX` | The default of `--shard-index`; Kubernetes sets it in an Indexed Job. |
 | `DIGIT_JOB_TERMINATION_LOG` | The file for the [termination message][message]; default `/dev/termination-log`. |
 | `DIGIT_JOB_CODE_CACHE` | `off`: keep no compiled code in the cache folder and use none from there, as in the image. |

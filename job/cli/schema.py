@@ -7,7 +7,9 @@ import typer
 
 from job.cli.terminal import echo
 
-DocumentName = Literal["report", "manifest", "model", "comparison", "reject", "show"]
+DocumentName = Literal[
+    "report", "manifest", "model", "comparison", "calibration", "evaluation", "reject", "show",
+]  # fmt: skip
 
 
 def schema(

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -38,10 +38,13 @@ from job.errors import DigitJobError, RunFellShort, UsageError
 from job.limits import default_threads, is_lost_with_container
 from job.settings import (
     DEFAULT_PART_BYTES,
+    ErrorLimit,
     Gates,
     OutputFormat,
     ReadSettings,
     RejectLimit,
+    Review,
+    ReviewPictures,
     ScoreSettings,
     Shard,
     TelemetrySettings,
@@ -66,8 +69,8 @@ def score(
         list[str],
         repeatable(
             "--input",
-            "A CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a quoted pattern such as 'in/*.csv' (required); "
-            "repeat it for more.",
+            "A CSV, Parquet, Arrow, IDX or NumPy file, a folder of them or of pictures, or a quoted pattern such as "
+            "'in/*.csv' (required); repeat it for more.",
             "-i",
             metavar="SRC",
             group=Group.MAIN,
@@ -125,6 +128,25 @@ def score(
             group=Group.OUTPUT,
         ),
     ] = False,
+    review_rows: Annotated[
+        int,
+        option(
+            "--review-rows",
+            "Write the surest mistakes and the least sure predictions to `review/`, so many in all; 0: none.",
+            group=Group.OUTPUT,
+            metavar="N",
+        ),
+    ] = 200,
+    review_pictures: Annotated[
+        list[str],
+        repeatable(
+            "--review-pictures",
+            "Also write their pictures: `sheet`, a page of them; `label-studio`, tasks for Label Studio; `folders`, "
+            "PNG files by prediction; repeat it for more.",
+            metavar="FORM",
+            group=Group.OUTPUT,
+        ),
+    ],
     skip_done: Annotated[
         list[str],
         repeatable(
@@ -135,6 +157,25 @@ def score(
             group=Group.INPUT,
         ),
     ],
+    max_error: Annotated[
+        str | None,
+        option(
+            "--max-error",
+            "Accept only rows of which at most this share is wrong, with 95 % certainty, and send the others to "
+            "review: adds a column `decision`.",
+            group=Group.OUTPUT,
+            metavar="P%|SHARE",
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        option(
+            "--calibration",
+            "The file of `digit-job calibrate` by which --max-error is promised (default: the model's card).",
+            group=Group.OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None,
     min_accuracy: Annotated[
         float | None,
         option(
@@ -285,6 +326,8 @@ def score(
         has_probabilities=probabilities,
         escapes_formulas=escape_formulas,
         max_rejects=RejectLimit.parse(max_rejects),
+        max_error=None if max_error is None else ErrorLimit.parse(max_error),
+        calibration=calibration,
         threads=threads or default_threads(),
         part_bytes=part_bytes,
         is_overwriting=overwrite,
@@ -294,6 +337,7 @@ def score(
         is_verifying=verify,
         model_scale=model_scale,
         skip_done=tuple(skip_done),
+        review=Review(review_rows, cast("tuple[ReviewPictures, ...]", tuple(review_pictures))),
     )
     telemetry = TelemetrySettings(
         metrics_file,
@@ -313,7 +357,8 @@ def score(
         if is_lost_with_container(output):
             _log.warning("%s: is lost with the container; mount a volume or a host folder there", output)
         stop.wait_for_check()
-        storage = storage_at(*settings.inputs, *settings.skip_done, output, model).stopping(stop.check)
+        others = [calibration] if calibration is not None else []
+        storage = storage_at(*settings.inputs, *settings.skip_done, output, model, *others).stopping(stop.check)
         try:
             recorder.result = run(scored, storage, recorder)
         except RunFellShort as error:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from job import log
 from job.cli.terminal import echo, say
+from job.report.estimate import estimate_in_words
 from job.report.warning_list import sentence
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def _lines(result: "RunResult", outcome: str) -> list[str]:
         lines = [f"Scored {_counts(result)}, in {_speed(result)}."]
     if accuracy := _accuracy(result):
         lines.append(f"Accuracy: {accuracy}.")
+    lines += [f"{name.capitalize()}: {text}" for name, text in _promise(result)]
     lines += [f"Warning: {each}" for each in _warnings(result)]
     lines.append(f"Predictions: {result.output}/predictions")
     lines.append(f"Report:      {result.output}/report.html")
@@ -52,6 +54,7 @@ def _table(result: "RunResult", outcome: str) -> str:
     rows.append(("already scored" if result.was_done else "scored", _counts(result)))
     rows += [] if result.was_done else [("time", _speed(result))]
     rows += [("accuracy", accuracy)] if (accuracy := _accuracy(result)) else []
+    rows += _promise(result)
     rows.append(("predictions", f"{result.output}/predictions"))
     rows += [("rejects", f"{result.output}/rejects")] if _report(result)["rows"]["rejected"] else []
     rows.append(("report", f"{result.output}/report.html"))
@@ -79,12 +82,28 @@ def _speed(result: "RunResult") -> str:
 def _accuracy(result: "RunResult") -> str | None:
     report = _report(result)
     if report["accuracy"] is None:
-        return "withheld, see the warning" if report.get("accuracy_withheld") else None
+        withheld = "withheld, see the warning" if report.get("accuracy_withheld") else None
+        return "; ".join(each for each in (withheld, estimate_in_words(report)) if each) or None
     low, high = report["accuracy_95"] or (0, 1)
     return (
         f"{100 * report['accuracy']:.2f} % of {report['labelled']:,} labelled records "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
     )
+
+
+def _promise(result: "RunResult") -> list[tuple[str, str]]:
+    """What is accepted, and what is promised about it, if anything."""
+    report = _report(result)
+    promise = report.get("promise")
+    if promise is None:
+        return []
+    measured = f", of which {100 * promise['error']:.2f} % are wrong" if promise["error"] is not None else ""
+    coverage = f" ({100 * promise['coverage']:.2f} %)" if promise["coverage"] is not None else ""
+    accepted = f"{promise['accepted']:,} of {report['rows']['scored']:,} records{coverage}{measured}"
+    return [
+        ("accepted", f"{accepted}; {promise['review']:,} to review."),
+        ("promise", "withdrawn, see the warning." if promise["is_withdrawn"] else promise["text"]),
+    ]
 
 
 def _warnings(result: "RunResult") -> list[str]:

@@ -81,6 +81,16 @@ def train(
             group=Group.MAIN,
         ),
     ],
+    add: Annotated[
+        list[str],
+        repeatable(
+            "--add",
+            "Images that people have labelled, to train on beside the data's own: a corrected `review.csv`, a folder "
+            "of pictures sorted by digit, an export of Label Studio (.json), any labelled file; repeat it for more.",
+            metavar="SRC",
+            group=Group.MAIN,
+        ),
+    ],
     model: Annotated[
         str, option("--model", "The folder to save the model in.", "-m", group=Group.MAIN, metavar="DIR")
     ] = "model",
@@ -126,6 +136,16 @@ def train(
     normalize: NormalizeFlag = "auto",
     test_split: TestSplitFlag = None,
     validation_split: ValidationSplitFlag = None,
+    add_weight: Annotated[
+        int | None,
+        option(
+            "--add-weight",
+            "How often each image of --add is trained on in an epoch (default: 10).",
+            group=Group.INPUT,
+            metavar="N",
+            min=1,
+        ),
+    ] = None,
     arch: Annotated[
         Architecture,
         option(
@@ -272,6 +292,7 @@ def train(
       digit-job train --data mnist --model model
       digit-job train --data train.csv --recipe baseline --min-accuracy 0.97
       digit-job train --data mnist_train.csv --test-data mnist_test.csv
+      digit-job train --data mnist --add results/review/review.csv
 
     """
     del settings_file  # its callback does all the work
@@ -286,7 +307,9 @@ def train(
         normalize=normalize,
     )
     settings = TrainSettings(
-        data=DataSettings(tuple(data) or ("auto",), read, tuple(test_data), test_split, validation_split),
+        data=DataSettings(
+            tuple(data) or ("auto",), read, tuple(test_data), test_split, validation_split, tuple(add), add_weight
+        ),
         model=model,
         recipe=recipe,
         arch=arch,
@@ -308,6 +331,7 @@ def train(
         is_resuming=resume,
         is_overwriting=overwrite,
         tensorboard=tensorboard,
+        digits_dir=os.environ.get("DIGITS_DIR"),
     )
     stop = StopOnSignals(_RESUME, at_once=True)
     with followed(context.obj, "train", log_format, is_quiet=quiet) as phases:

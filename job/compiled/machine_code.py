@@ -40,6 +40,7 @@ KERNELS: Final = (
     ("job.model.dense_kernel", "run_layers"),
     ("job.report.pixel_kernel", "count_pixels"),
     ("job.train.fit.deform_kernel", "deform"),
+    ("job.train.fit.rescan_kernel", "rescan"),
 )
 
 # The features, as LLVM names them, that each level of the x86-64 psABI adds to the one below it; best level first.

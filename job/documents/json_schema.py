@@ -5,7 +5,9 @@ import typing
 from typing import Annotated, Any, Final, Literal, NotRequired, is_typeddict
 
 from job.documents.allowed import Between, Name, RelativePath
+from job.documents.calibration_json import CalibrationFile
 from job.documents.comparison_json import Comparison
+from job.documents.evaluation_json import ModelEvaluation
 from job.documents.manifest_json import Manifest
 from job.documents.model_json import Card
 from job.documents.report_json import RejectLine, Report
@@ -16,6 +18,8 @@ DOCUMENTS: Final[dict[str, type]] = {
     "manifest": Manifest,
     "model": Card,
     "comparison": Comparison,
+    "calibration": CalibrationFile,
+    "evaluation": ModelEvaluation,
     "reject": RejectLine,
     "show": ShownRecords,
 }

@@ -3,7 +3,7 @@
 from typing import Annotated, NotRequired, TypedDict
 
 from job.documents.allowed import Count, RelativePath
-from job.documents.report_json import ModelIdentity
+from job.documents.report_json import FormDocument, ModelIdentity
 
 
 class FileVersion(TypedDict):
@@ -25,6 +25,7 @@ class ManifestInput(ScoredFile):
 
     relative_path: Annotated[str, "relative to the folder of all inputs", RelativePath()]
     format: Annotated[str, "`csv`, `parquet`, `arrow`, `idx` or `numpy`"]
+    form: Annotated[FormDocument, "what was done to each image before it was classified"]
     parts: Count
     rows: Count
     scored: Count
@@ -67,6 +68,13 @@ class ReadingSettings(TypedDict):
     normalize: str
 
 
+class ReviewSettings(TypedDict):
+    """What people were given to look at."""
+
+    rows: Count
+    pictures: list[str]
+
+
 class ShardSettings(TypedDict):
     """Which shard of the parts the process scored."""
 
@@ -104,6 +112,9 @@ class ManifestSettings(TypedDict):
     model_scale: str
     escapes_formulas: bool
     skip_done: list[str]
+    max_error: str | None
+    calibration: str | None
+    review: ReviewSettings
 
 
 class Timings(TypedDict):

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from job.documents.allowed import Between, Count, Name, Share
+from job.documents.robustness_json import Robustness
 
 Text = Annotated[str, Name()]
 
@@ -40,6 +41,26 @@ class TrainingDistribution(TypedDict):
     labels: BinCounts
 
 
+class AddedSourceData(TypedDict):
+    """One value of --add."""
+
+    source: Text
+    images: Annotated[Count, "labelled ones"]
+    unlabelled: Annotated[Count, "skipped, because nobody has labelled them"]
+    fingerprint: Annotated[str, "SHA-256 over their pixels and labels"]
+
+
+class AddedData(TypedDict):
+    """Labelled images that were trained on beside the data's own."""
+
+    weight: Annotated[Count, "how often each was trained on"]
+    images: Annotated[Count, "different ones that were added"]
+    left_out: Annotated[Count, "those that are to validate or to test with"]
+    relabelled: Annotated[Count, "training images whose label they corrected"]
+    identity: Annotated[str, "what tells them from others, in short"]
+    sources: list[AddedSourceData]
+
+
 class TrainingData(TypedDict):
     """Where the images came from, and how they were split."""
 
@@ -60,11 +81,31 @@ class TrainingData(TypedDict):
     scale: Literal["auto", "255", "1"]
     is_transposed: bool
     is_inverted: NotRequired[bool]
+    normalize: NotRequired[Literal["auto", "mnist", "none"]]
     seed: Annotated[int, Between(0, (1 << 32) - 1)]
     test_share: NotRequired[Annotated[Share | None, "held out to test with; null: the data has such images"]]
     validation_share: Annotated[Share | None, "held out to validate with; null: the data has such images"]
     train_class_counts: list[Count]
+    added: NotRequired[Annotated[AddedData | None, "images of --add; null: there are none; absent from older cards"]]
+    in_form: NotRequired[
+        Annotated[Share, "of the training images that are in MNIST's form; others, the network expects"]
+    ]
     distribution: TrainingDistribution
+
+
+class RescanSettings(TypedDict):
+    """How a share of the training images was scanned again, as by another pen and scanner."""
+
+    share: Share
+    shortest: Annotated[int, "lower bound of the longer side of the ink, in coarse pixels"]
+    longest: Annotated[int, "its upper bound"]
+    stretched: Annotated[Share, "of those whose ink was made square"]
+    aspect: Annotated[float, "bound of the change of width by height, in natural logarithms"]
+    blur: Annotated[float, "highest weight of each neighbour"]
+    contrast: Annotated[float, "highest factor by which pixels moved away from a level"]
+    lightest: Annotated[float, "lowest such level"]
+    darkest: Annotated[float, "highest such level"]
+    noise: Annotated[float, "highest standard deviation"]
 
 
 class DeformationSettings(TypedDict):
@@ -75,6 +116,7 @@ class DeformationSettings(TypedDict):
     shear: float
     shift_pixels: float
     elastic_pixels: float
+    rescan: NotRequired[Annotated[RescanSettings | None, "absent from older cards"]]
 
 
 class TrainingSettings(TypedDict):
@@ -147,6 +189,22 @@ class CalibrationSection(TypedDict):
     test_after: float
 
 
+class ConfidenceCounts(TypedDict):
+    """Labelled rows by confidence. A doubt is the distance of a confidence from 1."""
+
+    doubts: Annotated[list[Annotated[int, Between(0, 1_000_000)]], "highest doubt of each bin, in millionths"]
+    right: Annotated[list[Count], "rows classified correctly"]
+    wrong: Annotated[list[Count], "misclassified rows"]
+
+
+class HeldOutSection(ConfidenceCounts):
+    """The scorer's confidences on labelled images that were not trained on: what `score --max-error` promises by."""
+
+    split: Annotated[Literal["validation"], "which of the card's splits they are; it was used to calibrate, too"]
+    rows: Count
+    is_by_writer: Annotated[bool, "whether no writer of these images wrote training images, too"]
+
+
 class GateComparison(TypedDict):
     """The model compared with another on the same images."""
 
@@ -207,7 +265,9 @@ class CardContent(CardIdentity):
     seeds: NotRequired[dict[str, int]]
     history: NotRequired[list[EpochFigures]]
     calibration: NotRequired[CalibrationSection]
+    held_out: NotRequired[Annotated[HeldOutSection, "cards of earlier versions lack it"]]
     gate: NotRequired[GateSection]
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
     adapter: NotRequired[AdapterSection]
 
 
@@ -221,7 +281,9 @@ class TrainedCard(CardIdentity):
     seeds: dict[str, int]
     history: list[EpochFigures]
     calibration: CalibrationSection
+    held_out: HeldOutSection
     gate: GateSection
+    robustness: NotRequired[Annotated[Robustness, "cards of earlier versions lack it"]]
 
 
 class Card(CardContent):

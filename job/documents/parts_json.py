@@ -33,10 +33,8 @@ class TallyCounts(TypedDict):
     reasons: list[int]
     confusion: list[list[int]]
     predicted: list[int]
-    confidence: list[int]
-    bin_labelled: list[int]
-    bin_correct: list[int]
-    bin_confidence: list[int]
+    confidence: list[list[int]]
+    twentieths: list[int]
 
 
 class UnreadableLabels(TypedDict):

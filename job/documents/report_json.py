@@ -56,6 +56,30 @@ class CalibrationFigures(TypedDict):
     bins: list[CalibrationBin]
 
 
+class RiskCoveragePoint(TypedDict):
+    """Rows of at least some confidence."""
+
+    threshold: Annotated[Share, "the confidence"]
+    coverage: Annotated[Share, "their share of the labelled rows"]
+    error: Annotated[Share, "share wrong among them"]
+
+
+class CoverageAtError(TypedDict):
+    """The most rows that could be accepted within a share of errors, as measured on these rows."""
+
+    error: Share
+    coverage: Share
+    threshold: Annotated[Share | None, "their lowest confidence; null if even the surest rows are wrong too often"]
+
+
+class RiskCoverageFigures(TypedDict):
+    """How wrong the surest rows are, for each share of them."""
+
+    aurc: Annotated[Share, "area under the curve: mean error over all coverages"]
+    coverage_at: Annotated[list[CoverageAtError], "at 0.1, 0.5 and 1 % errors"]
+    points: Annotated[list[RiskCoveragePoint], "by threshold, strict to lax; at most one for each bin of confidence"]
+
+
 class InputFigures(TypedDict):
     """One input file."""
 
@@ -160,6 +184,81 @@ class DriftSection(TypedDict):
     inputs: list[InputDriftFigures]
 
 
+class FormDocument(TypedDict):
+    """What was done to each image of an input before it was classified."""
+
+    transposed: Annotated[bool, "lines became columns"]
+    inverted: Annotated[bool, "digits are stored dark on light"]
+    paper: Annotated[int, "the stored value that became 0", Between(0, 255)]
+    ink: Annotated[int, "the stored value that became 255", Between(0, 255)]
+    centred: Annotated[bool, "brought to MNIST's form: scaled to 20x20, centred by mass"]
+
+
+class FormExample(TypedDict):
+    """One image: 784 bytes in base64, row by row."""
+
+    before: Annotated[str, "as stored"]
+    after: Annotated[str, "as it was classified: 0 background, 255 ink"]
+
+
+class InputForm(TypedDict):
+    """An input whose images were not classified as they are stored."""
+
+    path: str
+    form: FormDocument
+    description: Annotated[str, "the form in words"]
+    in_form: Annotated[Share | None, "of the first images that are in MNIST's form as stored; null: they are blank"]
+    examples: Annotated[list[FormExample], "the first images, at most eight; of the first 20 such inputs"]
+
+
+class NormalizationSection(TypedDict):
+    """How images were brought to MNIST's form. Inputs that are not listed were classified as they are stored."""
+
+    choice: Annotated[Literal["auto", "mnist", "none"], "`--normalize`"]
+    inputs: list[InputForm]
+
+
+class PromiseDrift(TypedDict):
+    """Population stability indices against the rows that a promise rests on; null: nothing to compare."""
+
+    confidence: float | None
+    predicted: float | None
+    ink: float | None
+    intensity: float | None
+
+
+class PromiseCalibration(TypedDict):
+    """The held-out rows that a promise rests on."""
+
+    source: Annotated[str, "what they are"]
+    rows: Count
+    groups: Annotated[Count | None, "writers or the like; null: each row counts as independent"]
+    design_effect: Annotated[float, "how many rows tell as much as one that is independent of the others"]
+    accepted: Annotated[Count, "rows at or above the threshold"]
+    wrong: Annotated[Count, "misclassified rows among those"]
+    bound: Annotated[Share, "upper bound of the share wrong among accepted rows"]
+
+
+class PromiseFigures(TypedDict):
+    """What `--max-error` promises about the accepted rows, and what became of it."""
+
+    max_error: Annotated[Share, "promised: at most this share of accepted rows is wrong"]
+    certainty: Annotated[Share, "how certain that is, for data like the calibration's"]
+    threshold: Annotated[Share, "rows of at least this confidence are accepted"]
+    is_withdrawn: Annotated[bool, "whether nothing is promised after all"]
+    reasons: Annotated[list[str], "why it is withdrawn"]
+    text: Annotated[str, "the promise, or its withdrawal, in words"]
+    accepted: Count
+    review: Annotated[Count, "scored rows that are not accepted"]
+    coverage: Annotated[Share | None, "share of scored rows that are accepted"]
+    labelled: Annotated[Count, "accepted rows with a label"]
+    wrong: Annotated[Count | None, "misclassified rows among those"]
+    error: Annotated[Share | None, "their share"]
+    error_95: Annotated[Interval | None, "Wilson's"]
+    calibration: PromiseCalibration
+    drift: PromiseDrift
+
+
 RunSettings = TypedDict(
     "RunSettings",
     {
@@ -176,7 +275,11 @@ RunSettings = TypedDict(
         "keep": list[str],
         "probabilities": bool,
         "escape-formulas": bool,
+        "review-rows": int,
+        "review-pictures": list[str],
         "max-rejects": str,
+        "max-error": str | None,
+        "calibration": str | None,
         "allow-unblessed": bool,
         "model-scale": str,
     },
@@ -212,12 +315,21 @@ class Figures(TypedDict):
     log_loss: Annotated[float | None, "of probabilities rounded to six decimals"]
     top2_accuracy: Share | None
     calibration: CalibrationFigures | None
+    risk_coverage: RiskCoverageFigures | None
     confidence_histogram: Annotated[list[Count], "rows in each twentieth of confidence"]
     predicted_counts: Annotated[list[Count], "rows per predicted digit"]
-    estimated_accuracy: Annotated[Share | None, "mean confidence"]
+    mean_confidence: Share | None
 
 
-class Report(Figures):
+class EstimateFigures(TypedDict):
+    """The accuracy of all scored rows, estimated from their confidences, or why there is no estimate."""
+
+    estimated_accuracy: Annotated[Share | None, "average thresholded confidence; null: not to be trusted here"]
+    estimated_accuracy_range: Annotated[list[Share] | None, "lowest and highest accuracy that is likely"]
+    estimated_accuracy_withheld: Annotated[str | None, "why it is not to be trusted"]
+
+
+class Report(Figures, EstimateFigures):
     """The content of report.json. Byte-stable: the same rows and settings give the same bytes."""
 
     accuracy_withheld: Annotated[str | None, "why labels give no accuracy; null: they do, or there are none"]
@@ -227,7 +339,9 @@ class Report(Figures):
     model: ModelIdentity
     examples: ExampleSection
     reject_examples: list[RejectExample]
+    normalization: NormalizationSection
     drift: Annotated[DriftSection | None, "null if the model's card has no distribution of its training data"]
+    promise: Annotated[PromiseFigures | None, "null without `--max-error`"]
     run: RunSection
 
 

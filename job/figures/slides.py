@@ -18,8 +18,8 @@ import numpy as np
 from job.compiled.cache import library_folder
 from job.contract import SIDE, Pixels
 from job.documents.report_json import ExampleRow, Report
+from job.report.confidence_bins import MILLION
 from job.report.metrics import confused_pairs, wilson_interval
-from job.report.tally import MILLION
 from job.storage import Storage, join, refuse_foreign
 
 if TYPE_CHECKING:

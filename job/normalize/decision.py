@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from job.contract import Pixels
+from job.flag_names import Flag
 from job.normalize.form import Form
 from job.normalize.geometry import Ink, rings, specks
 from job.normalize.resemblance import are_transposed
@@ -45,7 +46,7 @@ _UNEVEN: Final = "the images are not in MNIST's form, but what surrounds their i
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class FormDecision:
     """What was decided for a file. in_form: the share of its first images in MNIST's form as stored; None if all blank.
 
     doubt: why the images stay as they are although they are not in MNIST's form; None if there is no doubt.
@@ -56,6 +57,11 @@ class Decision:
     doubt: str | None = None
 
 
+def expects_form(in_form: float | None) -> bool:
+    """Whether a network expects images in MNIST's form: in_form, the share of its training images; None: unknown."""
+    return in_form is None or in_form >= _IN_FORM_FROM
+
+
 def decide(
     choice: NormalizeChoice,
     head: Pixels,
@@ -63,7 +69,7 @@ def decide(
     sureness: Sureness | None,
     is_inverted: bool = False,
     is_transposed: bool = False,
-) -> Decision:
+) -> FormDecision:
     """Decide for a file with these first images, uint8 (n, 784), which were not rejected.
 
     choice: `none` leaves all as stored, `mnist` brings images to MNIST's form in any case. is_inverted, is_transposed:
@@ -72,7 +78,7 @@ def decide(
     head = head[:HEAD_IMAGES]
     head = head[head.max(axis=1, initial=0) > head.min(axis=1, initial=255)]
     if choice == "none" or not len(head):
-        return Decision(Form(is_centred=choice == "mnist"))
+        return FormDecision(Form(is_centred=choice == "mnist"))
     form = _levels(head, is_inverted=is_inverted)
     seen = Form() if form is None else form
     head = head[seen.apply(head).any(axis=1)]
@@ -83,11 +89,14 @@ def decide(
     in_form = float(Ink.of(images).is_in_form.mean())
     centred = replace(seen, is_centred=True)
     if choice == "mnist":
-        return Decision(centred, in_form)
-    if in_form >= _IN_FORM_FROM:
-        return Decision(seen, in_form)
+        return FormDecision(centred, in_form)
+    # Among specks nobody can tell where the ink ends: the images may well be in MNIST's form, or no digits at all.
+    if in_form >= _IN_FORM_FROM or specks(images).mean() > _MAX_SPECKS:
+        return FormDecision(seen, in_form)
     doubt = _UNEVEN if form is None else _doubt(images, in_form, sureness)
-    return Decision(seen if doubt else centred, in_form, doubt)
+    if doubt is None:
+        return FormDecision(centred, in_form)
+    return FormDecision(seen, in_form, f"{doubt}; they stay as stored, unless you add {Flag.NORMALIZE} mnist")
 
 
 def _levels(head: Pixels, *, is_inverted: bool) -> Form | None:
@@ -116,8 +125,6 @@ def _doubt(images: Pixels, in_form: float, sureness: Sureness | None) -> str | N
     """Why images should not be brought to MNIST's form, although fewer than half are in it; None: no reason."""
     if in_form > _OUT_OF_FORM_TO:
         return f"only {100 * in_form:.0f} % of the first {len(images)} images are in MNIST's form"
-    if specks(images).mean() > _MAX_SPECKS:
-        return "the images are not in MNIST's form, but too noisy to tell where the ink ends"
     if sureness is None:
         return None
     before, after = sureness(images), sureness(Form(is_centred=True).apply(images))

@@ -1,11 +1,12 @@
 """How the images of one file are brought to MNIST's form: a `Form`, which `decision` settles and `score` applies."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final
 
 import numpy as np
 
 from job.contract import PIXELS, SIDE, Pixels
+from job.documents.report_json import FormDocument
 from job.normalize.mnist_form import to_mnist_form
 
 _WHITE: Final = 255
@@ -27,7 +28,7 @@ class Form:
     @property
     def is_as_stored(self) -> bool:
         """Whether images stay as they are, bit for bit."""
-        return self == _AS_STORED
+        return self == AS_STORED
 
     @property
     def is_inverted(self) -> bool:
@@ -44,20 +45,15 @@ class Form:
             pixels = self._levels()[pixels]
         return to_mnist_form(pixels) if self.is_centred else pixels
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FormDocument:
         """As documents and fingerprints hold it."""
         return {
-            "centred": self.is_centred,
+            "transposed": self.is_transposed,
             "inverted": self.is_inverted,
             "paper": self.paper,
             "ink": self.ink,
-            "transposed": self.is_transposed,
+            "centred": self.is_centred,
         }
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(content["transposed"], content["paper"], content["ink"], content["centred"])
 
     def __str__(self) -> str:
         """In words, for logs and pages."""
@@ -69,7 +65,7 @@ class Form:
         if {self.paper, self.ink} != {0, _WHITE}:
             done.append(f"stretched from {self.paper}-{self.ink} to 0-255")
         if self.is_centred:
-            done.append("brought to MNIST's form (scaled to 20x20, centred by mass)")
+            done.append("brought to MNIST's form")
         return ", ".join(done) or "as stored"
 
     def _levels(self) -> Pixels:
@@ -79,7 +75,12 @@ class Form:
         return levels
 
 
-_AS_STORED: Final = Form()
+AS_STORED: Final = Form()
+
+
+def form_of(document: FormDocument) -> Form:
+    """The inverse of `Form.to_json`."""
+    return Form(document["transposed"], document["paper"], document["ink"], document["centred"])
 
 
 def transposed(pixels: Pixels) -> Pixels:

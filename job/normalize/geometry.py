@@ -20,6 +20,9 @@ _Floats = npt.NDArray[np.float64]
 _BOX_TOLERANCE: Final = 1
 _CENTRE_TOLERANCE: Final = 1.0
 
+# Images that are measured at a time, for memory's sake.
+_AT_ONCE: Final = 4096
+
 _RING: Final = np.ones((SIDE, SIDE), np.bool_)
 _RING[1:-1, 1:-1] = False
 
@@ -55,6 +58,13 @@ class Ink:
         offset = np.maximum(np.abs(self.down), np.abs(self.across))
         in_form: _Bools = (np.abs(longer - BOX_SIDE) <= _BOX_TOLERANCE) & (offset <= _CENTRE_TOLERANCE)
         return in_form
+
+
+def share_in_form(pixels: Pixels) -> float:
+    """The share of uint8 (n, 784) images in MNIST's form; blank ones are not counted, and none at all are 1."""
+    pixels = pixels[pixels.any(axis=1)]
+    shares = [Ink.of(pixels[start : start + _AT_ONCE]).is_in_form for start in range(0, len(pixels), _AT_ONCE)]
+    return float(np.concatenate(shares).mean()) if shares else 1.0
 
 
 def inked(images: Pixels) -> _Bools:

@@ -47,9 +47,9 @@ def ink_of(page: Grey) -> Inked:
     paper = darker.resize((width, height), Image.Resampling.BILINEAR)
     calm = np.asarray(picture.filter(ImageFilter.GaussianBlur(0.8)), np.float32)
     brightness = np.maximum(np.asarray(paper, np.float32), _DARKEST_PAPER)
-    ink: Ink = 1 - calm / brightness
+    ink = np.subtract(1, calm / brightness, dtype=np.float32)
     # The closing takes the brightest of the noise: paper is a little darker than it says.
-    above = np.clip(ink - np.median(ink[::4, ::4]), 0, 1)
+    above: Ink = np.clip(ink - np.median(ink[::4, ::4]), 0, 1)
     return Inked(above, brightness / np.median(brightness[::4, ::4]), _noise(ink))
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from job.contract import CLASS_NAMES
 from job.log import visible_lines
 from job.prepare.prepare_settings import PrepareSettings
-from job.prepare.prepared_part import EXAMPLES_PER_LABEL, Counts, Example
+from job.prepare.prepared_part import EXAMPLES_PER_LABEL, Example, PreparedCounts
 from job.report.findings import Finding, summarize
 from job.report.template import environment
 from job.report.words import many, percent
@@ -28,7 +28,7 @@ _MAX_DOUBTS: Final = 10
 def prepare_page(  # noqa: PLR0913, PLR0917  # all that a run has to show
     output: str,
     settings: PrepareSettings,
-    counts: Counts,
+    counts: PreparedCounts,
     examples: Sequence[Example],
     rejects: Sequence[str],
     doubts: Sequence[str] = (),
@@ -55,7 +55,7 @@ def prepare_page(  # noqa: PLR0913, PLR0917  # all that a run has to show
     return visible_lines(page)
 
 
-def findings(counts: Counts, settings: PrepareSettings) -> list[Finding]:
+def findings(counts: PreparedCounts, settings: PrepareSettings) -> list[Finding]:
     """The findings about a run, those that need attention first."""
     if not counts.rejected:
         return [Finding("rejects", "Every picture could be read", is_fine=True)]
@@ -74,7 +74,7 @@ def _doubted(doubts: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _labels(counts: Counts) -> list[tuple[str, int]]:
+def _labels(counts: PreparedCounts) -> list[tuple[str, int]]:
     """Digits by label, empty if no picture has one."""
     if not counts.labels.keys() - {"none"}:
         return []

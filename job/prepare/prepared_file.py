@@ -8,14 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from job.contract import PIXELS
-from job.prepare.prepared_part import PIXELS_COLUMN, Counts, counts_from
+from job.prepare.prepared_part import PIXELS_COLUMN, PreparedCounts, counts_from
 from job.storage import Storage, translated_errors
 from job.write.predictions import CsvPredictions, ParquetPredictions, PredictionWriter
 
 _FINGERPRINT: Final = b"digit_job.prepared"
 
 
-def writer_of(file: BinaryIO, path: str, schema: pa.Schema, fingerprint: str, counts: Counts) -> PredictionWriter:
+def writer_of(
+    file: BinaryIO, path: str, schema: pa.Schema, fingerprint: str, counts: PreparedCounts
+) -> PredictionWriter:
     """The writer for an output by its name: rows as `prepared_part` makes them."""
     if path.endswith(".csv"):
         return _PixelColumns(file, schema)
@@ -23,7 +25,7 @@ def writer_of(file: BinaryIO, path: str, schema: pa.Schema, fingerprint: str, co
     return ParquetPredictions(file, schema.with_metadata({_FINGERPRINT: made.encode()}))
 
 
-def prepared_counts(storage: Storage, path: str, fingerprint: str) -> Counts | None:
+def prepared_counts(storage: Storage, path: str, fingerprint: str) -> PreparedCounts | None:
     """The counts of a Parquet file that a run of this fingerprint has written; None for any other or none."""
     if path.endswith(".csv") or storage.stat(path) is None:
         return None

@@ -41,7 +41,7 @@ _DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PreparedCounts:
     """What is counted over pictures.
 
     kinds, sizes: pictures by format and mode, and by width and height. labels: digits by label, or `none`.
@@ -54,8 +54,8 @@ class Counts:
     sizes: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "PreparedCounts") -> "PreparedCounts":
+        return PreparedCounts(
             self.pictures + other.pictures,
             self.rejected + other.rejected,
             self.digits + other.digits,
@@ -94,7 +94,7 @@ class PreparedPart:
 
     rows: pa.RecordBatch
     rejects: tuple[Reject, ...]
-    counts: Counts
+    counts: PreparedCounts
     examples: tuple[Example, ...]
     doubts: tuple[str, ...] = ()
 
@@ -193,7 +193,7 @@ class _Rows:
         self._pixels: list[Pixels] = []
         self._rejects: list[Reject] = []
         self._doubts: list[str] = []
-        self._counts, self._examples = Counts(), _Examples()
+        self._counts, self._examples = PreparedCounts(), _Examples()
 
     def add(self, number: int, picture: Picture) -> None:
         """Find the digits in a picture, or a page of one, and take them or the reason why there are none."""
@@ -216,7 +216,7 @@ class _Rows:
         size = f"{picture.width}x{picture.height}"
         labels = Counter({"none" if label is None else str(label): len(pixels)})
         kinds = Counter([f"{picture.kind} {picture.mode}"])
-        self._counts += Counts(1, 0, len(pixels), kinds, Counter([size]), labels)
+        self._counts += PreparedCounts(1, 0, len(pixels), kinds, Counter([size]), labels)
         name = f"{id_} {place}".rstrip()
         if self._examples.wants(label):
             self._examples.add(example_of(name, label, picture, found.digits, pixels))
@@ -224,7 +224,7 @@ class _Rows:
     def reject(self, number: int, reason: str) -> None:
         """A picture or page without a digit."""
         self._rejects.append(Reject(number - self._first, Reason.BAD_IMAGE, f"{self._id(number)} {reason}"))
-        self._counts += Counts(1, 1)
+        self._counts += PreparedCounts(1, 1)
 
     def reject_label(self, number: int, bad: Reject) -> None:
         """A picture whose label cannot be read."""
@@ -317,7 +317,7 @@ def _unpacked(pictures: list[str]) -> tuple[bytes, tuple[bytes, ...]]:
     return first, tuple(digits)
 
 
-def counts_from(content: dict[str, Any]) -> Counts:
-    """Counts that were written as JSON."""
+def counts_from(content: dict[str, Any]) -> PreparedCounts:
+    """The counts that were written as JSON."""
     numbers = (content[name] for name in ("pictures", "rejected", "digits"))
-    return Counts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))
+    return PreparedCounts(*numbers, *(Counter(content[name]) for name in ("kinds", "sizes", "labels")))

@@ -26,7 +26,15 @@ from job.prepare.digit_finder import DigitFinder, SingleDigit
 from job.prepare.prepare_page import MAX_REJECTS_SHOWN, prepare_page
 from job.prepare.prepare_settings import PrepareSettings
 from job.prepare.prepared_file import prepared_counts, writer_of
-from job.prepare.prepared_part import PART_BYTES, Counts, Example, PictureSpan, PreparedPart, prepare_part, schema_of
+from job.prepare.prepared_part import (
+    PART_BYTES,
+    Example,
+    PictureSpan,
+    PreparedCounts,
+    PreparedPart,
+    prepare_part,
+    schema_of,
+)
 from job.prepare.sheet_digits import SheetDigits
 from job.prepare.staging import Staging
 from job.read.picture_folder import PictureFolder
@@ -52,7 +60,7 @@ class PrepareResult:
     output: str
     page: str
     rejects: str | None
-    counts: Counts
+    counts: PreparedCounts
     was_done: bool
     seconds: float
 
@@ -87,7 +95,7 @@ class _Run:
     def rejects(self) -> str:
         return f"{self.output}.rejects.jsonl"
 
-    def result(self, counts: Counts, *, was_done: bool, seconds: float) -> PrepareResult:
+    def result(self, counts: PreparedCounts, *, was_done: bool, seconds: float) -> PrepareResult:
         rejects = self.rejects if counts.rejected else None
         return PrepareResult(self.output, self.page, rejects, counts, was_done, seconds)
 
@@ -160,7 +168,7 @@ def _make_parts(run: _Run, staging: Staging, settings: PrepareSettings, show: Sh
     """Prepare and commit the parts that are missing."""
     missing = [index for index in range(len(run.parts)) if not staging.is_committed(index)]
     parts = len(run.parts)
-    planned = event(Event.PLANNED, pictures=sum(map(len, run.parts)), parts=parts)
+    planned = event(Event.PLANNED, pictures=sum(map(len, run.parts)), parts=parts, missing=len(missing))
     _log.info("%d parts to prepare", len(missing), extra=planned)
     if is_resuming:
         there = parts - len(missing)
@@ -186,13 +194,13 @@ def _make_parts(run: _Run, staging: Staging, settings: PrepareSettings, show: Sh
     engine.run([partial(work, index) for index in missing], settings.threads)
 
 
-def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> Counts:
+def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> PreparedCounts:
     """Write the list of rejects, the page and, last of all, the output.
 
     Raises TooManyRejects, and DataError where there is no digit, with everything written but the output.
     """
     storage = staging.storage
-    counts, examples, doubts = Counts(), list[Example](), list[str]()
+    counts, examples, doubts = PreparedCounts(), list[Example](), list[str]()
     for part in _parts(run, staging):
         counts += part.counts
         examples += part.examples
@@ -219,7 +227,7 @@ def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> Counts:
     return counts
 
 
-def _write_rejects(run: _Run, staging: Staging, counts: Counts) -> list[str]:
+def _write_rejects(run: _Run, staging: Staging, counts: PreparedCounts) -> list[str]:
     """Write the list of rejects, or remove an earlier one; returns what the page shows of it."""
     first: list[str] = []
     listed = rows = 0

@@ -64,7 +64,7 @@ class Sheet:
 
 
 @dataclass(frozen=True, slots=True)
-class _Level:
+class _LevelPage:
     """A page turned level: its ink, where it is above the noise, and the way back to the page as it came.
 
     angle: in degrees, counter-clockwise. size: width and height before the turn. factor: of the working size.
@@ -131,16 +131,16 @@ def _is_ink_dark(grey: Grey) -> bool:
     return bool(np.median(grey) >= _DARK or np.mean(grey) < np.median(grey))
 
 
-def _turned(ink: Ink, mask: Mask, degrees: float, factor: float) -> _Level:
+def _turned(ink: Ink, mask: Mask, degrees: float, factor: float) -> _LevelPage:
     size = (ink.shape[1], ink.shape[0])
     if degrees:
         turned = Image.fromarray(ink).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
         is_ink = Image.fromarray(mask).convert("L").rotate(degrees, Image.Resampling.BILINEAR, expand=True)
         ink, mask = np.clip(np.asarray(turned), 0, 1), np.asarray(is_ink) > np.iinfo(np.int8).max
-    return _Level(ink, mask, degrees, size, factor)
+    return _LevelPage(ink, mask, degrees, size, factor)
 
 
-def _digits(level: _Level) -> tuple[Blobs, float, bool]:
+def _digits(level: _LevelPage) -> tuple[Blobs, float, bool]:
     """What looks like digits on a page, the height of a typical one, and whether lines were taken out.
 
     The ink of lines is erased.
@@ -156,7 +156,7 @@ def _digits(level: _Level) -> tuple[Blobs, float, bool]:
     return blobs.take(digit_like(blobs, scale, level.ink)), scale, bool(lines.rows or lines.columns)
 
 
-def _is_cut_off(blobs: Blobs, level: _Level) -> npt.NDArray[np.bool_]:
+def _is_cut_off(blobs: Blobs, level: _LevelPage) -> npt.NDArray[np.bool_]:
     """Whether each blob reaches the edge of the page."""
     nearest = np.full(len(blobs), np.inf)
     for side, end in (
@@ -172,7 +172,7 @@ def _is_cut_off(blobs: Blobs, level: _Level) -> npt.NDArray[np.bool_]:
     return is_cut_off
 
 
-def _cut(level: _Level, digit: Blob) -> tuple[tuple[int, int, int, int], Pixels]:
+def _cut(level: _LevelPage, digit: Blob) -> tuple[tuple[int, int, int, int], Pixels]:
     """The box of a digit on the page as it came, and its ink in MNIST's form."""
     own, (left, top) = digit.mask(rim=2)
     ink = level.ink[top : top + own.shape[0], left : left + own.shape[1]]

@@ -11,6 +11,8 @@ import numpy as np
 from job.contract import CLASSES, NO_LABEL, Pixels
 from job.flag_names import Flag
 from job.log import visible
+from job.normalize.decision import FormDecision, decide
+from job.normalize.form import AS_STORED, Form
 from job.read.checks import FirstRows, input_warnings, read_first_rows
 from job.read.csv.csv_source import CsvSource
 from job.read.idx import IdxSource
@@ -37,12 +39,16 @@ _SAMPLE_BYTES: Final = 8 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One input file. facts: values by name, in the order to show. warnings: sentences. head: the first records."""
+    """One input file. facts: values by name, in the order to show. warnings: sentences. head: the first records.
+
+    form: how their images, which are as stored, are brought to MNIST's form.
+    """
 
     path: str
     facts: dict[str, str]
     warnings: list[str]
     head: FirstRows
+    form: Form = AS_STORED
 
     def __repr__(self) -> str:
         """What the command prints of a file, without pictures: readable where a notebook shows the result of a cell."""
@@ -74,7 +80,15 @@ def inspect(storage: Storage, location: str, settings: ReadSettings) -> Inspecti
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:
     head = read_first_rows(source, storage)
     stored = source.inner if isinstance(source, PartitionedSource) else source
-    warnings = input_warnings(head.pixels, head.labels, settings)
+    decision = decide(
+        settings.normalize,
+        head.pixels,
+        sureness=None,
+        is_inverted=settings.is_inverted,
+        is_transposed=settings.is_transposed,
+    )
+    warnings = input_warnings(decision.form.apply(head.pixels), head.labels, settings)
+    warnings += [] if decision.doubt is None else [decision.doubt]
     if head.rejected:
         warnings.insert(0, f"{head.rejected} of the first {head.rows} records would be rejected; scoring lists them")
     if head.bad_labels:
@@ -87,11 +101,22 @@ def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Ins
         "format": _format(stored),
         "columns": source.describe_columns(),
         "pixels": f"{_pixel_types(stored)}, {_scale(stored, head, settings)}",
+        "form": _form(decision, settings),
         "labels": _labels(source, head),
         "records": _records(stored, storage, head),
         "parts": f"{len(source.split(DEFAULT_PART_BYTES))} of up to {DEFAULT_PART_BYTES // MIB} MiB",
     }
-    return Inspection(source.file.path, facts, warnings, head)
+    return Inspection(source.file.path, facts, warnings, head, decision.form)
+
+
+def _form(decision: FormDecision, settings: ReadSettings) -> str:
+    """What becomes of the images, and why."""
+    if settings.normalize == "none":
+        return f"as stored, by {Flag.NORMALIZE} none"
+    if decision.in_form is None:
+        return "as stored: all images are blank"
+    share = f"{100 * decision.in_form:.0f} % of the first images are in MNIST's form"
+    return f"{decision.form}: {share}, scaled to 20x20 and centred by mass"
 
 
 def _format(source: Source) -> str:

@@ -37,6 +37,11 @@ _SHEET_GAP: Final = 2
 
 def png(pixels: bytes) -> bytes:
     """A 28x28 PNG, dark ink on white. pixels: 784 bytes, row by row, from 0 (background) to 255 (ink)."""
+    return _encoded(pixels.translate(_INVERTED), SIDE)
+
+
+def bright_png(pixels: bytes) -> bytes:
+    """The same, bright ink on black: the pixels as they are, so that a reader of pictures finds them again."""
     return _encoded(pixels, SIDE)
 
 
@@ -45,12 +50,11 @@ def magnified_png(images: Sequence[bytes]) -> bytes:
     gap = np.zeros((SIDE, _SHEET_GAP), np.uint8)
     parts = [part for each in images for part in (gap, np.frombuffer(each, np.uint8).reshape(SIDE, SIDE))]
     sheet = np.hstack(parts[1:]).repeat(_MAGNIFICATION, axis=0).repeat(_MAGNIFICATION, axis=1)
-    return _encoded(sheet.tobytes(), sheet.shape[1])
+    return _encoded(sheet.tobytes().translate(_INVERTED), sheet.shape[1])
 
 
-def _encoded(pixels: bytes, width: int) -> bytes:
-    """A PNG of 8-bit grey. pixels: row by row, 255 for ink. Source of the format: W3C's PNG specification."""
-    grey = pixels.translate(_INVERTED)
+def _encoded(grey: bytes, width: int) -> bytes:
+    """A PNG of 8-bit grey. grey: row by row. Source of the format: W3C's PNG specification."""
     lines = b"".join(b"\0" + grey[start : start + width] for start in range(0, len(grey), width))
     header = struct.pack(">IIBBBBB", width, len(grey) // width, _BIT_DEPTH, _GREYSCALE, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
@@ -58,8 +62,17 @@ def _encoded(pixels: bytes, width: int) -> bytes:
 
 
 def data_uri(pixels: bytes) -> str:
-    """The PNG of 784 bytes as a `data:` URI."""
-    return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
+    """The PNG of 784 bytes as a `data:` URI, dark ink on white."""
+    return _uri(png(pixels))
+
+
+def bright_data_uri(pixels: bytes) -> str:
+    """The same as `bright_png` has it."""
+    return _uri(bright_png(pixels))
+
+
+def _uri(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 def text_images(pixels: Pixels, labels: Labels | None, *, is_unicode: bool) -> list[str]:

@@ -114,6 +114,11 @@ def drift(training: Distribution, inputs: Sequence[tuple[str, Distribution]]) ->
     }
 
 
+def occupied_bins(figures: DriftFigures) -> int:
+    """How many bins of a histogram are not empty on both sides, where they do not contribute to the index."""
+    return sum(1 for shares in zip(figures["training"], figures["input"], strict=True) if any(shares))
+
+
 def describe_shift(psi: float | None, rows: int, bins: int) -> str:
     """What a population stability index of `rows` rows in `bins` non-empty bins means, in words.
 

@@ -1,7 +1,8 @@
 """Examples for the report: rows of each predicted digit, sure mistakes, unsure predictions, mistakes of each pair.
 
 All rows compete and only the selected ones are kept: each part keeps its own, and the run merges those of its parts.
-The selection does not depend on how rows were split into batches and parts. `tally` counts the same rows.
+The selection does not depend on how rows were split into batches and parts. `tally` counts the same rows, and
+`review_rows` chooses among those selected what people are to look at.
 """
 
 import base64
@@ -15,19 +16,20 @@ import numpy.typing as npt
 
 from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, PIXELS, Labels, Pixels, ScoredBatch
 from job.documents.report_json import DigitExamples, ExampleRow, ExampleSection
+from job.report.confidence_bins import MILLION
 from job.report.metrics import ConfusedPair, confused_pairs
-from job.report.tally import MILLION, Counts
+from job.report.tally import Counts
 
 MAX_MISTAKES: Final = 40
-MAX_UNSURE: Final = 40
+MAX_UNSURE: Final = MAX_MISTAKES
 MAX_OF_PAIR: Final = 4
 MAX_OF_DIGIT: Final = 4
 
 # Part files hold these records, hence the fixed byte order. confidence: in millionths.
 _RECORD: Final = np.dtype(
     [
-        ("input", "<i8"), ("row", "<i8"), ("label", "<i1"), ("prediction", "<i1"), ("confidence", "<i4"),
-        ("pixels", "<u1", PIXELS),
+        ("input", "<i8"), ("row", "<i8"), ("label", "<i1"), ("prediction", "<i1"), ("second", "<i1"),
+        ("confidence", "<i4"), ("pixels", "<u1", PIXELS),
     ]
 )  # fmt: skip
 # Rows collected before the next selection, which costs about as much for one row as for all of these.
@@ -73,34 +75,42 @@ class Examples:
     """Selected rows. `+` selects again from both sides; it is associative and commutative, `Examples.none()` neutral.
 
     records (n,): index of the input in the plan; row in that input, from 0; label, -1 where there is none; prediction;
-    confidence in millionths; 784 pixels. Sorted by input and row.
+    the second most probable digit; confidence in millionths; 784 pixels. Sorted by input and row. kept: how many
+    mistakes and how many unsure rows are selected; the same on both sides of `+`.
     """
 
     records: _Records
+    kept: int = MAX_UNSURE
 
     @classmethod
-    def none(cls) -> Self:
+    def none(cls, kept: int = MAX_UNSURE) -> Self:
         """No rows."""
-        return cls(np.zeros(0, _RECORD))
+        return cls(np.zeros(0, _RECORD), kept)
 
     @classmethod
-    def of(cls, batch: ScoredBatch, pixels: Pixels) -> Self:
+    def of(cls, batch: ScoredBatch, pixels: Pixels, kept: int = MAX_UNSURE) -> Self:
         """The examples among the scored rows of a batch; pixels: uint8 (n, 784)."""
         scored = np.flatnonzero(batch.predictions != NO_PREDICTION)
-        return cls(_records(batch, pixels, scored[_select(*_columns(batch, scored)).rows]))
+        return cls(_records(batch, pixels, scored[_select(*_columns(batch, scored), kept).rows]), kept)
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Input and row of each."""
+        return list(zip(self.records["input"].tolist(), self.records["row"].tolist(), strict=True))
 
     def placed(self, index: int, rows: int) -> Self:
         """The same examples with `index` added to the index of their input, and `rows` to their row."""
         records = self.records.copy()
         records["input"] += index
         records["row"] += rows
-        return type(self)(records)
+        return type(self)(records, self.kept)
 
     def __add__(self, other: Self) -> Self:
         records = np.concatenate([self.records, other.records])
         order = np.lexsort((records["row"], records["input"]))
-        selection = _select(*(records[name][order] for name in ("label", "prediction", "confidence")))
-        return type(self)(records[order[selection.rows]])
+        labels, predictions, confidences = (records[name][order] for name in ("label", "prediction", "confidence"))
+        selection = _select(labels, predictions, confidences, self.kept)
+        return type(self)(records[order[selection.rows]], self.kept)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Examples) and self.to_bytes() == other.to_bytes()
@@ -112,9 +122,9 @@ class Examples:
         return self.records.tobytes()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Self:
+    def from_bytes(cls, content: bytes, kept: int = MAX_UNSURE) -> Self:
         """The inverse of `to_bytes`. Raises ValueError for a broken record."""
-        return cls(np.frombuffer(content, _RECORD))
+        return cls(np.frombuffer(content, _RECORD), kept)
 
     def check(self, rows: int) -> None:
         """Raise ValueError unless these can be examples of one input of `rows` rows."""
@@ -123,6 +133,7 @@ class Examples:
             "row": (0, rows - 1),
             "label": (NO_LABEL, CLASSES - 1),
             "prediction": (0, CLASSES - 1),
+            "second": (0, CLASSES - 1),
             "confidence": (0, MILLION),
         }
         for name, (lowest, highest) in limits.items():
@@ -171,9 +182,13 @@ class Examples:
 
 
 class Collector:
-    """Selects the examples of consecutive batches. Rows that cannot be selected any more are skipped early."""
+    """Selects the examples of consecutive batches. Rows that cannot be selected any more are skipped early.
 
-    def __init__(self) -> None:
+    kept: see `Examples`.
+    """
+
+    def __init__(self, kept: int = MAX_UNSURE) -> None:
+        self._kept = kept
         self._records = Examples.none().records
         self._waiting: list[_Records] = []
         self._rows_before = 0
@@ -188,7 +203,7 @@ class Collector:
         """Take the next batch with its pixels, uint8 (n, 784)."""
         rows = self._candidates(batch)
         if len(rows) > _MAX_WAITING:
-            rows = rows[_select(*_columns(batch, rows)).rows]  # before any pixels are copied
+            rows = rows[_select(*_columns(batch, rows), self._kept).rows]  # before any pixels are copied
         if len(rows):
             records = _records(batch, pixels, rows)
             records["row"] += self._rows_before
@@ -200,7 +215,7 @@ class Collector:
     def examples(self) -> Examples:
         """The examples of all batches so far."""
         self._reselect()
-        return Examples(self._records)
+        return Examples(self._records, self._kept)
 
     def _candidates(self, batch: ScoredBatch) -> Rows:
         is_candidate = batch.confidences < self._unsure_below
@@ -218,15 +233,15 @@ class Collector:
     def _reselect(self) -> None:
         records = np.concatenate([self._records, *self._waiting])
         self._waiting = []
-        selection = _select(records["label"], records["prediction"], records["confidence"])
+        selection = _select(records["label"], records["prediction"], records["confidence"], self._kept)
         shares = (records["confidence"] / MILLION).astype(np.float32)
-        if len(selection.least_sure) == MAX_UNSURE:
+        if len(selection.least_sure) == self._kept:
             self._unsure_below = float(shares[selection.least_sure[-1]])
         of_digits = records["prediction"][selection.firsts]
         self._is_wanted[:CLASSES] = np.bincount(of_digits, minlength=CLASSES) < MAX_OF_DIGIT
         # A mistake is selected as one of the surest of all, or as one of the surest of its pair.
         mistakes = selection.mistakes
-        overall = shares[mistakes[MAX_MISTAKES - 1]] if len(mistakes) >= MAX_MISTAKES else -1
+        overall = shares[mistakes[self._kept - 1]] if len(mistakes) >= self._kept else -1
         last_of_pair = mistakes[selection.ranks == MAX_OF_PAIR - 1]
         pairs = records["label"][last_of_pair], records["prediction"][last_of_pair]
         self._mistakes_above[pairs] = np.minimum(shares[last_of_pair], overall)
@@ -235,24 +250,28 @@ class Collector:
 
 @dataclass(frozen=True)
 class _Selection:
-    """Indices of the examples among some rows. ranks: how many rows of `mistakes` before each confuse the same pair."""
+    """Indices of the examples among some rows.
+
+    ranks: how many rows of `mistakes` before each confuse the same pair. kept: how many of `mistakes` are selected.
+    """
 
     firsts: Rows
     least_sure: Rows
     mistakes: Rows
     ranks: Rows
+    kept: int
 
     @property
     def rows(self) -> Rows:
         """All selected rows, ascending."""
         of_pairs = self.mistakes[self.ranks < MAX_OF_PAIR]
-        return np.unique(np.concatenate([self.firsts, self.least_sure, self.mistakes[:MAX_MISTAKES], of_pairs]))
+        return np.unique(np.concatenate([self.firsts, self.least_sure, self.mistakes[: self.kept], of_pairs]))
 
 
-def _select(labels: Labels, predictions: Labels, confidences: Counts) -> _Selection:
+def _select(labels: Labels, predictions: Labels, confidences: Counts, kept: int) -> _Selection:
     mistakes = surest_mistakes(labels, predictions, confidences)
     ranks = _ranks(labels[mistakes] * CLASSES + predictions[mistakes])
-    return _Selection(first_of_digits(predictions), least_sure(confidences), mistakes, ranks)
+    return _Selection(first_of_digits(predictions), least_sure(confidences, kept), mistakes, ranks, kept)
 
 
 def _columns(batch: ScoredBatch, rows: Rows) -> tuple[Labels, Labels, Counts]:
@@ -266,6 +285,9 @@ def _records(batch: ScoredBatch, pixels: Pixels, rows: Rows) -> _Records:
     records = np.zeros(len(rows), _RECORD)
     records["row"] = rows
     records["label"], records["prediction"], records["confidence"] = _columns(batch, rows)
+    others = batch.probabilities[rows]
+    others[np.arange(len(rows)), batch.predictions[rows]] = -1
+    records["second"] = others.argmax(axis=1)
     records["pixels"] = pixels[rows]
     return records
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from job.flag_names import Flag
-from job.report.drift import describe_shift, is_shift
+from job.report.drift import describe_shift, is_shift, occupied_bins
 from job.report.metrics import wilson_interval
 from job.report.words import many, percent
 
@@ -91,7 +91,9 @@ def findings(report: Mapping[str, Any]) -> list[Finding]:
         *_about_model(report),
         *_about_records(report),
         *_about_inputs(report),
+        *_about_form(report),
         *_about_drift(report),
+        *_about_promise(report),
     ]
     return sorted(found, key=lambda each: each.is_fine)
 
@@ -101,9 +103,20 @@ def run_warnings(report: Mapping[str, Any]) -> list[str]:
 
     `warnings` of the report has them and those about inputs, which `findings` only counts.
     """
-    found = [*_about_labels(report), *_about_accuracy(report), *_about_records(report), *_about_drift(report)]
+    about = (_about_labels, _about_accuracy, _about_records, _about_drift, _about_promise)
+    found = [each for finds in about for each in finds(report)]
     model = report["model"]["warning"]
     return ([f"model: {model}"] if model else []) + [each.text for each in found if not each.is_fine]
+
+
+def _about_form(report: Mapping[str, Any]) -> list[Finding]:
+    """That images were not classified as they are stored. Reports of earlier versions do not say."""
+    changed = (report["normalization"] or {}).get("inputs", [])
+    if not changed:
+        return []
+    others = f" and {many(len(changed) - 1, 'other file')}" if len(changed) > 1 else ""
+    text = f"{changed[0]['path']}{others}: images were {changed[0]['description']} before they were classified"
+    return [Finding("form", text, is_fine=True)]
 
 
 def drift_by_input(report: Mapping[str, Any]) -> list[InputDrift]:
@@ -169,7 +182,8 @@ def _worse_inputs(report: Mapping[str, Any], expected: float) -> list[Mapping[st
 
 def _about_confidence(report: Mapping[str, Any], expected: float) -> list[Finding]:
     """Whether the model is far less sure than on its own test images, where confidence and accuracy are alike."""
-    found, rows = report["estimated_accuracy"], report["rows"]["scored"]
+    # Reports of earlier versions call it by the name of what they took it for.
+    found, rows = report.get("mean_confidence", report["estimated_accuracy"]), report["rows"]["scored"]
     if found is None or rows < _MIN_ROWS or found > expected - _LESS_SURE_BY - _SPREAD / rows**0.5:
         return []
     usual = percent(expected)
@@ -223,7 +237,17 @@ def _about_drift(report: Mapping[str, Any]) -> list[Finding]:
     return [Finding("drift", "Like the training images, by ink and predicted digits", is_fine=True)]
 
 
+def _about_promise(report: Mapping[str, Any]) -> list[Finding]:
+    """Whether what `--max-error` promises holds for data like this."""
+    promise = report.get("promise")
+    if not promise or not report["rows"]["scored"]:
+        return []
+    if promise["is_withdrawn"]:
+        return [Finding("promise", promise["text"])]
+    limit = f"{100 * promise['max_error']:g} %"
+    text = f"{percent(promise['coverage'])} of rows accepted, at most {limit} of them wrong, as promised below"
+    return [Finding("promise", text, is_fine=True)]
+
+
 def _shift(drift: Mapping[str, Any], name: str, psi: float | None, rows: int) -> Shift:
-    # A bin that is empty on both sides does not contribute to the index.
-    bins = sum(1 for shares in zip(drift[name]["training"], drift[name]["input"], strict=True) if any(shares))
-    return Shift(psi, describe_shift(psi, rows, bins))
+    return Shift(psi, describe_shift(psi, rows, occupied_bins(drift[name])))

@@ -13,7 +13,10 @@ import numpy.typing as npt
 
 from job.contract import CLASS_NAMES, CLASSES, Reason
 from job.documents.report_json import Averages, CalibrationBin, CalibrationFigures, ClassFigures, Figures
-from job.report.tally import CONFIDENCE_BINS, MILLION, Tally
+from job.report.confidence_bins import MILLION, RIGHT, TWENTIETHS, UNLABELLED, in_twentieths
+from job.report.held_out import HeldOut
+from job.report.risk_coverage import risk_coverage
+from job.report.tally import Tally
 
 # The 97.5 % quantile of the standard normal distribution.
 _Z95: Final = 1.959963984540054
@@ -48,9 +51,10 @@ def figures(tally: Tally, *, is_withheld: bool = False) -> Figures:
         "log_loss": _ratio(judged.log_loss_sum, judged.labelled),
         "top2_accuracy": _ratio(judged.top2_correct, judged.labelled),
         "calibration": calibration(judged) if judged.labelled else None,
-        "confidence_histogram": tally.confidence.tolist(),
+        "risk_coverage": risk_coverage(HeldOut.of(judged)),
+        "confidence_histogram": in_twentieths(tally.confidence.sum(axis=1)).tolist(),
         "predicted_counts": tally.predicted.tolist(),
-        "estimated_accuracy": _ratio(tally.confidence_sum, tally.scored),
+        "mean_confidence": _ratio(tally.confidence_sum, tally.scored),
     }
 
 
@@ -136,14 +140,16 @@ def calibration(tally: Tally) -> CalibrationFigures:
     """
     bins: list[CalibrationBin] = []
     error = 0.0
-    for index in range(CONFIDENCE_BINS):
-        count, right = int(tally.bin_labelled[index]), int(tally.bin_correct[index])
-        confidence_sum = int(tally.bin_confidence[index]) / MILLION
+    labelled = in_twentieths(tally.confidence[:, :UNLABELLED].sum(axis=1))
+    correct = in_twentieths(tally.confidence[:, RIGHT])
+    for index in range(TWENTIETHS):
+        count, right = int(labelled[index]), int(correct[index])
+        confidence_sum = int(tally.twentieths[index]) / MILLION
         error += abs(confidence_sum - right) / tally.labelled
         bins.append(
             {
-                "from": index / CONFIDENCE_BINS,
-                "to": (index + 1) / CONFIDENCE_BINS,
+                "from": index / TWENTIETHS,
+                "to": (index + 1) / TWENTIETHS,
                 "count": count,
                 "confidence": _ratio(confidence_sum, count),
                 "accuracy": _ratio(right, count),

@@ -13,6 +13,7 @@ from jinja2 import TemplateError
 from markupsafe import Markup
 
 from job.report import template
+from job.report.estimate import estimate_in_words
 from job.report.findings import drift_by_input, findings, verdict
 from job.report.plots import (
     RIGHT_BOUNDS,
@@ -22,6 +23,7 @@ from job.report.plots import (
     heat_map,
     interval_strip,
     paired_bars,
+    risk_coverage_plot,
 )
 from job.report.warning_list import inputs_of
 from job.report.words import count, duration, many
@@ -33,6 +35,7 @@ MAX_INPUTS: Final = 50
 # Keys that reports of earlier versions lack.
 _LATER_KEYS: Final = (
     "examples", "reject_examples", "drift", "run", "averages", "accuracy_withheld", "first_bad_label",
+    "normalization", "promise", "risk_coverage",
 )  # fmt: skip
 # By key under `drift`: the title of the plot and of its x axis.
 _DRIFTS: Final = {
@@ -48,12 +51,14 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
     timings: the manifest's. They only change one line of the page, the element with the attribute `data-wall-clock`.
     Raises UNRENDERABLE for a report that no run has written.
     """
-    report = {**dict.fromkeys(_LATER_KEYS), **report}
+    # Earlier versions called the mean confidence an estimate.
+    report = {**dict.fromkeys(_LATER_KEYS), "mean_confidence": report.get("estimated_accuracy"), **report}
     found, drift = findings(report), drift_by_input(report)
     return template.render(
         "page.html.jinja",
         report=report,
         has_accuracy=report["accuracy"] is not None,
+        estimate=estimate_in_words(report),
         warnings=[(inputs_of(each), each["message"]) for each in report["warnings"] if each["path"] is not None],
         verdict=verdict(report, found),
         findings=found,
@@ -65,6 +70,7 @@ def render(report: Mapping[str, Any], timings: Mapping[str, Any] | None = None) 
         inputs=_worst_inputs(report["inputs"]),
         longest_bar=_longest_bar(report["inputs"]),
         galleries=_galleries(report),
+        forms=_forms(report),
         drift=drift[:MAX_INPUTS],
         drift_total=len(drift),
     )
@@ -96,6 +102,12 @@ def _plots(report: Mapping[str, Any]) -> dict[str, Markup]:
         plots["calibration"] = calibration_plot("calibration-plot", {"this run": bins})
         expected = report["model"]["test_accuracy"]
         plots["interval"] = interval_strip(report["accuracy"], report["accuracy_95"], expected)
+    if report["risk_coverage"]:
+        promise = report["promise"] or {}
+        is_measured = promise.get("error") is not None
+        accepted = (promise["coverage"], promise["error"]) if is_measured else None
+        points = report["risk_coverage"]["points"]
+        plots["risk"] = risk_coverage_plot("risk-plot", points, accepted, promise.get("max_error"))
     if report["rows"]["scored"]:
         plots["confidence"] = confidence_plot("confidence-plot", counts, wrong)
         plots |= _distributions(report)
@@ -146,6 +158,15 @@ def _longest_bar(inputs: Sequence[Mapping[str, Any]]) -> float:
     """The share of mistakes that has a bar of full length: 10 %, or more if an input has more."""
     known: list[float] = [each["accuracy"] for each in inputs if each["accuracy"] is not None]
     return max(0.1, 1 - min(known, default=1.0))
+
+
+def _forms(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The inputs that were brought to MNIST's form and have examples, with their pixels as bytes."""
+    return [
+        {**each, "examples": [tuple(map(base64.b64decode, pair.values())) for pair in each["examples"]]}
+        for each in (report["normalization"] or {}).get("inputs", [])
+        if each["examples"]
+    ]
 
 
 def _galleries(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -157,6 +157,31 @@ def confidence_plot(name: str, counts: Sequence[int], wrong: Sequence[int] | Non
     return drawing(name, "Rows by confidence", f"{description}.", _SIZE, parts)
 
 
+def risk_coverage_plot(
+    name: str, points: Sequence[Mapping[str, float]], accepted: tuple[float, float] | None, limit: float | None
+) -> Markup:
+    """The share wrong among accepted rows by the share accepted, surest first.
+
+    points: report.json's, with `coverage` and `error`. accepted: coverage and error of the run's accepted rows. limit:
+    the share wrong that was promised.
+    """
+    highest = _rounded_up(max(0.001, *(each["error"] for each in points), limit or 0.0))
+    frame = Frame(Scale(0.0, 1.0, _LEFT, _RIGHT), Scale(0.0, highest, _BOTTOM, _TOP))
+    parts = [each for share in _SHARES for each in frame.grid_line(share * highest, f"{100 * share * highest:.3g} %")]
+    parts += [frame.tick_label(frame.x(share), f"{100 * share:.0f} %") for share in _SHARES]
+    if limit is not None:
+        parts.append(element("line", x1=_LEFT, x2=_RIGHT, y1=frame.y(limit), y2=frame.y(limit), class_="ideal"))
+    # Rows of one confidence are accepted together, so that nothing is known of fewer.
+    parts.append(path([(frame.x(each["coverage"]), frame.y(each["error"])) for each in points], "line first"))
+    description = f"Of all rows, {percent(points[-1]['error'])} are wrong"
+    if accepted is not None:
+        coverage, error = accepted
+        parts.append(element("circle", cx=frame.x(coverage), cy=frame.y(error), r=4.0, class_="dot first"))
+        description += f"; of the {percent(coverage)} accepted, {percent(error)}"
+    parts += frame.axis_titles("share of rows accepted, the surest first", "wrong among them")
+    return drawing(name, "Errors by coverage", f"{description}.", _SIZE, parts)
+
+
 def paired_bars(  # noqa: PLR0913, PLR0917  # two histograms and their labels
     name: str, title: str, names: Sequence[str], shares: Sequence[float], expected: Sequence[float] | None, x: str
 ) -> Markup:

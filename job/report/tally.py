@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from job.contract import CLASSES, NO_LABEL, NO_PREDICTION, Labels, Probabilities, Reason, ScoredBatch
+from job.report.confidence_bins import CONFIDENCE_BINS, MILLION, TWENTIETHS, UNLABELLED, bins_of, twentieths_of
 
-MILLION: Final = 1_000_000
-CONFIDENCE_BINS: Final = 20
 # A probability of zero has no logarithm; float32's resolution is the floor, as in scikit-learn's log_loss.
 _SMALLEST_PROBABILITY: Final = float(np.finfo(np.float32).eps)
 # How many of `Tally.counts` count records; the others are sums of millionths.
@@ -24,7 +23,12 @@ _RECORD_COUNTS: Final = 5
 _MOST_PER_RECORD: Final = math.ceil(-math.log(_SMALLEST_PROBABILITY) * MILLION)
 # No run has as many records. Sums of counts below it stay far from the limits of int64.
 _COUNT_LIMIT: Final = 1 << 53
-_SHAPES: Final = ((7,), (len(Reason),), (CLASSES, CLASSES), (CLASSES,), *[(CONFIDENCE_BINS,)] * 4)
+# Right, wrong, without a label; and those of labelled rows.
+_OUTCOMES: Final = UNLABELLED + 1
+_LABELLED_OUTCOMES: Final = UNLABELLED
+_SHAPES: Final = (
+    (7,), (len(Reason),), (CLASSES, CLASSES), (CLASSES,), (CONFIDENCE_BINS, _OUTCOMES), (TWENTIETHS,),
+)  # fmt: skip
 
 Counts = npt.NDArray[np.int64]
 
@@ -38,9 +42,8 @@ class Tally:
     reasons (len(Reason),): records per reason code, in the order of Reason.
     confusion (10, 10): labelled scored rows, true digit x predicted digit.
     predicted (10,): scored rows per predicted digit.
-    confidence (20,): scored rows per confidence bin of width 0.05; a bin includes its lower edge, the last also 1.
-    bin_labelled, bin_correct, bin_confidence (20,): for labelled rows, how many, how many correct, and the sum of
-        their confidences in millionths, per confidence bin.
+    confidence (CONFIDENCE_BINS, 3): scored rows per bin of `confidence_bins`: right, wrong, without a label.
+    twentieths (20,): the sum of the labelled rows' confidences in millionths, per twentieth of confidence.
     """
 
     counts: Counts
@@ -48,9 +51,7 @@ class Tally:
     confusion: Counts
     predicted: Counts
     confidence: Counts
-    bin_labelled: Counts
-    bin_correct: Counts
-    bin_confidence: Counts
+    twentieths: Counts
 
     @classmethod
     def zero(cls) -> Self:
@@ -62,9 +63,8 @@ class Tally:
         """The counts of one batch."""
         is_scored = batch.predictions != NO_PREDICTION
         labels = np.full(len(batch.predictions), NO_LABEL, np.int8) if batch.labels is None else batch.labels
-        scored = (batch.predictions, batch.probabilities, batch.confidences, labels)
+        scored = (batch.predictions, batch.probabilities, _millionths(batch.confidences), labels)
         predictions, probabilities, confidences, labels = _rows_where(is_scored, *scored)
-        bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
         has_label = labels != NO_LABEL
         truth, predicted, labelled_confidences, labelled_probabilities = _rows_where(
             has_label, labels, predictions, confidences, probabilities
@@ -82,14 +82,12 @@ class Tally:
         ]
         order = list(Reason)
         return cls(
-            counts=np.array([*total, _millionths(confidences).sum()], np.int64),
+            counts=np.array([*total, confidences.sum()], np.int64),
             reasons=_count([order.index(reject.reason) for reject in batch.rejects], len(order)),
             confusion=_count(truth.astype(np.int64) * CLASSES + predicted, CLASSES**2).reshape(CLASSES, CLASSES),
             predicted=_count(predictions, CLASSES),
-            confidence=_count(bins, CONFIDENCE_BINS),
-            bin_labelled=_count(bins[has_label], CONFIDENCE_BINS),
-            bin_correct=_count(bins[has_label][is_correct], CONFIDENCE_BINS),
-            bin_confidence=_sum(bins[has_label], _millionths(labelled_confidences), CONFIDENCE_BINS),
+            confidence=_by_outcome(bins_of(confidences), has_label, is_correct),
+            twentieths=_sum(twentieths_of(labelled_confidences), labelled_confidences, TWENTIETHS),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -162,8 +160,8 @@ class Tally:
     def check(self, rows: int) -> None:
         """Raise ValueError unless these can be the counts of `rows` records."""
         records = (self.counts[:_RECORD_COUNTS], self.reasons, self.confusion, self.predicted, self.confidence)
-        sums = (self.counts[_RECORD_COUNTS:], self.bin_confidence)
-        are_possible = all((each <= rows).all() for each in (*records, self.bin_labelled, self.bin_correct))
+        sums = (self.counts[_RECORD_COUNTS:], self.twentieths)
+        are_possible = all((each <= rows).all() for each in records)
         if self.read != rows or not are_possible or any((each > _MOST_PER_RECORD * rows).any() for each in sums):
             raise ValueError(f"its counts cannot be those of {rows} records")
 
@@ -174,6 +172,18 @@ def parse_counts(content: Mapping[str, Any], name: str, shape: tuple[int, ...]) 
     if found.dtype != np.int64 or found.shape != shape or ((found < 0) | (found >= _COUNT_LIMIT)).any():
         raise ValueError(f"its {name} are not counts of shape {shape}")
     return found
+
+
+def _by_outcome(bins: Counts, has_label: npt.NDArray[np.bool_], is_correct: npt.NDArray[np.bool_]) -> Counts:
+    """Rows per bin: right, wrong, without a label. is_correct: of the rows that have a label."""
+    counts = np.zeros((CONFIDENCE_BINS, _OUTCOMES), np.int64)
+    if len(is_correct):
+        # Right and wrong are counted in one pass.
+        pairs = _count(bins[has_label] * _LABELLED_OUTCOMES + ~is_correct, CONFIDENCE_BINS * _LABELLED_OUTCOMES)
+        counts[:, :UNLABELLED] = pairs.reshape(CONFIDENCE_BINS, _LABELLED_OUTCOMES)
+    if len(is_correct) < len(bins):
+        counts[:, UNLABELLED] = _count(bins[~has_label], CONFIDENCE_BINS)
+    return counts
 
 
 def _top2_correct(probabilities: Probabilities, of_truth: npt.NDArray[np.float32], truth: Labels) -> int:

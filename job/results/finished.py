@@ -6,7 +6,7 @@ from typing import Any, Final, NoReturn, cast
 
 from job.documents.checking import check_document, parse_json
 from job.documents.manifest_json import Manifest, ManifestInput, ManifestOutput
-from job.documents.report_json import Report
+from job.documents.report_json import FormDocument, Report
 from job.errors import DataError, NoInput, OutputOccupied
 from job.flag_names import Flag
 from job.score.output import Output
@@ -17,12 +17,16 @@ _ADVICE: Final = f"; score again with {Flag.OVERWRITE}"
 
 @dataclass(frozen=True, slots=True)
 class FinishedInput:
-    """A scored input. path: relative. size: bytes, when it was scored. predictions: relative to the output folder."""
+    """A scored input. path: relative. size: bytes, when it was scored. predictions: relative to the output folder.
+
+    form: what was done to its images; None in outputs of earlier versions, which classified them as stored.
+    """
 
     path: str
     size: int
     rows: int
     predictions: str
+    form: FormDocument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,9 @@ def open_finished(storage: Storage, location: str) -> Finished:
 
 def _finished_input(entry: ManifestInput) -> FinishedInput:
     """An entry of the manifest. Raises LookupError, TypeError or ValueError if it is not one."""
-    return FinishedInput(entry["relative_path"], int(entry["size"]), int(entry["rows"]), entry["predictions"])
+    return FinishedInput(
+        entry["relative_path"], int(entry["size"]), int(entry["rows"]), entry["predictions"], entry.get("form")
+    )
 
 
 def _output_file(entry: ManifestOutput) -> ManifestOutput:

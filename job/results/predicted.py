@@ -30,7 +30,7 @@ _COLUMN_BUFFER_BYTES: Final = 1 << 17
 _KAGGLE: Final = ["ImageId", "Label"]
 # In Arrow's messages: a line of CSV with too few or too many values, a value that is no number.
 _QUOTED: Final = re.compile(r"(got \d+|invalid value|parse string)\b.*")
-_OWN_NAMES: Final = prediction_schema(has_labels=True, with_probabilities=True).names
+_OWN_NAMES: Final = prediction_schema(has_labels=True, with_probabilities=True, with_decisions=True).names
 _TYPES: Final = {"prediction": pa.int8(), "confidence": pa.float32(), "label": pa.int8(), "Label": pa.int8()}
 
 

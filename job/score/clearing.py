@@ -22,16 +22,27 @@ class Clearing:
         self._vouching = vouching
 
     def refuse_foreign(self, planned: Sequence[str], documents: Sequence[str] = ()) -> None:
-        """Raise OutputOccupied if files are in the way of a run that no run has written.
+        """Raise OutputOccupied if files are in the way of a run that no run has written, or that were edited.
 
         planned: its results. documents: that vouch; none: all in the folder.
         """
+        self.refuse_edited()
         foreign = self._vouching.foreign(planned, documents)
         # Asked again, because another run may have claimed the folder while the files were looked at.
         if foreign and (foreign := self._vouching.foreign(planned, documents)):
             raise OutputOccupied(
                 f"{self._path(foreign)}: is in the way, and no {MANIFEST} or {PARTS}/{RUN} says that a run has written "
                 f"it, so {Flag.OVERWRITE} does not remove it; move it, or choose another {Flag.OUTPUT}"
+            )
+
+    def refuse_edited(self) -> None:
+        """Raise OutputOccupied if people have edited files for review, which a run would replace."""
+        edited = self._vouching.edited()
+        # Asked again, because another run may have replaced the files while they were looked at.
+        if edited and (edited := self._vouching.edited()):
+            raise OutputOccupied(
+                f"{self._path(edited)}: was edited since a run wrote it, and this run would replace it; move it, or "
+                f"choose another {Flag.OUTPUT}"
             )
 
     def retire(self, name: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from job.report.appearance import Appearance
-from job.report.examples import Examples
+from job.report.examples import MAX_UNSURE, Examples
 from job.report.label_census import LabelCensus
 from job.report.tally import Tally
 from job.storage import Storage
@@ -25,8 +25,11 @@ class CountedPart:
     examples: Examples
 
     @classmethod
-    def of(cls, part: PartReader, path: str) -> Self:
-        """Raises PartDamaged if a count has another shape than when it was written, or is more than there are rows."""
+    def of(cls, part: PartReader, path: str, kept: int = MAX_UNSURE) -> Self:
+        """The counts of an open part; kept: see `Examples`.
+
+        Raises PartDamaged if a count has another shape than when it was written, or is more than there are rows.
+        """
         summary = part.summary
         with part_damage(path):
             counted = cls(
@@ -34,7 +37,7 @@ class CountedPart:
                 Tally.from_json(summary.tally),
                 Appearance.from_json(summary.appearance),
                 LabelCensus.from_json(summary.labels),
-                Examples.from_bytes(part.examples),
+                Examples.from_bytes(part.examples, kept),
             )
             counted.tally.check(summary.rows)
             counted.examples.check(summary.rows)

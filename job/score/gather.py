@@ -15,37 +15,54 @@ from job.errors import DataError, InternalError, TooManyRejects
 from job.flag_names import Flag
 from job.model.bundle import Bundle
 from job.read.pixels import FAINT, FAINT_FROM_IMAGES
+from job.report.examples import Examples
 from job.report.page import render
+from job.report.promise import Promise
+from job.report.review_rows import kept_for
 from job.report.tally import Tally
 from job.score.documents import Gathered, RunDocuments
 from job.score.input_parts import InputParts
-from job.score.join import join
+from job.score.join import RowIds, join
 from job.score.output import Claim, Output
 from job.score.output_files import OutputFiles
 from job.score.plan import Input
+from job.score.review_files import write_review
 from job.score.run_gates import shortfalls
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage
 
 
-def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bundle, timings: Timings) -> Report:
-    """Write the final output of a run whose parts are all committed; returns the report.
+def gather(  # noqa: PLR0913, PLR0917  # all that a run knows by then
+    storage: Storage,
+    claim: Claim,
+    settings: ScoreSettings,
+    bundle: Bundle,
+    timings: Timings,
+    promise: Promise | None = None,
+) -> tuple[Report, Gathered]:
+    """Write the final output of a run whose parts are all committed; returns the report, and the counts behind it.
 
     A run that falls short of its gates gets `_FAILED` in place of `_SUCCESS`, and keeps its parts.
-    Raises TooManyRejects once predictions and reject files are committed, and InternalError if rows are missing.
+    Raises OutputOccupied if files for review were edited; TooManyRejects once predictions and reject files are
+    committed; InternalError if rows are missing.
     """
     clock = time.monotonic()
     plan, output = claim.plan, claim.output
+    output.clearing.refuse_edited()
     claim.list_outputs()
-    files, gathered = OutputFiles(claim), Gathered()
+    kept = kept_for(settings.review.rows)
+    files, gathered = OutputFiles(claim), Gathered(Examples.none(kept))
     for index, target in enumerate(plan.inputs):
-        parts = InputParts.read(storage, [output.part_file(plan, part) for part in plan.parts_of(index)])
+        parts = InputParts.read(storage, [output.part_file(plan, part) for part in plan.parts_of(index)], kept)
         tally = _checked_tally(target, parts)
         _check_scale(target, parts, settings)
-        gathered.add(target, parts, tally, join(target, parts, files, settings))
-    documents = RunDocuments(plan, settings, bundle, gathered)
+        ids = RowIds(target, [row for _, row in parts.examples.places])
+        gathered.add(target, parts, tally, join(target, parts, files, settings, ids), ids.found)
+    documents = RunDocuments(plan, settings, bundle, gathered, promise)
     report = documents.report()
     check_rejects(settings.max_rejects, report, listed_in=output.path("rejects"))
+    rows = documents.review_rows(are_labels_judged=report["accuracy_withheld"] is None)
+    write_review(files, rows, settings, bundle)
     files.write("report.json", _json(report))
     files.write("report.html", render(report, timings).encode(errors="backslashreplace"))
     timings = {**timings, "gather_seconds": round(time.monotonic() - clock, 3)}
@@ -56,7 +73,7 @@ def gather(storage: Storage, claim: Claim, settings: ScoreSettings, bundle: Bund
         claim.fall_short(short)
     else:
         claim.finish()
-    return report
+    return report, gathered
 
 
 def read_report(storage: Storage, output: Output, limit: RejectLimit) -> Report:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from job.contract import Reject
 from job.report.appearance import Appearance
-from job.report.examples import Examples
+from job.report.examples import MAX_UNSURE, Examples
 from job.report.label_census import LabelCensus
 from job.report.tally import Tally
 from job.score.counted_part import CountedPart
@@ -37,15 +37,15 @@ class InputParts:
     examples: Examples
 
     @classmethod
-    def read(cls, storage: Storage, files: Sequence[PartFile]) -> Self:
-        """Read the counts and examples of the parts. Raises PartDamaged, StorageError."""
+    def read(cls, storage: Storage, files: Sequence[PartFile], kept: int = MAX_UNSURE) -> Self:
+        """Read the counts and examples of the parts; kept: see `Examples`. Raises PartDamaged, StorageError."""
         sizes: list[tuple[int, int]] = []
-        tally, appearance, labels, examples = Tally.zero(), Appearance.zero(), LabelCensus(), Examples.none()
+        tally, appearance, labels, examples = Tally.zero(), Appearance.zero(), LabelCensus(), Examples.none(kept)
         warnings: list[str] = []
         rows_before = 0
         for file in files:
             with open_part(storage, file) as part:
-                counted = CountedPart.of(part, file.path)
+                counted = CountedPart.of(part, file.path, kept)
             sizes.append((counted.summary.rows, counted.summary.lines))
             tally += counted.tally
             appearance += counted.appearance

@@ -1,9 +1,12 @@
 """The committed parts of one input -> its prediction file and, if records were rejected, its reject file."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from typing import BinaryIO, Final
+
+import numpy as np
+import pyarrow as pa
 
 from job.contract import MAX_LISTED, Reject
 from job.documents.report_json import RejectExample
@@ -12,15 +15,48 @@ from job.score.input_parts import InputParts
 from job.score.output_files import OutputFiles
 from job.score.plan import Input
 from job.settings import ScoreSettings
-from job.write.predictions import CsvPredictions, KagglePredictions, ParquetPredictions, PredictionWriter, reject_line
+from job.write.predictions import (
+    CsvPredictions,
+    KagglePredictions,
+    ParquetPredictions,
+    PredictionWriter,
+    number_column,
+    reject_line,
+)
 
 _EXAMPLES_PER_REASON: Final = 3
+_ID: Final = "id"
 
 
-def join(target: Input, parts: InputParts, files: OutputFiles, settings: ScoreSettings) -> list[RejectExample]:
+class RowIds:
+    """The ids of some rows of an input, from the passthrough column `id`, or else the first one.
+
+    found: the id as text by row, from 0; a row without one is left out.
+    """
+
+    def __init__(self, target: Input, rows: Sequence[int]) -> None:
+        names = target.source.passthrough_schema.names
+        self._name = _ID if _ID in names else next(iter(names), None)
+        self._rows = np.unique(np.array(rows, np.int64))
+        self.found: dict[int, str] = {}
+
+    def see(self, rows: pa.RecordBatch, start: int) -> None:
+        """Take the ids of the next prediction rows, the first of which is row `start`."""
+        first, last = np.searchsorted(self._rows, [start, start + rows.num_rows])
+        if self._name is not None and first < last:
+            wanted = self._rows[first:last]
+            values = rows.column(self._name).take(number_column(wanted - start)).to_pylist()
+            self.found |= {
+                row: str(each) for row, each in zip(wanted.tolist(), values, strict=True) if each is not None
+            }
+
+
+def join(
+    target: Input, parts: InputParts, files: OutputFiles, settings: ScoreSettings, ids: RowIds
+) -> list[RejectExample]:
     """Write the final files of one input; returns the first rejects of each reason, in row order.
 
-    The reject file lists the first MAX_LISTED.
+    The reject file lists the first MAX_LISTED. ids: is shown all rows.
 
     Raises InternalError, and commits nothing, if the parts hold another number of rows than their summaries say.
     """
@@ -34,6 +70,7 @@ def join(target: Input, parts: InputParts, files: OutputFiles, settings: ScoreSe
         for rows, rejects in parts.batches():
             parts.storage.check_stop()
             writer.write(rows)
+            ids.see(rows, written)
             written += rows.num_rows
             if rejects_file:
                 listed_now = rejects[: MAX_LISTED - listed]

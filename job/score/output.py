@@ -1,6 +1,6 @@
 """The output folder: its layout, and which run may write to it.
 
-    OUT/  predictions/  rejects/  report.json  report.html  manifest.json  _SUCCESS, or _FAILED
+    OUT/  predictions/  rejects/  review/  report.json  report.html  manifest.json  _SUCCESS, or _FAILED
           _parts/  run.json, inputs.json, outputs.json and the committed parts, while the run is unfinished
 
 `Output` knows the paths. `Output.claim` claims the folder for a run and returns the `Claim`, which alone can commit,

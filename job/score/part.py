@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import numpy as np
 
-from job.contract import MAX_LISTED, NO_PREDICTION, PixelBatch, Reject, ScoredBatch
+from job.contract import MAX_LISTED, NO_PREDICTION, PixelBatch, Probabilities, Reject, ScoredBatch
 from job.errors import DataError, InternalError
 from job.model.bundle import Predictor
 from job.read.checks import FirstRows, input_warnings, read_first_rows
@@ -16,6 +16,7 @@ from job.report import appearance
 from job.report.appearance import Appearance
 from job.report.examples import Collector
 from job.report.label_census import LabelCensus
+from job.report.review_rows import kept_for
 from job.report.tally import Tally
 from job.score.forms import in_form
 from job.score.observer import Observer, Stage, Stopwatch
@@ -39,7 +40,7 @@ class PartScorer:
 
     commit: opens the file that a part is written to; see `Claim.commit`. observer: notified of each batch, of the time
     spent on a part, and of its commit. warnings: logs what is odd about an input. rejects: ends the run once there are
-    too many.
+    too many. accepted_from: the lowest confidence of rows to accept; None: nothing is decided.
     """
 
     storage: Storage
@@ -49,6 +50,7 @@ class PartScorer:
     observer: Observer
     warnings: WarningLog = field(default_factory=WarningLog)
     rejects: RejectCount = field(default_factory=RejectCount)
+    accepted_from: np.float32 | None = None
 
     def score(self, part: Part, target: Input, file: PartFile) -> int:
         """Score a part of `target` and commit it as `file`; returns its number of rows.
@@ -67,7 +69,8 @@ class PartScorer:
         return rows
 
     def _score(self, part: Part, target: Input, file: PartFile, watch: Stopwatch) -> int:
-        counts, first_rows = _PartCounts(), FirstRows()
+        counts = _PartCounts(collector=Collector(kept_for(self.settings.review.rows)))
+        first_rows = FirstRows()
         appearance.prepare()
         with self.commit(file.path) as content:
             writer = PartWriter(content, file.schema, file.identity)
@@ -77,7 +80,9 @@ class PartScorer:
                     first_rows.add(batch)
                 scored = predict(batch, self.predictor)
                 watch.lap(Stage.PREDICT)
-                rows = prediction_rows(scored, with_probabilities=self.settings.has_probabilities)
+                rows = prediction_rows(
+                    scored, with_probabilities=self.settings.has_probabilities, accepted_from=self.accepted_from
+                )
                 writer.write(rows, counts.in_part(batch.rejects))
                 added = counts.add(batch, scored)
                 if added.rejected:
@@ -127,12 +132,12 @@ class PartScorer:
 class _PartCounts:
     """What is counted and collected over the batches of a part."""
 
+    collector: Collector
     tally: Tally = field(default_factory=Tally.zero)
     appearance: Appearance = field(default_factory=Appearance.zero)
     labels: LabelCensus = field(default_factory=LabelCensus)
     lines: int = 0
     listed: int = 0
-    collector: Collector = field(default_factory=Collector)
 
     def in_part(self, rejects: tuple[Reject, ...]) -> tuple[Reject, ...]:
         """The rejects of the next batch, with rows and lines that count from the start of the part.
@@ -176,11 +181,15 @@ class _PartCounts:
 
 
 def predict(batch: PixelBatch, predictor: Predictor) -> ScoredBatch:
-    """Run the network on a batch. Rejected records get no prediction.
+    """Run the network on a batch. Rejected records get no prediction."""
+    return scored_batch(batch, predictor.predict(batch.pixels))
 
-    Probabilities are rounded to six decimals, which is the precision of a float32 network.
+
+def scored_batch(batch: PixelBatch, raw: Probabilities) -> ScoredBatch:
+    """A batch with the network's probabilities, float32 (n, 10).
+
+    They are rounded to six decimals, which is the precision of a float32 network.
     """
-    raw = predictor.predict(batch.pixels)
     predictions = raw.argmax(axis=1).astype(np.int8)
     probabilities = np.round(raw, _PROBABILITY_DECIMALS)
     rejected = [reject.row for reject in batch.rejects if reject.reason.is_fatal]

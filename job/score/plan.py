@@ -19,7 +19,9 @@ from job.errors import UsageError
 from job.flag_names import Flag
 from job.read.partition import PartitionedSource
 from job.read.source import Source
+from job.report.promise import Promise
 from job.score.forms import AS_STORED, SettledForm
+from job.score.review_paths import review_paths
 from job.settings import ScoreSettings, Shard
 from job.storage import common_folder, relative_to
 
@@ -57,16 +59,21 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do. parts: by index, and so in the order of the inputs. fingerprint: identifies the output."""
+    """What a run will do.
+
+    parts: by index, and so in the order of the inputs. fingerprint: identifies the output. review: the paths in the
+    output folder that rows to look at may be written to.
+    """
 
     inputs: tuple[Input, ...]
     parts: tuple[Part, ...]
     fingerprint: str
+    review: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> list[str]:
-        """The paths in the output folder that predictions and rejects may be written to."""
-        return [path for each in self.inputs for path in (each.predictions, each.rejects)]
+        """The paths in the output folder that predictions, rejects and the review may be written to."""
+        return [*(path for each in self.inputs for path in (each.predictions, each.rejects)), *self.review]
 
     def parts_of(self, index: int) -> list[Part]:
         """The parts of one input, in order."""
@@ -87,7 +94,11 @@ _input_index = attrgetter("input_index")
 
 
 def make_plan(
-    sources: Sequence[Source], settings: ScoreSettings, model_digest: str, forms: Sequence[SettledForm] | None = None
+    sources: Sequence[Source],
+    settings: ScoreSettings,
+    model_digest: str,
+    forms: Sequence[SettledForm] | None = None,
+    promise: Promise | None = None,
 ) -> Plan:
     """Split every source into parts of roughly `settings.part_bytes`.
 
@@ -100,11 +111,16 @@ def make_plan(
         spans = source.split(settings.part_bytes)
         for number, span in enumerate(spans, start=1):
             parts.append(Part(len(parts), input_index, span, is_first=number == 1, is_last=number == len(spans)))
-    return Plan(inputs, tuple(parts), _fingerprint(inputs, settings, model_digest))
+    fingerprint = _fingerprint(inputs, settings, model_digest, promise)
+    return Plan(inputs, tuple(parts), fingerprint, tuple(review_paths(settings.review)))
 
 
 def _schema(source: Source, settings: ScoreSettings) -> pa.Schema:
-    columns = {"has_labels": source.has_labels, "with_probabilities": settings.has_probabilities}
+    columns = {
+        "has_labels": source.has_labels,
+        "with_probabilities": settings.has_probabilities,
+        "with_decisions": settings.max_error is not None,
+    }
     own_names = prediction_schema(**columns).names
     taken = [name for name in source.passthrough_schema.names if name in own_names]
     if taken:
@@ -136,7 +152,7 @@ def _prediction_format(source: Source, settings: ScoreSettings) -> str:
     return "parquet" if settings.format == "parquet" else "csv"
 
 
-def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest: str) -> str:
+def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest: str, promise: Promise | None) -> str:
     """SHA-256 over everything that can change the output. Part and block sizes, threads and limits cannot."""
     identity: dict[str, Any] = {
         "digit_job": __version__,
@@ -151,6 +167,8 @@ def _fingerprint(inputs: Sequence[Input], settings: ScoreSettings, model_digest:
         "read": {**asdict(settings.read), "label_map": settings.read.label_map and settings.read.label_map.digits},
         "has_probabilities": settings.has_probabilities,
         "escapes_formulas": settings.escapes_formulas,
+        **({"promise": promise.identity} if promise else {}),
+        "review": asdict(settings.review),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -14,10 +14,13 @@ from job.flag_names import Flag
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor, arithmetic_of, open_bundle, predictor_of
 from job.read.source import Source, files_at, look
+from job.report.confidence_bins import confidence_of
+from job.report.estimate import estimate_in_words
 from job.report.notebook import framed
 from job.report.page import render
+from job.report.promise import Promise
 from job.score.counted_part import check_part
-from job.score.documents import training_of
+from job.score.documents import Gathered, held_out_of, training_of
 from job.score.engine import ThreadEngine
 from job.score.finished_files import FinishedFiles
 from job.score.forms import settle_forms
@@ -27,6 +30,7 @@ from job.score.observer import Observer, Stage, Stopwatch, timed
 from job.score.output import Claim, ClaimState, Output
 from job.score.part import PartScorer
 from job.score.plan import Part, Plan, make_plan, parts_of_shard
+from job.score.promised import promise_of
 from job.score.protected import check_model_stays, without_own_output
 from job.score.reject_count import RejectCount
 from job.score.run_gates import shortfalls
@@ -47,7 +51,8 @@ class RunResult:
 
     output: the folder. report: the content of report.json; None if parts are missing, and if there is nothing new: then
     nothing was written. was_done: the run had finished before, or there is nothing new. rows: scored by this process.
-    missing: the number of parts that other shards have yet to commit.
+    missing: the number of parts that other shards have yet to commit. gathered: the counts behind the report, where
+    this process has written it.
     """
 
     output: str
@@ -56,6 +61,7 @@ class RunResult:
     rows: int
     seconds: float
     missing: int = 0
+    gathered: Gathered | None = field(default=None, repr=False, compare=False)
 
     def _repr_html_(self) -> str | None:
         """The report's page, for a notebook; None if there is no report yet, so that the notebook shows text."""
@@ -73,11 +79,13 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
     bundle, predictor = _open_model(storage, settings)
     output = Output(storage, settings.output)
     check_model_stays(storage, settings, output)
+    promise = promise_of(storage, settings, bundle)
+    _log_promise(promise)
     sources, settings = _new(storage, settings, output, _sources(storage, settings, output))
     if not sources:
         return RunResult(output.folder, None, was_done=True, rows=0, seconds=time.monotonic() - clock)
     forms = settle_forms(sources, storage, settings, bundle, predictor)
-    claim = _claim(output, make_plan(sources, settings, bundle.digest, forms), settings, bundle)
+    claim = _claim(output, make_plan(sources, settings, bundle.digest, forms, promise), settings, bundle)
     if claim.state is ClaimState.DONE:
         _look_again(storage, claim, settings)
     committed, damaged = _committed_parts(storage, claim)
@@ -89,7 +97,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
     watch.report_to(observer)
     _log_state(claim, len(committed))
     engine = ThreadEngine(storage.check_stop)
-    report, missing, warnings = None, 0, warnings or WarningLog()
+    report, gathered, missing, warnings = None, None, 0, warnings or WarningLog()
     try:
         if claim.state is not ClaimState.DONE:
             scorer = PartScorer(
@@ -100,13 +108,14 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
                 observer,
                 warnings,
                 RejectCount(settings.max_rejects),
+                promise.accepted_from if promise else None,
             )
             engine.score(scorer, claim.plan, parts, claim.output, settings.threads)
             missing = len(claim.missing_parts(settings.shard))
             if not missing:
                 timings = _timings(started, time.monotonic() - clock, engine.rows)
                 with timed(observer, Stage.GATHER):
-                    report = gather(storage, claim, settings, bundle, timings)
+                    report, gathered = gather(storage, claim, settings, bundle, timings, promise)
     except InputChanged:
         # The committed parts match no input any more, so that the next run would need --overwrite. A shard leaves them:
         # the others have ended well by now and would not score their parts of a new plan.
@@ -120,7 +129,7 @@ def run(settings: ScoreSettings, storage: Storage, observer: Observer, warnings:
     if report is None and not missing:
         report = read_report(storage, claim.output, settings.max_rejects)
     is_done = claim.state is ClaimState.DONE
-    result = RunResult(claim.output.folder, report, is_done, engine.rows, time.monotonic() - clock, missing)
+    result = RunResult(claim.output.folder, report, is_done, engine.rows, time.monotonic() - clock, missing, gathered)
     _judge(result, settings, warnings)
     return result
 
@@ -131,6 +140,8 @@ def _judge(result: RunResult, settings: ScoreSettings, warnings: WarningLog) -> 
         return
     if not result.was_done:
         warnings.finish(result.report)
+        if found := estimate_in_words(result.report):
+            _log.info("%s: accuracy %s", result.output, found)
     if short := shortfalls(result.report, settings.gates):
         raise RunFellShort(f"{result.output}: {'; '.join(short)}", result)
 
@@ -141,6 +152,7 @@ def _open_model(storage: Storage, settings: ScoreSettings) -> tuple[Bundle, Pred
     predictor = predictor_of(bundle, storage.check_stop)
     bundle.check(predictor)
     training_of(bundle)
+    held_out_of(bundle)
     return bundle, predictor
 
 
@@ -149,6 +161,14 @@ def _claim(output: Output, plan: Plan, settings: ScoreSettings, bundle: Bundle) 
     claim = output.claim(plan, settings.part_bytes, arithmetic_of(bundle), is_overwriting=settings.is_overwriting)
     _log_removed(claim)
     return claim
+
+
+def _log_promise(promise: Promise | None) -> None:
+    if promise is not None:
+        threshold, limit = confidence_of(promise.threshold.doubt), promise.max_error
+        extra = event(Event.PROMISED, max_error=limit, threshold=threshold, calibration=promise.source)
+        text = "rows with a confidence of %.6f or more are accepted, by %s; the others are sent to review"
+        _log.info(text, threshold, promise.source, extra=extra)
 
 
 def _log_removed(claim: Claim) -> None:
@@ -171,6 +191,7 @@ def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None
     damage = FinishedFiles(storage, output, claim.plan.fingerprint, settings.is_verifying).damage()
     if not damage.missing and not damage.changed:
         return
+    output.clearing.refuse_edited()
     if (damage.changed and not settings.is_overwriting) or settings.shard:
         how = f"empty the folder, or leave {Flag.SHARD_COUNT} out" if settings.shard else f"add {Flag.OVERWRITE}"
         raise OutputOccupied(f"{output.folder}: holds this run finished, but {damage}; to score it again, {how}")

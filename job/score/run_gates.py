@@ -24,13 +24,19 @@ def _accuracy(report: Report, gates: Gates) -> str | None:
 
 
 def _drift(report: Report, gates: Gates) -> str | None:
-    limit, drift = gates.max_drift, report["drift"]
+    limit, drift, promise = gates.max_drift, report["drift"], report.get("promise")
     if limit is None:
         return None
-    if drift is None:
+    if promise is not None:
+        # A promise is for data like its held-out rows, which may be other than the training images.
+        against = promise["drift"]
+        indices = {"predicted digits": against["predicted"], "ink": against["ink"]}
+        indices |= {"intensity": against["intensity"], "confidence": against["confidence"]}
+    elif drift is not None:
+        indices = {"predicted digits": drift["predicted"]["psi"], "ink": drift["ink"]["psi"]}
+        indices["intensity"] = drift["intensity"]["psi"]
+    else:
         return f"{Flag.MAX_DRIFT} {limit:g} cannot be checked: the model's card does not describe its training data"
-    indices = {"predicted digits": drift["predicted"]["psi"], "ink": drift["ink"]["psi"]}
-    indices["intensity"] = drift["intensity"]["psi"]
     known = {name: psi for name, psi in indices.items() if psi is not None}
     if not known:
         return f"{Flag.MAX_DRIFT} {limit:g} cannot be checked: no row was scored"

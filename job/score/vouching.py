@@ -5,6 +5,7 @@ first (`.manifest.json.<hex>.old`, `._parts.<hex>.old`) and removes them last, s
 between leaves is still vouched for.
 """
 
+import hashlib
 import json
 import re
 import uuid
@@ -26,9 +27,15 @@ OUTPUTS: Final = "outputs.json"
 INPUTS: Final = "inputs.json"
 _FAILED: Final = "_FAILED"
 TOP_RESULTS: Final = ("report.json", "report.html", _FAILED)
-RESULT_FOLDERS: Final = ("predictions", "rejects")
+# What is in it, people edit; a changed file is their work.
+REVIEW: Final = "review"
+RESULT_FOLDERS: Final = ("predictions", "rejects", REVIEW)
 
-_RESULT: Final = re.compile(r"predictions/.+\.(csv|parquet)|rejects/.+\.jsonl", re.DOTALL)
+_RESULT: Final = re.compile(
+    r"predictions/.+\.(csv|parquet)|rejects/.+\.jsonl"
+    r"|review/(review\.csv|sheet\.html|label-studio\.(json|xml)|pictures/[0-9]/\d{6,}\.png)",
+    re.DOTALL,
+)
 # Besides the documents above: committed parts, and the temporary files of processes that were killed.
 _IN_PARTS: Final = re.compile(r"\d{6,}\.arrow|\..*\.tmp", re.DOTALL)
 _RETIRED: Final = re.compile(r"\.(manifest\.json|_parts)\.[0-9a-f]{32}\.old")
@@ -91,6 +98,22 @@ class Vouching:
         vouched = self.listed(documents) if documents else self.all_listed()
         return next(self._in_the_way({*planned, *TOP_RESULTS}, vouched), None) or self._foreign_document()
 
+    def edited(self) -> str | None:
+        """The first file of a review that was changed since the run of manifest.json wrote it; None if there is none.
+
+        People correct labels in it.
+        """
+        for each in self._outputs(MANIFEST):
+            path, size, sha256 = each.get("path"), each.get("bytes"), each.get("sha256")
+            if not isinstance(path, str) or not _is_result(path) or not is_review(path):
+                continue
+            found = self._storage.stat(self._path(path))
+            if found is None or not self._is_real_folder(path.rpartition("/")[0]):
+                continue
+            if found.size != size or hashlib.sha256(self._storage.read(self._path(path))).hexdigest() != sha256:
+                return path
+        return None
+
     def present(self, paths: Iterable[str]) -> list[str]:
         """Those of some paths that are there, sorted."""
         by_folder: dict[str, set[str]] = defaultdict(set)
@@ -139,13 +162,17 @@ class Vouching:
         return bool(self._listed_in_manifest(MANIFEST)) or self.run_of(PARTS) is not None
 
     def _listed_in_manifest(self, name: str) -> set[str]:
+        outputs = self._outputs(name)
+        return {_FAILED, *_results_among([each.get("path") for each in outputs])} if outputs else set()
+
+    def _outputs(self, name: str) -> list[dict[str, Any]]:
+        """The entries of a manifest about files; none if it is not one of this job's."""
         manifest = self._document(name)
         if not isinstance(manifest, dict) or not set(manifest) >= _MANIFEST_KEYS:
-            return set()
-        try:
-            return {_FAILED, *_results_among([each["path"] for each in manifest["outputs"]])}
-        except (LookupError, TypeError):
-            return set()
+            return []
+        outputs = manifest["outputs"]
+        is_list = isinstance(outputs, list) and all(isinstance(each, dict) for each in outputs)
+        return outputs if is_list else []
 
     def _results(self) -> Iterator[str]:
         """The files in the folder that have the name of a result, found without following links."""
@@ -189,6 +216,11 @@ class Vouching:
 
     def _path(self, relative: str) -> str:
         return join(self._folder, relative)
+
+
+def is_review(path: str) -> bool:
+    """Whether a result is one that people edit."""
+    return path.startswith(f"{REVIEW}/")
 
 
 def _is_in_parts(name: str) -> bool:

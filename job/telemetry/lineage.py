@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from job._version import __version__
-from job.contract import prediction_schema
 from job.errors import UsageError
 from job.flag_names import Flag
 from job.score.plan import Input
@@ -121,12 +120,7 @@ class LineageFile:
 
     def _output(self, each: Input, rows: int | None) -> _Json:
         path = join(self._storage.resolve(self._settings.output), each.predictions)
-        schema = prediction_schema(
-            has_labels=each.source.has_labels,
-            with_probabilities=self._settings.has_probabilities,
-            passthrough=each.source.passthrough_schema,
-        )
-        fields = [{"name": field.name, "type": str(field.type)} for field in schema]
+        fields = [{"name": field.name, "type": str(field.type)} for field in each.schema]
         facet = _facet("1-0-2/OutputStatisticsOutputDatasetFacet", {"rowCount": rows, "fileCount": 1})
         return {
             "namespace": _FILES,

@@ -163,6 +163,8 @@ def registry_of(
     gauge("duration_seconds", "Wall-clock seconds of the run.", summary["seconds"])
     gauge("peak_memory_bytes", "Peak resident memory of the process.", summary["peak_memory_bytes"])
     gauge("accuracy_ratio", "Share of the labelled records classified correctly.", summary["accuracy"])
+    gauge("coverage_ratio", "Share of the scored records that the accepted error lets pass.", summary.get("coverage"))
+    gauge("promise_withdrawn", "1 if the promised share of errors is withdrawn.", summary.get("is_promise_withdrawn"))
     gauge("warnings", "Warnings of the report and of telemetry.", summary["warnings"])
     gauge("exit_code", "Exit code; 0 for success.", ending.exit_code if ending else 0)
     gauge(

@@ -133,6 +133,9 @@ class Recorder:
             "accuracy": report["accuracy"],
             "accuracy_95": report["accuracy_95"],
             "accuracy_withheld": report.get("accuracy_withheld"),
+            # Of an earlier version, it is only the mean confidence.
+            "estimated_accuracy": report.get("estimated_accuracy") if "mean_confidence" in report else None,
+            **_of_promise(report.get("promise")),
             "inputs": len(self.plan.inputs) if self.plan else None,
             "parts": counts.parts,
             "bytes": counts.bytes,
@@ -141,6 +144,14 @@ class Recorder:
             "stage_seconds": {stage: round(seconds, 3) for stage, seconds in self.stage_seconds().items()},
             "peak_memory_bytes": peak_memory_bytes(),
         }
+
+
+def _of_promise(promise: Any) -> dict[str, Any]:
+    """The fields about `--max-error`; none without it."""
+    if promise is None:
+        return {}
+    names = ("accepted", "review", "coverage", "max_error", "threshold")
+    return {**{name: promise[name] for name in names}, "is_promise_withdrawn": promise["is_withdrawn"]}
 
 
 def peak_memory_bytes() -> int:

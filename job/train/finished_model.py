@@ -38,7 +38,7 @@ def finished_model(storage: Storage, target: str) -> Bundle | None:
 
 def refuse_other_model(bundle: Bundle, recipe: Recipe, dataset: Dataset) -> None:
     """Raise OutputOccupied where the model was trained by another recipe or on other data, naming what differs."""
-    trained, asked = _trained_by(bundle), _identity(recipe, dataset.fingerprint)
+    trained, asked = _trained_by(bundle), _identity(recipe, dataset.identity)
     differing = differences(trained, asked) if trained else "a network from elsewhere"
     if differing:
         raise OutputOccupied(
@@ -52,7 +52,7 @@ def is_same_training(bundle: Bundle, recipe: Recipe, dataset: Dataset, seed: int
     data = bundle.about.get("data") or {}
     splits = (data.get("seed"), data.get("test_share"), data.get("validation_share"))
     is_alike = splits == (seed, dataset.test_share, dataset.validation_share)
-    return is_alike and _trained_by(bundle) == _identity(recipe, dataset.fingerprint)
+    return is_alike and _trained_by(bundle) == _identity(recipe, dataset.identity)
 
 
 def judged_again(storage: Storage, bundle: Bundle, dataset: Dataset, gate: Gate) -> TrainResult:
@@ -70,9 +70,9 @@ def judged_again(storage: Storage, bundle: Bundle, dataset: Dataset, gate: Gate)
     )
 
 
-def _identity(recipe: Recipe, fingerprint: str) -> dict[str, Any]:
+def _identity(recipe: Recipe, data: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(recipe.readable_fields))
-    return {**found, "data": f"fingerprint {fingerprint[:16]}"}
+    return {**found, "data": data}
 
 
 def _trained_by(bundle: Bundle) -> dict[str, Any]:
@@ -82,4 +82,5 @@ def _trained_by(bundle: Bundle) -> dict[str, Any]:
         return {}
     fields = {name.removeprefix("is_").replace("_", "-"): value for name, value in training.items()}
     del fields["kept-epoch"]
-    return {**fields, "data": f"fingerprint {data['fingerprint'][:16]}"}
+    added = f" with {data['added']['identity']}" if data.get("added") else ""
+    return {**fields, "data": f"fingerprint {data['fingerprint'][:16]}{added}"}

@@ -33,7 +33,8 @@ class DataSettings:
     sources: where they are, see `data.origin`; at least one. read: how their files are read. test_sources: likewise,
     where the images to test with are; empty: they come with the others or are held out of them. test_share,
     validation_share: what is held out where the images come without such ones of their own, in (0, 1), of all and of
-    those that are left; None: a fifth and a tenth.
+    those that are left; None: a fifth and a tenth. added: where there are further labelled images, see
+    `data.added_images`. add_weight: how often each of them is trained on; None: 10 times.
     """
 
     sources: tuple[str, ...] = ("auto",)
@@ -41,9 +42,14 @@ class DataSettings:
     test_sources: tuple[str, ...] = ()
     test_share: float | None = None
     validation_share: float | None = None
+    added: tuple[str, ...] = ()
+    add_weight: int | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range, or that contradict each other."""
+        if self.add_weight is not None and (self.add_weight < 1 or not self.added):
+            problem = "expected at least 1" if self.added else f"there is nothing to add; name it with {Flag.ADD}"
+            raise UsageError(f"{Flag.ADD_WEIGHT} {self.add_weight}: {problem}")
         _check_share(Flag.VALIDATION_SPLIT, self.validation_share)
         _check_share(Flag.TEST_SPLIT, self.test_share)
         if self.test_sources and self.test_share is not None:
@@ -57,8 +63,9 @@ class TrainSettings:
     data: the images. model: the folder to write. min_accuracy: the gate's required accuracy on the test split, in 0-1.
     compare_to: a model folder that the new model must not be significantly worse than. quantize: number format of an
     additional export, or None. is_resuming: continue an earlier run that was stopped. is_overwriting: also replace a
-    model of other data or of another recipe. tensorboard: the parent of the folder for events, or None. is_augmented:
-    whether images are deformed. The other fields are those of a recipe.
+    model of other data or of another recipe. tensorboard: the parent of the folder for events, or None. digits_dir: a
+    folder that may hold QMNIST's table of the writers of MNIST's test images, or None. is_augmented: whether images are
+    deformed. The other fields are those of a recipe.
     """
 
     data: DataSettings
@@ -83,6 +90,7 @@ class TrainSettings:
     is_resuming: bool = False
     is_overwriting: bool = False
     tensorboard: str | None = None
+    digits_dir: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for values outside their range."""
@@ -198,6 +206,35 @@ class ExportSettings:
             raise UsageError(
                 f"{Flag.QUANTIZE} {self.quantize}: {self.model} comes without images to measure its value ranges on; "
                 f"give some like its training images with {Flag.DATA}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateSettings:
+    """One evaluation of a model.
+
+    model: a model folder, or what else `score` takes. data: sources of labelled images; empty: those that come with the
+    model. read: how the files of `data` are read. group_column: the column of `data` that tells each image's group.
+    sample: how many of the images are corrupted at most. seed: of the corruptions and of the sample. mnist_dir,
+    digits_dir: folders that may hold MNIST's IDX files, and QMNIST's table of its writers.
+    """
+
+    model: str
+    data: tuple[str, ...] = ()
+    read: ReadSettings = ReadSettings()
+    group_column: str | None = None
+    sample: int = 10_000
+    seed: int = 1
+    allows_unblessed: bool = False
+    mnist_dir: str | None = None
+    digits_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for settings that contradict each other."""
+        if (self.read != ReadSettings() or self.group_column) and not self.data:
+            raise UsageError(
+                f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE}, {Flag.INVERT} and "
+                f"{Flag.GROUP_COLUMN} need files named by {Flag.DATA}"
             )
 
 

@@ -20,6 +20,7 @@ from job.storage import Storage, join
 from job.train.backend import fix_seed, import_keras, use_threads, versions
 from job.train.card.model_folder import TrainedNetwork, TrainResult, phases_of_folder, write_model_folder
 from job.train.data.dataset import Dataset, load
+from job.train.data.writers import with_writers
 from job.train.finished_model import finished_model, is_same_training, judged_again, refuse_other_model
 from job.train.fit import network
 from job.train.fit.checkpoint import Checkpoint, TrainingState
@@ -67,6 +68,7 @@ def train(
     threads = use_threads(THREADS[recipe.arch])
     with phases.during(Phase.READING, "images"):
         dataset = _load(settings, storage, mnist_dir)
+        dataset = replace(dataset, test=with_writers(storage, settings.digits_dir, dataset.test))
     with phases.during(Phase.LOADING, "TensorFlow"):
         import_keras()
     checkpoint = Checkpoint(storage, target, _run_identity(settings, recipe, dataset))
@@ -114,7 +116,7 @@ def _run_identity(settings: TrainSettings, recipe: Recipe, dataset: Dataset) -> 
         "test-split": dataset.test_share,
         "validation-split": dataset.validation_share,
         "seed": settings.seed,
-        "data": f"{dataset.name}, fingerprint {dataset.fingerprint[:16]}",
+        "data": f"{dataset.name}, {dataset.identity}",
         **versions(),
     }
 

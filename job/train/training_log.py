@@ -28,6 +28,7 @@ def log_start(settings: TrainSettings, recipe: Recipe) -> None:
         "version": __version__,
         "data": list(settings.data.sources),
         "test_data": list(settings.data.test_sources),
+        "added": list(settings.data.added),
         "model": settings.model,
         "recipe": recipe.name,
         "arch": recipe.arch,

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from job.contract import NO_LABEL, NO_PREDICTION, Reject, ScoredBatch, prediction_schema
+from job.contract import NO_LABEL, NO_PREDICTION, Acceptance, Reject, ScoredBatch, prediction_schema
 from job.documents.report_json import RejectLine
 from job.write.formulas import escape_formulas, escaped_schema
 
@@ -50,16 +50,28 @@ def sparse_text_column(rows: int, texts: Mapping[int, str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), rows, buffers)
 
 
+def decision_column(is_accepted: npt.NDArray[np.bool_], is_null: npt.NDArray[np.bool_]) -> pa.Array:
+    """An Arrow column of n `Acceptance` texts, null where `is_null`. Both texts have the same length."""
+    texts = np.where(is_accepted, Acceptance.ACCEPT.value.encode(), Acceptance.REVIEW.value.encode())
+    offsets = np.arange(0, texts.nbytes + 1, texts.itemsize, dtype=np.int32)
+    buffers = [_bitmap(~is_null), pa.py_buffer(offsets), pa.py_buffer(texts)]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
+
 def _bitmap(is_valid: npt.NDArray[np.bool_]) -> pa.Buffer:
     return pa.py_buffer(np.packbits(is_valid, bitorder="little"))
 
 
-def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.RecordBatch:
-    """A scored batch as rows of `prediction_schema`."""
+def prediction_rows(
+    batch: ScoredBatch, *, with_probabilities: bool, accepted_from: np.float32 | None = None
+) -> pa.RecordBatch:
+    """A scored batch as rows of `prediction_schema`. accepted_from: the lowest confidence of rows to accept."""
     is_rejected = batch.predictions == NO_PREDICTION
     columns = [number_column(batch.predictions, is_rejected), number_column(batch.confidences, is_rejected)]
     if batch.labels is not None:
         columns.append(number_column(batch.labels, batch.labels == NO_LABEL))
+    if accepted_from is not None:
+        columns.append(decision_column(batch.confidences >= accepted_from, is_rejected))
     reasons = {reject.row: reject.reason.value for reject in batch.rejects}
     columns.append(sparse_text_column(len(batch.predictions), reasons))
     if batch.passthrough is not None:
@@ -69,6 +81,7 @@ def prediction_rows(batch: ScoredBatch, *, with_probabilities: bool) -> pa.Recor
     schema = prediction_schema(
         has_labels=batch.labels is not None,
         with_probabilities=with_probabilities,
+        with_decisions=accepted_from is not None,
         passthrough=None if batch.passthrough is None else batch.passthrough.schema,
     )
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -40,7 +40,7 @@ def score(folder, model, *arguments, **environment):
 
 
 def test_the_output_folder_has_the_documented_files(folder, model):
-    """Predictions in the input's format, report, manifest and _SUCCESS; no parts, and no rejects if there are none."""
+    """Predictions in the input's format, review, report, manifest and _SUCCESS; no parts; no rejects without any."""
     result = digit_job(*command(folder, model))
     assert result.returncode == 0, result.stderr
     assert set(files_below(folder / "out")) == {
@@ -50,6 +50,7 @@ def test_the_output_folder_has_the_documented_files(folder, model):
         "predictions/b.parquet",
         "report.html",
         "report.json",
+        "review/review.csv",
     }
     assert "Scored 100 of 100 records in 2 files, 0 rejected" in result.stdout
     assert str(folder / "out/report.html") in result.stdout
@@ -236,11 +237,11 @@ def test_unlabelled_input_has_no_accuracy(tmp_path, model):
     write_csv(tmp_path / "in/a.csv", make_digits(20), has_labels=False)
     result = score(tmp_path, model)
     assert result.returncode == 0, result.stderr
-    assert "Accuracy" not in result.stdout
+    assert "Accuracy: unknown; an estimate is not to be trusted here, because the model's card" in result.stdout
     report = json.loads((tmp_path / "out/report.json").read_text())
     nothing = {"correct", "accuracy", "accuracy_95", "confusion_matrix", "per_class", "log_loss", "calibration"}
     assert {key for key in nothing if report[key] is None} == nothing
-    assert report["estimated_accuracy"] is not None
+    assert report["mean_confidence"] is not None
     assert "No row has a label" in (tmp_path / "out/report.html").read_text()
 
 

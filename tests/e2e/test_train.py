@@ -90,7 +90,7 @@ def test_a_plain_keras_file_can_be_scored_with(tmp_path, capfd):
     ("arguments", "code", "message"),
     [
         (["--data", "nowhere"], 66, "nowhere: found no file there"),
-        (["--data", "{unlabelled}"], 65, "has no labels, and training needs them"),
+        (["--data", "{unlabelled}"], 65, "has no labels, which are needed here"),
         (["--validation-split", "1.5"], 2, "expected a share between 0 and 1"),
         (["--recipe", "magic"], 2, "magic"),
     ],

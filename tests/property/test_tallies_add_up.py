@@ -39,8 +39,9 @@ def test_every_record_is_scored_or_rejected(batch):
     tally = Tally.of(batch)
     assert tally.read == len(batch.predictions) == tally.scored + tally.rejected + tally.skipped
     assert tally.scored == tally.predicted.sum() == tally.confidence.sum()
-    assert tally.labelled == tally.confusion.sum() == tally.bin_labelled.sum()
-    assert tally.correct == tally.confusion.trace() == tally.bin_correct.sum()
+    right, wrong, unlabelled = tally.confidence.sum(axis=0)
+    assert tally.labelled == tally.confusion.sum() == right + wrong == tally.scored - unlabelled
+    assert tally.correct == tally.confusion.trace() == right
 
 
 @settings(deadline=None)

@@ -10,6 +10,7 @@ from job.model.bundle import CARD_NAME, DENSE_NAME, KERAS_NAME, ONNX_NAME, Golde
 from job.model.onnx_predictor import OnnxPredictor
 from job.storage import LocalStorage
 from job.train.export.onnx_graph import dense_layers
+from support.digits import digit_onnx
 
 
 class IntegerPredictor:
@@ -82,15 +83,20 @@ def change_card(folder, change):
 
 def write_model(folder, seed=0):
     """Write a model folder with `linear_onnx`; returns the folder."""
-    return _written(folder, linear_onnx(seed), f"linear-{seed}")
+    return write_network(folder, linear_onnx(seed), f"linear-{seed}")
+
+
+def write_digit_model(folder):
+    """Write a model folder with `digit_onnx`, which classifies drawn digits; returns the folder."""
+    return write_network(folder, digit_onnx(), "digits")
 
 
 def write_dense_model(folder, seed=0):
     """Write a model folder with `dense_onnx` and its layers, which the scorer runs; returns the folder."""
-    return _written(folder, dense_onnx(64, seed), f"dense-{seed}")
+    return write_network(folder, dense_onnx(64, seed), f"dense-{seed}")
 
 
-def _written(folder, content, name):
+def write_network(folder, content, name):
     folder = Path(folder)
     folder.mkdir(parents=True)
     (folder / ONNX_NAME).write_bytes(content)

@@ -8,13 +8,17 @@ from sklearn.datasets import load_digits
 from job.contract import ScoredBatch
 from job.report.metrics import figures
 from job.report.tally import Tally
+from job.train.judge.corruptions.catalog import CORRUPTIONS
 
 MODEL = {
     "digest": "5e" * 32, "name": "dense-accurate", "recipe": "accurate", "architecture": "784-128-128-128-10",
     "data": "mnist", "warning": None, "test_accuracy": 0.9953,
 }  # fmt: skip
 # The keys that reports of earlier versions do not have.
-LATER = ("examples", "reject_examples", "drift", "run", "accuracy_withheld", "first_bad_label")
+LATER = (
+    "examples", "reject_examples", "drift", "run", "accuracy_withheld", "first_bad_label", "normalization", "promise",
+    "risk_coverage",
+)  # fmt: skip
 
 
 def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **more):
@@ -49,6 +53,9 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
     return {
         **found,
         "accuracy_withheld": None,
+        "estimated_accuracy": 0.961,
+        "estimated_accuracy_range": [0.933, 0.984],
+        "estimated_accuracy_withheld": None,
         "first_bad_label": None,
         "inputs": inputs,
         "warnings": [],
@@ -66,6 +73,8 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
             "confused_pairs": _pairs(tally.confusion, labels, predictions, surest, example) if has_labels else [],
         },
         "reject_examples": [],
+        "promise": None,
+        "normalization": {"choice": "auto", "inputs": []},
         "drift": _drift(tally, pixels, inputs, shift),
         "run": {
             "settings": {"input": ["in"], "output": "results", "model": "build/model", "threads": 2,
@@ -120,6 +129,30 @@ def make_card(probabilities, labels):
         "calibration": {"temperature": 0.7, "validation_before": 0.03, "validation_after": 0.02,
                         "test_before": 0.031, "test_after": 0.022},
         "gate": {"verdict": "blessed", "shortfalls": [], "min_accuracy": 0.9, "compared_to": None},
+        "robustness": _robustness(min(len(labels), 2000)),
+    }  # fmt: skip
+
+
+def _robustness(rows):
+    """Of a network that finds some corruptions easy and others hard."""
+
+    def judged(accuracy):
+        is_changed = accuracy < 0.5
+        return {
+            "accuracy": accuracy, "correct": round(accuracy * rows), "rows": rows, "confidence": 0.5 + accuracy / 2,
+            "form": "brought to MNIST's form" if is_changed else "as stored",
+            "scored_accuracy": 0.9 if is_changed else accuracy, "scored_confidence": 0.95,
+        }  # fmt: skip
+
+    accuracies = {name: 0.99 - 0.06 * place for place, name in enumerate(CORRUPTIONS)}
+    quantiles = {"0": 0.75, "0.05": 0.875, "0.25": 0.98, "0.5": 1.0, "0.75": 1.0}
+    worst = [{"group": str(2000 + place), "accuracy": 0.75, "correct": 15, "rows": 20} for place in range(10)]
+    return {
+        "seed": 1, "clean": judged(0.98), "corruptions": {name: judged(each) for name, each in accuracies.items()},
+        "mean_error": 0.43, "scored_mean_error": 0.21, "relative_error": 21.5, "optdigits": judged(0.94),
+        "groups": {"name": "writer", "groups": 523, "rows": 10_000, "below_95": 37, "quantiles": quantiles,
+                   "worst": worst},
+        "notes": ["2,000 of 10,000 test images were corrupted, drawn at random"],
     }  # fmt: skip
 
 

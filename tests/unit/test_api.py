@@ -97,7 +97,7 @@ except job.errors.UsageError as error:
     assert python(code).splitlines() == [*expected, "no input: name a file, a folder or a pattern"]
 
 
-@pytest.mark.parametrize("name", ["score", "inspect", "train"])
+@pytest.mark.parametrize("name", ["score", "inspect", "train", "evaluate"])
 def test_arguments_have_the_names_and_defaults_of_flags(name):
     """The API and the command line are one interface."""
     parameters = {
@@ -109,6 +109,8 @@ def test_arguments_have_the_names_and_defaults_of_flags(name):
     arguments = {
         each.name.replace("_", "-"): each.default for each in inspect.signature(getattr(job, name)).parameters.values()
     }
+    if name == "evaluate":
+        del flags["json"], flags["overwrite"]  # it returns the document
     if name == "score":
         assert (arguments.pop("observer"), arguments.pop("check-stop"), arguments.pop("shard")) == (None,) * 3
         flags["inputs"] = flags.pop("input")

@@ -6,6 +6,7 @@ Used by `digit`; sheets have a finder of their own.
 """
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,17 +21,25 @@ _Mask = npt.NDArray[np.bool_]
 
 # The longer side of the grid, in cells.
 _GRID: Final = 96
-# No stroke is wider than this share of the longer side.
-_STROKE: Final = 0.2
+# No stroke is wider than this share of the longer side, also of a digit that fills the picture.
+_STROKE: Final = 0.3
+# One side is the ink if it differs this much more than the other from what is around it.
+_DECISIVE: Final = 1.6
 # What is around a cell: a Gaussian of this share of the longer side.
 _AROUND: Final = 0.15
 # Of full contrast; fainter ink is paper.
 _MIN_CONTRAST: Final = 0.05
+# Ink that touches the edge of the picture has more contrast than this.
+_WEAK: Final = 0.2
 _NOISE_FACTOR: Final = 4.0
 # Ink begins at this share of the strongest ink, is full at the other, and is surely ink from the one between.
 _FAINT: Final = 0.25
 _SURE: Final = 0.4
 _FULL: Final = 0.75
+# The width of strokes, as a share of the digit's longer side: finer ones are widened to the other.
+_FINE_PEN: Final = 0.06
+_PEN: Final = 0.09
+_HALF: Final = 127
 # What is not connected with the digit is a part of it from this share of its ink on.
 _PART: Final = 0.08
 
@@ -53,17 +62,34 @@ def ink_of(grey: Grey, *, is_dark: bool | None = None) -> Grey | None:
         is_dark = is_ink_dark(grid.means)
     ground = _background(grid.means, is_dark=is_dark)
     darkness = _relative(grid.means, ground, is_dark=is_dark)
+    noise = _noise(darkness)
+    # The background was put at the upper end of the noise.
+    darkness -= min(float(np.quantile(darkness, 0.25)), 3 * noise)
     peak = _peak(darkness)
-    if peak < max(_MIN_CONTRAST, _NOISE_FACTOR * _deviation(darkness)):
+    if peak < max(_MIN_CONTRAST, _NOISE_FACTOR * noise):
         return None
     kept = _digit_cells(darkness > _SURE * peak, darkness)
+    if peak < _WEAK and _edge(kept).any():
+        return None  # the light fades there
     return _in_full(grey, grid, ground, _grown(kept), is_dark=is_dark)
 
 
 def is_ink_dark(means: _Floats) -> bool:
-    """Whether ink is darker than the background: it differs more from the mean around it, of which it is less."""
+    """Whether ink is darker than the background: it differs more from the mean around it, of which it is less.
+
+    Where it is about half, as of a bold digit that fills the picture, the background is what most of the edge is.
+    """
     difference = means - _smoothed(means, _AROUND * max(means.shape))
-    return _peak(-difference) >= _peak(difference)
+    dark, light = _peak(-difference), _peak(difference)
+    if max(dark, light) > _DECISIVE * min(dark, light):
+        return dark > light
+    lowest, highest = np.quantile(means, [0.05, 0.95]).tolist()
+    return bool(np.median(_edge(means)) > (lowest + highest) / 2)
+
+
+def _edge(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The cells at the edge of the picture, (n,)."""
+    return np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]])
 
 
 def _smoothed(values: _Floats, sigma: float) -> _Floats:
@@ -97,15 +123,25 @@ def _grid_of(grey: Grey) -> _Grid:
 def _background(means: _Floats, *, is_dark: bool) -> _Floats:
     """The brightness of the background in each cell, 0-1: what is left without narrow dark (or light) shapes.
 
-    A morphological closing (or opening): edges of shadows and slopes of light stay.
+    A morphological closing (or opening): edges of shadows stay. The slope of the light, the median of the steps from
+    cell to cell, is taken out beforehand, because the operation would lift its lower end.
     """
     radius = max(1, round(_STROKE * max(means.shape) / 2))
+    slope = _slope(means, 0)[:, None] + _slope(means, 1)[None, :]
+    level = means - slope
     if is_dark:
-        return -_highest(-_highest(means, radius), radius)
-    return _highest(-_highest(-means, radius), radius)
+        return -_highest(-_highest(level, radius), radius) + slope
+    return _highest(-_highest(-level, radius), radius) + slope
 
 
-def _highest(values: _Floats, radius: int) -> _Floats:
+def _slope(means: _Floats, axis: int) -> _Floats:
+    """What the light gains along an axis, (n,)."""
+    steps = np.diff(means, axis=axis)
+    step = float(np.median(steps)) if steps.size else 0.0
+    return np.arange(means.shape[axis], dtype=np.float32) * np.float32(step)
+
+
+def _highest(values: npt.NDArray[Any], radius: int) -> npt.NDArray[Any]:
     """The highest value within `radius` cells in both directions."""
     for axis in (0, 1):
         pads = [(radius, radius) if each == axis else (0, 0) for each in (0, 1)]
@@ -127,51 +163,58 @@ def _peak(darkness: _Floats) -> float:
     return float(np.partition(darkness.ravel(), -min(count, darkness.size))[-min(count, darkness.size)])
 
 
-def _deviation(darkness: _Floats) -> float:
-    """The standard deviation of the background's cells, from the median absolute deviation."""
-    return 1.4826 * float(np.median(np.abs(darkness - np.median(darkness))))
+def _noise(darkness: _Floats) -> float:
+    """The standard deviation of the noise: of the differences of neighbours, most of which are of the same kind."""
+    steps = np.abs(np.diff(darkness, axis=1)) if darkness.shape[1] > 1 else np.zeros(1)
+    return 1.4826 / math.sqrt(2) * float(np.median(steps))
 
 
 def _digit_cells(is_ink: _Mask, darkness: _Floats) -> _Mask:
-    """The cells of the digit: the heaviest of what is connected, inside the picture if it can be, and its other parts."""
-    pieces = _pieces(is_ink)
-    rows, columns = is_ink.shape
-
-    def weight(piece: list[tuple[int, int]]) -> float:
-        return float(sum(darkness[cell] for cell in piece))
-
-    def is_at_edge(piece: list[tuple[int, int]]) -> bool:
-        return any(row in {0, rows - 1} or column in {0, columns - 1} for row, column in piece)
-
-    weights = [weight(each) for each in pieces]
-    inner = [number for number, each in enumerate(pieces) if not is_at_edge(each)]
-    heaviest = max(range(len(pieces)), key=weights.__getitem__)
-    main = max(inner, key=weights.__getitem__, default=heaviest)
+    """The cells of the digit: the heaviest of what is connected, inside the picture if it can be; and other parts."""
+    pieces, count = _pieces(is_ink)
+    weights = np.bincount(pieces.ravel(), weights=np.where(is_ink, darkness, 0).ravel(), minlength=count + 1)
+    weights[0] = 0
+    inner = weights.copy()
+    inner[_edge(pieces)] = 0
+    main = int(inner.argmax())
     # A speck inside is not the digit that touches the edge.
-    if weights[main] < _PART * weights[heaviest]:
-        main = heaviest
-    kept = np.zeros_like(is_ink)
-    for number, piece in enumerate(pieces):
-        if number == main or (weights[number] >= _PART * weights[main] and number in inner):
-            kept[tuple(zip(*piece, strict=True))] = True
+    if inner[main] < _PART * weights.max():
+        main = int(weights.argmax())
+    is_part = inner >= max(_PART * weights[main], np.finfo(np.float64).tiny)
+    is_part[main] = True
+    kept: _Mask = is_part[pieces]
     return kept
 
 
-def _pieces(is_ink: _Mask) -> list[list[tuple[int, int]]]:
-    """Cells that are connected, also by their corners."""
-    left = set(zip(*(each.tolist() for each in np.nonzero(is_ink)), strict=True))
-    pieces = []
-    while left:
-        piece = [left.pop()]
-        for row, column in piece:
-            for down in (-1, 0, 1):
-                for across in (-1, 0, 1):
-                    cell = (row + down, column + across)
-                    if cell in left:
-                        left.remove(cell)
-                        piece.append(cell)
-        pieces.append(piece)
-    return pieces
+def _pieces(is_ink: _Mask) -> tuple[npt.NDArray[np.int64], int]:
+    """The number from 1 of what each cell is connected with, also by corners, int64 (rows, columns); and how many.
+
+    Runs of cells in each row are joined with those that they touch in the row above.
+    """
+    rows, columns = is_ink.shape
+    steps = np.diff(np.pad(is_ink, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    starts, stops = np.nonzero(steps > 0), np.nonzero(steps < 0)[1]
+    runs = list(zip(starts[0].tolist(), starts[1].tolist(), stops.tolist(), strict=True))
+    parents = list(range(len(runs)))
+
+    def root(run: int) -> int:
+        while parents[run] != run:
+            parents[run] = run = parents[parents[run]]
+        return run
+
+    above = 0
+    for run, (row, start, stop) in enumerate(runs):
+        while runs[above][0] < row - 1 or (runs[above][0] == row - 1 and runs[above][2] < start):
+            above += 1
+        other = above
+        while runs[other][0] == row - 1 and runs[other][1] <= stop:
+            parents[root(run)] = root(other)
+            other += 1
+    numbers = {each: number for number, each in enumerate(sorted({root(run) for run in parents}), start=1)}
+    pieces = np.zeros((rows, columns), np.int64)
+    for run, (row, start, stop) in enumerate(runs):
+        pieces[row, start:stop] = numbers[root(run)]
+    return pieces, len(numbers)
 
 
 def _grown(kept: _Mask) -> _Mask:
@@ -199,4 +242,23 @@ def _in_full(grey: Grey, grid: _Grid, ground: _Floats, kept: _Mask, *, is_dark: 
     strong = darkness[mask]
     peak = float(np.quantile(strong[strong > 0], 0.9)) if (strong > 0).any() else 1.0
     ink: Grey = np.rint(np.clip((darkness / peak - _FAINT) * (255 / (_FULL - _FAINT)), 0, 255)).astype(np.uint8)
-    return ink
+    return _thickened(ink)
+
+
+def _thickened(ink: Grey) -> Grey:
+    """Ink whose strokes are at least about as wide as those of MNIST's finest pens: others fade when it is reduced."""
+    is_ink = ink > _HALF
+    area = int(is_ink.sum())
+    inner = is_ink[1:-1, 1:-1] & is_ink[:-2, 1:-1] & is_ink[2:, 1:-1] & is_ink[1:-1, :-2] & is_ink[1:-1, 2:]
+    boundary = area - int(inner.sum())
+    rows, columns = (np.flatnonzero(is_ink.any(axis=axis)) for axis in (1, 0))
+    if not area:
+        return ink
+    longer = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    # A stroke of this width and any length has as much area, and two sides.
+    width = 2 * area / boundary
+    if width >= _FINE_PEN * longer:
+        return ink
+    radius = max(1, round((_PEN * longer - width) / 2))
+    thick: Grey = _highest(np.pad(ink, radius), radius)
+    return thick

@@ -16,6 +16,7 @@ from job.contract import NO_LABEL, Labels
 from job.documents.comparison_json import ComparedInput, ComparedRun, Comparison
 from job.errors import DataError
 from job.flag_names import Flag
+from job.normalize.form import AS_STORED, form_of
 from job.results.compare.figures import accuracies, agreement, comparison
 from job.results.compare.pair_tally import PairTally
 from job.results.compare.rows import ChangedRows, Pair, side_by_side
@@ -44,7 +45,8 @@ class Comparer:
     def compare(self, location_a: str, location_b: str) -> Comparison:
         """Compare the runs in two output folders.
 
-        Raises NoInput if one of them is not a finished output, DataError if their inputs are not the same.
+        Raises NoInput if one of them is not a finished output, DataError if their inputs are not the same, or
+        not in the same form.
         """
         a, b = open_finished(self.storage, location_a), open_finished(self.storage, location_b)
         total = PairTally.zero()
@@ -122,7 +124,19 @@ def _same_inputs(a: Finished, b: Finished) -> list[tuple[FinishedInput, Finished
                 f"{input_a.path}: has {input_a.rows:,} rows in {a.folder} and {input_b.rows:,} in {b.folder}; "
                 "compare runs over the same inputs"
             )
+        _check_form(input_a, input_b)
     return pairs
+
+
+def _check_form(a: FinishedInput, b: FinishedInput) -> None:
+    """Raise DataError if the models of both runs did not see the same images."""
+    as_stored = AS_STORED.to_json()
+    forms = [form_of(each.form or as_stored) for each in (a, b)]
+    if forms[0] != forms[1]:
+        raise DataError(
+            f"{a.path}: its images were classified {forms[0]} in A, and {forms[1]} in B; score it twice with the same "
+            f"{Flag.NORMALIZE}, mnist or none"
+        )
 
 
 def _labels(path: str, first_row: int, a: Labels, b: Labels) -> Labels:

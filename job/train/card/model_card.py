@@ -42,6 +42,7 @@ def model_card(card: TrainedCard, test: Evaluation, mistakes: list[ClassifiedIma
     intervals = {name: wilson_interval(split["correct"], split["rows"]) for name, split in card["metrics"].items()}
     return template.render(
         card=card,
+        robust=card.get("robustness"),
         test=test,
         intervals=intervals,
         mistakes=mistakes,

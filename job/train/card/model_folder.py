@@ -5,7 +5,7 @@
 
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from job.contract import Probabilities
 from job.documents.model_json import EpochFigures, TrainedCard, TrainingSettings
@@ -17,7 +17,7 @@ from job.storage import Storage, join, storage_at
 from job.train.card.curves import curves_png
 from job.train.card.mistakes import ClassifiedImages, mistakes_png
 from job.train.card.model_card import model_card
-from job.train.card.sections import export_section, golden_rows, identity, provenance
+from job.train.card.sections import export_section, golden_rows, held_out_section, identity, provenance
 from job.train.card.training_page import training_page
 from job.train.data.dataset import Dataset
 from job.train.data.split import Split
@@ -30,9 +30,13 @@ from job.train.judge.calibrate import calibrate
 from job.train.judge.evaluate import Evaluation, evaluate
 from job.train.judge.gate import Gate, Verdict
 from job.train.judge.parity import compare
+from job.train.judge.robustness import RobustnessPlan, robustness
 from job.train.phases import Phase, Phases
 from job.train.place import MISTAKES_NAME, MODEL_CARD_NAME, REPORT_NAME
 from job.train.train_settings import TrainSettings
+
+# Of the test images, so that a training does not take noticeably longer; `evaluate` takes more.
+_MAX_CORRUPTED: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def phases_of_folder(settings: TrainSettings) -> list[Phase]:
     """The phases of `write_model_folder`, each as often as it comes for a dense network."""
     quantizing = [Phase.QUANTIZING, Phase.COMPARING] if settings.quantize else []
     exporting = [Phase.EXPORTING, Phase.EXPORTING, Phase.EXPORTING, Phase.LOADING, *[Phase.COMPARING] * 4]
-    return [Phase.CALIBRATING, *exporting, *quantizing, Phase.EVALUATING, Phase.WRITING]
+    return [Phase.CALIBRATING, *exporting, *quantizing, Phase.EVALUATING, Phase.CORRUPTING, Phase.WRITING]
 
 
 def write_model_folder(
@@ -122,8 +126,13 @@ def write_model_folder(
     with phases.during(Phase.EVALUATING):
         probabilities, scorer = agreement.exports[exported.scorer], predictors[exported.scorer]
         test = evaluate(probabilities, dataset.test.labels)
-        validation = evaluate(scorer.predict(dataset.validation.pixels), dataset.validation.labels)
+        on_validation = scorer.predict(dataset.validation.pixels)
+        validation = evaluate(on_validation, dataset.validation.labels)
         verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
+    with phases.during(Phase.CORRUPTING):
+        data = provenance(dataset, settings.data.read, seed=settings.seed)
+        plan = RobustnessPlan(settings.seed, _MAX_CORRUPTED, dataset.name, data["in_form"])
+        measured = robustness(scorer.predict, dataset.test, probabilities, plan)
     card: TrainedCard = {
         **identity(
             f"{recipe.arch}-{recipe.name}",
@@ -131,14 +140,16 @@ def write_model_folder(
             network.architecture(recipe.hidden, recipe.arch),
             model.count_params(),
         ),
-        "data": provenance(dataset, settings.data.read, seed=settings.seed),
+        "data": data,
         "training": cast("TrainingSettings", {**asdict(recipe), "kept_epoch": trained.fitted.kept_epoch}),
         "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
         "metrics": {"validation": validation.figures, "test": test.figures},
         "history": [cast("EpochFigures", asdict(epoch)) for epoch in trained.fitted.history],
         "export": export_section(agreement, exported.signatures, dataset.test.labels),
         "calibration": calibration.to_json(),
+        "held_out": held_out_section(on_validation, dataset.validation),
         "gate": verdict.to_json(),
+        "robustness": measured,
     }
     with phases.during(Phase.WRITING):
         write_files(storage, folder, _history_files(trained))

@@ -10,13 +10,26 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels
-from job.documents.model_json import CardIdentity, ExportFigures, ExportSignature, TrainingData
+from job.contract import CLASS_NAMES, CLASSES, PIXELS, Labels, PixelBatch, Probabilities
+from job.documents.model_json import (
+    AddedData,
+    CardIdentity,
+    ExportFigures,
+    ExportSignature,
+    HeldOutSection,
+    TrainingData,
+)
+from job.normalize.geometry import share_in_form
 from job.redaction import redacted, redacted_values
 from job.report.drift import Distribution
+from job.report.held_out import HeldOut
+from job.report.tally import Tally
+from job.score.part import scored_batch
 from job.settings import ReadSettings
 from job.train.backend import versions
+from job.train.data.added_images import AddedImages
 from job.train.data.dataset import Dataset
+from job.train.data.split import Split
 from job.train.judge.parity import Agreement
 
 GOLDEN_ROWS: Final = 16
@@ -54,12 +67,35 @@ def provenance(dataset: Dataset, read: ReadSettings, *, seed: int) -> TrainingDa
         "scale": read.scale,
         "is_transposed": read.is_transposed,
         "is_inverted": read.is_inverted,
+        "normalize": read.normalize,
         "seed": seed,
         "test_share": dataset.test_share,
         "validation_share": dataset.validation_share,
         "train_class_counts": dataset.train.class_counts,
+        "added": added_section(dataset.added) if dataset.added else None,
+        "in_form": share_in_form(dataset.train.pixels),
         # Scoring compares its inputs with it, to detect drift.
         "distribution": Distribution.of_labelled(dataset.train.pixels, dataset.train.labels).to_json(),
+    }
+
+
+def added_section(added: AddedImages) -> AddedData:
+    """The part of `data` about images of --add."""
+    return {
+        "weight": added.weight,
+        "images": added.count,
+        "left_out": added.left_out,
+        "relabelled": added.relabelled,
+        "identity": added.identity,
+        "sources": [
+            {
+                "source": redacted(each.source),
+                "images": len(each.images),
+                "unlabelled": each.unlabelled,
+                "fingerprint": each.fingerprint,
+            }
+            for each in added.sources
+        ],
     }
 
 
@@ -82,6 +118,15 @@ def export_section(
         }
         for name, parity in agreement.parity.items()
     }
+
+
+def held_out_section(probabilities: Probabilities, images: Split) -> HeldOutSection:
+    """The section `held_out`: the confidences of the validation split, as a scoring run rounds and counts them.
+
+    probabilities: the scorer's, float32 (n, 10), on these images.
+    """
+    counted = HeldOut.of(Tally.of(scored_batch(PixelBatch(images.pixels, images.labels), probabilities)))
+    return {"split": "validation", "rows": counted.rows, "is_by_writer": False, **counted.to_json()}
 
 
 def golden_rows(labels: Labels) -> npt.NDArray[np.intp]:

@@ -35,6 +35,7 @@ from job.report.words import many, percent
 from job.train.card.mistakes import ClassifiedImage, ClassifiedImages
 from job.train.data.split import Split
 from job.train.judge.calibrate import tally_of
+from job.train.judge.corruptions.catalog import corrupted
 
 # The settings of a recipe that have a flag of the same name, in the order of the command.
 _RECIPE_FLAGS: Final = (
@@ -76,6 +77,8 @@ def training_page(card: TrainedCard, digest: str, probabilities: Probabilities, 
             {**asdict(pair), "examples": _gallery(images.examples_of(pair), test)}
             for pair in confused_pairs(tally.confusion)
         ],
+        robust=card.get("robustness"),
+        corruptions=_corruptions(card, test),
         seconds=sum(each["seconds"] for each in card["history"]),
         command=train_command(card),
     )
@@ -109,6 +112,9 @@ def train_command(card: TrainedCard) -> str:
     words = ["digit-job", "train"]
     for flag, sources in ((Flag.DATA, data["sources"]), (Flag.TEST_DATA, data["test_sources"])):
         words += [word for each in sources for word in (flag, each)]
+    if added := data.get("added"):
+        words += [word for each in added["sources"] for word in (Flag.ADD, each["source"])]
+        words += [Flag.ADD_WEIGHT, str(added["weight"])]
     words += [Flag.RECIPE, training["name"]]
     for name in _RECIPE_FLAGS:
         value = ",".join(map(str, training["hidden"])) if name == "hidden" else training[name]
@@ -123,6 +129,7 @@ def train_command(card: TrainedCard) -> str:
     words += [Flag.LABEL_COLUMN, data["label_column"]] if data["label_column"] else []
     words += [Flag.TRANSPOSE] if data["is_transposed"] else []
     words += [Flag.INVERT] if data.get("is_inverted") else []
+    words += [Flag.NORMALIZE, data["normalize"]] if data.get("normalize", "auto") != "auto" else []
     words += [Flag.QUANTIZE, "int8"] if INT8_NAME in card["export"] else []
     return shlex.join(words)
 
@@ -169,6 +176,17 @@ def _learning_curves(card: TrainedCard) -> dict[str, Markup]:
         "loss": curves_plot("loss-plot", "cross-entropy", losses, kept),
         "errors": curves_plot("errors-plot", "misclassified, %", errors, kept),
     }
+
+
+def _corruptions(card: TrainedCard, test: Split) -> list[dict[str, Any]]:
+    """What each corruption looks like, on another test image each time, with its figures."""
+    measured = card.get("robustness")
+    found = []
+    for place, (name, each) in enumerate(measured["corruptions"].items() if measured else ()):
+        row = place % len(test)
+        pixels = corrupted(test.pixels[: row + 1], name, card["data"]["seed"])[row].tobytes()
+        found.append({**each, "name": name.replace("_", " "), "pixels": pixels, "label": test.labels[row]})
+    return found
 
 
 def _gallery(images: Sequence[ClassifiedImage], test: Split) -> list[dict[str, Any]]:

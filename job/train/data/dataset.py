@@ -17,6 +17,7 @@ from job.model.bundle import CARD_NAME, Bundle
 from job.report.words import many, some
 from job.settings import LabelMap, ReadSettings
 from job.storage import Storage, join
+from job.train.data.added_images import AddedImages, read_added, with_added
 from job.train.data.origin import find_images
 from job.train.data.split import FoundImages, Split, hold_out, joined
 from job.train.train_settings import DataSettings
@@ -25,6 +26,10 @@ _log = logging.getLogger(__name__)
 
 _TEST_SHARE: Final = 0.2
 _VALIDATION_SHARE: Final = 0.1
+# A few corrected images among tens of thousands change little. Measured with the baseline recipe on USPS's training
+# digits, resized: 49.9 % right; with 50 reviewed ones added once 63.0 %, 10 times 71.5 %, 30 times 70.6 %; with 200 of
+# them 78.8, 82.1 and 82.9 %. t10k stays at 97.3 to 97.7 %.
+_ADD_WEIGHT: Final = 10
 # Fewer test images that are also trained on cannot change the accuracy much; a scanned page may repeat one.
 _MAX_LEAK: Final = 0.01
 
@@ -35,7 +40,8 @@ class Dataset:
 
     name, origin, warning: see `FoundImages`. sources, test_sources: the values of --data and --test-data that find the
     images again. test_share, validation_share: what was held out; None: they are images of their own. fingerprint:
-    SHA-256 over all pixels and labels in the order found, before splitting.
+    SHA-256 over all pixels and labels in the order found, before splitting. added: further images that `train` has at
+    its end, of which the fingerprint knows nothing.
     """
 
     name: str
@@ -49,6 +55,13 @@ class Dataset:
     test_sources: tuple[str, ...] = ()
     test_share: float | None = None
     validation_share: float | None = None
+    added: AddedImages | None = None
+
+    @property
+    def identity(self) -> str:
+        """What tells the data from any other."""
+        added = f" with {self.added.identity}" if self.added else ""
+        return f"fingerprint {self.fingerprint[:16]}{added}"
 
     @property
     def source(self) -> str:
@@ -62,9 +75,10 @@ class Dataset:
         if self.test_sources:
             tested = some(self.test_sources)
         validated = "its own" if self.validation_share is None else f"{self.validation_share:g} of them, held out"
+        added = f" ({self.added})" if self.added else ""
         return (
-            f"{many(len(self.train), 'image')} to train on, {len(self.validation):,} to validate with ({validated}), "
-            f"{len(self.test):,} to test with ({tested})"
+            f"{many(len(self.train), 'image')} to train on{added}, {len(self.validation):,} to validate with "
+            f"({validated}), {len(self.test):,} to test with ({tested})"
         )
 
 
@@ -101,6 +115,11 @@ def load(  # noqa: PLR0913  # all that the splits depend on
         train, validation = joined([train, validation]), joined([])
     if tests:
         test = joined([each.images if each.test is None else each.test for each in tests])
+    warnings = [each.warning for each in (*found, *tests) if each.warning] + _leaks((train, validation), test)
+    added = None
+    if data.added:
+        sources = read_added(storage, data.added, data.read.normalize)
+        train, added = with_added(train, [validation, test], sources, data.add_weight or _ADD_WEIGHT)
     return Dataset(
         name=", ".join(each.name for each in found),
         sources=tuple(source for each in found for source in each.sources),
@@ -109,13 +128,11 @@ def load(  # noqa: PLR0913  # all that the splits depend on
         test=test if has_test else joined([]),
         fingerprint=_fingerprint([*found, *tests]),
         origin=", ".join(dict.fromkeys(each.origin for each in found)),
-        warning="; ".join(
-            [each.warning for each in (*found, *tests) if each.warning] + _leaks((train, validation), test)
-        )
-        or None,
+        warning="; ".join(warnings) or None,
         test_sources=tuple(source for each in tests for source in each.sources),
         test_share=test_share,
         validation_share=validation_share,
+        added=added,
     )
 
 
@@ -203,7 +220,7 @@ def read_again(storage: Storage, bundle: Bundle, mnist_dir: str | None) -> Datas
 def _loaded(storage: Storage, data: dict[str, Any], mnist_dir: str | None) -> Dataset:
     # Cards of earlier versions lack some keys: what they stand for was not there.
     names = ("label_column", "scale", "is_transposed", "is_inverted")
-    read = ReadSettings(**{name: data[name] for name in names if name in data})
+    read = ReadSettings(**{name: data[name] for name in names if name in data}, normalize=data.get("normalize", "none"))
     if data.get("label_map"):
         read = replace(read, label_map=LabelMap(CARD_NAME, tuple(sorted(data["label_map"].items()))))
     settings = DataSettings(

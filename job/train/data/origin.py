@@ -61,10 +61,12 @@ def _named(storage: Storage, source: str, read: ReadSettings, mnist_dir: str | N
 
 
 def _check_nothing_said(sources: Sequence[str], read: ReadSettings) -> None:
-    if read != _DEFAULTS:
+    # That they stay as stored holds for them anyway, and can be said because of other images.
+    if read not in {_DEFAULTS, replace(_DEFAULTS, normalize="none")}:
         raise UsageError(
             f"{Flag.DATA} {' '.join(sources)}: its format is known; "
-            f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE} and {Flag.INVERT} are for files"
+            f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE}, {Flag.INVERT} and "
+            f"{Flag.GROUP_COLUMN} are for files"
         )
 
 

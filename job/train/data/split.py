@@ -16,10 +16,14 @@ from job.errors import DataError
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled images. pixels: uint8 (n, 784), 0 = background, 255 = ink. labels: int8 (n,), 0-9."""
+    """Labelled images. pixels: uint8 (n, 784), 0 = background, 255 = ink. labels: int8 (n,), 0-9.
+
+    groups: text (n,), the group of each image, such as its writer, or "" where it has none; None: no groups are known.
+    """
 
     pixels: Pixels
     labels: Labels
+    groups: npt.NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -32,14 +36,20 @@ class Split:
 
     def rows(self, indices: npt.NDArray[np.intp]) -> "Split":
         """The images at `indices`, in that order."""
-        return Split(self.pixels[indices], self.labels[indices])
+        groups = None if self.groups is None else self.groups[indices]
+        return Split(self.pixels[indices], self.labels[indices], groups)
 
 
 def joined(splits: Sequence[Split]) -> Split:
-    """The images of all splits, one after the other; no splits give an empty one."""
+    """The images of all splits, one after the other; no splits give an empty one. Groups are known if all know them."""
     if not splits:
         return Split(np.empty((0, PIXELS), np.uint8), np.empty(0, np.int8))
-    return Split(np.concatenate([each.pixels for each in splits]), np.concatenate([each.labels for each in splits]))
+    groups = [each.groups for each in splits if each.groups is not None]
+    return Split(
+        np.concatenate([each.pixels for each in splits]),
+        np.concatenate([each.labels for each in splits]),
+        np.concatenate(groups) if len(groups) == len(splits) else None,
+    )
 
 
 def hold_out(images: Split, share: float, *, seed: int, where: str) -> tuple[Split, Split]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from job.compiled.machine_code import kernel
 from job.contract import PIXELS, SIDE, Labels, Pixels
 from job.train.data.split import Split
+from job.train.fit.rescan import Rescan, rescanned
 
 # Control points of the elastic displacement field along one side of the image.
 CONTROL_POINTS: Final = 6
@@ -41,7 +42,7 @@ class Deformations:
     rotation_degrees, scale (of x and of y), shear (of x along y) and shift_pixels (of x and of y) are drawn uniformly
     between minus and plus the given bound. scale and shear are fractions: 0.1 is up to a tenth wider or narrower.
     elastic_pixels: standard deviation of a pixel's displacement in x and in y, which varies smoothly over about five
-    pixels.
+    pixels. rescan: how a share of the deformed images is scanned again; None: none is.
     """
 
     rotation_degrees: float
@@ -49,6 +50,7 @@ class Deformations:
     shear: float
     shift_pixels: float
     elastic_pixels: float
+    rescan: Rescan | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def batch_groups(
                 pixels = images.pixels[group]
             else:
                 pixels = deform_images(images.pixels, group, *draw_deformations(deformations, len(group), random))
+                if deformations.rescan is not None:
+                    pixels = rescanned(pixels, deformations.rescan, random)
             yield pixels.reshape(*shape, PIXELS), images.labels[group].reshape(shape)
 
 

@@ -66,6 +66,7 @@ class TuneResult:
         words += [Flag.SCALE, read.scale] if read.scale != "auto" else []
         words += [Flag.TRANSPOSE] if read.is_transposed else []
         words += [Flag.INVERT] if read.is_inverted else []
+        words += [Flag.NORMALIZE, read.normalize] if read.normalize != "auto" else []
         return shlex.join(words)
 
     @property

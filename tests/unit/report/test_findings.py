@@ -80,10 +80,10 @@ def test_verdict_without_scored_rows():
 
 def test_unlabelled_rows_of_which_the_model_is_unsure_are_found():
     """Upside-down digits, say. Few rows vary by chance."""
-    unsure = make_report(has_labels=False, estimated_accuracy=0.85, model={**MODEL, "test_accuracy": 0.97})
+    unsure = make_report(has_labels=False, mean_confidence=0.85, model={**MODEL, "test_accuracy": 0.97})
     assert _texts(unsure)["Less sure (85.00 %) than right on the model's own test images (97.00 %)"] is False
-    assert not any(text.startswith("Less sure") for text in _texts({**unsure, "estimated_accuracy": 0.95}))
-    few = make_report(rows=30, has_labels=False, estimated_accuracy=0.85, model={**MODEL, "test_accuracy": 0.97})
+    assert not any(text.startswith("Less sure") for text in _texts({**unsure, "mean_confidence": 0.95}))
+    few = make_report(rows=30, has_labels=False, mean_confidence=0.85, model={**MODEL, "test_accuracy": 0.97})
     assert not any(text.startswith("Less sure") for text in _texts(few))
 
 

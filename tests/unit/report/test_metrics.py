@@ -19,7 +19,7 @@ from job.report.tally import Tally
 KEYS = {
     "rows", "rejected_by_reason", "labelled", "correct", "accuracy", "accuracy_95", "classes", "confusion_matrix",
     "per_class", "macro_f1", "log_loss", "top2_accuracy", "calibration", "confidence_histogram", "predicted_counts",
-    "estimated_accuracy",
+    "mean_confidence",
 }  # fmt: skip
 NEED_LABELS = [
     "correct", "accuracy", "accuracy_95", "confusion_matrix", "per_class", "macro_f1", "log_loss", "top2_accuracy",
@@ -146,9 +146,9 @@ def test_calibration_is_the_papers(batch):
     assert result["ece"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_estimated_accuracy_is_the_mean_confidence(batch, found):
+def test_mean_confidence(batch, found):
     """Also where there are no labels."""
-    assert found["estimated_accuracy"] == pytest.approx(batch.confidences.astype(float).mean(), abs=1e-6)
+    assert found["mean_confidence"] == pytest.approx(batch.confidences.astype(float).mean(), abs=1e-6)
 
 
 def test_wilson_interval():
@@ -200,7 +200,7 @@ def test_no_rows_at_all():
     """All counts are 0 and all ratios None."""
     found = figures(Tally.zero())
     assert found["rows"] == {"read": 0, "scored": 0, "rejected": 0, "skipped": 0}
-    assert found["estimated_accuracy"] is None
+    assert found["mean_confidence"] is None
     assert found["predicted_counts"] == [0] * 10
     assert (accuracy(Tally.zero()), macro_f1(Tally.zero())) == (None, None)
     assert set(per_class(Tally.zero())) == set(map(str, range(10)))

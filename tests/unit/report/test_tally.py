@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from job.contract import Reason, Reject, ScoredBatch
-from job.report.tally import CONFIDENCE_BINS, Tally
+from job.report.confidence_bins import DOUBTS, MILLION, RIGHT, TWENTIETHS, UNLABELLED, WRONG, in_twentieths
+from job.report.tally import Tally
 
 
 def _batch(rows, seed=0, *, has_labels=True, rejects=()):
@@ -74,9 +75,13 @@ def test_counts_are_those_of_the_rows():
     assert tally.top2_correct == sum(batch.labels[row] in best for row, best in zip(labelled, second, strict=True))
     np.testing.assert_array_equal(tally.confusion, confusion)
     np.testing.assert_array_equal(tally.predicted, np.bincount(batch.predictions[scored], minlength=10))
-    assert tally.confidence.sum() == len(scored)
-    assert tally.bin_labelled.sum() == len(labelled)
-    assert tally.bin_correct.sum() == tally.correct
+    is_right = {row: batch.labels[row] == batch.predictions[row] for row in labelled}
+    expected = np.zeros((len(DOUBTS), 3), int)
+    for row in scored:
+        doubt = MILLION - round(float(batch.confidences[row]) * MILLION)
+        outcome = UNLABELLED if row not in is_right else RIGHT if is_right[row] else WRONG
+        expected[next(place for place, highest in enumerate(DOUBTS) if doubt <= highest), outcome] += 1
+    np.testing.assert_array_equal(tally.confidence, expected)
     assert tally.confidence_sum == pytest.approx(batch.confidences[scored].astype(float).sum(), abs=1e-4)
 
 
@@ -98,21 +103,20 @@ def test_input_without_labels():
     """Counts that need labels are 0."""
     tally = Tally.of(_batch(50, has_labels=False))
     assert (tally.scored, tally.labelled, tally.correct, tally.log_loss_sum) == (50, 0, 0, 0)
-    assert not tally.bin_labelled.any()
+    assert not tally.confidence[:, :UNLABELLED].any()
+    assert tally.confidence[:, UNLABELLED].sum() == 50
 
 
-def test_confidence_bin_includes_its_lower_edge():
-    """A confidence on an edge belongs to the bin above it, one millionth less to the bin below."""
-    for index in range(CONFIDENCE_BINS):
-        edge = index / CONFIDENCE_BINS
-        assert Tally.of(_one({0: edge})).confidence.tolist().index(1) == index
-        if index:
-            assert Tally.of(_one({0: edge - 1e-6})).confidence.tolist().index(1) == index - 1
+def _twentieth(confidence):
+    return in_twentieths(Tally.of(_one({0: confidence})).confidence.sum(axis=1)).tolist().index(1)
 
 
-def test_last_confidence_bin_includes_1():
-    """Unlike the other bins, it includes its upper edge."""
-    assert Tally.of(_one({0: 1})).confidence.tolist() == [0] * 19 + [1]
+def test_a_twentieth_of_confidence_includes_its_lower_edge():
+    """A confidence on an edge belongs to the twentieth above it, one millionth less to the one below; 1 to the last."""
+    for index in range(1, TWENTIETHS):
+        assert _twentieth(index / TWENTIETHS) == index
+        assert _twentieth(index / TWENTIETHS - 1e-6) == index - 1
+    assert _twentieth(1) == TWENTIETHS - 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from job.errors import InternalError
-from job.score.join import first_of_each_reason, join
+from job.score.join import RowIds, first_of_each_reason, join
 from job.score.output_files import OutputFiles
 from job.settings import ScoreSettings
 
@@ -18,7 +18,7 @@ def files(scored_parts):
 
 def test_parts_are_joined_in_order(scored_parts, files, tmp_path):
     """The prediction file has a row for each record; without rejects there is no reject file."""
-    assert join(scored_parts.target, scored_parts.parts, files, SETTINGS) == []
+    assert join(scored_parts.target, scored_parts.parts, files, SETTINGS, RowIds(scored_parts.target, [])) == []
     assert [each["path"] for each in files.committed] == ["predictions/a.csv"]
     assert len((tmp_path / "out/predictions/a.csv").read_text().splitlines()) == 31
 
@@ -26,7 +26,7 @@ def test_parts_are_joined_in_order(scored_parts, files, tmp_path):
 @pytest.mark.parametrize("scored_parts", [(3, 12, 20, 25)], indirect=True)
 def test_rejects_are_written_and_the_first_three_returned(scored_parts, files, tmp_path):
     """The reject file is committed after the predictions."""
-    examples = join(scored_parts.target, scored_parts.parts, files, SETTINGS)
+    examples = join(scored_parts.target, scored_parts.parts, files, SETTINGS, RowIds(scored_parts.target, []))
     assert [each["path"] for each in files.committed] == ["predictions/a.csv", "rejects/a.csv.jsonl"]
     lines = [json.loads(line) for line in (tmp_path / "out/rejects/a.csv.jsonl").read_text().splitlines()]
     assert [(each["file"], each["row"], each["line"]) for each in lines] == [
@@ -46,7 +46,7 @@ def test_rows_that_no_summary_counts_are_never_committed(scored_parts, files, tm
     with pytest.raises(
         InternalError, match=rf"a\.csv: 30 rows in its parts, but their summaries say {30 + difference}"
     ):
-        join(scored_parts.target, parts, files, SETTINGS)
+        join(scored_parts.target, parts, files, SETTINGS, RowIds(scored_parts.target, []))
     assert not list(tmp_path.glob("out/predictions/*"))
 
 

@@ -33,7 +33,10 @@ def test_the_results_of_another_run_are_replaced(finished, overwrite, caplog):
     """The log says what was removed, and how much."""
     with caplog.at_level(logging.INFO):
         assert not overwrite().was_done
-    assert f"{finished}: removed 3 results of another run: predictions/a.csv, report.html, report.json" in caplog.text
+    assert (
+        f"{finished}: removed 4 results of another run: predictions/a.csv, report.html, report.json, review"
+        in caplog.text
+    )
 
 
 def _another_program_s_success(folder):

@@ -9,8 +9,13 @@ from pathlib import Path
 
 from support.training_data import load
 
+from job.contract import PixelBatch
 from job.model.bundle import card_digest, open_bundle, predictor_of
+from job.report.confidence_bins import RIGHT, WRONG
 from job.report.drift import Distribution
+from job.report.held_out import HeldOut
+from job.report.tally import Tally
+from job.score.part import predict
 from job.train.fit.checkpoint import Epoch, history_csv
 from job.train.fit.recipe import RECIPES
 
@@ -34,6 +39,19 @@ def test_a_card_without_learning_rates_is_opened(storage, trained, tmp_path):
     path.write_text(json.dumps({**card, "sha256": card_digest(card)}))
     bundle = open_bundle(storage, str(tmp_path / "model"))
     bundle.check(predictor_of(bundle))
+
+
+def test_the_card_keeps_the_confidences_on_held_out_images(storage, trained):
+    """Those of the validation split, as a scoring run of the same images counts them: right, wrong, by doubt."""
+    bundle = open_bundle(storage, trained.result.path)
+    images = load(storage, "digits", seed=3).validation
+    section = bundle.about["held_out"]
+    assert (section["split"], section["rows"], section["is_by_writer"]) == ("validation", 144, False)
+    tally = Tally.of(predict(PixelBatch(images.pixels, images.labels), predictor_of(bundle)))
+    held_out = HeldOut.from_json(section)
+    assert held_out.right.tolist() == tally.confidence[:, RIGHT].tolist()
+    assert held_out.wrong.tolist() == tally.confidence[:, WRONG].tolist()
+    assert held_out.right.sum() == trained.result.validation.correct
 
 
 def test_the_card_records_the_whole_training(trained):

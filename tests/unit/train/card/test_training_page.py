@@ -99,6 +99,24 @@ def test_a_network_without_mistakes(answers):
     assert "Most confused pairs" not in text
 
 
+def test_robustness_is_shown_with_a_picture_of_each_corruption(answers):
+    """The page of an older card has no such section, and no link to it."""
+    probabilities, test = answers
+    card = make_card(probabilities, test.labels)
+    page = training_page(card, "", probabilities, test)
+    section = page.partition('<section aria-labelledby="robustness">')[2].partition("</section>")[0]
+    for place, name in enumerate(card["robustness"]["corruptions"]):
+        assert f'alt="A {test.labels[place]} with {name.replace("_", " ")}"' in section
+    text = _text(section)
+    assert "shot noise 99.0&nbsp;% correct confidence 99.5&nbsp;%" in text
+    assert "canny edges 15.0&nbsp;% correct confidence 57.5&nbsp;% by score: 90.0&nbsp;% correct" in text
+    assert "mean error 43.00 % mean error by score 21.00 % relative error 21.5 times" in text
+    assert "writers 523 writers below 95 % 37" in text
+    assert "Note: 2,000 of 10,000 test images were corrupted, drawn at random." in text
+    del card["robustness"]
+    assert "robustness" not in training_page(card, "", probabilities, test).partition("</style>")[2].lower()
+
+
 def test_findings_that_need_attention_come_first(answers):
     """The model failed its gate, was trained on substitute data, and scaling made its calibration worse."""
     probabilities, test = answers

@@ -185,5 +185,5 @@ def test_training_and_test_images_are_both_inverted(storage, tmp_path, balanced,
 @pytest.mark.parametrize("source", ["mnist", "digits", "auto"])
 def test_flags_for_files_are_refused_for_named_data(storage, source):
     """They would have no effect."""
-    with pytest.raises(UsageError, match=f"^--data {source}: .*--transpose and --invert are for files"):
+    with pytest.raises(UsageError, match=f"^--data {source}: .*--invert and --group-column are for files"):
         find_images(storage, source, ReadSettings(is_transposed=True))
