@@ -19,7 +19,7 @@ class SheetDigits:
     """Finds the digits of a page in reading order. is_dark: ink is darker than paper; None: each page decides."""
 
     columns: ClassVar[pa.Schema] = pa.schema(
-        [(name, pa.int32()) for name in ("page", "row", "column", "x", "y", "width", "height")]
+        [(name, pa.int32()) for name in ("page", "row", "column", "left", "top", "width", "height")]
     )
     min_side: ClassVar[int | None] = WORKING_SIDE
     max_pixels: ClassVar[int] = _MAX_PIXELS
@@ -33,17 +33,17 @@ class SheetDigits:
         return {"sheet": self.is_dark}
 
     def find(self, picture: Picture) -> Found:
-        """See `DigitFinder`. x, y, width and height are the box of a digit in pixels of the page."""
+        """See `DigitFinder`. The box of a digit is in pixels of the page."""
         sheet = read_sheet(picture.grey, is_dark=self.is_dark)
         if not sheet.digits:
             raise BadPicture("shows no digits; expected dark ink on lighter paper, or light on dark")
-        reduced = picture.width / picture.grey.shape[1]
+        factor = picture.width / picture.grey.shape[1]
         digits = []
         for digit in sheet.digits:
-            x, y, width, height = (round(side * reduced) for side in digit.box)
+            left, top, width, height = (round(side * factor) for side in digit.box)
             place = {
-                "page": picture.page, "row": digit.row, "column": digit.column, "x": x, "y": y, "width": width,
-                "height": height,
+                "page": picture.page, "row": digit.row, "column": digit.column, "left": left, "top": top,
+                "width": width, "height": height,
             }  # fmt: skip
-            digits.append(FoundDigit(digit.pixels, place, (x, y, width, height)))
+            digits.append(FoundDigit(digit.pixels, place, (left, top, width, height)))
         return Found(digits, sheet.doubts)
