@@ -145,7 +145,7 @@ def _digits(level: _LevelPage) -> tuple[Blobs, float, bool]:
 
     The ink of lines is erased.
     """
-    lines = ruled_lines(level.mask)
+    lines = ruled_lines(level.mask, level.ink)
     level.ink[lines.mask] = 0
     runs = Runs.of(level.mask & ~lines.mask)
     blobs = Blobs.of(runs, runs.labels())
