@@ -438,6 +438,7 @@ def evaluate(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
 ) -> ModelEvaluation:
@@ -474,6 +475,7 @@ def evaluate(
             keep=() if group_column is None else (group_column,),
             label_map=_label_map(label_map),
             is_inverted=invert,
+            normalize=normalize,
         ),
         group_column=group_column,
         sample=sample,

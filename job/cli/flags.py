@@ -93,7 +93,8 @@ DataFlag = Annotated[
     list[str],
     repeatable(
         "--data",
-        "A folder of IDX files; a data file of any format, or a folder or pattern of them; `mnist` (downloads), "
+        "A folder of IDX files; a data file of any format, or a folder or pattern of them or of pictures; `mnist` "
+        "(downloads), "
         "`digits` (scikit-learn's optdigits), or `auto` (the default): $MNIST_DIR, otherwise mnist, otherwise digits; "
         "repeat it for more.",
         metavar="SRC",

@@ -1,6 +1,7 @@
 """`digit-job prepare`."""
 
 import logging
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,6 +71,15 @@ def prepare(
     overwrite: Annotated[
         bool, option("--overwrite", "Replace the file if it is there.", group=Group.MAIN, command="prepare")
     ] = False,
+    sheet: Annotated[
+        bool,
+        option(
+            "--sheet",
+            "The pictures are pages, scanned or photographed, with many digits each.",
+            group=Group.MAIN,
+            command="prepare",
+        ),
+    ] = False,
     label_column: LabelColumnFlag = None,
     label_map: LabelMapFlag = None,
     no_label: NoLabelFlag = False,
@@ -113,10 +123,19 @@ def prepare(
         max_rejects=RejectLimit.parse(max_rejects),
         threads=threads or default_threads(),
         is_overwriting=overwrite,
+        are_sheets=sheet,
     )
     facts = context.obj
     facts["command"] = "prepare"
-    started = event(Event.STARTED, command="prepare", version=__version__, inputs=list(settings.inputs), output=output)
+    started = event(
+        Event.STARTED,
+        command="prepare",
+        version=__version__,
+        inputs=list(settings.inputs),
+        output=output,
+        threads=settings.threads,
+        pid=os.getpid(),
+    )
     _log.info("preparing %s into %s", ", ".join(settings.inputs), output, extra=started)
     try:
         with show_phases(is_json=log.is_for_machines(log_format), is_quiet=quiet) as show:

@@ -69,8 +69,8 @@ def score(
         list[str],
         repeatable(
             "--input",
-            "A CSV, Parquet, Arrow, IDX or NumPy file, a folder, or a quoted pattern such as 'in/*.csv' (required); "
-            "repeat it for more.",
+            "A CSV, Parquet, Arrow, IDX or NumPy file, a folder of them or of pictures, or a quoted pattern such as "
+            "'in/*.csv' (required); repeat it for more.",
             "-i",
             metavar="SRC",
             group=Group.MAIN,

@@ -97,7 +97,7 @@ def width_bytes(type_: pa.DataType) -> int:
 
 
 def can_be_image(type_: pa.DataType) -> bool:
-    """Whether a column of a type can hold images: numbers in lists or Spark's vectors, raw bytes, or PNG pictures."""
+    """Whether a column of a type can hold images: numbers in lists or Spark's vectors, raw bytes, or pictures."""
     type_ = storage_type(type_)
     if pa.types.is_struct(type_):
         field = type_.get_field_index(BYTES_FIELD)

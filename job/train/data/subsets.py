@@ -5,13 +5,14 @@ For `labelled_files`, which reads them. MNIST's own IDX files it knows by their 
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
 from job.read.numpy_files.array_headers import arrays_in
 from job.read.numpy_files.arrays import Subset, image_subsets, split_name
 from job.read.numpy_files.numpy_source import NumpySource, numpy_source
+from job.read.pictures.kinds import has_picture_name
 from job.read.source import Source, folder_named, look
 from job.report.words import some
 from job.settings import ReadSettings
@@ -42,7 +43,10 @@ def look_by_subset(
     out, such as Kaggle's test.csv. named: the paths that the user named; of folders, only names below them count.
     Raises LayoutError, DataError, StorageError.
     """
-    subsets = {file.path: _subset_of(file, named) for file in files}
+    told = [_told(file, named) for file in files]
+    # The pictures of a subset are one source.
+    files = [replace(file, found_in=path) if path else file for file, (path, _) in zip(files, told, strict=True)]
+    subsets = {path or file.path: subset for file, (path, subset) in zip(files, told, strict=True)}
     if not {"train"} < set(subsets.values()) - {None}:
         return _by_array_name(storage, look(storage, files, settings, subset="train"), settings)
     subsets |= {path: "train" for path in named if path in subsets and subsets[path] is None}
@@ -51,17 +55,24 @@ def look_by_subset(
         _log.warning(
             "%s: left out: unlike those of other files, the names do not tell whether to train on them", some(unknown)
         )
-    taken = [file for file in files if subsets[file.path]]
+    taken = [file for file, (path, _) in zip(files, told, strict=True) if subsets[path or file.path]]
     return _by_file_name(look(storage, taken, settings, subset="train"), subsets)
 
 
-def _subset_of(file: FileInfo, named: Sequence[str]) -> Subset | None:
-    """The subset that the first telling name tells: of a folder below those that the user named, or of the file."""
+def _told(file: FileInfo, named: Sequence[str]) -> tuple[str | None, Subset | None]:
+    """The subset that the first telling name tells: of a folder below those that the user named, or of the file.
+
+    Of a picture, only folders tell; then the path of that folder goes first.
+    """
     path = PurePosixPath(file.path)
     folders = (each if path.is_relative_to(each) else folder_named(each, is_folder=False) for each in named)
     above = next((each for each in folders if each != file.path and path.is_relative_to(each)), str(path.parent))
-    told = (split_name(part)[0] for part in path.relative_to(above).parts)
-    return next((subset for subset in told if subset), None)
+    parts = path.relative_to(above).parts
+    is_picture = has_picture_name(file.name)
+    for place, part in enumerate(parts[:-1] if is_picture else parts, start=1):
+        if subset := split_name(part)[0]:
+            return (str(PurePosixPath(above, *parts[:place])) if is_picture else None), subset
+    return None, None
 
 
 def _by_file_name(sources: Sequence[Source], subsets: Mapping[str, Subset | None]) -> Subsets:

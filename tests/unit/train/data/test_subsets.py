@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from support.files import write_csv, write_parquet
-from support.pictures import as_pictures
+from support.pictures import as_pictures, png
 from support.training_data import find_images
 
 from job.errors import DataError
@@ -54,6 +54,21 @@ def test_images_for_validation(storage, tmp_path, balanced):
     found = find_images(storage, str(tmp_path / "a.npz"))
     assert (len(found.images), len(found.test)) == (130, len(balanced) - 150)
     assert _same(found.validation, few)
+
+
+def test_folders_of_pictures(storage, tmp_path, balanced):
+    """As mnist_png has them: `training` and `testing`, and in each a folder for each digit."""
+    for name, digits in (("training", balanced[:150]), ("testing", balanced[150:])):
+        for row, (pixels, label) in enumerate(zip(digits.pixels, digits.labels, strict=True)):
+            path = tmp_path / f"mnist/{name}/{label}/test_{row:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png(pixels))
+    found = find_images(storage, str(tmp_path / "mnist"))
+    for images, digits in ((found.images, balanced[:150]), (found.test, balanced[150:])):
+        order = np.argsort(digits.labels, kind="stable")
+        assert _same(images, digits[order])
+    alone = find_images(storage, str(tmp_path / "mnist/testing"))
+    assert (len(alone.images), alone.test) == (len(balanced) - 150, None)
 
 
 def test_an_archive_without_test_images(storage, tmp_path, balanced):
