@@ -15,7 +15,8 @@ from job.storage import LocalStorage
 from support.files import Digits
 from support.models import change_card, write_network
 
-# Each digit has 78 pixels of its own, scattered so that no image looks like a turned digit; a logit is their sum, scaled.
+# Each digit has 78 pixels of its own, scattered so that no image looks like a turned digit. A logit is their sum,
+# scaled.
 _OWN = 78
 _PLACES = np.random.default_rng(0).permutation(784)[: 10 * _OWN]
 _SCALE = 0.0012
