@@ -33,7 +33,7 @@ MAX_TEXT: Final = 1_000
 MAX_RAW: Final = 4_096
 
 
-class Decision(StrEnum):
+class Acceptance(StrEnum):
     """What becomes of a scored row where a share of errors is promised: the values of the `decision` column."""
 
     ACCEPT = "accept"

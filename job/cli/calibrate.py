@@ -88,8 +88,8 @@ def calibrate(
     Without it, `score --max-error` promises by the validation images in the model's card, for data like those.
 
     Examples:
-      digit-job calibrate --model model --data labelled.csv --output calibration.json
-      digit-job score digits.csv -o results --max-error 0.5% --calibration calibration.json
+      digit-job calibrate --data labelled.csv --output mine.json
+      digit-job score in.csv -o out --max-error 0.5% --calibration mine.json
 
     """
     log.set_up(log_format)

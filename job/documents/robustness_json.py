@@ -8,12 +8,15 @@ _Text = Annotated[str, Name()]
 
 
 class JudgedImages(TypedDict):
-    """The accuracy on some images, and how sure the network is of them."""
+    """The accuracy on some images, and how sure the network is of them: as they are, and as `score` takes them."""
 
     accuracy: Share
     correct: Count
     rows: Count
     confidence: Annotated[Share, "mean; where it is far above the accuracy, confidences cannot be trusted"]
+    form: Annotated[str, "what `score` by default does to a file of such images: `as stored`, or in words"]
+    scored_accuracy: Annotated[Share, "after that"]
+    scored_confidence: Annotated[Share, "after that"]
 
 
 class GroupAccuracy(TypedDict):
@@ -43,6 +46,7 @@ class Robustness(TypedDict):
     clean: Annotated[JudgedImages, "the images that are corrupted, as they are"]
     corruptions: Annotated[dict[str, JudgedImages], "the same images, corrupted in the manner of MNIST-C, by name"]
     mean_error: Annotated[Share, "mean of 1 - accuracy over the corruptions"]
+    scored_mean_error: Annotated[Share, "the same of images as `score` takes them"]
     relative_error: Annotated[float | None, "mean_error, divided by the error on `clean`; null where that is 0"]
     optdigits: Annotated[JudgedImages | None, "scikit-learn's 1,797 digits in MNIST's form; null if trained on them"]
     groups: Annotated[GroupFigures | None, "all test images by writer; null where writers are unknown"]

@@ -57,6 +57,11 @@ class FormDecision:
     doubt: str | None = None
 
 
+def expects_form(in_form: float | None) -> bool:
+    """Whether a network expects images in MNIST's form: in_form, the share of its training images; None: unknown."""
+    return in_form is None or in_form >= _IN_FORM_FROM
+
+
 def decide(
     choice: NormalizeChoice,
     head: Pixels,

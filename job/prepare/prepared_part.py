@@ -19,10 +19,10 @@ import pyarrow as pa
 from job.contract import NO_LABEL, PIXELS, SIDE, Reason, Reject
 from job.errors import PartDamaged
 from job.prepare.digit_finder import DigitFinder, FoundDigit
-from job.read.picture_folder import PictureFolder, picture_content
+from job.read.picture_folder import PictureFolder, picture_content, shown_problem
 from job.read.pictures.decoding import BadPicture, Grey, Picture, decode
 from job.settings import MIB
-from job.storage import Storage
+from job.storage import Storage, translated_errors
 
 PART_BYTES: Final = 32 * MIB
 EXAMPLES_PER_LABEL: Final = 4
@@ -143,14 +143,16 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
     counts, examples = PreparedCounts(), _Examples()
     for number in range(*span):
         storage.check_stop()
-        id_ = prefix + source.id_of(source.pictures[number])
+        file = source.pictures[number]
+        id_ = prefix + source.id_of(file)
         label = None if source.labels is None else int(source.labels[number])
         label = None if label == NO_LABEL else label
         try:
-            picture = decode(picture_content(storage, source.pictures[number]), min_side=finder.min_side)
-            found = finder.find(picture)
+            with translated_errors(file.path):
+                picture = decode(picture_content(storage, file), min_side=finder.min_side)
+                found = finder.find(picture)
         except BadPicture as problem:
-            rejects.append(Reject(number - span[0], Reason.BAD_IMAGE, f"{id_} {problem}"))
+            rejects.append(Reject(number - span[0], Reason.BAD_IMAGE, f"{id_} {shown_problem(file, problem)}"))
             counts += PreparedCounts(1, 1)
             continue
         if bad := source.bad_labels.get(number):

@@ -78,5 +78,5 @@ def review_rows(examples: Examples, paths: Sequence[str], limit: int, *, are_lab
 
 
 def contact_sheet(rows: Sequence[ReviewRow]) -> str:
-    """One self-contained page that shows all rows; the same rows give the same bytes."""
-    return template.render("sheet.html.jinja", rows=rows, classes=CLASS_NAMES)
+    """One self-contained page that shows all rows and takes their labels; the same rows give the same bytes."""
+    return template.render("sheet.html.jinja", rows=rows, classes=CLASS_NAMES, **template.script("labelling.js"))

@@ -5,7 +5,9 @@ the templates takes longer than rendering a page, so compiled ones are cached in
 `python -m job.report.template` fills the cache.
 """
 
+import base64
 import functools
+import hashlib
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -64,6 +66,7 @@ def environment() -> jinja2.Environment:
         "setting": words.setting,
         "breakable": _breakable,
         "data_uri": data_uri,
+        "base64": lambda content: base64.b64encode(content).decode(),
     }
     engine.globals["style"] = _style()
     return engine
@@ -72,6 +75,14 @@ def environment() -> jinja2.Environment:
 def render(name: str, **content: Any) -> str:
     """The page of a template; the same content gives the same bytes."""
     return visible_lines(environment().get_template(name).render(content))
+
+
+def script(name: str) -> dict[str, Markup]:
+    """A script for a page, and the hash by which the page's policy allows this one and no other."""
+    text = _FOLDER.joinpath(name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    # Not a template, and our own files.
+    return {"script": Markup(text), "script_hash": Markup(f"sha256-{digest}")}  # noqa: S704
 
 
 def _breakable(path: str) -> Markup:

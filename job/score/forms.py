@@ -14,7 +14,7 @@ from typing import Final
 from job.contract import PixelBatch, Pixels
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor
-from job.normalize.decision import HEAD_IMAGES, FormDecision, decide
+from job.normalize.decision import HEAD_IMAGES, FormDecision, decide, expects_form
 from job.normalize.form import Form
 from job.read.checks import read_first_rows
 from job.read.source import Source
@@ -26,8 +26,6 @@ _log = logging.getLogger(__name__)
 # Images of an input that the report shows before and after, and inputs of which it does.
 _SHOWN_IMAGES: Final = 8
 _SHOWN_INPUTS: Final = 20
-# A network that was trained on images of which fewer are in MNIST's form expects another one.
-_IN_FORM_FROM: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,7 @@ def _settle(source: Source, *, storage: Storage, settings: ScoreSettings, predic
 
 def _expects_form(bundle: Bundle, settings: ScoreSettings) -> bool:
     """Whether the network was trained on images in MNIST's form, as its card says, or the user wants them so."""
-    share = (bundle.about.get("data") or {}).get("in_form")
-    return settings.read.normalize == "mnist" or share is None or share >= _IN_FORM_FROM
+    return settings.read.normalize == "mnist" or expects_form((bundle.about.get("data") or {}).get("in_form"))
 
 
 def _log_forms(forms: Sequence[Form], paths: Sequence[str]) -> None:

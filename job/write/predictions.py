@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from job.contract import NO_LABEL, NO_PREDICTION, Decision, Reject, ScoredBatch, prediction_schema
+from job.contract import NO_LABEL, NO_PREDICTION, Acceptance, Reject, ScoredBatch, prediction_schema
 from job.documents.report_json import RejectLine
 from job.write.formulas import escape_formulas, escaped_schema
 
@@ -51,8 +51,8 @@ def sparse_text_column(rows: int, texts: Mapping[int, str]) -> pa.Array:
 
 
 def decision_column(is_accepted: npt.NDArray[np.bool_], is_null: npt.NDArray[np.bool_]) -> pa.Array:
-    """An Arrow column of n `Decision` texts, null where `is_null`. Both texts have the same length."""
-    texts = np.where(is_accepted, Decision.ACCEPT.value.encode(), Decision.REVIEW.value.encode())
+    """An Arrow column of n `Acceptance` texts, null where `is_null`. Both texts have the same length."""
+    texts = np.where(is_accepted, Acceptance.ACCEPT.value.encode(), Acceptance.REVIEW.value.encode())
     offsets = np.arange(0, texts.nbytes + 1, texts.itemsize, dtype=np.int32)
     buffers = [_bitmap(~is_null), pa.py_buffer(offsets), pa.py_buffer(texts)]
     return pa.Array.from_buffers(pa.string(), len(texts), buffers)

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.data import Data
 from bench.machine import describe, limit_to
 
-from bench_digits.scoring import MODES, has_modes, score
+from bench_digits.scoring import MODES, score
 from bench_digits.sets import digit_sets
 from bench_digits.table import accuracy_table, notes, speed_table
 
@@ -30,15 +30,14 @@ def main() -> int:
         Path(os.environ.get(name) or _SHARED / beside)
         for name, beside in (("DIGITS_DIR", "digits"), ("MNIST_DIR", "mnist"))
     )
-    modes = MODES if has_modes() else (None,)
     scored = {}
     for each in digit_sets(digits_dir, mnist_dir, is_trying=asked.trying):
         if each.missing:
             print(f"{each.name}: skipped: {each.missing}", file=sys.stderr)
             continue
         print(f"{each.name} ...", file=sys.stderr, flush=True)
-        scored[each.name] = {mode: score(each.csv(folder), model, mode) for mode in modes}
-    speeds = _speeds(Data(folder.with_name("bench"), str(mnist_dir)), asked, modes) if asked.rounds else {}
+        scored[each.name] = {mode: score(each.csv(folder), model, mode) for mode in MODES}
+    speeds = _speeds(Data(folder.with_name("bench"), str(mnist_dir)), asked) if asked.rounds else {}
     about = describe(asked.threads, cores) | {"model": _model(model), "rows": asked.rows, "rounds": asked.rounds}
     print("\n\n".join([accuracy_table(scored), *([speed_table(speeds)] if speeds else []), notes(about)]))
     result = folder.with_suffix(".json")
@@ -53,12 +52,12 @@ def main() -> int:
     return 0
 
 
-def _speeds(data: Data, asked: argparse.Namespace, modes: tuple[str | None, ...]) -> dict[str | None, list[float]]:
+def _speeds(data: Data, asked: argparse.Namespace) -> dict[str, list[float]]:
     """Rows per second of each round, by the way of normalising."""
     path = data.csv(asked.rows)
-    speeds: dict[str | None, list[float]] = {mode: [] for mode in modes}
+    speeds: dict[str, list[float]] = {mode: [] for mode in MODES}
     for number in range(asked.rounds):
-        for mode in modes:
+        for mode in MODES:
             print(f"Round {number + 1} of {asked.rounds}: {mode} ...", file=sys.stderr, flush=True)
             speeds[mode].append(score(path, Path(asked.model), mode).rows_per_s)
     return speeds

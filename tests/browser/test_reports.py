@@ -3,9 +3,11 @@
 The tests save screenshots of every page in build/screenshots.
 """
 
+import base64
 import os
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +16,21 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from sklearn.datasets import load_digits
 from support.files import write_csv
-from support.reports import MODEL, earlier, grown, make_card, make_report
+from support.reports import MODEL, earlier, grown, make_card, make_promise, make_report
 from support.runs import score
+from support.scored import scored_batch
 from support.searches import make_search
 
 from job.prepare.prepare_page import prepare_page
 from job.prepare.prepare_settings import PrepareSettings
 from job.prepare.prepared_part import Example, PreparedCounts, thumbnail
+from job.report.examples import Examples
 from job.report.page import render
-from job.settings import RejectLimit
+from job.report.review_rows import contact_sheet, review_rows
+from job.settings import ReadSettings, RejectLimit
+from job.storage import LocalStorage
 from job.train.card.training_page import training_page
+from job.train.data.labelled_files import read_labelled
 from job.train.data.split import Split
 from job.train.tune.search_page import search_page
 
@@ -79,6 +86,14 @@ def _prepare_page(names=("3/IMG_0001.jpg", f"3/{LONG}", "<b>.png"), rejects=()):
     return prepare_page(f"/data/{LONG}/digits.parquet", settings, counts, pictures, rejects)
 
 
+def _sheet():
+    random = np.random.default_rng(0)
+    digits = load_digits()
+    batch = scored_batch(random, 60, rejected=0)
+    rows = review_rows(Examples.of(batch, grown(digits.images[:60])), [LONG], 40, are_labels_judged=True)
+    return contact_sheet([replace(each, id="scan 1/a digit.png") for each in rows])
+
+
 def _with_problems():
     """A report with all kinds of warnings, rejects and drift, and a path without line break opportunities."""
     report = make_report(
@@ -93,7 +108,11 @@ def _with_problems():
 
 PAGES = {
     "labels": lambda: render(make_report(rows=10_000), TIMINGS),
+    "promise": lambda: render(make_report(promise=make_promise()), TIMINGS),
     "no-labels": lambda: render(make_report(rows=10_000, has_labels=False, shift=0.2), TIMINGS),
+    "withdrawn": lambda: render(
+        make_report(has_labels=False, promise=make_promise(is_withdrawn=True, labelled=0, error=None)), TIMINGS
+    ),
     "problems": lambda: render(_with_problems(), TIMINGS),
     "earlier": lambda: render(earlier(make_report())),
     "empty": lambda: render(make_report(rows=0), TIMINGS),
@@ -101,6 +120,7 @@ PAGES = {
     "search": lambda: search_page(make_search()),
     "prepare": _prepare_page,
     "prepare-rejects": lambda: _prepare_page((), [f"3/{LONG} is empty (0 bytes)", "a.png is not a picture"]),
+    "sheet": _sheet,
 }
 
 
@@ -215,3 +235,24 @@ def test_the_page_of_a_run_is_readable(open_page, tmp_path, digits, model):
     page = open_page(tmp_path / "out" / "report.html", viewport={"width": 360, "height": 900})
     _check(page)
     assert page.locator("[data-wall-clock]").count() == 1
+
+
+def test_labels_typed_on_a_contact_sheet_are_saved_with_their_images(open_page, folder, tmp_path):
+    """A digit moves on to the next picture, anything else is ignored; `train --add` reads the file."""
+    page = open_page(folder / "sheet.html", accept_downloads=True)
+    fields = page.locator("input")
+    assert page.locator("#save").is_disabled()
+    fields.nth(3).focus()
+    page.keyboard.type("7x2")
+    page.keyboard.press("Tab")
+    page.keyboard.type("0")
+    assert page.locator("#save").text_content() == "Save 3 of 40 labels as corrected.csv"
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    images, unlabelled = read_labelled(LocalStorage(), str(path), ReadSettings(normalize="none"))
+    assert (path.name, images.labels.tolist(), unlabelled) == ("corrected.csv", [7, 2, 0], 0)
+    shown = [fields.nth(place).get_attribute("data-pixels") for place in (3, 4, 6)]
+    assert [pixels.tobytes() for pixels in images.pixels] == [base64.b64decode(each) for each in shown]
+    assert page.problems == []

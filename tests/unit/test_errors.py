@@ -23,6 +23,7 @@ EXIT_CODES = {
     "PartDamaged": 74,
     "ResourceExhausted": 75,
     "ModelInvalid": 78,
+    "PromiseRefused": 78,
     "SettingsInvalid": 78,
     "Interrupted": 130,
     "Terminated": 143,

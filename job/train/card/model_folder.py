@@ -130,7 +130,8 @@ def write_model_folder(
         validation = evaluate(on_validation, dataset.validation.labels)
         verdict = gate.judge(probabilities, dataset.test.pixels, dataset.test.labels)
     with phases.during(Phase.CORRUPTING):
-        plan = RobustnessPlan(settings.seed, _MAX_CORRUPTED, dataset.name)
+        data = provenance(dataset, settings.data.read, seed=settings.seed)
+        plan = RobustnessPlan(settings.seed, _MAX_CORRUPTED, dataset.name, data["in_form"])
         measured = robustness(scorer.predict, dataset.test, probabilities, plan)
     card: TrainedCard = {
         **identity(
@@ -139,7 +140,7 @@ def write_model_folder(
             network.architecture(recipe.hidden, recipe.arch),
             model.count_params(),
         ),
-        "data": provenance(dataset, settings.data.read, seed=settings.seed),
+        "data": data,
         "training": cast("TrainingSettings", {**asdict(recipe), "kept_epoch": trained.fitted.kept_epoch}),
         "seeds": dict.fromkeys(("split", "weights", "shuffle", "deformations"), settings.seed),
         "metrics": {"validation": validation.figures, "test": test.figures},

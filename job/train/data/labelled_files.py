@@ -7,6 +7,7 @@ read is `origin`'s and `mnist`'s choice.
 import functools
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -113,7 +114,7 @@ def _read_file(storage: Storage, source: Source, read: ReadSettings, *, has_all_
     for span in source.split(DEFAULT_PART_BYTES):
         for batch in source.read(storage, span, _READ_ROWS):
             images = _checked(batch, rows, lines, path, has_all_labels=has_all_labels)
-            splits.append(Split(form.apply(images.pixels), images.labels))
+            splits.append(replace(images, pixels=form.apply(images.pixels)))
             rows += len(batch.pixels)
             lines += batch.lines
     return splits

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from job.documents.evaluation_json import ModelEvaluation
 from job.documents.robustness_json import GroupFigures, JudgedImages
+from job.normalize.form import AS_STORED
 from job.report.words import many, percent
 
 _MOST_WORST = 5
@@ -15,16 +16,9 @@ def describe_evaluation(found: ModelEvaluation) -> Iterator[str]:
     yield f"Model: {model['path']} ({model['name']}, {model['architecture'] or 'of another program'})"
     yield f"Data:  {found['data']['name']}, {many(found['data']['rows'], 'test image')}"
     yield ""
-    yield f"{'images':<16}{'accuracy':>10}{'confidence':>12}{'of':>8}"
-    yield _row(
-        "test",
-        {
-            "accuracy": test["accuracy"],
-            "confidence": test["confidence"],
-            "rows": test["rows"],
-            "correct": test["correct"],
-        },
-    )
+    yield f"{'':<16}{'as they are':>22}{'as score takes them':>24}"
+    yield f"{'images':<16}{'accuracy':>10}{'confidence':>12}{'accuracy':>12}{'confidence':>12}{'of':>8}"
+    yield f"{'test':<16}{percent(test['accuracy']):>10}{percent(test['confidence']):>12}{'':>24}{test['rows']:>8,}"
     if robustness["optdigits"]:
         yield _row("optdigits", robustness["optdigits"])
     for name, each in robustness["corruptions"].items():
@@ -33,6 +27,7 @@ def describe_evaluation(found: ModelEvaluation) -> Iterator[str]:
     relative = robustness["relative_error"]
     times = "" if relative is None else f", {relative:.1f} times that of the same images as they are"
     yield f"Mean error of the {len(robustness['corruptions'])} corruptions: {percent(robustness['mean_error'])}{times}"
+    yield f"As score takes them by default: {percent(robustness['scored_mean_error'])}"
     if robustness["groups"]:
         yield from _groups(robustness["groups"])
     for note in robustness["notes"]:
@@ -40,7 +35,10 @@ def describe_evaluation(found: ModelEvaluation) -> Iterator[str]:
 
 
 def _row(name: str, images: JudgedImages) -> str:
-    return f"{name:<16}{percent(images['accuracy']):>10}{percent(images['confidence']):>12}{images['rows']:>8,}"
+    stored = f"{percent(images['accuracy']):>10}{percent(images['confidence']):>12}"
+    is_same = images["form"] == str(AS_STORED)
+    scored = "" if is_same else f"{percent(images['scored_accuracy']):>12}{percent(images['scored_confidence']):>12}"
+    return f"{name:<16}{stored}{scored:>24}{images['rows']:>8,}"
 
 
 def _groups(groups: GroupFigures) -> Iterator[str]:

@@ -22,7 +22,7 @@ from job.train.data.split import Split, joined
 from job.train.data.writers import with_writers
 from job.train.judge.calibrate import calibration_error
 from job.train.judge.evaluate import evaluate
-from job.train.judge.robustness import RobustnessPlan, judged, robustness
+from job.train.judge.robustness import RobustnessPlan, confidence, robustness
 from job.train.phases import Phase, Phases
 from job.train.train_settings import EvaluateSettings
 
@@ -45,8 +45,10 @@ def evaluate_model(storage: Storage, settings: EvaluateSettings, folder: str, ph
     with phases.during(Phase.EVALUATING):
         probabilities = predictor.predict(images.pixels)
         found = evaluate(probabilities, images.labels)
-    trained_on = (bundle.about.get("data") or {}).get("name", "")
-    plan = RobustnessPlan(settings.seed, settings.sample, trained_on, settings.group_column or _WRITER)
+    data = bundle.about.get("data") or {}
+    plan = RobustnessPlan(
+        settings.seed, settings.sample, data.get("name", ""), data.get("in_form"), settings.group_column or _WRITER
+    )
 
     def during(corruption: str) -> AbstractContextManager[None]:
         return phases.during(Phase.CORRUPTING, corruption)
@@ -64,7 +66,7 @@ def evaluate_model(storage: Storage, settings: EvaluateSettings, folder: str, ph
             **found.figures,
             "accuracy_95": wilson_interval(found.correct, found.rows) or [0.0, 1.0],
             "calibration_error": calibration_error(probabilities, images.labels),
-            "confidence": judged(probabilities, images.labels)["confidence"],
+            "confidence": confidence(probabilities),
         },
         "robustness": robustness(predictor.predict, images, probabilities, plan, during),
     }

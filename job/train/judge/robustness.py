@@ -4,15 +4,17 @@ Test images with the fifteen corruptions of `corruptions`, scikit-learn's digits
 writers are known. Nothing here decides anything: it is for the people who decide whether to use a model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from job.contract import Labels, Pixels, Probabilities
+from job.contract import Pixels, Probabilities
 from job.documents.robustness_json import JudgedImages, Robustness
+from job.normalize.decision import decide, expects_form
+from job.normalize.form import Form
 from job.report.words import many
 from job.train.data.optdigits import optdigits
 from job.train.data.split import Split
@@ -31,13 +33,20 @@ Predict = Callable[[Pixels], Probabilities]
 class RobustnessPlan:
     """What is measured. seed: of the corruptions. max_corrupted: of how many test images, drawn by the seed, at most.
 
-    trained_on: the names of the training data. group_name: what the groups of test images are, if they have some.
+    trained_on: the names of the training data. in_form: the share of training images in MNIST's form; None: unknown.
+    group_name: what the groups of test images are, if they have some.
     """
 
     seed: int
     max_corrupted: int
     trained_on: str
+    in_form: float | None = None
     group_name: str = "writer"
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether `score` by default brings files to MNIST's form for this network."""
+        return expects_form(self.in_form)
 
 
 def robustness(
@@ -57,9 +66,10 @@ def robustness(
     by_corruption: dict[str, JudgedImages] = {}
     for name in CORRUPTIONS:
         with during(name):
-            by_corruption[name] = judged(predict(corrupted(images.pixels, name, plan.seed)), images.labels)
-    clean = judged(probabilities[rows], images.labels)
-    mean_error = float(np.mean([1 - each["accuracy"] for each in by_corruption.values()]))
+            changed = replace(images, pixels=corrupted(images.pixels, name, plan.seed))
+            by_corruption[name] = judged(predict, changed, normalizes=plan.normalizes)
+    clean = judged(predict, images, normalizes=plan.normalizes)
+    mean_error = _mean_error([each["accuracy"] for each in by_corruption.values()])
     is_correct = probabilities.argmax(axis=1) == test.labels
     is_trained_on = _OPTDIGITS in plan.trained_on.split(", ")
     return {
@@ -67,24 +77,42 @@ def robustness(
         "clean": clean,
         "corruptions": by_corruption,
         "mean_error": mean_error,
+        "scored_mean_error": _mean_error([each["scored_accuracy"] for each in by_corruption.values()]),
         "relative_error": mean_error / (1 - clean["accuracy"]) if clean["correct"] < clean["rows"] else None,
-        "optdigits": None if is_trained_on else _on_optdigits(predict),
+        "optdigits": None if is_trained_on else judged(predict, optdigits().images, normalizes=plan.normalizes),
         "groups": None if test.groups is None else figures_by_group(plan.group_name, test.groups, is_correct),
         "notes": _notes(len(test), len(images), is_trained_on=is_trained_on),
     }
 
 
-def judged(probabilities: Probabilities, labels: Labels) -> JudgedImages:
-    """Accuracy and mean confidence of float32 (n, 10) for int8 (n,) digits, n > 0."""
-    correct = int((probabilities.argmax(axis=1) == labels).sum())
-    confidence = float(probabilities.max(axis=1).mean(dtype=np.float64))
+def judged(predict: Predict, images: Split, *, normalizes: bool) -> JudgedImages:
+    """Accuracy and mean confidence on n > 0 images, as they are, and as `score` takes a file of them by default.
+
+    predict: as above. normalizes: whether `score` may bring them to MNIST's form.
+    """
+    stored = predict(images.pixels)
+    form = (
+        decide("auto", images.pixels, sureness=lambda pixels: confidence(predict(pixels))).form
+        if normalizes
+        else Form()
+    )
+    scored = stored if form.is_as_stored else predict(form.apply(images.pixels))
+    correct = int((stored.argmax(axis=1) == images.labels).sum())
     return {
-        "accuracy": correct / len(labels),
+        "accuracy": correct / len(images),
         "correct": correct,
-        "rows": len(labels),
-        # Float32 probabilities may exceed 1 by a rounding error.
-        "confidence": min(confidence, 1.0),
+        "rows": len(images),
+        "confidence": confidence(stored),
+        "form": str(form),
+        "scored_accuracy": float((scored.argmax(axis=1) == images.labels).mean()),
+        "scored_confidence": confidence(scored),
     }
+
+
+def confidence(probabilities: Probabilities) -> float:
+    """The mean highest probability of float32 (n, 10), n > 0, in 0-1."""
+    # Float32 probabilities may exceed 1 by a rounding error.
+    return min(1.0, float(probabilities.max(axis=1).mean(dtype=np.float64)))
 
 
 def drawn(count: int, most: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -94,9 +122,8 @@ def drawn(count: int, most: int, seed: int) -> np.ndarray[tuple[int], np.dtype[n
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
-def _on_optdigits(predict: Predict) -> JudgedImages:
-    images = optdigits().images
-    return judged(predict(images.pixels), images.labels)
+def _mean_error(accuracies: Sequence[float]) -> float:
+    return 1 - sum(accuracies) / len(accuracies)
 
 
 def _notes(test_rows: int, corrupted_rows: int, *, is_trained_on: bool) -> list[str]:

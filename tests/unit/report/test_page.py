@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import jinja2
 import pytest
-from support.reports import LATER, MODEL, earlier, make_report
+from support.reports import LATER, MODEL, earlier, make_promise, make_report
 
 from job.contract import Reason, Reject
 from job.report.page import MAX_INPUTS, render
@@ -72,6 +72,10 @@ REPORTS = {
     ),
     "of an earlier version": lambda: earlier(make_report()),
     "of an earlier version, no labels": lambda: earlier(make_report(has_labels=False)),
+    "promise": lambda: make_report(promise=make_promise()),
+    "promise withdrawn, no labels": lambda: make_report(
+        has_labels=False, promise=make_promise(is_withdrawn=True, labelled=0, wrong=None, error=None, error_95=None)
+    ),
     "later keys are null": lambda: make_report(**dict.fromkeys(LATER)),
 }
 
@@ -183,7 +187,7 @@ def test_plots_describe_what_they_show(report, page):
     titles = [re.search(r"<title.*?>(.*?)</title>", each)[1] for each in plots]
     assert titles == [
         "Accuracy and its 95 % interval", "Calibration: accuracy by confidence", "Rows by confidence",
-        "Predicted digits", "Ink: mean pixel value of an image", "Intensity: pixels by value",
+        "Errors by coverage", "Predicted digits", "Ink: mean pixel value of an image", "Intensity: pixels by value",
     ]  # fmt: skip
     assert all(re.search(r"<desc.*?>.*\d.*</desc>", each) for each in plots)
     last = report["calibration"]["bins"][-1]
@@ -397,3 +401,26 @@ def test_the_plot_of_ink_omits_empty_bins_at_both_ends(report, page):
     assert description.startswith(f"{occupied[0]}:")
     assert f" {occupied[-1]}:" in description
     assert description.count(";") == ink["edges"].index(occupied[-1]) - ink["edges"].index(occupied[0])
+
+
+def test_what_is_promised_stands_at_its_place():
+    """The promise with its figures, a tile, and the run's point in the plot; nothing of it without the flag."""
+    report = make_report(promise=make_promise())
+    text, page = _text(report), render(report)
+    assert "Accepted 930 93.00 % of rows scored; 70 to review; what is promised" in text
+    assert report["promise"]["text"] in text
+    assert "wrong among accepted 0.43 % of 930" in text
+    assert "93.00 % of rows accepted, at most 1 % of them wrong, as promised below" in text
+    assert "of the 93.00 % accepted, 0.43 %" in page
+    assert "to review" not in _text(make_report())
+    at = {each["error"]: each for each in report["risk_coverage"]["coverage_at"]}
+    assert f"0.5 % {percent(at[0.005]['coverage'])} {at[0.005]['threshold']:.6f}" in text
+
+
+def test_a_withdrawn_promise_needs_attention():
+    """At the top and at its place; nothing claims the limit any more."""
+    report = make_report(promise=make_promise(is_withdrawn=True))
+    text = _text(report)
+    assert text.count(report["promise"]["text"]) == 2
+    assert "promise withdrawn" in text
+    assert "as promised below" not in text

@@ -62,13 +62,15 @@ def test_the_card_carries_a_promise(storage, promising):
 
 
 def test_a_calibration_carries_it_by_its_own_rows(storage, promising, tmp_path):
-    """With the design effect of its groups, which accepts fewer."""
+    """With the design effect of its groups, which raises the bound."""
     path = _written(tmp_path, _document(storage, promising))
-    promise = _promise(storage, promising, calibration=path)
+    promise = _promise(storage, promising, "0.5%", calibration=path)
     assert promise.source == f"the 6,000 rows by 300 groups of {path}"
     assert (promise.groups, promise.held_out.design_effect) == (300, 1.5)
-    alone = _promise(storage, promising, calibration=_written(tmp_path, _document(storage, promising, groups=None)))
-    assert promise.threshold.doubt < alone.threshold.doubt
+    alone = _promise(
+        storage, promising, "0.5%", calibration=_written(tmp_path, _document(storage, promising, groups=None))
+    )
+    assert promise.threshold.bound > alone.threshold.bound
     assert is_calibration((tmp_path / "mine.json").read_bytes())
 
 

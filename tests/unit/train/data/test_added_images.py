@@ -11,6 +11,7 @@ from support.training_data import load
 
 from job.errors import DataError, NoInput, UsageError
 from job.report import label_studio
+from job.report.digits import bright_png
 from job.report.examples import Examples
 from job.report.review_rows import review_rows
 from job.train.data import dataset
@@ -192,3 +193,15 @@ def test_other_json_is_refused(storage, tmp_path, content):
     (tmp_path / "export.json").write_text(content)
     with pytest.raises(DataError, match=r"export\.json: is not"):
         read_tasks(storage, str(tmp_path / "export.json"))
+
+
+def test_sorted_pictures_are_read(load_with, tmp_path):
+    """The files of review/pictures/, in the folders where somebody has put them, have the pixels that were reviewed."""
+    for row, pixels in enumerate(NEW.pixels):
+        folder = tmp_path / f"pictures/{NEW.labels[row]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{row:06}.png").write_bytes(bright_png(pixels.tobytes()))
+    found, plain = load_with(tmp_path / "pictures", weight=1)
+    added = found.train.rows(np.arange(len(plain.train), len(found.train)))
+    expected = {pixels.tobytes(): label for pixels, label in zip(NEW.pixels, NEW.labels, strict=True)}
+    assert {pixels.tobytes(): label for pixels, label in zip(added.pixels, added.labels, strict=True)} == expected

@@ -3,6 +3,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from support.models import IntegerPredictor
+from support.networks import answers, trained_layers
 
 from job.normalize.reference_digits import reference_digits
 from job.train.data.split import Split
@@ -32,13 +33,10 @@ def test_each_corruption_is_judged_on_the_same_images(images):
     found, rows, predict = _measured(images), drawn(60, 40, 2), IntegerPredictor().predict
     assert list(found["corruptions"]) == list(CORRUPTIONS)
     assert {each["rows"] for each in found["corruptions"].values()} == {found["clean"]["rows"]} == {40}
-    answers = predict(corrupted(images.pixels[rows], "zigzag", 2))
-    assert found["corruptions"]["zigzag"] == {
-        "accuracy": (answers.argmax(axis=1) == images.labels[rows]).mean(),
-        "correct": (answers.argmax(axis=1) == images.labels[rows]).sum(),
-        "rows": 40,
-        "confidence": pytest.approx(answers.max(axis=1).mean()),
-    }
+    found_answers = predict(corrupted(images.pixels[rows], "zigzag", 2))
+    zigzag = found["corruptions"]["zigzag"]
+    assert zigzag["accuracy"] == (found_answers.argmax(axis=1) == images.labels[rows]).mean() == zigzag["correct"] / 40
+    assert zigzag["confidence"] == pytest.approx(found_answers.max(axis=1).mean())
     assert found == _measured(images)
 
 
@@ -50,11 +48,31 @@ def test_the_mean_error_is_relative_to_the_images_as_they_are(images):
     assert found["relative_error"] == pytest.approx(found["mean_error"] / (1 - found["clean"]["accuracy"]))
 
 
+def test_images_are_also_judged_as_score_takes_them():
+    """Moved digits are brought back to the middle, unless the network was trained on images in another form."""
+    digits, layers = reference_digits(), trained_layers()
+    images = Split(digits.pixels[::4], digits.labels[::4])
+
+    def predict(pixels):
+        return answers(layers, pixels / 255).astype(np.float32)
+
+    found = robustness(predict, images, predict(images.pixels), RobustnessPlan(1, 200, "mnist", in_form=1.0))
+    moved, clean = found["corruptions"]["translate"], found["clean"]
+    assert (moved["form"], clean["form"]) == ("brought to MNIST's form", "as stored")
+    assert moved["accuracy"] < 0.2
+    assert moved["scored_accuracy"] > 0.9
+    assert (clean["scored_accuracy"], clean["scored_confidence"]) == (clean["accuracy"], clean["confidence"])
+    assert found["scored_mean_error"] < found["mean_error"]
+    other = robustness(predict, images, predict(images.pixels), RobustnessPlan(1, 200, "mnist", in_form=0.2))
+    assert {each["form"] for each in other["corruptions"].values()} == {"as stored"}
+    assert other["scored_mean_error"] == other["mean_error"]
+
+
 def test_a_perfect_network_has_no_relative_error(images):
     """Nothing is divided by 0."""
     perfect = np.eye(10, dtype=np.float32)[images.labels]
-    found = robustness(lambda pixels: np.eye(10, dtype=np.float32)[np.zeros(len(pixels), int)], images, perfect, PLAN)
-    assert found["relative_error"] is None
+    found = robustness(lambda pixels: perfect[: len(pixels)], images, perfect, RobustnessPlan(2, 60, "digits"))
+    assert (found["mean_error"], found["relative_error"]) == (0, None)
 
 
 def test_groups_are_of_all_test_images(images):
