@@ -71,6 +71,14 @@ def _training_page():
     return training_page(make_card(probabilities, labels), "5e" * 32, probabilities, Split(pixels, labels))
 
 
+def _sheet():
+    random = np.random.default_rng(0)
+    digits = load_digits()
+    batch = scored_batch(random, 60, rejected=0)
+    rows = review_rows(Examples.of(batch, grown(digits.images[:60])), [LONG], 40, are_labels_judged=True)
+    return contact_sheet([replace(each, id="scan 1/a digit.png") for each in rows])
+
+
 def _prepare_page(names=("3/IMG_0001.jpg", f"3/{LONG}", "<b>.png"), rejects=()):
     digits = load_digits()
     random = np.random.default_rng(0)
@@ -84,14 +92,6 @@ def _prepare_page(names=("3/IMG_0001.jpg", f"3/{LONG}", "<b>.png"), rejects=()):
     counts = PreparedCounts(33 + len(rejects), len(rejects), 33, Counter({"JPEG RGB": 33}), sizes, Counter({"3": 33}))
     settings = PrepareSettings(("scans",), "digits.parquet", max_rejects=RejectLimit.parse("1%"))
     return prepare_page(f"/data/{LONG}/digits.parquet", settings, counts, pictures, rejects)
-
-
-def _sheet():
-    random = np.random.default_rng(0)
-    digits = load_digits()
-    batch = scored_batch(random, 60, rejected=0)
-    rows = review_rows(Examples.of(batch, grown(digits.images[:60])), [LONG], 40, are_labels_judged=True)
-    return contact_sheet([replace(each, id="scan 1/a digit.png") for each in rows])
 
 
 def _with_problems():
@@ -118,9 +118,9 @@ PAGES = {
     "empty": lambda: render(make_report(rows=0), TIMINGS),
     "training": _training_page,
     "search": lambda: search_page(make_search()),
+    "sheet": _sheet,
     "prepare": _prepare_page,
     "prepare-rejects": lambda: _prepare_page((), [f"3/{LONG} is empty (0 bytes)", "a.png is not a picture"]),
-    "sheet": _sheet,
 }
 
 
