@@ -47,7 +47,7 @@ def _groups(groups: GroupFigures) -> Iterator[str]:
     quantiles = groups["quantiles"]
     yield (
         f"By {groups['name']}: {groups['groups']:,}, of whom {groups['below_95']:,} ({share}) have an accuracy below "
-        f"95 %; median {percent(quantiles['0.5'])}, lowest twentieth {percent(quantiles['0.05'])} or less"
+        f"95 %, {groups['below_95_by_chance']:.0f} would by chance; median {percent(quantiles['0.5'])}, lowest twentieth {percent(quantiles['0.05'])} or less"
     )
     worst = ", ".join(
         f"{each['group']} ({each['correct']} of {each['rows']})" for each in groups["worst"][:_MOST_WORST]
