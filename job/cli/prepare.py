@@ -71,6 +71,15 @@ def prepare(
     overwrite: Annotated[
         bool, option("--overwrite", "Replace the file if it is there.", group=Group.MAIN, command="prepare")
     ] = False,
+    sheet: Annotated[
+        bool,
+        option(
+            "--sheet",
+            "The pictures are pages, scanned or photographed, with many digits each.",
+            group=Group.MAIN,
+            command="prepare",
+        ),
+    ] = False,
     label_column: LabelColumnFlag = None,
     label_map: LabelMapFlag = None,
     no_label: NoLabelFlag = False,
@@ -114,6 +123,7 @@ def prepare(
         max_rejects=RejectLimit.parse(max_rejects),
         threads=threads or default_threads(),
         is_overwriting=overwrite,
+        are_sheets=sheet,
     )
     facts = context.obj
     facts["command"] = "prepare"

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from job.prepare.runs import Runs
+from job.prepare.page_light import Ink
+from job.prepare.runs import Mask, Runs
 
 _Index = npt.NDArray[np.int64]
 
@@ -20,6 +21,10 @@ SMALLEST: Final = 9
 _SPECK: Final = 0.16
 _LOWEST: Final = 0.45
 _TALLEST: Final = 2.2
+_BROADEST: Final = 4.0
+# Of the typical digit's.
+_FAINTER: Final = 0.4
+_THINNER: Final = 0.35
 # A digit's pieces are nearer to each other than digits are, and together no larger than a digit.
 _PIECE_GAP: Final = 0.16
 _PIECE: Final = 0.8
@@ -50,6 +55,18 @@ class Blob:
     def width(self) -> int:
         """In pixels."""
         return self.right - self.left
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Of the box: x, y."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def mask(self, rim: int) -> tuple[Mask, tuple[int, int]]:
+        """Its pixels with a rim around its box, as far as the page goes; and the corner of that, x and y."""
+        left, top = max(self.left - rim, 0), max(self.top - rim, 0)
+        height, width = self.runs.shape
+        shape = (min(self.bottom + rim, height) - top, min(self.right + rim, width) - left)
+        return Runs(self.runs.row - top, self.runs.start - left, self.runs.end - left, shape).mask(), (left, top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,30 @@ def scale_of(blobs: Blobs) -> float:
     order = np.argsort(height)
     share = np.cumsum(weight[order]) / weight.sum()
     return float(height[order][np.searchsorted(share, 0.5)])
+
+
+def digit_like(blobs: Blobs, scale: float, ink: Ink) -> npt.NDArray[np.bool_]:
+    """Which blobs have the size of a digit, and neither fainter ink nor thinner strokes than all others.
+
+    What is left of a line or at the edge of a table is faint or thin. ink: (height, width).
+    """
+    is_size = (blobs.height >= max(_LOWEST * scale, SMALLEST)) & (blobs.height <= _TALLEST * scale)
+    is_size &= blobs.width <= _BROADEST * scale
+    if not is_size.any():
+        return is_size
+    total = np.cumsum(np.pad(ink, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
+    runs = blobs.runs
+    strength = np.bincount(blobs.label, total[runs.row, runs.end] - total[runs.row, runs.start]) / blobs.area
+    # The mean length of runs: of a level stroke its length, of others little more than their thickness.
+    breadth = blobs.area / np.bincount(blobs.label)
+    weight = blobs.area * is_size
+    is_strong = strength > _FAINTER * _weighted_median(strength, weight)
+    return is_size & is_strong & (breadth > _THINNER * _weighted_median(breadth, weight))
+
+
+def _weighted_median(values: npt.NDArray[np.float64], weight: _Index) -> float:
+    order = np.argsort(values)
+    return float(values[order][np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)])
 
 
 def joined(blobs: Blobs, scale: float, gap: float) -> Blobs:

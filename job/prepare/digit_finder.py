@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import pyarrow as pa
 
 from job.contract import Pixels
-from job.read.pictures.decoding import Picture
+from job.read.pictures.decoding import MAX_PICTURE_PIXELS, Picture
 from job.read.pictures.digit import MIN_SIDE, pixels_of
 
 
@@ -25,6 +25,14 @@ class FoundDigit:
     pixels: Pixels
     place: Mapping[str, Any]
     box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The digits of a picture in reading order, and what is doubtful about them, a sentence each without a subject."""
+
+    digits: Sequence[FoundDigit]
+    doubts: Sequence[str] = ()
 
 
 class DigitFinder(Protocol):
@@ -45,8 +53,18 @@ class DigitFinder(Protocol):
         """What can change its results, as JSON; part of the fingerprint of a run."""
         ...
 
-    def find(self, picture: Picture) -> Sequence[FoundDigit]:
-        """The digits of a picture in reading order. Raises BadPicture if there is none."""
+    @property
+    def max_pixels(self) -> int:
+        """Larger pictures are refused."""
+        ...
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether a file may have several pages, as a TIFF of a scanner has."""
+        ...
+
+    def find(self, picture: Picture) -> Found:
+        """The digits of a picture or page. Raises BadPicture if there is none."""
         ...
 
 
@@ -56,6 +74,8 @@ class SingleDigit:
 
     columns: ClassVar[pa.Schema] = pa.schema([])
     min_side: ClassVar[int | None] = MIN_SIDE
+    max_pixels: ClassVar[int] = MAX_PICTURE_PIXELS
+    has_pages: ClassVar[bool] = False
 
     is_taken_as_is: bool
     is_dark: bool | None = None
@@ -64,5 +84,5 @@ class SingleDigit:
     def identity(self) -> Mapping[str, Any]:
         return {"single": [self.is_taken_as_is, self.is_dark]}
 
-    def find(self, picture: Picture) -> Sequence[FoundDigit]:
-        return [FoundDigit(pixels_of(picture, is_taken_as_is=self.is_taken_as_is, is_dark=self.is_dark), {})]
+    def find(self, picture: Picture) -> Found:
+        return Found([FoundDigit(pixels_of(picture, is_taken_as_is=self.is_taken_as_is, is_dark=self.is_dark), {})])

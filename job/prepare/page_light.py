@@ -5,6 +5,7 @@ Image Processing", 9.6: bottom-hat), and divided out, because light and shadow m
 as ink in the light, and a dark table is paper, too. Used by `sheet`.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -22,11 +23,20 @@ _STROKE_SHARE: Final = 1 / 24
 _DARKEST_PAPER: Final = 24
 
 
-def ink_of(page: Grey) -> tuple[Ink, Ink]:
-    """The ink, from 0 (paper) to 1 (black), and the brightness of the paper, 1 on average: each float32 (height, width).
+@dataclass(frozen=True, slots=True)
+class Inked:
+    """The ink of a page, from 0 (paper) to 1 (black), and the paper's brightness, 1 on average: (height, width) each.
 
-    page: uint8 (height, width), dark ink on light paper.
+    noise: the standard deviation of bare paper, in the unit of the ink.
     """
+
+    ink: Ink
+    paper: Ink
+    noise: float
+
+
+def ink_of(page: Grey) -> Inked:
+    """Take the paper out of a page, uint8 (height, width), dark ink on light paper."""
     height, width = page.shape
     picture = Image.fromarray(page)
     small = np.asarray(picture.reduce(_REDUCTION), np.uint8)
@@ -37,17 +47,17 @@ def ink_of(page: Grey) -> tuple[Ink, Ink]:
     paper = darker.resize((width, height), Image.Resampling.BILINEAR)
     calm = np.asarray(picture.filter(ImageFilter.GaussianBlur(0.8)), np.float32)
     brightness = np.maximum(np.asarray(paper, np.float32), _DARKEST_PAPER)
-    ink = 1 - calm / brightness
+    ink = np.subtract(1, calm / brightness, dtype=np.float32)
     # The closing takes the brightest of the noise: paper is a little darker than it says.
-    return np.clip(ink - np.median(ink[::4, ::4]), 0, 1), brightness / np.median(brightness[::4, ::4])
+    above: Ink = np.clip(ink - np.median(ink[::4, ::4]), 0, 1)
+    return Inked(above, brightness / np.median(brightness[::4, ::4]), _noise(ink))
 
 
-def noise_of(ink: Ink) -> float:
-    """The standard deviation of bare paper, from the smaller differences between neighbours (robust to ink and lines)."""
+def _noise(ink: Ink) -> float:
+    """The standard deviation of bare paper, from the smaller differences between neighbours: ink makes larger ones."""
     # 3 pixels apart, because the blur makes nearer neighbours alike.
     differences = np.abs(ink[::3, 3::3] - ink[::3, :-3:3])
-    bare = differences[differences > 0]
-    return float(np.quantile(bare, 0.25) / 0.3186 / np.sqrt(2)) if len(bare) else 0.0
+    return float(np.quantile(differences, 0.25) / 0.3186 / np.sqrt(2)) if differences.size else 0.0
 
 
 def _widened(values: Grey, radius: int, extreme: np.ufunc) -> Grey:

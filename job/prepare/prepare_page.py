@@ -22,13 +22,19 @@ MAX_REJECTS_SHOWN: Final = 50
 # Of pictures without labels; of those with, EXAMPLES_PER_LABEL for each.
 _MAX_UNLABELLED: Final = 40
 _MOST_COMMON: Final = 8
+_MAX_DOUBTS: Final = 10
 
 
-def prepare_page(
-    output: str, settings: PrepareSettings, counts: PreparedCounts, examples: Sequence[Example], rejects: Sequence[str]
+def prepare_page(  # noqa: PLR0913, PLR0917  # all that a run has to show
+    output: str,
+    settings: PrepareSettings,
+    counts: PreparedCounts,
+    examples: Sequence[Example],
+    rejects: Sequence[str],
+    doubts: Sequence[str] = (),
 ) -> str:
-    """The page of a run; the same results give the same page. rejects: the first ones, a sentence each."""
-    found = findings(counts, settings)
+    """The page of a run; the same results give the same page. rejects, doubts: the first ones, a sentence each."""
+    found = [*_doubted(doubts), *findings(counts, settings)]
     template = environment().from_string(
         resources.files("job.prepare").joinpath("prepare_page.html.jinja").read_text(encoding="utf-8")
     )
@@ -59,6 +65,15 @@ def findings(counts: PreparedCounts, settings: PrepareSettings) -> list[Finding]
     return [Finding("rejects", f"{many(counts.rejected, 'picture')} rejected ({share}){limit}")]
 
 
+def _doubted(doubts: Sequence[str]) -> list[Finding]:
+    shown = [Finding("examples", each) for each in doubts[:_MAX_DOUBTS]]
+    hidden = len(doubts) - len(shown)
+    return [
+        *shown,
+        *([Finding("examples", f"{many(hidden, 'other doubt')} about pages, see the log")] if hidden else []),
+    ]
+
+
 def _labels(counts: PreparedCounts) -> list[tuple[str, int]]:
     """Digits by label, empty if no picture has one."""
     if not counts.labels.keys() - {"none"}:
@@ -81,4 +96,7 @@ def _by_label(examples: Sequence[Example]) -> list[tuple[str, list[Example]]]:
 
 def _shown(example: Example) -> dict[str, object]:
     picture = f"data:image/jpeg;base64,{base64.b64encode(example.thumbnail).decode()}"
-    return {"id": example.id, "size": example.size, "picture": picture, "digits": example.digits}
+    return {
+        "id": example.id, "size": example.size, "picture": picture, "digits": example.digits,
+        "hidden": example.found - len(example.digits), "is_page": example.is_page,
+    }  # fmt: skip

@@ -17,6 +17,7 @@ class PrepareSettings:
     """inputs: folders, patterns or files of pictures, as given. output: the file to write.
 
     read: how labels are found, and whether the ink is known to be dark. is_overwriting: replace what is there.
+    are_sheets: the pictures are pages of many digits.
     """
 
     inputs: tuple[str, ...]
@@ -25,6 +26,7 @@ class PrepareSettings:
     max_rejects: RejectLimit = field(default_factory=lambda: RejectLimit(Decimal(1), is_percent=True))
     threads: int = 1
     is_overwriting: bool = False
+    are_sheets: bool = False
 
     def __post_init__(self) -> None:
         """Raises UsageError for values out of range."""

@@ -35,6 +35,7 @@ from job.prepare.prepared_part import (
     prepare_part,
     schema_of,
 )
+from job.prepare.sheet_digits import SheetDigits
 from job.prepare.staging import Staging
 from job.read.picture_folder import PictureFolder
 from job.read.source import look, pictures_at
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 
 PAGE_NAME: Final = "prepare.html"
 _SHOWN: Final = 3
+_DOUBTS_LOGGED: Final = 20
 
 Show = Callable[[str, float | None], None]
 
@@ -157,6 +159,8 @@ def _sources(settings: PrepareSettings, storage: Storage, output: str) -> list[P
 
 def _finder(sources: Sequence[PictureFolder], settings: PrepareSettings) -> DigitFinder:
     is_dark = True if settings.read.is_inverted else None
+    if settings.are_sheets:
+        return SheetDigits(is_dark)
     return SingleDigit(is_taken_as_is=all(each.are_digits for each in sources), is_dark=is_dark)
 
 
@@ -196,12 +200,15 @@ def _gather(run: _Run, staging: Staging, settings: PrepareSettings) -> PreparedC
     Raises TooManyRejects, and DataError where there is no digit, with everything written but the output.
     """
     storage = staging.storage
-    counts, examples = PreparedCounts(), list[Example]()
+    counts, examples, doubts = PreparedCounts(), list[Example](), list[str]()
     for part in _parts(run, staging):
         counts += part.counts
         examples += part.examples
+        doubts += part.doubts
+    for doubt in doubts[:_DOUBTS_LOGGED]:
+        _log.warning("%s", doubt)
     first = _write_rejects(run, staging, counts)
-    storage.write(run.page, prepare_page(run.output, settings, counts, examples, first).encode())
+    storage.write(run.page, prepare_page(run.output, settings, counts, examples, first, doubts).encode())
     limit = settings.max_rejects
     if limit.is_exceeded(counts.rejected, counts.pictures):
         shown = "; ".join(first[:_SHOWN])

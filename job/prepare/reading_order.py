@@ -5,20 +5,22 @@ Used by `sheet`.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-_Floats = npt.NDArray[np.float64]
+_Floats = npt.NDArray[np.floating[Any]]
 _Index = npt.NDArray[np.int64]
 
-# Of the scale: how far one row is from the next, digits sorted by height, at least and at most; and what a row measures.
+# Of the scale: the gap between two rows, at least and at most where it is the widest; and the extent of a row.
 _ROW_GAP: Final = (0.25, 1.1)
 _ROW_EXTENT: Final = 1.3
 # A neighbour is at most so far away, and says the slope of its row where it is so little above or below.
 _NEIGHBOUR: Final = 6.0
 _STEEPEST: Final = 0.12
+# So many neighbours say how all rows slope.
+_FEWEST: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def _levelled(along: _Floats, across: _Floats, scale: float) -> _Floats:
     distance = np.where(is_next, dx, np.inf)
     nearest = distance.argmin(axis=1) if len(along) else np.zeros(0, np.int64)
     one = np.flatnonzero(np.isfinite(distance[np.arange(len(along)), nearest]))
-    if len(one) < 6:
+    if len(one) < _FEWEST:
         return across
     other = nearest[one]
     slope = dy[one, other] / dx[one, other]
@@ -88,7 +90,8 @@ def _levelled(along: _Floats, across: _Floats, scale: float) -> _Floats:
         weights = np.sqrt(weight / (1 + (residual / 0.05) ** 2))
         fit = np.polyfit(place, slope, 1, w=weights)
     slopes = np.clip(np.polyval(fit, across - across.mean()), -_STEEPEST, _STEEPEST)
-    return across - slopes * (along - along.mean())
+    levelled: _Floats = across - slopes * (along - along.mean())
+    return levelled
 
 
 def _bands(values: _Floats, scale: float) -> tuple[_Index, bool]:

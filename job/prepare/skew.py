@@ -29,7 +29,7 @@ def skew_of(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], bin_pixels: 
 
     x, y: (n,) coordinates of ink, of which some are taken. bin_pixels: the width of a profile's bins.
     """
-    if len(x) < 2:
+    if not len(x):
         return 0.0
     step = -(-len(x) // _POINTS)
     x, y = x[::step] - x.mean(), y[::step] - y.mean()

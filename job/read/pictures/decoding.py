@@ -7,7 +7,8 @@ first picture, and of it only the decoder of that format. `ink` makes a digit of
 import io
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,8 @@ MAX_PICTURE_PIXELS: Final = 1 << 26
 MAX_PICTURE_BYTES: Final = 1 << 28
 _PNG_HEADER: Final = struct.Struct(">8s4x4sII")
 _WEBP_HEAD_BYTES: Final = 10
+# The format whose pictures are pages; those of a GIF are a film.
+_PAGED: Final = "TIFF"
 _OPAQUE: Final = (255, 255)
 _WHITE: Final = 255
 _LIGHT_FROM: Final = 160
@@ -49,7 +52,8 @@ class BadPicture(Exception):
 class Picture:
     """A decoded picture. grey: uint8 (h, w), as it is seen: 0 is black. kind: such as PNG. mode: Pillow's, as stored.
 
-    width, height: in the file, upright; `grey` is smaller where it was decoded with a `min_side`.
+    width, height: in the file, upright; `grey` is smaller where it was decoded with a `min_side`. page: from 1, of
+    `pages` of the file.
     """
 
     grey: Grey
@@ -57,6 +61,8 @@ class Picture:
     mode: str
     width: int
     height: int
+    page: int = 1
+    pages: int = 1
 
 
 def decode(content: bytes, *, min_side: int | None = None) -> Picture:
@@ -64,28 +70,48 @@ def decode(content: bytes, *, min_side: int | None = None) -> Picture:
 
     min_side: of a larger picture, it is enough if the shorter side has this many pixels; saves time and memory.
     """
+    [picture] = decode_pages(content, min_side=min_side, is_single=True)
+    return picture
+
+
+def decode_pages(
+    content: bytes, *, min_side: int | None, is_single: bool = False, max_pixels: int = MAX_PICTURE_PIXELS
+) -> Iterator[Picture]:
+    """Decode the pages of a file, one after the other: a TIFF may have several. Raises BadPicture.
+
+    is_single: refuse several. max_pixels: refuse larger pages.
+    """
     if not content:
         raise BadPicture("is empty (0 bytes)")
     kind = picture_kind(content)
     if kind is None:
         raise BadPicture(other_picture(content) or "is not a picture; expected PNG, JPEG, TIFF, BMP, WebP, GIF or PNM")
-    _check_stated_size(kind, content)
+    _check_stated_size(kind, content, max_pixels)
     from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
     try:
         with _opened(kind, content) as picture:
-            _check_size(kind, *picture.size)
-            _check_single(kind, picture)
-            mode = picture.mode
-            width, height = picture.size
-            if min_side is not None and mode != "CMYK":
-                _shrink_while_decoding(picture, min_side)
-            upright = _upright(picture)
-            if (upright.size[0] > upright.size[1]) != (width > height):
-                width, height = height, width
-            return Picture(_grey(kind, upright, min_side), kind.name, mode, width, height)
+            if is_single or kind.name != _PAGED:
+                _check_single(kind, picture)
+            pages = getattr(picture, "n_frames", 1)
+            for page in range(pages):
+                if page:
+                    picture.seek(page)
+                _check_size(kind, *picture.size, max_pixels)
+                yield replace(_decoded(kind, picture, min_side), page=page + 1, pages=pages)
     except (*_DAMAGE, DecompressionBombError, DecompressionBombWarning) as error:
         raise BadPicture(f"is a damaged {kind.name} ({str(error)[:80]})") from error
+
+
+def _decoded(kind: PictureKind, picture: "ImageFile.ImageFile", min_side: int | None) -> Picture:
+    mode = picture.mode
+    width, height = picture.size
+    if min_side is not None and mode != "CMYK":
+        _shrink_while_decoding(picture, min_side)
+    upright = _upright(picture)
+    if (upright.size[0] > upright.size[1]) != (width > height):
+        width, height = height, width
+    return Picture(_grey(kind, upright, min_side), kind.name, mode, width, height)
 
 
 def picture_size(content: bytes) -> tuple[int, int] | None:
@@ -109,7 +135,7 @@ def _opened(kind: PictureKind, content: bytes) -> "ImageFile.ImageFile":
     return picture
 
 
-def _check_stated_size(kind: PictureKind, content: bytes) -> None:
+def _check_stated_size(kind: PictureKind, content: bytes, max_pixels: int = MAX_PICTURE_PIXELS) -> None:
     """Check the size before Pillow sees the picture: its decoder of WebP allocates the canvas while it opens it.
 
     PNG specification, 11.2.1: IHDR comes first. WebP container specification: VP8X, VP8 and VP8L.
@@ -120,9 +146,9 @@ def _check_stated_size(kind: PictureKind, content: bytes) -> None:
         _, chunk, width, height = _PNG_HEADER.unpack_from(content)
         if chunk != b"IHDR":
             raise BadPicture("is a damaged PNG (it does not begin with a header)")
-        _check_size(kind, width, height)
+        _check_size(kind, width, height, max_pixels)
     elif kind.name == "WebP":
-        _check_size(kind, *_webp_size(content))
+        _check_size(kind, *_webp_size(content), max_pixels)
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
@@ -139,13 +165,11 @@ def _webp_size(content: bytes) -> tuple[int, int]:
     raise BadPicture("is a damaged WebP (it does not begin with a picture)")
 
 
-def _check_size(kind: PictureKind, width: int, height: int) -> None:
+def _check_size(kind: PictureKind, width: int, height: int, max_pixels: int) -> None:
     if not width * height:
         raise BadPicture(f"is a {kind.name} of {width}x{height}, without a pixel")
-    if width * height > MAX_PICTURE_PIXELS:
-        raise BadPicture(
-            f"is a {kind.name} of {width}x{height}, expected at most {MAX_PICTURE_PIXELS / 1e6:.0f} megapixels"
-        )
+    if width * height > max_pixels:
+        raise BadPicture(f"is a {kind.name} of {width}x{height}, expected at most {max_pixels / 1e6:.0f} megapixels")
 
 
 def _check_single(kind: PictureKind, picture: "ImageFile.ImageFile") -> None:

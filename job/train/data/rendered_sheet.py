@@ -8,7 +8,7 @@ Everything is drawn from a seed. `sample` writes such a page to try `digit-job p
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ _Rgb = tuple[int, int, int]
 BLUE_INK: Final = (25, 40, 120)
 BLACK_INK: Final = (25, 25, 30)
 PENCIL: Final = (120, 120, 125)
+WHITE_PAPER: Final = (250, 250, 248)
+YELLOWISH_PAPER: Final = (246, 238, 214)
 _PRINTED: Final = (150, 170, 205)
 _TABLE: Final = (62, 48, 38)
 
@@ -56,7 +58,7 @@ class SheetLook:
     thickness: float = 0.0
     ink: _Rgb = BLACK_INK
     strength: float = 0.9
-    paper_colour: _Rgb = (250, 250, 248)
+    paper_colour: _Rgb = WHITE_PAPER
     line_colour: _Rgb = (60, 60, 60)
     line_width: int = 3
     angle: float = 0.0
@@ -98,7 +100,7 @@ class RenderedSheet:
 def photo_like(rng: np.random.Generator, **fixed: object) -> SheetLook:
     """A random look of a page photographed by hand; `fixed` sets single attributes."""
     papers: tuple[tuple[Paper, _Rgb], ...] = (
-        ("plain", (250, 250, 248)), ("plain", (246, 238, 214)), ("ruled", (248, 248, 246)), ("squared", (250, 250, 250)),
+        ("plain", WHITE_PAPER), ("plain", YELLOWISH_PAPER), ("ruled", WHITE_PAPER), ("squared", WHITE_PAPER),
     )  # fmt: skip
     layouts: tuple[Layout, ...] = ("lined", "boxed", "unlined", "free")
     layout = layouts[rng.integers(len(layouts))]
@@ -202,7 +204,7 @@ def _paper(look: SheetLook, places: list[tuple[int, int, float, float]]) -> _Can
         draw.line((x, 0, x, height), fill=_PRINTED, width=2)
     cell = look.cell * look.digit
     left, top = (width - cell * look.columns) / 2, (height - cell * look.rows) / 2
-    line = {"fill": look.line_colour, "width": look.line_width}
+    line: dict[str, Any] = {"fill": look.line_colour, "width": look.line_width}
     if look.layout == "lined":
         for row in range(look.rows + 1):
             draw.line((left, top + row * cell, left + look.columns * cell, top + row * cell), **line)
@@ -211,16 +213,18 @@ def _paper(look: SheetLook, places: list[tuple[int, int, float, float]]) -> _Can
     if look.layout == "boxed":
         gap = 0.06 * cell
         for row, column, _, _ in places:
-            x, y = left + (column - 1) * cell, top + (row - 1) * cell
-            box = (x + gap, y + gap, x + cell - gap, y + cell - gap)
+            x0, y0 = left + (column - 1) * cell, top + (row - 1) * cell
+            box = (x0 + gap, y0 + gap, x0 + cell - gap, y0 + cell - gap)
             draw.rectangle(box, outline=look.line_colour, width=look.line_width)
-    return np.asarray(paper, np.float32) / 255
+    flat: _Canvas = np.asarray(paper, np.float32) / np.float32(255)
+    return flat
 
 
 def _cloud(size: tuple[int, int], cells: int, rng: np.random.Generator) -> _Canvas:
     """A smooth random field from 0 to 1, with about `cells` bumps across: (height, width)."""
     coarse = Image.fromarray(rng.integers(0, 256, (cells, cells), np.uint8))
-    return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), np.float32) / 255
+    field: _Canvas = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), np.float32) / np.float32(255)
+    return field
 
 
 def _homography(look: SheetLook, rng: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -261,7 +265,7 @@ def _light(look: SheetLook, rng: np.random.Generator) -> _Canvas:
     direction = rng.uniform(0, 2 * np.pi)
     slope = np.cos(direction) * (x - 0.5) + np.sin(direction) * (y - 0.5)
     slope = (slope - slope.min()) / np.ptp(slope)
-    light = 1 - (1 - look.light) * slope
+    light: _Canvas = 1 - (1 - look.light) * slope
     if look.shadow < 1:
         mask = Image.new("L", look.size)
         corner = rng.uniform(0.2, 0.6, 4) * (width, height, width, height)

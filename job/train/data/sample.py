@@ -1,6 +1,7 @@
 """A model's test images as files to score, for a first try of the scorer. `dataset` finds the images again."""
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -31,17 +32,22 @@ def write_sample(
     Raises OutputOccupied where one of the files exists and `is_overwriting` is false; ModelInvalid, NoInput, DataError.
     """
     folder = storage.resolve(output)
-    for name in (_CSV_NAME, _PARQUET_NAME):
-        path = join(folder, name)
-        if not is_overwriting and storage.stat(path) is not None:
-            raise OutputOccupied(
-                f"{path}: already exists; choose another {Flag.OUTPUT} or replace it with {Flag.OVERWRITE}"
-            )
+    names = (_CSV_NAME, _PARQUET_NAME)
+    refuse_present(storage, [join(folder, name) for name in names], is_overwriting=is_overwriting)
     bundle = open_bundle(storage, model_location, allows_unblessed=True)
     dataset = read_again(storage, bundle, mnist_dir)
     images = f"{len(dataset.test):,}"
     _log.debug("%s: %s test images, taken from %s, as its card says", bundle.path, images, dataset.origin)
     return _written(storage, _table(dataset.test), folder)
+
+
+def refuse_present(storage: Storage, paths: Iterable[str], *, is_overwriting: bool) -> None:
+    """Raise OutputOccupied where one of the files exists, unless they may be replaced."""
+    for path in paths:
+        if not is_overwriting and storage.stat(path) is not None:
+            raise OutputOccupied(
+                f"{path}: already exists; choose another {Flag.OUTPUT} or replace it with {Flag.OVERWRITE}"
+            )
 
 
 def _table(images: Split) -> pa.Table:
