@@ -45,10 +45,8 @@ def test_the_model_card_has_what_corruptions_do(trained):
     groups["worst"] = []
     groups["quantiles"] = {"0": 0.5, "0.05": 0.875, "0.25": 0.9, "0.5": 0.99, "0.75": 1.0}
     text = model_card({**card, "robustness": {**card["robustness"], "groups": groups}}, trained.result.test, [])
-    assert (
-        "Of 523 writers of test images, 37 have less than 95 % of their digits classified correctly; 21 would by\nchance"
-        in text
-    )
+    assert "Of 523 writers of test images, 37 have less than 95 % of their digits" in text
+    assert "21 would by\nchance if all were equally easy" in text
     earlier = {name: value for name, value in card.items() if name != "robustness"}
     assert "obustness" not in model_card(earlier, trained.result.test, [])
 
