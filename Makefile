@@ -28,7 +28,7 @@ TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)" \
 	$(if $(TEST_DATA),--test-data "$(TEST_DATA)") $(if $(OVERWRITE),--overwrite)
 
-.PHONY: help setup train score sample test test-fast coverage soak bench bench-train bench-digits bench-estimates bench-sheets fuzz image image-run image-test lint type check docs lock clean distclean
+.PHONY: help setup train score sample test test-fast coverage soak bench bench-train bench-digits bench-estimates bench-promise bench-sheets fuzz image image-run image-test lint type check docs lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -105,6 +105,9 @@ bench-sheets: $(CARD) ## Find and score digits on 100 rendered photos of pages w
 
 bench-estimates: $(CARD) ## Compare MODEL's estimated accuracy with the measured one on corrupted and other digits (10 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench_digits.estimates --model "$(MODEL)"
+
+bench-promise: $(CARD) ## Count how often what --max-error promises is broken, by random splits of MODEL's held-out digits
+	@PYTHONPATH=tests $(BIN)/python -m bench_promise --model "$(MODEL)"
 
 fuzz: .venv/fuzz ## Look for files that break a reader (TARGET, SECONDS for each; Linux on x86-64 only)
 	@for target in $(TARGET); do \

@@ -201,6 +201,7 @@ def calibrate(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     max_rejects: str | int = "1%",
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
@@ -244,7 +245,12 @@ def calibrate(
             output=str(folder / "results"),
             model=os.fspath(model),
             read=ReadSettings(
-                label_column, scale=scale, is_transposed=transpose, label_map=_label_map(label_map), is_inverted=invert
+                label_column,
+                scale=scale,
+                is_transposed=transpose,
+                label_map=_label_map(label_map),
+                is_inverted=invert,
+                normalize=normalize,
             ),
             max_rejects=RejectLimit.parse(str(max_rejects)),
             threads=default_threads() if threads is None else threads,
@@ -432,6 +438,7 @@ def evaluate(
     scale: ScaleChoice = "auto",
     transpose: bool = False,
     invert: bool = False,
+    normalize: NormalizeChoice = "auto",
     allow_unblessed: bool = False,
     model_scale: ModelScale = "auto",
 ) -> ModelEvaluation:
@@ -468,6 +475,7 @@ def evaluate(
             keep=() if group_column is None else (group_column,),
             label_map=_label_map(label_map),
             is_inverted=invert,
+            normalize=normalize,
         ),
         group_column=group_column,
         sample=sample,

@@ -12,6 +12,7 @@ from job.cli.flags import (
     LogFormatFlag,
     MaxRejectsFlag,
     ModelScaleFlag,
+    NormalizeFlag,
     ScaleFlag,
     ThreadsFlag,
     TransposeFlag,
@@ -77,6 +78,7 @@ def calibrate(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     max_rejects: MaxRejectsFlag = "1%",
     allow_unblessed: AllowUnblessedFlag = False,
     model_scale: ModelScaleFlag = "auto",
@@ -107,7 +109,12 @@ def calibrate(
     if not overwrite:
         refuse_other_file(storage, output)
     read = ReadSettings(
-        label_column, scale=scale, is_transposed=transpose, label_map=label_map_in(label_map), is_inverted=invert
+        label_column,
+        scale=scale,
+        is_transposed=transpose,
+        label_map=label_map_in(label_map),
+        is_inverted=invert,
+        normalize=normalize,
     )
     recorder = Recorder()
     with scratch_folder() as folder:

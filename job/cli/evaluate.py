@@ -16,6 +16,7 @@ from job.cli.flags import (
     LabelMapFlag,
     LogFormatFlag,
     ModelScaleFlag,
+    NormalizeFlag,
     QuietFlag,
     ScaleFlag,
     TransposeFlag,
@@ -89,6 +90,7 @@ def evaluate(
     scale: ScaleFlag = "auto",
     transpose: TransposeFlag = False,
     invert: InvertFlag = False,
+    normalize: NormalizeFlag = "auto",
     allow_unblessed: AllowUnblessedFlag = False,
     model_scale: ModelScaleFlag = "auto",
     log_format: LogFormatFlag = "auto",
@@ -115,6 +117,7 @@ def evaluate(
         keep=() if group_column is None else (group_column,),
         label_map=label_map_in(label_map),
         is_inverted=invert,
+        normalize=normalize,
     )
     settings = EvaluateSettings(
         model=model,

@@ -30,8 +30,8 @@ def inspect(
     source: Annotated[
         str,
         typer.Argument(
-            help="A CSV, Parquet, Arrow, IDX or NumPy file, a folder of them or of pictures, or a quoted pattern such as "
-            "'in/*.csv'.",
+            help="A CSV, Parquet, Arrow, IDX or NumPy file, a folder of them or of pictures, or a quoted pattern such "
+            "as 'in/*.csv'.",
             envvar="DIGIT_JOB_SOURCE",
             metavar="SRC",
         ),

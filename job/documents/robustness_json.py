@@ -14,7 +14,9 @@ class JudgedImages(TypedDict):
     correct: Count
     rows: Count
     confidence: Annotated[Share, "mean; where it is far above the accuracy, confidences cannot be trusted"]
-    form: Annotated[str, "what `score` by default does to a file of such images: `as stored`, or in words"]
+    form: Annotated[
+        str, "what `score` does to a file of such images, by default or as `--normalize` says: `as stored`, or in words"
+    ]
     scored_accuracy: Annotated[Share, "after that"]
     scored_confidence: Annotated[Share, "after that"]
 

@@ -10,14 +10,20 @@ about in general. If R were above the limit r, at most k wrong ones would have t
 most; this is the p-value of the hypothesis "R is above r". Rejecting it at a level is the same as saying that the exact
 upper bound of Clopper and Pearson (Biometrika 26 (1934) 404-413) is at most r.
 
-**Many thresholds.** The laxest of them is chosen by the same rows, so their levels must add up to less than 1 -
-CERTAINTY. The thresholds are those of `confidence_bins`, fixed before any row was seen, and are tested from strict to
-lax, as in A. N. Angelopoulos and others, "Learn then test" (2021), with the fallback procedure of B. L. Wiens (Pharm.
-Stat. 2 (2003) 211-215): four of them bring a level of their own, and a hypothesis that is rejected passes its level on
-to the next. Proof that a limit is broken with a probability of at most the sum of the levels: let i be the first
-hypothesis that is true and rejected, and h the last true one before it. h was not rejected and passed nothing on, so
-the level of i is at most what the hypotheses after h up to i bring. These spans do not overlap for different i, and
-each p-value is below its level with at most that probability. Nothing is assumed about how errors depend on confidence.
+**Many thresholds.** The laxest of them is chosen by the same rows, so their levels must add up to `LEVEL`. The
+thresholds are those of `confidence_bins`, fixed before any row was seen, and are tested from strict to lax, as in
+A. N. Angelopoulos and others, "Learn then test" (2021), with the fallback procedure of B. L. Wiens (Pharm. Stat. 2
+(2003) 211-215): four of them bring a level of their own, and a hypothesis that is rejected passes its level on to the
+next. Proof that a limit is broken with a probability of at most the sum of the levels: let i be the first hypothesis
+that is true and rejected, and h the last true one before it. h was not rejected and passed nothing on, so the level of
+i is at most what the hypotheses after h up to i bring. These spans do not overlap for different i, and each p-value is
+below its level with at most that probability. Nothing is assumed about how errors depend on confidence.
+
+**Two kinds of chance.** R is the share wrong in general, and a limit on it is broken with a probability of `LEVEL`,
+1 %. What people count is the share wrong among as many new rows, say, as were held out; it scatters about R as the
+held-out rows do, and the difference of the two has the square root of 2 times the deviation of one. The 95 % quantile
+of that difference is the 99 % quantile of one, as 1.645 times the root of 2 is 2.326. So the count keeps the limit,
+too, with about `CERTAINTY`.
 
 With the start at several thresholds, a network whose surest rows are few, or wrong, still has a chance, and one whose
 strict thresholds are all rejected tests the lax ones at the whole level. Which four, and their shares, was chosen on
@@ -34,7 +40,8 @@ from job.report.confidence_bins import DOUBTS
 from job.report.held_out import HeldOut
 
 CERTAINTY: Final = 0.95
-# The thresholds that bring a level, by doubt, and their share of 1 - CERTAINTY.
+LEVEL: Final = 0.01
+# The thresholds that bring a level, by doubt, and their share of LEVEL.
 _SHARES: Final = {10: 0.1, 100: 0.2, 1_000: 0.3, 10_000: 0.4}
 _SMALLEST_TERM: Final = 1e-18
 _BISECTIONS: Final = 60
@@ -68,7 +75,7 @@ def threshold_for(held_out: HeldOut, max_error: float) -> Threshold | None:
     accepted, wrong = np.cumsum(held_out.counts), np.cumsum(held_out.wrong)
     level, chosen = 0.0, None
     for index, doubt in enumerate(DOUBTS):
-        level += (1 - CERTAINTY) * _SHARES.get(doubt, 0.0)
+        level += LEVEL * _SHARES.get(doubt, 0.0)
         n, k = held_out.effective(int(accepted[index]), int(wrong[index]))
         # With as many errors as the limit allows in the mean, the p-value is about a half.
         if level and k < n * max_error and binomial_tail(k, n, max_error) <= level:
@@ -88,7 +95,7 @@ def rows_needed(held_out: HeldOut, max_error: float) -> int | None:
     Without held-out rows: as many as it takes if none of them is wrong.
     """
     if not held_out.rows:
-        return math.ceil(math.log((1 - CERTAINTY) * max(_SHARES.values())) / math.log1p(-max_error))
+        return math.ceil(math.log(LEVEL * max(_SHARES.values())) / math.log1p(-max_error))
 
     def is_enough(times: float) -> bool:
         return threshold_for(held_out.repeated(times), max_error) is not None

@@ -4,6 +4,7 @@ The document is what `score --calibration` takes (`score.promised`). It belongs 
 """
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ from job.score.promised import CALIBRATION_FORMAT, is_calibration
 from job.score.run import run
 from job.settings import RejectLimit, ScoreSettings
 from job.storage import Storage, refuse_foreign
+
+_log = logging.getLogger(__name__)
 
 # What is said of every calibration: errors among accepted rows, at most.
 LIMITS: Final = (0.001, 0.005, 0.01, 0.02, 0.05)
@@ -90,6 +93,7 @@ def calibrate(
     held_out, groups = HeldOut.of(sum(gathered.tallies, Tally.zero())), None
     if group_column is not None:
         held_out, groups = _grouped(results, group_column, held_out)
+    _warn_of_training_images(report, settings)
     promises = tuple(_possible(held_out, limit) for limit in LIMITS)
     if not any(each.threshold for each in promises):
         raise PromiseRefused(_too_few(settings, held_out, promises))
@@ -154,6 +158,17 @@ def _check_labels(settings: ScoreSettings, report: Report) -> None:
             f"{', '.join(settings.inputs)}: no scored row has a readable label; name the column with "
             f"{Flag.LABEL_COLUMN}, or say what labels mean with {Flag.LABEL_MAP} FILE"
         )
+
+
+def _warn_of_training_images(report: Report, settings: ScoreSettings) -> None:
+    """Warn of rows on which the model does better than on its own test images: it may have been trained on them."""
+    usual, found = report["model"]["test_accuracy"], report["accuracy_95"]
+    if usual is not None and found is not None and found[0] > usual:
+        _log.warning(
+            "%s: %s of the rows are classified correctly, more than of the model's own test images (%s); if it was "
+            "trained on them, what they promise does not hold for others",
+            ", ".join(settings.inputs), percent(report["accuracy"]), percent(usual),
+        )  # fmt: skip
 
 
 def _too_few(settings: ScoreSettings, held_out: HeldOut, promises: tuple[PossiblePromise, ...]) -> str:

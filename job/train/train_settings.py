@@ -5,7 +5,7 @@ The commands make them from flags. A field of TrainSettings that is None is the 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from job.errors import UsageError
@@ -231,7 +231,7 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         """Raises UsageError for settings that contradict each other."""
-        if (self.read != ReadSettings() or self.group_column) and not self.data:
+        if replace(self.read, normalize="auto") != ReadSettings() and not self.data:
             raise UsageError(
                 f"{Flag.LABEL_COLUMN}, {Flag.LABEL_MAP}, {Flag.SCALE}, {Flag.TRANSPOSE}, {Flag.INVERT} and "
                 f"{Flag.GROUP_COLUMN} need files named by {Flag.DATA}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from bench.machine import describe
+from bench.machine import describe, limit_to
 from support.sheets import compared
 
 from job.storage import LocalStorage
@@ -40,6 +40,7 @@ class FoundRow:
 def main() -> int:
     """Run the benchmark."""
     asked = _arguments()
+    cores = limit_to(asked.threads)
     folder = Path(asked.folder)
     pages = dict(_pages(asked))
     (folder / "pages").mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def main() -> int:
     print("| pages | digits | found | invented | right of found | right place |\n| --- | --- | --- | --- | --- | --- |")
     for line in table:
         print("| " + " | ".join(line) + " |")
-    about = describe(2, 2) | {"pages": asked.pages, "trying": asked.trying, "model": asked.model}
+    about = describe(asked.threads, cores) | {"pages": asked.pages, "trying": asked.trying, "model": asked.model}
     folder.with_suffix(".json").write_text(json.dumps({"about": about, "table": table}, indent=2) + "\n")
     print(f"\nWritten to {folder.with_suffix('.json')}")
     return 0
@@ -137,6 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench_sheets", description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="build/model", help="a model folder")
     parser.add_argument("--pages", type=int, default=100, help="how many pages of 20 digits")
+    parser.add_argument("--threads", type=int, default=2, help="cores for each command")
     parser.add_argument("--folder", default="build/bench-sheets", help="where the pages are kept; the result beside it")
     parser.add_argument("--trying", action="store_true", help="pages by which something may be chosen; no exam")
     return parser.parse_args()

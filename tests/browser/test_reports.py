@@ -6,6 +6,7 @@ The tests save screenshots of every page in build/screenshots.
 import base64
 import os
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +21,13 @@ from support.runs import score
 from support.scored import scored_batch
 from support.searches import make_search
 
+from job.prepare.prepare_page import prepare_page
+from job.prepare.prepare_settings import PrepareSettings
+from job.prepare.prepared_part import Example, PreparedCounts, thumbnail
 from job.report.examples import Examples
 from job.report.page import render
 from job.report.review_rows import contact_sheet, review_rows
-from job.settings import ReadSettings
+from job.settings import ReadSettings, RejectLimit
 from job.storage import LocalStorage
 from job.train.card.training_page import training_page
 from job.train.data.labelled_files import read_labelled
@@ -75,6 +79,21 @@ def _sheet():
     return contact_sheet([replace(each, id="scan 1/a digit.png") for each in rows])
 
 
+def _prepare_page(names=("3/IMG_0001.jpg", f"3/{LONG}", "<b>.png"), rejects=()):
+    digits = load_digits()
+    random = np.random.default_rng(0)
+    grey = random.integers(180, 220, (90, 60)).astype(np.uint8)
+    pictures = [
+        Example(name, label, "3000x4000", thumbnail(grey), (pixels.tobytes(),))
+        for name in names
+        for label, pixels in zip((None, *digits.target[:10].tolist()), grown(digits.images[:11]), strict=True)
+    ]
+    sizes = Counter({f"{width}x4000": width for width in range(3000, 3020)})
+    counts = PreparedCounts(33 + len(rejects), len(rejects), 33, Counter({"JPEG RGB": 33}), sizes, Counter({"3": 33}))
+    settings = PrepareSettings(("scans",), "digits.parquet", max_rejects=RejectLimit.parse("1%"))
+    return prepare_page(f"/data/{LONG}/digits.parquet", settings, counts, pictures, rejects)
+
+
 def _with_problems():
     """A report with all kinds of warnings, rejects and drift, and a path without line break opportunities."""
     report = make_report(
@@ -100,6 +119,8 @@ PAGES = {
     "training": _training_page,
     "search": lambda: search_page(make_search()),
     "sheet": _sheet,
+    "prepare": _prepare_page,
+    "prepare-rejects": lambda: _prepare_page((), [f"3/{LONG} is empty (0 bytes)", "a.png is not a picture"]),
 }
 
 

@@ -54,6 +54,7 @@ TRAINING = (
         *("--quantize", "int8", "--tensorboard", "results/tensorboard"),
     ],
     ["score", "data/a.csv", "-o", "results/keras", "-m", "results/model/model.keras", "--model-scale", "255"],
+    ["evaluate", "--model", "results/model", "--sample", "10", "--json", "results/evaluation.json"],
     ["sample", "--model", "results/model", "--output", "results/sample"],
     *(["export", "results/model", "--to", to, "--output", f"results/export.{to}"] for to in get_args(ExportFormat)),
     ["tune", "--data", "data/a.csv", "--output", "results/search", "--trials", "1", "--epochs", "1"],

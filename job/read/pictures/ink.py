@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from job.read.pictures.decoding import Grey
 
@@ -142,11 +141,13 @@ def _slope(means: _Floats, axis: int) -> _Floats:
 
 
 def _highest(values: npt.NDArray[Any], radius: int) -> npt.NDArray[Any]:
-    """The highest value within `radius` cells in both directions."""
-    for axis in (0, 1):
-        pads = [(radius, radius) if each == axis else (0, 0) for each in (0, 1)]
-        padded = np.pad(values, pads, mode="edge")
-        values = sliding_window_view(padded, 2 * radius + 1, axis=axis).max(axis=-1)
+    """The highest value within `radius` cells in both directions; windows grow by shifted copies of themselves."""
+    for _ in (0, 1):
+        values, length = np.pad(values.T, ((radius, radius), (0, 0)), mode="edge"), 1
+        while length < 2 * radius + 1:
+            step = min(length, 2 * radius + 1 - length)
+            values = np.maximum(values[:-step], values[step:])
+            length += step
     return values
 
 
@@ -235,14 +236,18 @@ def _in_full(grey: Grey, grid: _Grid, ground: _Floats, kept: _Mask, *, is_dark: 
     top, left = rows[0] * grid.step, columns[0] * grid.step
     pixels = grey[top : (rows[-1] + 1) * grid.step, left : (columns[-1] + 1) * grid.step].astype(np.float32) / 255
     height, width = pixels.shape
-    spread = np.ones((grid.step, grid.step), np.float32)
-    paper = np.kron(ground[lines, places], spread)[:height, :width]
-    mask = np.kron(kept[lines, places], spread)[:height, :width] > 0
+    paper = _spread(ground[lines, places], grid.step)[:height, :width]
+    mask = _spread(kept[lines, places], grid.step)[:height, :width]
     darkness = np.where(mask, _relative(pixels, paper, is_dark=is_dark), 0)
     strong = darkness[mask]
     peak = float(np.quantile(strong[strong > 0], 0.9)) if (strong > 0).any() else 1.0
     ink: Grey = np.rint(np.clip((darkness / peak - _FAINT) * (255 / (_FULL - _FAINT)), 0, 255)).astype(np.uint8)
     return _thickened(ink)
+
+
+def _spread(cells: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
+    """Each cell as `step` by `step` pixels."""
+    return cells.repeat(step, axis=0).repeat(step, axis=1)
 
 
 def _thickened(ink: Grey) -> Grey:

@@ -47,7 +47,12 @@ def evaluate_model(storage: Storage, settings: EvaluateSettings, folder: str, ph
         found = evaluate(probabilities, images.labels)
     data = bundle.about.get("data") or {}
     plan = RobustnessPlan(
-        settings.seed, settings.sample, data.get("name", ""), data.get("in_form"), settings.group_column or _WRITER
+        settings.seed,
+        settings.sample,
+        data.get("name", ""),
+        data.get("in_form"),
+        settings.read.normalize,
+        settings.group_column or _WRITER,
     )
 
     def during(corruption: str) -> AbstractContextManager[None]:

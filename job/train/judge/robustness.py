@@ -14,8 +14,8 @@ import numpy as np
 from job.contract import Pixels, Probabilities
 from job.documents.robustness_json import JudgedImages, Robustness
 from job.normalize.decision import decide, expects_form
-from job.normalize.form import Form
 from job.report.words import many
+from job.settings import NormalizeChoice
 from job.train.data.optdigits import optdigits
 from job.train.data.split import Split
 from job.train.judge.corruptions.catalog import CORRUPTIONS, corrupted
@@ -34,19 +34,20 @@ class RobustnessPlan:
     """What is measured. seed: of the corruptions. max_corrupted: of how many test images, drawn by the seed, at most.
 
     trained_on: the names of the training data. in_form: the share of training images in MNIST's form; None: unknown.
-    group_name: what the groups of test images are, if they have some.
+    normalize: the scorer's choice. group_name: what the groups of test images are, if they have some.
     """
 
     seed: int
     max_corrupted: int
     trained_on: str
     in_form: float | None = None
+    normalize: NormalizeChoice = "auto"
     group_name: str = "writer"
 
     @property
-    def normalizes(self) -> bool:
-        """Whether `score` by default brings files to MNIST's form for this network."""
-        return expects_form(self.in_form)
+    def normalizing(self) -> NormalizeChoice:
+        """How the scorer brings files to MNIST's form for this network."""
+        return "none" if self.normalize == "auto" and not expects_form(self.in_form) else self.normalize
 
 
 def robustness(
@@ -67,8 +68,8 @@ def robustness(
     for name in CORRUPTIONS:
         with during(name):
             changed = replace(images, pixels=corrupted(images.pixels, name, plan.seed))
-            by_corruption[name] = judged(predict, changed, normalizes=plan.normalizes)
-    clean = judged(predict, images, normalizes=plan.normalizes)
+            by_corruption[name] = judged(predict, changed, plan.normalizing)
+    clean = judged(predict, images, plan.normalizing)
     mean_error = _mean_error([each["accuracy"] for each in by_corruption.values()])
     is_correct = probabilities.argmax(axis=1) == test.labels
     is_trained_on = _OPTDIGITS in plan.trained_on.split(", ")
@@ -79,23 +80,19 @@ def robustness(
         "mean_error": mean_error,
         "scored_mean_error": _mean_error([each["scored_accuracy"] for each in by_corruption.values()]),
         "relative_error": mean_error / (1 - clean["accuracy"]) if clean["correct"] < clean["rows"] else None,
-        "optdigits": None if is_trained_on else judged(predict, optdigits().images, normalizes=plan.normalizes),
+        "optdigits": None if is_trained_on else judged(predict, optdigits().images, plan.normalizing),
         "groups": None if test.groups is None else figures_by_group(plan.group_name, test.groups, is_correct),
         "notes": _notes(len(test), len(images), is_trained_on=is_trained_on),
     }
 
 
-def judged(predict: Predict, images: Split, *, normalizes: bool) -> JudgedImages:
-    """Accuracy and mean confidence on n > 0 images, as they are, and as `score` takes a file of them by default.
+def judged(predict: Predict, images: Split, normalizing: NormalizeChoice) -> JudgedImages:
+    """Accuracy and mean confidence on n > 0 images, as they are, and as `score` takes a file of them.
 
-    predict: as above. normalizes: whether `score` may bring them to MNIST's form.
+    predict: as above. normalizing: whether the images are brought to MNIST's form, see `normalize.decision`.
     """
     stored = predict(images.pixels)
-    form = (
-        decide("auto", images.pixels, sureness=lambda pixels: confidence(predict(pixels))).form
-        if normalizes
-        else Form()
-    )
+    form = decide(normalizing, images.pixels, sureness=lambda pixels: confidence(predict(pixels))).form
     scored = stored if form.is_as_stored else predict(form.apply(images.pixels))
     correct = int((stored.argmax(axis=1) == images.labels).sum())
     return {

@@ -7,7 +7,7 @@ from support.models import change_card, write_model
 from support.promises import calibrated_digits, held_out_of, write_promising_model
 from support.runs import settings_for
 
-from job.errors import PromiseRefused
+from job.errors import ModelInvalid, PromiseRefused
 from job.model.bundle import card_digest, open_bundle
 from job.report.drift import Distribution
 from job.score.promised import is_calibration, promise_of
@@ -62,7 +62,7 @@ def test_the_card_carries_a_promise(storage, promising):
 
 
 def test_a_calibration_carries_it_by_its_own_rows(storage, promising, tmp_path):
-    """With the design effect of its groups, which raises the bound."""
+    """With the design effect of its groups, which accepts fewer."""
     path = _written(tmp_path, _document(storage, promising))
     promise = _promise(storage, promising, "0.5%", calibration=path)
     assert promise.source == f"the 6,000 rows by 300 groups of {path}"
@@ -70,7 +70,7 @@ def test_a_calibration_carries_it_by_its_own_rows(storage, promising, tmp_path):
     alone = _promise(
         storage, promising, "0.5%", calibration=_written(tmp_path, _document(storage, promising, groups=None))
     )
-    assert promise.threshold.bound > alone.threshold.bound
+    assert promise.threshold.doubt < alone.threshold.doubt
     assert is_calibration((tmp_path / "mine.json").read_bytes())
 
 
@@ -101,7 +101,7 @@ def test_a_card_with_other_counts_is_refused(storage, tmp_path):
     """What no training has written."""
     model = write_promising_model(tmp_path / "model", 600)
     change_card(model, lambda card: card["held_out"].update(right=[1]))
-    with pytest.raises(PromiseRefused, match=r"model\.json: its held-out confidences cannot be read: its doubts"):
+    with pytest.raises(ModelInvalid, match=r"model\.json: its held-out confidences cannot be read: its doubts"):
         _promise(storage, model)
 
 

@@ -384,6 +384,24 @@ def test_an_empty_folder_is_a_valid_target(storage, settings, tmp_path):
 
 
 @pytest.mark.usefixtures("no_fit")
+def test_the_card_has_the_accuracy_by_writer_where_writers_are_known(storage, settings, monkeypatch):
+    """The page shows it, and a card without writers says nothing of them."""
+    asked = []
+
+    def with_writers(_storage, digits_dir, images):
+        asked.append(digits_dir)
+        return replace(images, groups=np.arange(len(images)).astype(np.str_)) if digits_dir else images
+
+    monkeypatch.setattr(training, "with_writers", with_writers)
+    result = _train(replace(settings, digits_dir="somewhere"), storage)
+    assert result.card["robustness"]["groups"]["groups"] == result.test.rows
+    assert "Of 40 writers of test images" in Path(result.path, "MODEL.md").read_text()
+    assert "<dt>writers</dt><dd>40</dd>" in Path(result.path, "report.html").read_text()
+    assert _train(settings, storage).card["robustness"]["groups"] is None
+    assert asked == ["somewhere", None]
+
+
+@pytest.mark.usefixtures("no_fit")
 def test_a_model_that_fails_its_gate_does_not_replace_a_blessed_one(storage, settings, assert_untouched):
     """The older model stays in use; the new one lies beside it, marked, and the next one replaces that."""
     result = _train(replace(settings, min_accuracy=1.0), storage)

@@ -1,0 +1,1 @@
+"""Whether promises about errors are kept: `make bench-promise`."""
