@@ -71,7 +71,7 @@ def read_added(storage: Storage, locations: Sequence[str], normalize: NormalizeC
     found, read = [], ReadSettings(normalize=normalize)
     for location in locations:
         path = storage.resolve(location)
-        is_export = path.endswith(".json")
+        is_export = path.lower().endswith(".json")
         images, unlabelled = read_tasks(storage, path) if is_export else read_labelled(storage, location, read)
         if not len(images):
             raise DataError(f"{path}: none of {many(unlabelled, 'image')} has a label; label those to train on")
