@@ -154,7 +154,9 @@ def test_a_limit_of_errors_is_a_percentage_or_a_share(text, share, written):
 )
 def test_what_is_no_limit_of_errors_is_refused(text):
     """Also what Python would take for a number."""
-    with pytest.raises(UsageError, match="--max-error .*expected a percentage such as 0.5%, or a share such as 0.005"):
+    with pytest.raises(
+        UsageError, match=r"--max-error .*expected a percentage such as 0\.5%, or a share such as 0\.005"
+    ):
         ErrorLimit.parse(text)
 
 
