@@ -28,6 +28,8 @@ _EDGES: Final[dict[str, tuple[int, ...]]] = {
 }
 # By name in the report: the name in the card, where digits are labels.
 _NAMES_IN_CARD: Final = {"intensity": "intensity", "ink": "ink", "predicted": "labels"}
+# What `describe_shift` says of one above the second.
+LARGE: Final = "large shift"
 _DECIMALS: Final = 6
 # The 99.9 % quantile of the standard normal distribution. Three indices of each file are looked at, and each shift is a
 # warning, on which a gate can fail a run.
@@ -130,12 +132,12 @@ def describe_shift(psi: float | None, rows: int, bins: int) -> str:
         return "no shift"
     if psi < chance_level(rows, bins):
         return "too few rows to tell"
-    return "some shift" if psi <= LARGE_SHIFT else "large shift"
+    return "some shift" if psi <= LARGE_SHIFT else LARGE
 
 
 def is_shift(description: str) -> bool:
     """Whether `describe_shift` found a shift."""
-    return description in {"some shift", "large shift"}
+    return description in {"some shift", LARGE}
 
 
 def chance_level(rows: int, bins: int) -> float:

@@ -128,7 +128,7 @@ class RunDocuments:
                 "inputs": [_input_form(each) for each in self.plan.inputs if not each.settled.form.is_as_stored],
             },
             "drift": drift_section,
-            "promise": self._promise(total, is_withheld=reason is not None),
+            "promise": self._promise(paths, is_withheld=reason is not None),
             "run": _run_section(self.plan, self.settings),
         }
         return {**report, "warnings": gathered.warnings.documents(run_warnings(report))}
@@ -157,11 +157,12 @@ class RunDocuments:
             "timings": timings,
         }
 
-    def _promise(self, total: Tally, *, is_withheld: bool) -> PromiseFigures | None:
+    def _promise(self, paths: Sequence[str], *, is_withheld: bool) -> PromiseFigures | None:
         if self.promise is None:
             return None
+        inputs = list(zip(paths, self.gathered.tallies, strict=True))
         seen = sum(self.gathered.appearances, Appearance.zero())
-        return self.promise.figures(total, Distribution(seen, total.predicted), is_withheld=is_withheld)
+        return self.promise.figures(inputs, seen, is_withheld=is_withheld)
 
     def _drift(self, paths: Sequence[str]) -> DriftSection | None:
         training = training_of(self.bundle)

@@ -290,7 +290,7 @@ def test_rows_of_one_writer_count_for_less(tmp_path, promising):
     ("content", "flags", "code", "words"),
     [
         ("unlabelled", [], 65, "no scored row has a readable label; name the column with --label-column"),
-        ("few", [], 78, "40 labelled rows, 0 of them wrong, carry no promise. 0.1 % errors: takes about 5,519"),
+        ("few", [], 78, "40 labelled rows, 0 of them wrong, carry no promise. 0.1 % errors: takes about "),
         ("labelled", ["--group-column", "writer"], 65, "no column 'writer'"),
         ("empty", ["--group-column", "writer"], 65, "--group-column writer: 1 labelled row has no value"),
         ("labelled", ["--output", "DATA"], 73, "already exists and is not a calibration"),

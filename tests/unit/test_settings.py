@@ -1,9 +1,10 @@
 from dataclasses import FrozenInstanceError
+from decimal import Decimal
 
 import pytest
 
 from job.errors import UsageError
-from job.settings import ReadSettings, RejectLimit, ScoreSettings
+from job.settings import ErrorLimit, ReadSettings, RejectLimit, ScoreSettings
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,55 @@ def test_settings_are_frozen():
     settings = ScoreSettings(("a.csv",), "out", "model")
     with pytest.raises(FrozenInstanceError):
         settings.model = "another"
+
+
+@pytest.mark.parametrize(
+    ("text", "share", "written"),
+    [
+        ("0.5%", "0.005", "0.5%"), ("0.5 %", "0.005", "0.5%"), ("0.005", "0.005", "0.5%"), ("0.0050", "0.005", "0.5%"),
+        (".01", "0.01", "1%"), ("20%", "0.2", "20%"), ("5e-05", "0.00005", "0.005%"), ("1.%", "0.01", "1%"),
+    ],
+)  # fmt: skip
+def test_a_limit_of_errors_is_a_percentage_or_a_share(text, share, written):
+    """Equal limits are written alike, and read again."""
+    limit = ErrorLimit.parse(text)
+    assert (limit.share, str(limit)) == (Decimal(share), written)
+    assert ErrorLimit.parse(str(limit)).share == limit.share
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "%",
+        "0",
+        "0%",
+        "-1%",
+        "+1%",
+        "21%",
+        "0.21",
+        "1",
+        "nan",
+        "sNaN",
+        "inf",
+        "1_0%",
+        "1%%",
+        "1,5%",
+        "\u0661%",
+        "much",
+    ],
+)
+def test_what_is_no_limit_of_errors_is_refused(text):
+    """Also what Python would take for a number."""
+    with pytest.raises(
+        UsageError, match=r"--max-error .*expected a percentage such as 0\.5%, or a share such as 0\.005"
+    ):
+        ErrorLimit.parse(text)
+
+
+def test_a_share_that_is_meant_as_a_percentage_gets_a_hint():
+    """0.5 is 50 %, which nobody promises."""
+    with pytest.raises(UsageError, match=r"at most 20%; for 0\.5 % write 0\.5%$"):
+        ErrorLimit.parse("0.5")
+    with pytest.raises(UsageError, match=r"at most 20%$"):
+        ErrorLimit.parse("50")

@@ -47,7 +47,7 @@ def promise():
 def _figures(promise, batch, appearance=None, *, is_withheld=False):
     tally = Tally.of(batch)
     seen = appearance or _appearance(tally.scored)
-    return promise.figures(tally, Distribution(seen, tally.predicted), is_withheld=is_withheld)
+    return promise.figures([("a.csv", tally)], seen, is_withheld=is_withheld)
 
 
 def test_it_counts_what_the_decision_column_has(promise):
@@ -105,6 +105,19 @@ def test_data_unlike_the_held_out_rows_withdraws_it(promise, change, reason):
     assert "is withdrawn: the input is unlike the 6,000 rows of mine.json" in found["text"]
     assert found["text"].endswith("Nothing is promised about this data.")
     assert "certainty" not in found["text"]
+
+
+def test_one_file_of_many_that_is_far_less_sure_withdraws_it(promise):
+    """Though all rows together hide it; one that is as sure, but of a single digit, does not."""
+    usual = Tally.of(_batch(20 * ROWS, seed=2, has_labels=False))
+    unsure = Tally.of(scored_batch(np.random.default_rng(0), 300, sharpness=0.3, rejected=0, has_labels=False))
+    same = Tally.of(replace(_batch(300, seed=4, has_labels=False), predictions=np.full(300, 3, np.int8)))
+    seen = _appearance(20 * ROWS + 600)
+    kept = promise.figures([("usual", usual), ("threes", same)], seen, is_withheld=False)
+    assert kept["reasons"] == []
+    found = promise.figures([("usual", usual), ("odd.csv", unsure), ("threes", same)], seen, is_withheld=False)
+    assert found["drift"]["confidence"] < 0.1
+    assert found["reasons"] == ["1 file is far less sure than the 6,000 rows of mine.json: odd.csv"]
 
 
 def test_labels_that_contradict_it_withdraw_it(promise):

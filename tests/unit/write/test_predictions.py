@@ -51,6 +51,19 @@ def _written(kind, rows, sizes):
 # Rows
 
 
+def test_decisions_are_by_confidence_and_null_where_rejected():
+    """A row on the threshold is accepted."""
+    rows = prediction_rows(_batch(), with_probabilities=False, accepted_from=np.float32(0.75))
+    rows.validate(full=True)
+    assert rows.schema.names == ["prediction", "confidence", "label", "decision", "reject"]
+    assert rows["decision"].to_pylist() == ["accept", None, "review", "accept"]
+    assert prediction_rows(_batch(), with_probabilities=False, accepted_from=np.float32(0.750001))[
+        "decision"
+    ].to_pylist() == ["review", None, "review", "accept"]
+    none = ScoredBatch(np.zeros(0, np.int8), np.zeros((0, 10), np.float32), None, ())
+    assert prediction_rows(none, with_probabilities=False, accepted_from=np.float32(0.5))["decision"].to_pylist() == []
+
+
 @pytest.mark.parametrize("has_labels", [False, True])
 @pytest.mark.parametrize("with_probabilities", [False, True])
 def test_columns_are_those_of_the_schema(has_labels, with_probabilities):
