@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from support.files import Digits, read_mnist, write_csv
 
 _SIDE = 28
-# Semeion's records have 256 values of 0 or 1, and ten columns for the digit; in some copies one more, which joins these.
+# Semeion's records have 256 values of 0 or 1 and ten columns for the digit; some copies end with these ten as one word.
 _SEMEION_VALUES = 256
 _SEMEION_FIELDS = _SEMEION_VALUES + 10
 _OPTDIGITS_MAX = 16
