@@ -87,6 +87,24 @@ def make_report(*, rows=1000, has_labels=True, seed=0, shift=0.0, files=3, **mor
     }  # fmt: skip
 
 
+def make_promise(*, is_withdrawn=False, **more):
+    """The section `promise` of a report of a thousand labelled rows."""
+    kept = "Of the rows accepted, those with a confidence of 0.812345 or more, at most 1 % are wrong."
+    withdrawn = "The promise of at most 1 % errors among accepted rows is withdrawn: the input is unlike the others."
+    return {
+        "max_error": 0.01, "certainty": 0.95, "threshold": 0.812345, "is_withdrawn": is_withdrawn,
+        "reasons": ["the input is unlike the others"] * is_withdrawn, "text": withdrawn if is_withdrawn else kept,
+        "accepted": 930, "review": 70, "coverage": 0.93, "labelled": 930, "wrong": 4, "error": 4 / 930,
+        "error_95": [0.0017, 0.011],
+        "calibration": {
+            "source": "the 6,000 validation images of the model's card", "rows": 6000, "groups": None,
+            "design_effect": 1.0, "accepted": 5600, "wrong": 30, "bound": 0.0081,
+        },
+        "drift": {"confidence": 0.01, "predicted": 0.01, "ink": 0.02, "intensity": 0.001},
+        **more,
+    }  # fmt: skip
+
+
 def earlier(report):
     """The same report as an earlier version wrote it."""
     return {name: value for name, value in report.items() if name not in LATER}
