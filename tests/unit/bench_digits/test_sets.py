@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from bench_digits.sets import digit_sets, resized
 
 from job.read.source import files_at, look
@@ -24,12 +25,16 @@ def test_exams_are_left_out_while_something_is_chosen(tmp_path):
     assert "usps.h5 is not there" in exams[0].missing
 
 
-def test_broken_records_of_semeion_are_left_out(tmp_path):
-    """The first one lies on several lines."""
+@pytest.mark.parametrize("has_joined", [False, True])
+def test_broken_records_of_semeion_are_left_out(tmp_path, has_joined):
+    """The first one lies on several lines. In some copies a last column has the ten before it as one word."""
     random = np.random.default_rng(0)
-    lines = [" ".join([*map(str, random.integers(0, 2, 256)), *("1" if digit == each else "0" for each in range(10))])
-             for digit in (3, 7)]  # fmt: skip
-    (tmp_path / "semeion.data").write_text(lines[0].replace(" ", "\n", 5) + "\n" + "\n".join(lines) + "\n")
+    lines = []
+    for digit in (3, 7):
+        classes = ["1" if digit == each else "0" for each in range(10)]
+        joined = ["".join(classes)] if has_joined else []
+        lines.append("\t".join([*map(str, random.integers(0, 2, 256)), *classes, *joined]))
+    (tmp_path / "semeion.data").write_text(lines[0].replace("\t", "\n", 5) + "\n" + "\n".join(lines) + "\n")
     semeion = next(each for each in digit_sets(tmp_path, tmp_path) if each.name == "Semeion")
     found = semeion.read()
     assert found.labels.tolist() == [3, 7]
