@@ -213,8 +213,8 @@ def _labels(root: str, pictures: Sequence[FileInfo], settings: ReadSettings) -> 
     """The label of each picture from the folders above it, and the rejects of labels that are not 0-9."""
     if settings.is_label_ignored:
         return None, {}
-    folders = [_folder(root, each.path) for each in pictures]
-    found = {folder: _label_of(folder, settings) for folder in set(folders)}
+    folders = [each.path.rpartition("/")[0] for each in pictures]
+    found = {folder: _label_of(_below(root, folder), settings) for folder in set(folders)}
     if all(value is None for value in found.values()):
         if settings.label_column is not None:
             raise LayoutError(
@@ -225,10 +225,10 @@ def _labels(root: str, pictures: Sequence[FileInfo], settings: ReadSettings) -> 
     return read_labels(column, settings.label_column or "label", settings.label_map)
 
 
-def _folder(root: str, path: str) -> str:
-    """The folders between a picture and the one that the user named, that one included."""
-    top = str(PurePosixPath(root).parent)
-    return str(PurePosixPath(path).parent.relative_to(top)) if path != root else PurePosixPath(root).parent.name
+def _below(root: str, folder: str) -> str:
+    """A folder of pictures from the one that the user named on, that one included; root may be a picture in it."""
+    top = folder if len(root) > len(folder) else root
+    return folder[len(top.rpartition("/")[0]) :]
 
 
 def _label_of(folder: str, settings: ReadSettings) -> str | None:

@@ -173,7 +173,9 @@ def _files_at(
         root = folder_named(folder, is_folder=is_folder)
         above = storage.real_path(root)
         for file in taken:
-            real_paths.setdefault(file.path, storage.real_path(file.path))
+            if file.path not in real_paths:
+                real = storage.real_path(file.path)
+                real_paths[file.path] = file.path if real == file.path else real
             is_elsewhere = file.path != folder and not is_within(real_paths[file.path], above)
             first = found.get(file.path)
             # Of pictures that several locations name, the outermost folder is the input.
