@@ -28,7 +28,7 @@ TRAINED := build/trained/$(subst /,_,$(MODEL))
 TRAIN = $(BIN)/digit-job train --data "$(DATA)" --model "$(MODEL)" --recipe "$(RECIPE)" --arch "$(ARCH)" \
 	$(if $(TEST_DATA),--test-data "$(TEST_DATA)") $(if $(OVERWRITE),--overwrite)
 
-.PHONY: help setup train score sample test test-fast coverage soak bench bench-train bench-digits bench-estimates bench-promise fuzz image image-run image-test lint type check docs lock clean distclean
+.PHONY: help setup train score sample test test-fast coverage soak bench bench-train bench-digits bench-estimates bench-promise bench-sheets fuzz image image-run image-test lint type check docs lock clean distclean
 
 help: ## List what make can do
 	@echo "digit-job: train a small digit classifier, and score files of pixels with it"
@@ -99,6 +99,9 @@ bench-train: $(INSTALLED) ## Measure how fast training is against a plain model.
 
 bench-digits: $(CARD) ## Score digits of other people (DIGITS_DIR) with MODEL, and measure what --normalize costs (400 MB of disk)
 	@PYTHONPATH=tests $(BIN)/python -m bench_digits --model "$(MODEL)"
+
+bench-sheets: $(CARD) ## Find and score digits on 100 rendered photos of pages with MODEL (5 minutes)
+	@PYTHONPATH=tests $(BIN)/python -m bench_sheets --model "$(MODEL)"
 
 bench-estimates: $(CARD) ## Compare MODEL's estimated accuracy with the measured one on corrupted and other digits (10 minutes)
 	@PYTHONPATH=tests $(BIN)/python -m bench_digits.estimates --model "$(MODEL)"

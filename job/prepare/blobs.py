@@ -25,13 +25,15 @@ _BROADEST: Final = 4.0
 # Of the typical digit's.
 _FAINTER: Final = 0.4
 _THINNER: Final = 0.35
+# Of its box: digits that touch cover more than a line or an edge does.
+_FILLED: Final = 0.1
 # A digit's pieces are nearer to each other than digits are, and together no larger than a digit.
 _PIECE_GAP: Final = 0.16
 _PIECE: Final = 0.8
 _JOINED: Final = 1.35
 _MANY: Final = 4000
 # Touching digits: wider than one digit is, and joined by less ink than a stroke has in most columns.
-_WIDEST: Final = 1.25
+_WIDEST: Final = 1.15
 _NARROWEST_PART: Final = 0.3
 _BRIDGE: Final = 0.75
 
@@ -143,23 +145,27 @@ def scale_of(blobs: Blobs) -> float:
     return float(height[order][np.searchsorted(share, 0.5)])
 
 
-def digit_like(blobs: Blobs, scale: float, ink: Ink) -> npt.NDArray[np.bool_]:
+def digit_like(blobs: Blobs, scale: float, ink: Ink) -> tuple[npt.NDArray[np.bool_], int]:
     """Which blobs have the size of a digit, and neither fainter ink nor thinner strokes than all others.
 
-    What is left of a line or at the edge of a table is faint or thin. ink: (height, width).
+    What is left of a line or at the edge of a table is faint or thin. And how many have such ink, but are much too
+    large. ink: (height, width).
     """
-    is_size = (blobs.height >= max(_LOWEST * scale, SMALLEST)) & (blobs.height <= _TALLEST * scale)
-    is_size &= blobs.width <= _BROADEST * scale
+    is_large = (blobs.height > _TALLEST * scale) | (blobs.width > _BROADEST * scale)
+    is_high = blobs.height >= max(_LOWEST * scale, SMALLEST)
+    is_size = is_high & ~is_large
     if not is_size.any():
-        return is_size
+        return is_size, 0
     total = np.cumsum(np.pad(ink, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
     runs = blobs.runs
     strength = np.bincount(blobs.label, total[runs.row, runs.end] - total[runs.row, runs.start]) / blobs.area
     # The mean length of runs: of a level stroke its length, of others little more than their thickness.
     breadth = blobs.area / np.bincount(blobs.label)
     weight = blobs.area * is_size
-    is_strong = strength > _FAINTER * _weighted_median(strength, weight)
-    return is_size & is_strong & (breadth > _THINNER * _weighted_median(breadth, weight))
+    is_written = strength > _FAINTER * _weighted_median(strength, weight)
+    is_written &= breadth > _THINNER * _weighted_median(breadth, weight)
+    is_filled = blobs.area > _FILLED * blobs.height * blobs.width
+    return is_size & is_written, int((is_high & is_large & is_written & is_filled).sum())
 
 
 def _weighted_median(values: npt.NDArray[np.float64], weight: _Index) -> float:

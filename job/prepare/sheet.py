@@ -6,6 +6,7 @@ A page of any size is brought to a working size first, so that memory is bounded
 came. Used by `sheet_digits`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from job.contract import Pixels
 from job.normalize.mnist_form import form_of_ink
 from job.prepare.blobs import Blob, Blobs, digit_like, joined, parted, scale_of
 from job.prepare.page_light import Grey, Ink, ink_of
-from job.prepare.reading_order import reading_order
+from job.prepare.reading_order import ReadingOrder, reading_order
 from job.prepare.ruled_lines import ruled_lines
 from job.prepare.runs import Mask, Runs
 from job.prepare.skew import skew_of, skew_of_digits
@@ -39,6 +40,12 @@ _EDGE: Final = 3
 _PAPER: Final = 0.25
 _FULL: Final = 0.75
 _INK: Final = 0.5
+# Doubtful are digits of fewer pixels, what is so much wider than high or higher than others, and such a share of empty
+# cells.
+_FEW_PIXELS: Final = 11
+_WIDE: Final = 1.17
+_HIGH: Final = 1.75
+_EMPTY: Final = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,16 @@ class _LevelPage:
         return np.stack([across, along])
 
 
+@dataclass(frozen=True, slots=True)
+class _Digits:
+    """What looks like digits on a page. scale: the height of a typical one. left_out: shapes that are too large."""
+
+    blobs: Blobs
+    scale: float
+    have_lines: bool
+    left_out: int
+
+
 def read_sheet(page: Grey, *, is_dark: bool | None = None) -> Sheet:
     """Find the digits of a page.
 
@@ -98,11 +115,12 @@ def read_sheet(page: Grey, *, is_dark: bool | None = None) -> Sheet:
     ink, mask = inked.ink, inked.ink > np.maximum(_FAINTEST, _NOISES * inked.noise / inked.paper)
     y, x = np.nonzero(mask)
     level = _turned(ink, mask, skew_of(x.astype(np.float64), y.astype(np.float64), _LINE_BIN), factor)
-    blobs, scale, has_lines = _digits(level)
+    some = _digits(level)
     # Where no lines are, digits say better how the page is turned than all of its ink.
-    if not has_lines and (angle := skew_of_digits(*blobs.middle, scale)):
+    if not some.have_lines and (angle := skew_of_digits(*some.blobs.middle, some.scale)):
         level = _turned(ink, mask, level.angle + angle, factor)
-        blobs, scale, _ = _digits(level)
+        some = _digits(level)
+    blobs, scale = some.blobs, some.scale
     if not len(blobs):
         return Sheet((), level.angle, ())
     digits = [digit for number in range(len(blobs)) for digit in parted(blobs.single(number), scale)]
@@ -112,7 +130,28 @@ def read_sheet(page: Grey, *, is_dark: bool | None = None) -> Sheet:
         SheetDigit(int(places.row[number]), int(places.column[number]), *_cut(level, digits[number]))
         for number in places.order
     ]
-    return Sheet(tuple(found), level.angle, ())
+    return Sheet(tuple(found), level.angle, tuple(_doubts(digits, places, some, factor)))
+
+
+def _doubts(digits: Sequence[Blob], places: ReadingOrder, some: _Digits, factor: float) -> Iterator[str]:
+    """What makes a page doubtful, as sentences without their subject."""
+    scale = some.scale
+    if some.left_out:
+        yield f"has {some.left_out} shapes that are left out, too large for digits: several may touch there"
+    if scale / factor < _FEW_PIXELS:
+        yield f"shows digits of {scale / factor:.0f} pixels, too few to read them well; scan or photograph it larger"
+    large = sum(digit.width > max(_WIDE * digit.height, scale) or digit.height > _HIGH * scale for digit in digits)
+    if large:
+        yield f"has {large} of {len(digits)} digits that are wider or higher than digits are: several may touch there"
+    if places.is_grid:
+        rows, columns = int(places.row.max()), int(places.column.max())
+        # The last row may be short.
+        empty = (rows - 1) * columns - int((places.row < rows).sum())
+        if empty > _EMPTY * len(digits):
+            yield (
+                f"has {len(digits)} digits in a grid of {rows} rows and {columns} columns: cells are empty, or their "
+                "digits were not found"
+            )
 
 
 def _working_size(page: Grey) -> tuple[Grey, float]:
@@ -140,11 +179,8 @@ def _turned(ink: Ink, mask: Mask, degrees: float, factor: float) -> _LevelPage:
     return _LevelPage(ink, mask, degrees, size, factor)
 
 
-def _digits(level: _LevelPage) -> tuple[Blobs, float, bool]:
-    """What looks like digits on a page, the height of a typical one, and whether lines were taken out.
-
-    The ink of lines is erased.
-    """
+def _digits(level: _LevelPage) -> _Digits:
+    """What looks like digits on a page, of which the ink of lines is erased."""
     lines = ruled_lines(level.mask, level.ink)
     level.ink[lines.mask] = 0
     runs = Runs.of(level.mask & ~lines.mask)
@@ -153,7 +189,8 @@ def _digits(level: _LevelPage) -> tuple[Blobs, float, bool]:
     blobs = blobs.take(is_small & ~_is_cut_off(blobs, level))
     scale = scale_of(blobs)
     blobs = joined(blobs, scale, lines.thickness + _EDGE)
-    return blobs.take(digit_like(blobs, scale, level.ink)), scale, bool(lines.rows or lines.columns)
+    is_digit, large = digit_like(blobs, scale, level.ink)
+    return _Digits(blobs.take(is_digit), scale, bool(lines.rows or lines.columns), large)
 
 
 def _is_cut_off(blobs: Blobs, level: _LevelPage) -> npt.NDArray[np.bool_]:
