@@ -25,7 +25,7 @@ from job.read.pictures.digit import digit_of
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, join, translated_errors
 
-ID: Final = "id"
+PICTURE_ID: Final = "id"
 # Of this many pictures, spread over the folder, the sizes decide whether all are taken as they are.
 _PROBED: Final = 256
 # To open a picture costs as much as reading this many bytes more, so that a part of small ones is no hour of work.
@@ -70,12 +70,12 @@ class PictureFolder:
     @property
     def passthrough_schema(self) -> pa.Schema:
         """Always `id`: predictions without the names of their pictures would be of no use."""
-        return pa.schema([(ID, pa.string())])
+        return pa.schema([(PICTURE_ID, pa.string())])
 
     def describe_columns(self) -> str:
         size = f"{SIDE}x{SIDE}, taken as they are" if self.are_digits else "any size, brought to MNIST's form"
         label = " + label (the folder's name)" if self.has_labels else ""
-        return f"{self.rows:,} pictures of {size} + {ID} (the file name){label}"
+        return f"{self.rows:,} pictures of {size} + {PICTURE_ID} (the file name){label}"
 
     def split(self, part_bytes: int) -> list[tuple[int, int]]:
         """Each range is as many pictures as stay within `part_bytes`, and at least one."""
@@ -121,7 +121,7 @@ class PictureFolder:
             None if self.labels is None else self.labels[start:stop],
             tuple(rejects),
             size_bytes=sum(each.size for each in self.pictures[start:stop]),
-            passthrough=pa.record_batch([names], names=[ID]),
+            passthrough=pa.record_batch([names], names=[PICTURE_ID]),
         )
 
     def _pixels(self, content: bytes) -> Pixels:
@@ -161,9 +161,9 @@ def picture_folder(storage: Storage, root: str, pictures: Sequence[FileInfo], se
 
     Looks into some of the pictures. Raises LayoutError, StorageError.
     """
-    other = [name for name in settings.keep if name != ID]
+    other = [name for name in settings.keep if name != PICTURE_ID]
     if other:
-        raise LayoutError(f"{root}: pictures have no column {other[0]!r}, only {ID!r}; leave {Flag.KEEP} out")
+        raise LayoutError(f"{root}: pictures have no column {other[0]!r}, only {PICTURE_ID!r}; leave {Flag.KEEP} out")
     if settings.scale == "1":
         raise LayoutError(f"{root}: the pixels of pictures are 0-255; leave {Flag.SCALE} 1 out")
     ordered = tuple(sorted(pictures, key=lambda each: each.path))
