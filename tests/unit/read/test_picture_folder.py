@@ -151,6 +151,15 @@ def test_locations_that_overlap(folder, source_of):
     assert (one.rows, two.rows) == (2, 1)
 
 
+def test_pictures_that_are_named_one_by_one(folder, source_of, storage):
+    """As a shell makes them of a pattern: those of a folder are one input, too."""
+    path = folder({"7/a.png": _photo(), "7/b.png": _photo(), "c.png": _photo()})
+    of_folder, alone = source_of(path / "7/a.png", path / "7/b.png", path / "c.png")
+    assert (of_folder.file.path, _ids(of_folder, storage)) == (f"{path}/7", ["a.png", "b.png"])
+    assert (alone.file.path, _ids(alone, storage)) == (f"{path}/c.png", ["c.png"])
+    assert _labels(of_folder, storage) == [7, 7]
+
+
 def test_pictures_beside_data(folder, source_of, caplog):
     """Are skipped with a warning that says how to read them; a pattern takes both."""
     path = folder({"a.csv": b"x", "b.png": _photo()})
