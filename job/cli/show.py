@@ -163,6 +163,8 @@ def _lines(shown: "ShownRecords", record: "ShownRecord") -> Iterator[str]:
 
     yield f"{shown['path']} row {record['row']} (from 0)"
     label, reject = record["label"], record["reject"]
+    if record["id"] is not None:
+        yield f"  picture     {record['id']}"
     yield f"  label       {'none' if label is None else label}"
     if reject is not None:
         reason = Reason(reject["reason"])

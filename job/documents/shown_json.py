@@ -18,6 +18,7 @@ class ShownRecord(TypedDict):
     """One record. Figures are null without a model, and where the record is rejected."""
 
     row: Annotated[Count, "from 0, as in the predictions"]
+    id: Annotated[str | None, "of a picture: its path below the folder; null for records of other files"]
     label: Digit | None
     reject: ShownReject | None
     pixels: Annotated[str | None, "784 bytes in base64: 0 background, 255 ink, row by row; null if rejected"]

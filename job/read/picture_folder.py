@@ -25,7 +25,7 @@ from job.read.pictures.digit import digit_of
 from job.settings import PixelScale, ReadSettings
 from job.storage import FileInfo, Storage, check_unchanged, join, translated_errors
 
-ID: Final = "id"
+PICTURE_ID: Final = "id"
 # Of this many pictures, spread over the folder, the sizes decide whether all are taken as they are.
 _PROBED: Final = 256
 # To open a picture costs as much as reading this many bytes more, so that a part of small ones is no hour of work.
@@ -70,12 +70,12 @@ class PictureFolder:
     @property
     def passthrough_schema(self) -> pa.Schema:
         """Always `id`: predictions without the names of their pictures would be of no use."""
-        return pa.schema([(ID, pa.string())])
+        return pa.schema([(PICTURE_ID, pa.string())])
 
     def describe_columns(self) -> str:
         size = f"{SIDE}x{SIDE}, taken as they are" if self.are_digits else "any size, brought to MNIST's form"
         label = " + label (the folder's name)" if self.has_labels else ""
-        return f"{self.rows:,} pictures of {size} + {ID} (the file name){label}"
+        return f"{self.rows:,} pictures of {size} + {PICTURE_ID} (the file name){label}"
 
     def split(self, part_bytes: int) -> list[tuple[int, int]]:
         """Each range is as many pictures as stay within `part_bytes`, and at least one."""
@@ -121,7 +121,7 @@ class PictureFolder:
             None if self.labels is None else self.labels[start:stop],
             tuple(rejects),
             size_bytes=sum(each.size for each in self.pictures[start:stop]),
-            passthrough=pa.record_batch([names], names=[ID]),
+            passthrough=pa.record_batch([names], names=[PICTURE_ID]),
         )
 
     def _pixels(self, content: bytes) -> Pixels:
@@ -161,9 +161,9 @@ def picture_folder(storage: Storage, root: str, pictures: Sequence[FileInfo], se
 
     Looks into some of the pictures. Raises LayoutError, StorageError.
     """
-    other = [name for name in settings.keep if name != ID]
+    other = [name for name in settings.keep if name != PICTURE_ID]
     if other:
-        raise LayoutError(f"{root}: pictures have no column {other[0]!r}, only {ID!r}; leave {Flag.KEEP} out")
+        raise LayoutError(f"{root}: pictures have no column {other[0]!r}, only {PICTURE_ID!r}; leave {Flag.KEEP} out")
     if settings.scale == "1":
         raise LayoutError(f"{root}: the pixels of pictures are 0-255; leave {Flag.SCALE} 1 out")
     ordered = tuple(sorted(pictures, key=lambda each: each.path))
@@ -213,8 +213,8 @@ def _labels(root: str, pictures: Sequence[FileInfo], settings: ReadSettings) -> 
     """The label of each picture from the folders above it, and the rejects of labels that are not 0-9."""
     if settings.is_label_ignored:
         return None, {}
-    folders = [_folder(root, each.path) for each in pictures]
-    found = {folder: _label_of(folder, settings) for folder in set(folders)}
+    folders = [each.path.rpartition("/")[0] for each in pictures]
+    found = {folder: _label_of(_below(root, folder), settings) for folder in set(folders)}
     if all(value is None for value in found.values()):
         if settings.label_column is not None:
             raise LayoutError(
@@ -225,10 +225,10 @@ def _labels(root: str, pictures: Sequence[FileInfo], settings: ReadSettings) -> 
     return read_labels(column, settings.label_column or "label", settings.label_map)
 
 
-def _folder(root: str, path: str) -> str:
-    """The folders between a picture and the one that the user named, that one included."""
-    top = str(PurePosixPath(root).parent)
-    return str(PurePosixPath(path).parent.relative_to(top)) if path != root else PurePosixPath(root).parent.name
+def _below(root: str, folder: str) -> str:
+    """A folder of pictures from the one that the user named on, that one included; root may be a picture in it."""
+    top = folder if len(root) > len(folder) else root
+    return folder[len(top.rpartition("/")[0]) :]
 
 
 def _label_of(folder: str, settings: ReadSettings) -> str | None:

@@ -56,4 +56,5 @@ def _single(batch: PixelBatch, row: int, lines_before: int) -> PixelBatch:
         batch.pixels[row : row + 1].copy(),
         None if batch.labels is None else batch.labels[row : row + 1],
         tuple(each.shifted(-row, lines_before) for each in batch.rejects if each.row == row),
+        passthrough=None if batch.passthrough is None else batch.passthrough.slice(row, 1),
     )

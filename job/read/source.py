@@ -10,6 +10,7 @@ of folders.
 import functools
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -173,7 +174,9 @@ def _files_at(
         root = folder_named(folder, is_folder=is_folder)
         above = storage.real_path(root)
         for file in taken:
-            real_paths.setdefault(file.path, storage.real_path(file.path))
+            if file.path not in real_paths:
+                real = storage.real_path(file.path)
+                real_paths[file.path] = file.path if real == file.path else real
             is_elsewhere = file.path != folder and not is_within(real_paths[file.path], above)
             first = found.get(file.path)
             # Of pictures that several locations name, the outermost folder is the input.
@@ -207,7 +210,7 @@ def _chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
 
 def _pictures(files: Sequence[FileInfo]) -> list[FileInfo]:
     """The pictures of some files, but for those that runs have drawn into their results."""
-    drawn = [join(str(PurePosixPath(file.path).parent), _DRAWN, "") for file in files if file.name == _MANIFEST]
+    drawn = [join(_folder_of(file), _DRAWN, "") for file in files if file.name == _MANIFEST]
     return [file for file in files if has_picture_name(file.name) and not file.path.startswith(tuple(drawn))]
 
 
@@ -285,12 +288,21 @@ _UNPACKED_ONLY: Final = {
 
 
 def _picture_folders(storage: Storage, pictures: Sequence[FileInfo], settings: ReadSettings) -> Iterator[PictureFolder]:
-    """One source for the pictures of each location."""
+    """One source for the pictures of each location, and for those of a folder that are named one by one."""
     by_root: dict[str, list[FileInfo]] = {}
+    named = [picture for picture in pictures if picture.found_in in {"", picture.path}]
+    folders = Counter(_folder_of(picture) for picture in named)
+    alone = {picture.path for picture in named if folders[_folder_of(picture)] == 1}
     for picture in pictures:
-        by_root.setdefault(picture.found_in or picture.path, []).append(picture)
+        is_named = picture.found_in in {"", picture.path}
+        root = picture.path if picture.path in alone else _folder_of(picture) if is_named else picture.found_in
+        by_root.setdefault(root, []).append(picture)
     for root, found in by_root.items():
         yield picture_folder(storage, root, found, settings)
+
+
+def _folder_of(file: FileInfo) -> str:
+    return str(PurePosixPath(file.path).parent)
 
 
 def _opener(

@@ -10,6 +10,7 @@ from job.contract import NO_LABEL
 from job.documents.shown_json import ShownRecord, ShownRecords, ShownReject
 from job.errors import UsageError
 from job.model.bundle import Predictor, open_bundle, predictor_of
+from job.read.picture_folder import PICTURE_ID
 from job.read.single_records import SingleRecord, read_records
 from job.read.source import files_at, look
 from job.score.part import predict
@@ -54,6 +55,7 @@ def _shown(record: SingleRecord, predictor: Predictor | None) -> ShownRecord:
     label = NO_LABEL if batch.labels is None else int(batch.labels[0])
     shown: ShownRecord = {
         "row": record.row,
+        "id": _id_of(record),
         "label": None if label == NO_LABEL else label,
         "reject": reject,
         "pixels": None if is_rejected else base64.b64encode(batch.pixels.tobytes()).decode(),
@@ -67,6 +69,13 @@ def _shown(record: SingleRecord, predictor: Predictor | None) -> ShownRecord:
         shown["confidence"] = _as_written(scored.confidences[0])
         shown["probabilities"] = [_as_written(each) for each in scored.probabilities[0]]
     return shown
+
+
+def _id_of(record: SingleRecord) -> str | None:
+    """The name of a picture; None for a record of another file, of which no columns are kept."""
+    kept = record.batch.passthrough
+    name: str | None = None if kept is None or kept.schema.names != [PICTURE_ID] else kept.column(0)[0].as_py()
+    return name
 
 
 def _as_written(share: float) -> float:

@@ -7,7 +7,6 @@ that fails on request.
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
 import pyarrow as pa
@@ -36,7 +35,7 @@ class FileInfo:
     @property
     def name(self) -> str:
         """The last component of the path."""
-        return PurePosixPath(self.path).name
+        return self.path.rpartition("/")[2]
 
 
 class Storage(Protocol):

@@ -115,7 +115,7 @@ def test_inspect_and_show(scans, model):
     assert "warning: 1 of the first 31 records would be rejected" in result.stdout
     result = invoke("show", scans, "--row", "0", "--model", model)
     assert result.returncode == 0, result.stderr
-    assert "label       0" in result.stdout
+    assert "picture     0/00.png\n  label       0" in result.stdout
 
 
 def test_prepare_ends_as_score_does(scans, tmp_path):

@@ -119,12 +119,14 @@ def picture_size(content: bytes) -> tuple[int, int] | None:
     kind = picture_kind(content)
     if kind is None:
         return None
+    from PIL.Image import DecompressionBombError, DecompressionBombWarning
+
     try:
         _check_stated_size(kind, content)
         with _opened(kind, content) as picture:
             width, height = picture.size
             return int(width), int(height)
-    except (BadPicture, *_DAMAGE):
+    except (BadPicture, *_DAMAGE, DecompressionBombError, DecompressionBombWarning):
         return None
 
 

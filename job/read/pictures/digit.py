@@ -9,6 +9,8 @@ from job.read.pictures.ink import ink_of
 
 # A digit that fills a tenth of a picture has still 32 pixels, more than the 20 of MNIST's form.
 MIN_SIDE: Final = 320
+# A picture of one digit is no longer than this many times its width, or the other way round.
+_LONGEST: Final = 50
 
 
 def digit_of(content: bytes, *, is_taken_as_is: bool, is_dark: bool | None = None) -> Pixels:
@@ -24,6 +26,8 @@ def pixels_of(picture: Picture, *, is_taken_as_is: bool, is_dark: bool | None = 
     if is_taken_as_is and picture.grey.shape == (SIDE, SIDE):
         pixels = picture.grey.reshape(PIXELS)
         return ~pixels if is_dark else pixels
+    if max(picture.grey.shape) > _LONGEST * min(picture.grey.shape):
+        raise BadPicture(f"is a {picture.kind} of {picture.width}x{picture.height}, which is no shape of a digit")
     ink = ink_of(picture.grey, is_dark=is_dark)
     if ink is None:
         raise BadPicture("shows nothing but an even background")

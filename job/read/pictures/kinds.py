@@ -4,7 +4,6 @@
 """
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 
@@ -70,7 +69,7 @@ LEFT_BY_WINDOWS: Final = ("thumbs.db", "desktop.ini")
 
 def has_picture_name(name: str) -> bool:
     """Whether a file's name ends as that of a picture."""
-    return PurePosixPath(name.lower()).suffix in PICTURE_SUFFIXES
+    return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def picture_kind(head: bytes) -> PictureKind | None:

@@ -106,7 +106,7 @@ def _read_file(storage: Storage, source: Source, read: ReadSettings, *, has_all_
     if not source.has_labels:
         raise DataError(
             f"{path}: has no labels, which are needed here: a column named `label`, 785 columns where there is no "
-            "header, or for IDX and NumPy a file of labels beside the images"
+            "header, for IDX and NumPy a file of labels beside the images, or for pictures folders called 0 to 9"
         )
     form = _form(storage, source, read)
     splits: list[Split] = []

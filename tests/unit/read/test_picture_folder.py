@@ -97,6 +97,13 @@ def test_pictures_of_any_size_are_brought_to_mnists_form(folder, source_of, stor
         assert pixels.max() > 240
 
 
+def test_a_picture_of_an_impossible_shape(folder, source_of, storage):
+    """Is refused, instead of taking memory for the square of its longer side."""
+    path = folder({"a.png": encoded(np.arange(60_000).reshape(1, -1).astype(np.uint8), "PNG"), "b.png": _photo()})
+    [batch] = source_of(path)[0].read(storage, (0, 2), 10)
+    assert [each.detail for each in batch.rejects] == ["a.png is a PNG of 60000x1, which is no shape of a digit"]
+
+
 def test_bad_pictures_are_rejects(folder, source_of, storage):
     """With the file's name and the reason; the others are read."""
     path = folder({"1.png": _photo(), "2.png": b"", "3.jpg": b"text", "4.png": _photo()[:50], "5.png": _photo(90, 90)})
@@ -149,6 +156,15 @@ def test_locations_that_overlap(folder, source_of):
         assert (source.file.path, source.rows) == (str(path), 3)
     one, two = source_of(path / "7", path / "c.png")
     assert (one.rows, two.rows) == (2, 1)
+
+
+def test_pictures_that_are_named_one_by_one(folder, source_of, storage):
+    """As a shell makes them of a pattern: those of a folder are one input, too."""
+    path = folder({"7/a.png": _photo(), "7/b.png": _photo(), "c.png": _photo()})
+    of_folder, alone = source_of(path / "7/a.png", path / "7/b.png", path / "c.png")
+    assert (of_folder.file.path, _ids(of_folder, storage)) == (f"{path}/7", ["a.png", "b.png"])
+    assert (alone.file.path, _ids(alone, storage)) == (f"{path}/c.png", ["c.png"])
+    assert _labels(of_folder, storage) == [7, 7]
 
 
 def test_pictures_beside_data(folder, source_of, caplog):

@@ -162,6 +162,16 @@ def test_content_that_is_not_a_picture_of_a_digit(digits, content, problem):
     assert str(error.value).startswith(problem)
 
 
+@pytest.mark.parametrize("side", [12_000, 65_535])
+def test_a_frame_that_is_larger_than_its_gif(side):
+    """Pillow makes room for it as it opens the file, beyond the size in the header, and warns or raises."""
+    frame = b"," + bytes(4) + side.to_bytes(2, "little") * 2 + b"\0" + b"\x02\x02\x44\x01\0;"
+    content = b"GIF89a" + (28).to_bytes(2, "little") * 2 + b"\x80\0\0" + bytes(6) + frame
+    with pytest.raises(BadPicture):
+        decode(content)
+    assert picture_size(content) != (28, 28)
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "JPEG"])
 def test_truncated_pictures(kind):
     """Half of a picture is refused, whatever its kind, and never completed with grey."""
