@@ -168,12 +168,17 @@ is_ours() { # whether a run of this job has left a folder, through no link
 
 remove() { # what runs have written into a folder; other files stay. What says that it is ours goes last
     rm -f "$1/_SUCCESS" "$1/_FAILED" "$1/report.json" "$1/report.html"
-    for each in predictions rejects _parts; do
+    for each in predictions rejects review _parts; do
         if [ ! -d "$1/$each" ] || [ -L "$1/$each" ]; then
             continue
         fi
+        # Somebody has labelled rows, and may not have trained with them yet.
+        if [ "$each" = review ] && [ -n "$(find "$1/review" -newer "$1/manifest.json" -print -quit)" ]; then
+            continue
+        fi
         find "$1/$each" -depth \( -type f \( -name '*.csv' -o -name '*.parquet' -o -name '*.jsonl' -o -name '*.arrow' \
-            -o -name '.*.tmp' -o -name inputs.json -o -name outputs.json \) -o -type d -empty \) -delete
+            -o -name '*.html' -o -name '*.json' -o -name '*.xml' -o -name '*.png' \
+            -o -name '.*.tmp' \) -o -type d -empty \) -delete
     done
     if [ -d "$1/_parts" ]; then
         rm -f "$1/_parts/run.json"

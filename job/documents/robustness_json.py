@@ -37,6 +37,7 @@ class GroupFigures(TypedDict):
     groups: Count
     rows: Count
     below_95: Annotated[Count, "groups with an accuracy below 95 %"]
+    below_95_by_chance: Annotated[float, "how many to expect if all groups were equally easy; small groups vary much"]
     quantiles: Annotated[dict[str, Share], "accuracy that this share of the groups does not exceed: `0`, `0.05`, ..."]
     worst: Annotated[list[GroupAccuracy], "least accurate first"]
 

@@ -19,10 +19,10 @@ import pyarrow as pa
 from job.contract import NO_LABEL, PIXELS, SIDE, Pixels, Reason, Reject
 from job.errors import PartDamaged
 from job.prepare.digit_finder import DigitFinder, FoundDigit
-from job.read.picture_folder import PictureFolder, picture_content
+from job.read.picture_folder import PictureFolder, picture_content, shown_problem
 from job.read.pictures.decoding import BadPicture, Grey, Picture, decode_pages
 from job.settings import MIB
-from job.storage import Storage
+from job.storage import Storage, translated_errors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -168,16 +168,21 @@ def prepare_part(storage: Storage, pictures: PictureSpan, finder: DigitFinder, s
     rows = _Rows(pictures, finder, schema)
     for number in range(*pictures.span):
         storage.check_stop()
-        content = picture_content(storage, pictures.source.pictures[number])
+        file = pictures.source.pictures[number]
         page = 0
         try:
-            for picture in decode_pages(
-                content, min_side=finder.min_side, is_single=not finder.has_pages, max_pixels=finder.max_pixels
-            ):
-                page = picture.page
-                rows.add(number, picture)
+            with translated_errors(file.path):
+                for picture in decode_pages(
+                    picture_content(storage, file),
+                    min_side=finder.min_side,
+                    is_single=not finder.has_pages,
+                    max_pixels=finder.max_pixels,
+                ):
+                    page = picture.page
+                    rows.add(number, picture)
         except BadPicture as problem:
-            rows.reject(number, f"page {page + 1} {problem}" if page else str(problem))
+            shown = shown_problem(file, problem)
+            rows.reject(number, f"page {page + 1} {shown}" if page else shown)
         if bad := pictures.source.bad_labels.get(number):
             rows.reject_label(number, bad)
     return rows.part()

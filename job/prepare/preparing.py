@@ -41,12 +41,15 @@ from job.read.picture_folder import PictureFolder
 from job.read.source import look, pictures_at
 from job.score.engine import ThreadEngine
 from job.score.reject_count import RejectCount
-from job.storage import Storage, common_folder, join, refuse_existing, relative_to
+from job.storage import Storage, common_folder, join, refuse_existing, refuse_foreign, relative_to
 from job.write.predictions import reject_line
 
 _log = logging.getLogger(__name__)
 
 PAGE_NAME: Final = "prepare.html"
+# What the page and the list of rejects have near their beginning.
+_PAGE_MARK: Final = b'digit-job <span class="soft">prepared pictures'
+_REJECT_MARK: Final = b'{"file": "'
 _SHOWN: Final = 3
 _DOUBTS_LOGGED: Final = 20
 
@@ -113,6 +116,9 @@ def prepare(settings: PrepareSettings, storage: Storage, show: Show = lambda _te
         return run.result(done, was_done=True, seconds=time.monotonic() - started)
     if not settings.is_overwriting:
         refuse_existing(storage, run.output, advice=f"add {Flag.OVERWRITE}, or choose another {Flag.OUTPUT}")
+    advice = f"choose another {Flag.OUTPUT}"
+    refuse_foreign(storage, run.page, lambda start: _PAGE_MARK in start, expected="a page of prepare", advice=advice)
+    refuse_foreign(storage, run.rejects, lambda start: _REJECT_MARK in start, expected="such a list", advice=advice)
     staging = Staging(storage, run.output, run.fingerprint)
     is_resuming = staging.claim(is_overwriting=settings.is_overwriting)
     _make_parts(run, staging, settings, show, is_resuming=is_resuming)

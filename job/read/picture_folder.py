@@ -106,9 +106,12 @@ class PictureFolder:
         for row, picture in enumerate(self.pictures[start:stop]):
             storage.check_stop()
             try:
-                pixels[row] = self._pixels(picture_content(storage, picture))
+                with translated_errors(picture.path):
+                    pixels[row] = self._pixels(picture_content(storage, picture))
             except BadPicture as problem:
-                rejects.append(Reject(row, Reason.BAD_IMAGE, f"{self.id_of(picture)} {problem}"))
+                rejects.append(
+                    Reject(row, Reason.BAD_IMAGE, f"{self.id_of(picture)} {shown_problem(picture, problem)}")
+                )
                 continue
             if start + row in self.bad_labels:
                 rejects.append(replace(self.bad_labels[start + row], row=row))
@@ -144,6 +147,13 @@ def picture_content(storage: Storage, picture: FileInfo) -> bytes:
     if len(content) != picture.size:
         raise InputChanged(f"{picture.path}: changed while it was being read; run again once it is complete")
     return content
+
+
+def shown_problem(picture: FileInfo, problem: BadPicture) -> str:
+    """What is wrong with a picture, without anything of its content if it is elsewhere; see `storage.unquoted`."""
+    if picture.is_elsewhere:
+        return "cannot be used, and is a link that leads out of the folder, so that nothing of it is shown"
+    return str(problem)
 
 
 def picture_folder(storage: Storage, root: str, pictures: Sequence[FileInfo], settings: ReadSettings) -> PictureFolder:

@@ -48,6 +48,9 @@ _DATA_SUFFIXES: Final = (
 )  # fmt: skip
 # The folder of the log, by the software that writes it.
 _TABLES_WITH_LOG: Final = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
+# Of the results of a run: a document, and the folder beside it that may hold pictures.
+_MANIFEST: Final = "manifest.json"
+_DRAWN: Final = "review"
 # What Hugging Face's `save_to_disk` writes beside the data, and Windows beside pictures.
 _NOT_WORTH_NAMING: Final = ("state.json", "dataset_info.json", "dataset_dict.json", *LEFT_BY_WINDOWS)
 
@@ -119,21 +122,32 @@ class Source(Protocol):
         ...
 
 
-def files_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
+def files_at(
+    storage: Storage, locations: Sequence[str], is_own: Callable[[str], bool] = lambda _path: False
+) -> list[FileInfo]:
     """The files of data or pictures that locations name, each once, sorted by path. Raises NoInput, StorageError.
 
     A file with several names, because of links, is taken once, under its own name where that is among them. A file that
     is named or matched by a pattern is always taken; of a folder, those with a data file's name or, where there are
-    none, the pictures; the others are skipped with a warning.
+    none, the pictures; the others are skipped with a warning. is_own: whether a path is a result of the run itself,
+    which is returned, and does not count as data.
     """
-    return _files_at(storage, locations, _chosen)
+
+    def chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
+        own = [file for file in files if is_own(file.path)]
+        if own and len(own) == len(files):
+            return own
+        paths = {file.path for file in own}
+        return [*own, *_chosen(location, [file for file in files if file.path not in paths])]
+
+    return _files_at(storage, locations, chosen)
 
 
 def pictures_at(storage: Storage, locations: Sequence[str]) -> list[FileInfo]:
     """The same, but of folders only the pictures, whatever else is in them. Raises NoInput, StorageError."""
 
     def chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
-        pictures = [file for file in files if has_picture_name(file.name)]
+        pictures = _pictures(files)
         if not pictures:
             raise NoInput(f"{location}: holds no picture")
         return pictures
@@ -173,7 +187,7 @@ def _files_at(
 def _chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
     """Of the files below a folder those to read: data files or, where there are none, pictures. Raises NoInput."""
     data = [file for file in files if _has_data_name(file)]
-    pictures = [file for file in files if has_picture_name(file.name)]
+    pictures = _pictures(files)
     taken = data or pictures
     if not taken:
         raise NoInput(f"{location}: holds neither a CSV, Parquet, Arrow, IDX or NumPy file nor a picture")
@@ -189,6 +203,12 @@ def _chosen(location: str, files: Sequence[FileInfo]) -> Sequence[FileInfo]:
             location.rstrip("/"),
         )
     return taken
+
+
+def _pictures(files: Sequence[FileInfo]) -> list[FileInfo]:
+    """The pictures of some files, but for those that runs have drawn into their results."""
+    drawn = [join(str(PurePosixPath(file.path).parent), _DRAWN, "") for file in files if file.name == _MANIFEST]
+    return [file for file in files if has_picture_name(file.name) and not file.path.startswith(tuple(drawn))]
 
 
 def folder_named(path: str, *, is_folder: bool) -> str:

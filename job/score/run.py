@@ -201,7 +201,7 @@ def _look_again(storage: Storage, claim: Claim, settings: ScoreSettings) -> None
 
 
 def _sources(storage: Storage, settings: ScoreSettings, output: Output) -> list[Source]:
-    files = without_own_output(storage, settings, output, files_at(storage, settings.inputs))
+    files = without_own_output(storage, settings, output, files_at(storage, settings.inputs, output.holds))
     if not files:
         raise NoInput(f"{', '.join(settings.inputs)}: holds nothing but this job's own output")
     return look(storage, files, settings.read)

@@ -72,8 +72,9 @@ def _usps(path: Path, half: str) -> Digits:
 
 def _semeion(path: Path) -> Digits:
     records = [line.split() for line in path.read_text().splitlines()]
-    # The first record of the common copy is broken over several lines.
-    values = np.array([each for each in records if len(each) == _SEMEION_FIELDS], np.float64)
+    # The first record of the common copy is broken over several lines, and all have a further field at the end.
+    whole = [each[:_SEMEION_FIELDS] for each in records if len(each) >= _SEMEION_FIELDS]
+    values = np.array(whole, np.float64)
     images, classes = values[:, :_SEMEION_VALUES], values[:, _SEMEION_VALUES:]
     return Digits(resized(images.reshape(-1, 16, 16), 1), classes.argmax(axis=1).astype(np.int8))
 

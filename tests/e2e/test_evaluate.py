@@ -50,7 +50,7 @@ def test_the_figures_are_printed_and_written(capfd, tmp_path, model_folder, labe
     assert found["robustness"]["optdigits"]["rows"] == 1797
     for name in ("test", "optdigits", *CORRUPTIONS):
         assert f"\n{name.replace('_', ' ')}  " in result.stdout
-    assert "By writer: 3, of whom 3 (100.00 %) have an accuracy below 95 %" in result.stdout
+    assert "By writer: 3 groups, 3 (100.00 %) with an accuracy below 95 %, by chance 3; median" in result.stdout
     assert "Note: there are only 60 test images, so that all figures are rough" in result.stdout
 
 

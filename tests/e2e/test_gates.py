@@ -12,7 +12,7 @@ import job
 from job.errors import RunFellShort
 from job.report.appearance import INK_EDGES, INTENSITY_EDGES
 
-RESULTS = {"manifest.json", "predictions/a.csv", "report.html", "report.json"}
+RESULTS = {"manifest.json", "predictions/a.csv", "report.html", "report.json", "review/review.csv"}
 
 
 @pytest.fixture

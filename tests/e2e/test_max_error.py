@@ -3,18 +3,21 @@
 import csv
 import html
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from jsonschema import Draft202012Validator
 from support.command import invoke
 from support.files import csv_lines, csv_text, write_csv, write_parquet
-from support.models import write_model
+from support.models import change_card, write_model
 from support.promises import calibrated_digits, write_promising_model
 from support.runs import score, stable_files
 
 import job
-from job.errors import RunFellShort, StorageError
+from job.documents.json_schema import schema_of
+from job.errors import OutputOccupied, RunFellShort, StorageError
 from job.settings import ErrorLimit, Shard
 
 LIMIT = ErrorLimit.parse("1%")
@@ -222,6 +225,40 @@ def test_a_calibration_of_another_model_is_refused(tmp_path, promising):
     assert "was made for another model (blocks" in result.stderr
 
 
+def test_the_functions_write_what_the_command_writes(tmp_path, promising):
+    """The same confidences; and they say which promises the rows carry."""
+    mine = write_csv(tmp_path / "mine.csv", calibrated_digits(2000, seed=21, sureness=0.3))
+    assert invoke("calibrate", "--data", mine, "-o", tmp_path / "command.json", "-m", promising).returncode == 0
+    result = job.calibrate(mine, tmp_path / "function.json", promising)
+    documents = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("command", "function")]
+    assert documents[1] == result.document
+    assert documents[0]["held_out"] == documents[1]["held_out"]
+    assert documents[0]["data"] == documents[1]["data"]
+    Draft202012Validator(schema_of("calibration")).validate(documents[0])
+    carried = {each.max_error: each.threshold for each in result.promises}
+    assert carried[0.05].coverage > carried[0.02].coverage > 0.5
+    assert carried[0.001] is None
+    report = job.score(mine, tmp_path / "out", promising, max_error="2%", calibration=tmp_path / "function.json").report
+    assert report["promise"]["threshold"] == (1_000_000 - carried[0.02].doubt) / 1_000_000
+    Draft202012Validator(schema_of("report")).validate(report)
+    with pytest.raises(OutputOccupied, match="is not a calibration"):
+        job.calibrate(mine, mine, promising)
+
+
+def test_rows_that_the_model_may_have_been_trained_on_are_warned_of(tmp_path, promising):
+    """It is much better on them than on its own test images."""
+    model = shutil.copytree(promising, tmp_path / "model")
+    change_card(model, lambda card: card.update(metrics={"test": {"accuracy": 0.9}}))
+    mine = write_csv(tmp_path / "mine.csv", calibrated_digits(2000, seed=21))
+    result = invoke("calibrate", "--data", mine, "-o", tmp_path / "mine.json", "-m", model)
+    assert result.returncode == 0
+    assert "more than of the model's own test images (90.00 %)" in result.stderr
+    assert (
+        "own test images"
+        not in invoke("calibrate", "--data", mine, "-o", tmp_path / "mine.json", "-m", promising).stderr
+    )
+
+
 def _with_writers(path, digits, writers):
     """A CSV file with a column of writers."""
     header, *lines = csv_text(digits).splitlines()
@@ -253,7 +290,7 @@ def test_rows_of_one_writer_count_for_less(tmp_path, promising):
     ("content", "flags", "code", "words"),
     [
         ("unlabelled", [], 65, "no scored row has a readable label; name the column with --label-column"),
-        ("few", [], 78, "40 labelled rows, 0 of them wrong, carry no promise. 0.1 % errors: takes about 3,"),
+        ("few", [], 78, "40 labelled rows, 0 of them wrong, carry no promise. 0.1 % errors: takes about 5,519"),
         ("labelled", ["--group-column", "writer"], 65, "no column 'writer'"),
         ("empty", ["--group-column", "writer"], 65, "--group-column writer: 1 labelled row has no value"),
         ("labelled", ["--output", "DATA"], 73, "already exists and is not a calibration"),

@@ -43,7 +43,6 @@ def test_predictions_carry_the_names_of_the_pictures(scans, model, tmp_path):
     where = ["--input", scans, "--output", tmp_path / "out", "--model", model]
     result = invoke("score", *where, "--max-rejects", "1", "--log-format", "json")
     assert result.returncode == 0, result.stderr
-    assert_documented(log_lines(result.stderr), "score")
     rows = _rows(tmp_path / "out/predictions/scans.csv")
     names = sorted(str(path.relative_to(scans)) for path in scans.rglob("*.*"))
     assert [row["id"] for row in rows] == names
@@ -130,3 +129,16 @@ def test_prepare_ends_as_score_does(scans, tmp_path):
     assert pq.read_metadata(tmp_path / "d.parquet").num_rows == 30
     assert invoke("prepare", scans / "3", *output).returncode == 73
     assert invoke("prepare", tmp_path / "d.parquet", "-o", tmp_path / "e.parquet").returncode == 65
+
+
+def test_results_inside_the_folder_of_pictures(scans, model, tmp_path):
+    """Are no input: neither the predictions, which are data, nor the pictures that a run draws for review."""
+    (scans / "7/broken.jpg").unlink()
+    where = ["--input", scans, "--output", scans / "out", "--model", model, "--review-pictures", "folders"]
+    for _ in range(2):
+        result = invoke("score", *where)
+        assert result.returncode == 0, result.stderr
+    assert list((scans / "out/review").rglob("*.png"))
+    assert len(_rows(scans / "out/predictions/scans.csv")) == 30
+    assert invoke("prepare", scans, "-o", tmp_path / "d.parquet").returncode == 0
+    assert pq.read_metadata(tmp_path / "d.parquet").num_rows == 30

@@ -15,8 +15,10 @@ from job.storage import LocalStorage
 from support.files import Digits
 from support.models import change_card, write_network
 
-# Each digit has 78 pixels of its own; the logit of a digit is their sum, scaled.
+# Each digit has 78 pixels of its own, scattered so that no image looks like a turned digit. A logit is their sum,
+# scaled.
 _OWN = 78
+_PLACES = np.random.default_rng(0).permutation(784)[: 10 * _OWN]
 _SCALE = 0.0012
 
 
@@ -24,7 +26,7 @@ def block_onnx():
     """The bytes of a network that adds up the ink in the pixels of each digit."""
     weights = np.zeros((784, 10), np.float32)
     for digit in range(10):
-        weights[digit * _OWN : (digit + 1) * _OWN, digit] = _SCALE
+        weights[_PLACES[digit * _OWN : (digit + 1) * _OWN], digit] = _SCALE
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),
@@ -53,7 +55,7 @@ def calibrated_digits(rows, seed=0, *, sureness=0.75):
     pixels[np.arange(rows), first] = 250
     pixels[np.arange(rows), second] = np.round(250 * (1 - margin))[:, None]
     flat = np.zeros((rows, 784), np.uint8)
-    flat[:, : 10 * _OWN] = pixels.reshape(rows, -1)
+    flat[:, _PLACES] = pixels.reshape(rows, -1)
     logit = _SCALE * _OWN * (250 - np.round(250 * (1 - margin)))
     is_first = random.random(rows) < 1 / (1 + np.exp(-logit))
     return Digits(flat, np.where(is_first, first, second).astype(np.int8))

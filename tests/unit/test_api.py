@@ -97,7 +97,7 @@ except job.errors.UsageError as error:
     assert python(code).splitlines() == [*expected, "no input: name a file, a folder or a pattern"]
 
 
-@pytest.mark.parametrize("name", ["score", "inspect", "train", "evaluate"])
+@pytest.mark.parametrize("name", ["score", "calibrate", "inspect", "train", "evaluate"])
 def test_arguments_have_the_names_and_defaults_of_flags(name):
     """The API and the command line are one interface."""
     parameters = {

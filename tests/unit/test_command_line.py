@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from job.command_line import command_for, command_line, score_flags
-from job.settings import ReadSettings, RejectLimit, ScoreSettings
+from job.settings import ReadSettings, RejectLimit, Review, ScoreSettings
 
 PLAIN = ScoreSettings(("a.csv",), "out", "model")
 
@@ -19,12 +19,12 @@ def test_every_flag_that_changes_the_output_is_there():
         ("a b.csv", "in/*.csv"), "out", "m",
         ReadSettings("7", is_transposed=True, keep=("id", "$name"), is_inverted=True), "csv",
         has_probabilities=True, max_rejects=RejectLimit(Decimal(5), is_percent=False), allows_unblessed=True,
-        escapes_formulas=True,
+        escapes_formulas=True, review=Review(5, ("sheet", "folders")),
     )  # fmt: skip
     assert command_line(score_flags(settings)) == (
         "digit-job score --input 'a b.csv' --input 'in/*.csv' --output results --model m --format csv "
         "--label-column 7 --transpose --invert --keep id --keep '$name' --probabilities --escape-formulas "
-        "--max-rejects 5 --allow-unblessed"
+        "--review-rows 5 --review-pictures sheet --review-pictures folders --max-rejects 5 --allow-unblessed"
     )
 
 

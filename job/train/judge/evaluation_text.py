@@ -27,7 +27,7 @@ def describe_evaluation(found: ModelEvaluation) -> Iterator[str]:
     relative = robustness["relative_error"]
     times = "" if relative is None else f", {relative:.1f} times that of the same images as they are"
     yield f"Mean error of the {len(robustness['corruptions'])} corruptions: {percent(robustness['mean_error'])}{times}"
-    yield f"As score takes them by default: {percent(robustness['scored_mean_error'])}"
+    yield f"As score takes them: {percent(robustness['scored_mean_error'])}"
     if robustness["groups"]:
         yield from _groups(robustness["groups"])
     for note in robustness["notes"]:
@@ -46,8 +46,9 @@ def _groups(groups: GroupFigures) -> Iterator[str]:
     share = percent(groups["below_95"] / groups["groups"])
     quantiles = groups["quantiles"]
     yield (
-        f"By {groups['name']}: {groups['groups']:,}, of whom {groups['below_95']:,} ({share}) have an accuracy below "
-        f"95 %; median {percent(quantiles['0.5'])}, lowest twentieth {percent(quantiles['0.05'])} or less"
+        f"By {groups['name']}: {many(groups['groups'], 'group')}, {groups['below_95']:,} ({share}) with an accuracy "
+        f"below 95 %, by chance {groups['below_95_by_chance']:.0f}; median {percent(quantiles['0.5'])}, "
+        f"a twentieth {percent(quantiles['0.05'])} or less"
     )
     worst = ", ".join(
         f"{each['group']} ({each['correct']} of {each['rows']})" for each in groups["worst"][:_MOST_WORST]

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from job.documents.robustness_json import GroupFigures
 
-_GOOD_ACCURACY: Final = 0.95
+# An accuracy of 95 %, as a fraction.
+_GOOD, _OF = 19, 20
 _QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75)
 _WORST: Final = 10
 
@@ -33,7 +34,8 @@ def figures_by_group(name: str, groups: npt.NDArray[np.str_], is_correct: npt.ND
         "name": name,
         "groups": len(names),
         "rows": len(is_correct),
-        "below_95": int((accuracy < _GOOD_ACCURACY).sum()),
+        "below_95": int((_OF * correct < _GOOD * rows).sum()),
+        "below_95_by_chance": _below_by_chance(rows, float(is_correct.mean())),
         "quantiles": {f"{share:g}": float(value) for share, value in zip(_QUANTILES, quantiles, strict=True)},
         "worst": [
             {
@@ -45,3 +47,11 @@ def figures_by_group(name: str, groups: npt.NDArray[np.str_], is_correct: npt.ND
             for place in order.tolist()
         ],
     }
+
+
+def _below_by_chance(rows: npt.NDArray[np.int64], accuracy: float) -> float:
+    """How many groups of so many images would be below 95 % if each image were correct with the same probability."""
+    from scipy.stats import binom
+
+    most_correct = (_GOOD * rows - 1) // _OF
+    return float(binom.cdf(most_correct, rows, accuracy).sum())

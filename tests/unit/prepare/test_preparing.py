@@ -202,3 +202,14 @@ def test_the_output_inside_the_folder(scans, prepared):
     output = scans / "digits.parquet"
     prepared(scans, output=output)
     assert prepared(scans, output=output).was_done
+
+
+@pytest.mark.parametrize("name", ["prepare.html", "digits.parquet.rejects.jsonl"])
+def test_files_of_others_stay(scans, prepared, tmp_path, name):
+    """Where the page or the list would be; those of an earlier run are replaced."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(OutputOccupied, match="already exists and is not"):
+        prepared(scans, is_overwriting=True)
+    assert (tmp_path / "out" / name).read_text() == "mine"
+    assert not (tmp_path / "out/digits.parquet").exists()

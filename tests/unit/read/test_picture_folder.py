@@ -8,7 +8,7 @@ import pytest
 from support.pictures import encoded, png
 
 from job.contract import Reason
-from job.errors import InputChanged, LayoutError, StorageError
+from job.errors import InputChanged, LayoutError, ResourceExhausted, StorageError
 from job.read.picture_folder import PictureFolder
 from job.read.source import files_at, look
 from job.settings import LabelMap, ReadSettings
@@ -230,3 +230,26 @@ def test_links(folder, source_of, storage):
     Path(path / "b.png").symlink_to(path / "a.png")
     Path(path / "c.png").symlink_to(other / "o.png")
     assert _ids(source_of(path)[0], storage) == ["a.png", "c.png"]
+
+
+def test_nothing_is_shown_of_what_a_link_leads_to(folder, source_of, storage, tmp_path):
+    """Out of the folder: Pillow quotes the header of a damaged file."""
+    path = folder({"a.png": _photo()})
+    (tmp_path / "secret").write_bytes(b"P5 hunter2 \0\1")
+    (path / "b.pgm").symlink_to(tmp_path / "secret")
+    [batch] = source_of(path)[0].read(storage, (0, 2), 10)
+    assert [each.detail for each in batch.rejects] == [
+        "b.pgm cannot be used, and is a link that leads out of the folder, so that nothing of it is shown"
+    ]
+
+
+def test_a_lack_of_memory_is_no_bad_picture(folder, source_of, storage, monkeypatch):
+    """It ends the run, and a retry can help."""
+
+    def without_memory(*_arguments, **_more):
+        raise MemoryError
+
+    [source] = source_of(folder({"a.png": _photo()}))
+    monkeypatch.setattr("job.read.picture_folder.digit_of", without_memory)
+    with pytest.raises(ResourceExhausted, match=r"a\.png"):
+        list(source.read(storage, (0, 1), 10))

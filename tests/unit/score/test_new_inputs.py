@@ -141,7 +141,7 @@ def test_a_run_that_died_before_its_claim_begins(nights, tmp_path):
     put(tmp_path, "a.csv", 1)
     with pytest.raises(StorageError):
         nights("1", check_stop=_fail_once_listed(tmp_path / "out/1/_parts/inputs.json"))
-    (tmp_path / "out/1/_parts/run.json").unlink()
+    (tmp_path / "out/1/_parts/run.json").unlink(missing_ok=True)
     put(tmp_path, "b.csv", 2)
     assert scored(nights("1")) == ["a.csv"]
 

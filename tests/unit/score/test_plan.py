@@ -7,7 +7,7 @@ from support.files import csv_text, make_digits, write_csv, write_parquet
 from job.errors import UsageError
 from job.read.source import files_at, look
 from job.score.plan import make_plan, parts_of_shard
-from job.settings import ReadSettings, ScoreSettings, Shard
+from job.settings import ReadSettings, Review, ScoreSettings, Shard
 
 SETTINGS = ScoreSettings(inputs=("in",), output="out", model="model", part_bytes=10_000)
 
@@ -95,6 +95,8 @@ def test_passthrough_columns_cannot_have_the_names_of_own_columns(tmp_path, stor
         {"read": ReadSettings(keep=("id",))},
         {"has_probabilities": True},
         {"escapes_formulas": True},
+        {"review": Review(rows=5)},
+        {"review": Review(pictures=("sheet",))},
     ],
 )
 def test_settings_that_change_the_output_change_the_fingerprint(sources, setting):

@@ -21,7 +21,7 @@ def first_column(heading, header):
 def test_every_event_stands_in_the_readme():
     """The list of the log's events is closed."""
     tables = documented_events()
-    assert set(tables) == {"any command", "score", "train", "tune", "evaluate", "export"}
+    assert set(tables) == {"any command", "score", "train", "tune", "evaluate", "export", "prepare"}
     assert {name for table in tables.values() for name in table} == {event.value for event in Event}
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.batches import assert_same, joined, read_all
-from support.pictures import as_bytes, as_lists, as_pictures, png, png_that_claims
+from support.pictures import as_bytes, as_lists, as_pictures, encoded, png, png_that_claims
 
 from job.contract import PixelBatch, Reason
 
@@ -80,6 +80,37 @@ def test_only_the_bytes_of_a_picture_are_read(open_parquet, tmp_path, digits):
     """Not the path in Hugging Face's struct."""
     path = _write(tmp_path / "a.parquet", as_pictures(digits.pixels[:2], is_struct=True))
     assert open_parquet(path).columns.reader_names == ("image.bytes",)
+
+
+@pytest.mark.parametrize("is_inverted", [False, True])
+@pytest.mark.parametrize("is_light", [False, True], ids=["dark ink", "light ink"])
+def test_pictures_of_other_kinds_and_sizes(open_parquet, storage, tmp_path, digits, is_inverted, is_light):
+    """Are brought to MNIST's form, whichever side is ink and whatever --invert says of those of 28x28 beside them."""
+    grey = np.full((70, 50), 210, np.uint8)
+    grey[10:60, 20:28] = 20
+    grey = 255 - grey if is_light else grey
+    pictures = [png(digits.pixels[0]), encoded(grey, "JPEG"), encoded(grey, "BMP"), png(digits.pixels[1])]
+    path = _write(tmp_path / "a.parquet", pa.array(pictures, pa.binary()))
+    batch = read_all(open_parquet(path, is_inverted=is_inverted), storage)
+    assert not batch.rejects
+    expected = 255 - digits.pixels[:2] if is_inverted else digits.pixels[:2]
+    np.testing.assert_array_equal(batch.pixels[[0, 3]], expected)
+    for pixels in batch.pixels[1:3].reshape(-1, 28, 28):
+        assert pixels[4:24, 12:16].mean() > 150
+        assert not pixels[:, :9].any()
+        assert not pixels[:, 19:].any()
+
+
+def test_a_picture_as_long_as_784_pixels(read_rows, digits):
+    """Is told from raw pixels by how it begins, also among these."""
+    picture = encoded(digits.pixels[0].reshape(28, 28), "JPEG", quality=60)
+    comment = 784 - len(picture)
+    padded = picture[:2] + b"\xff\xfe" + (comment - 2).to_bytes(2, "big") + bytes(comment - 4) + picture[2:]
+    assert len(padded) == 784
+    raw = digits.pixels[1].tobytes()
+    batch = read_rows([raw, padded, raw], pa.binary())
+    np.testing.assert_array_equal(batch.pixels[[0, 2]], digits.pixels[[1, 1]])
+    assert np.abs(batch.pixels[1].astype(int) - digits.pixels[0]).mean() < 12
 
 
 GOOD = list(range(256)) * 3 + [0] * 16

@@ -41,10 +41,12 @@ def test_the_model_card_has_what_corruptions_do(trained):
     text = model_card(card, trained.result.test, [])
     assert f"| fog | {' | '.join(figures)} |" in text
     assert "Note: there are only 360 test images, so that all figures are rough." in text
-    groups = {"name": "writer", "groups": 523, "rows": 360, "below_95": 37, "worst": []}
+    groups = {"name": "writer", "groups": 523, "rows": 360, "below_95": 37, "below_95_by_chance": 20.6}
+    groups["worst"] = []
     groups["quantiles"] = {"0": 0.5, "0.05": 0.875, "0.25": 0.9, "0.5": 0.99, "0.75": 1.0}
     text = model_card({**card, "robustness": {**card["robustness"], "groups": groups}}, trained.result.test, [])
-    assert "Of 523 writers of test images, 37 have less than 95 % of their digits classified correctly" in text
+    assert "Of 523 writers of test images, 37 have less than 95 % of their digits" in text
+    assert "21 would by\nchance if all were equally easy" in text
     earlier = {name: value for name, value in card.items() if name != "robustness"}
     assert "obustness" not in model_card(earlier, trained.result.test, [])
 

@@ -111,7 +111,7 @@ def test_robustness_is_shown_with_a_picture_of_each_corruption(answers):
     assert "shot noise 99.0&nbsp;% correct confidence 99.5&nbsp;%" in text
     assert "canny edges 15.0&nbsp;% correct confidence 57.5&nbsp;% by score: 90.0&nbsp;% correct" in text
     assert "mean error 43.00 % mean error by score 21.00 % relative error 21.5 times" in text
-    assert "writers 523 writers below 95 % 37" in text
+    assert "writers 523 writers below 95 % 37 expected by chance 21" in text
     assert "Note: 2,000 of 10,000 test images were corrupted, drawn at random." in text
     del card["robustness"]
     assert "robustness" not in training_page(card, "", probabilities, test).partition("</style>")[2].lower()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from job.report import label_studio
 from job.report.digits import bright_png
 from job.report.examples import Examples
 from job.report.review_rows import review_rows
+from job.train.card.sections import added_section
 from job.train.data import dataset
 from job.train.data.added_images import read_added
 from job.train.data.corrected_tasks import read_tasks
+from job.train.finished_model import _trained_by
 from job.train.train_settings import DataSettings
 
 NEW = make_digits(12, seed=77)
@@ -205,3 +208,13 @@ def test_sorted_pictures_are_read(load_with, tmp_path):
     added = found.train.rows(np.arange(len(plain.train), len(found.train)))
     expected = {pixels.tobytes(): label for pixels, label in zip(NEW.pixels, NEW.labels, strict=True)}
     assert {pixels.tobytes(): label for pixels, label in zip(added.pixels, added.labels, strict=True)} == expected
+
+
+def test_the_card_tells_what_was_added(load_with, tmp_path):
+    """So that the same training is known again, and another one is not taken for it."""
+    path = write_csv(tmp_path / "new.csv", NEW)
+    found, again, other = (load_with(path, weight=weight)[0] for weight in (2, 2, 3))
+    data = {"fingerprint": found.fingerprint, "added": added_section(found.added)}
+    card = SimpleNamespace(about={"training": {"kept_epoch": 1}, "data": data})
+    assert _trained_by(card)["data"] == found.identity == again.identity != other.identity
+    assert str(path) == data["added"]["sources"][0]["source"]

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from job.train.judge.groups import figures_by_group
 
@@ -28,6 +29,15 @@ def test_the_worst_come_first():
     assert [each["group"] for each in found["worst"]][:4] == ["bad", "many", "few", "0"]
     assert found["worst"][1] == {"group": "many", "accuracy": 0.5, "correct": 10, "rows": 20}
     assert len(found["worst"]) == 10
+
+
+def test_small_groups_are_below_by_chance():
+    """Of ten groups of two images each, of which 18 of 20 are correct, those with a mistake: 1 - 0.9 * 0.9 of them."""
+    found = _figures({f"{place}": (2, 0) if place < 8 else (1, 1) for place in range(10)})
+    assert found["below_95"] == 2
+    assert found["below_95_by_chance"] == pytest.approx(10 * (1 - 0.9**2))
+    assert _figures({"a": (19, 1)})["below_95"] == 0
+    assert _figures({"a": (20, 0), "b": (20, 0)})["below_95_by_chance"] == 0
 
 
 def test_images_without_a_group_are_left_out():
