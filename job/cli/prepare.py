@@ -95,11 +95,14 @@ def prepare(
 
     A picture of one digit, of any size and kind, becomes a row of 28x28 pixels in MNIST's form, with its file name as
     `id` and, where its folder is called like a digit, its label. prepare.html beside the file shows before and after.
-    The same command resumes a run that was interrupted.
+    With --sheet, each picture is a page, scanned or photographed, with many digits in a grid, in rows or anywhere: a
+    row for each digit in reading order, with its page, row, column and box. The same command resumes a run that was
+    interrupted.
 
     Examples:
       digit-job prepare scans --output digits.parquet
       digit-job prepare 'train/*/*.jpg' --output train.parquet
+      digit-job prepare page.jpg --sheet --output digits.parquet
 
     """
     log.set_up(log_format, verbosity(is_quiet=quiet, is_verbose=verbose))

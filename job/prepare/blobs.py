@@ -5,7 +5,7 @@ long edge shifts it. Used by `sheet`.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +32,11 @@ _PIECE_GAP: Final = 0.16
 _PIECE: Final = 0.8
 _JOINED: Final = 1.35
 _MANY: Final = 4000
-# Touching digits: wider than one digit is, and joined by less ink than a stroke has in most columns.
-_WIDEST: Final = 1.15
+# Touching digits: wider or higher than one digit is, and joined by less ink than they have in most columns or lines.
+_WIDEST: Final = 1.2
+_HIGHEST: Final = 1.55
 _NARROWEST_PART: Final = 0.3
-_BRIDGE: Final = 0.75
+_BRIDGE: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,25 +213,37 @@ def _groups(blobs: Blobs, scale: float, near: float) -> _Index:
 
 
 def parted(blob: Blob, scale: float) -> list[Blob]:
-    """The digits of a blob that touch each other side by side, if there is one place that clearly joins them."""
-    if blob.width <= max(_WIDEST * scale, blob.height * 1.1) or blob.height < _LOWEST * scale:
-        return [blob]
-    ink = np.bincount(
-        np.repeat(blob.runs.start - blob.left, blob.runs.length) + _counting(blob.runs.length), minlength=blob.width
-    )
-    # Not at the ends, where every digit is thin.
-    margin = round(_NARROWEST_PART * scale)
-    inner = ink[margin : blob.width - margin]
-    if not len(inner) or inner.min() > _BRIDGE * np.median(ink):
-        return [blob]
-    thinnest = np.flatnonzero(inner == inner.min())
-    cut = blob.left + margin + int(thinnest[np.abs(thinnest - len(inner) / 2).argmin()])
+    """The digits of a blob that touch each other, beside or below, if there is one place that clearly joins them."""
     runs = blob.runs
-    parts = [
-        Runs(runs.row, np.minimum(runs.start, cut), np.minimum(runs.end, cut), runs.shape),
-        Runs(runs.row, np.maximum(runs.start, cut), np.maximum(runs.end, cut), runs.shape),
-    ]
-    halves = [Blobs.of(part, np.zeros(len(part), np.int64)).single(0) for part in (p.take(p.length > 0) for p in parts)]
+    if blob.width > max(_WIDEST * scale, blob.height * _WIDEST):
+        columns = np.repeat(runs.start - blob.left, runs.length) + _counting(runs.length)
+        if cut := _thin_place(np.bincount(columns, minlength=blob.width), round(_NARROWEST_PART * scale)):
+            cut += blob.left
+            parts = [
+                Runs(runs.row, np.minimum(runs.start, cut), np.minimum(runs.end, cut), runs.shape),
+                Runs(runs.row, np.maximum(runs.start, cut), np.maximum(runs.end, cut), runs.shape),
+            ]
+            return _parts(blob, [each.take(each.length > 0) for each in parts], scale)
+    elif blob.height > _HIGHEST * scale:
+        lines = np.bincount(runs.row - blob.top, runs.length, blob.height)
+        if cut := _thin_place(lines, round(_LOWEST * scale)):
+            is_upper = runs.row < blob.top + cut
+            return _parts(blob, [runs.take(is_upper), runs.take(~is_upper)], scale)
+    return [blob]
+
+
+def _thin_place(ink: npt.NDArray[Any], margin: int) -> int:
+    """Where the least ink is along a blob, not at its ends, where every digit is thin; 0 if it is no thin place."""
+    inner = ink[margin : len(ink) - margin]
+    if not len(inner) or inner.min() > _BRIDGE * np.median(ink):
+        return 0
+    thinnest = np.flatnonzero(inner == inner.min())
+    return margin + int(thinnest[np.abs(thinnest - len(inner) / 2).argmin()])
+
+
+def _parts(blob: Blob, parts: list[Runs], scale: float) -> list[Blob]:
+    """Both parts, parted further; or the blob if one of them is too low for a digit."""
+    halves = [Blobs.of(part, np.zeros(len(part), np.int64)).single(0) for part in parts]
     if min(half.height for half in halves) < _LOWEST * scale:
         return [blob]
     return [digit for half in halves for digit in parted(half, scale)]

@@ -19,6 +19,8 @@ _ROW_EXTENT: Final = 1.3
 # A neighbour is at most so far away, and says the slope of its row where it is so little above or below.
 _NEIGHBOUR: Final = 6.0
 _STEEPEST: Final = 0.12
+# Of the cells of a grid.
+_LEAST_FILLED: Final = 0.6
 # So many neighbours say how all rows slope.
 _FEWEST: Final = 6
 
@@ -53,7 +55,7 @@ def reading_order(x: _Floats, y: _Floats, scale: float) -> ReadingOrder:
         has_rows
         and has_columns
         and len(np.unique(cells)) == len(cells)
-        and bool(column.max(initial=0) <= 1.5 * len(x) / (row.max(initial=0) + 1))
+        and len(x) >= _LEAST_FILLED * (row.max(initial=0) + 1) * (column.max(initial=0) + 1)
     )
     order = np.lexsort((x, row))
     if not is_grid:

@@ -113,8 +113,14 @@ def ruled_lines(mask: Mask, ink: Ink) -> RuledPage:
         [line for line in rows if _is_long(line, width) or _meets(line, columns) > 1],
         [line for line in columns if _is_long(line, height) or _meets(line, rows) > 1],
     )
-    on_rows, on_columns = _covered(thin_rows, ink_rows, rows), _covered(thin_columns, ink_columns, columns)
-    return RuledPage(rows, columns, np.ascontiguousarray(on_rows.mask().T) | on_columns.mask())
+    row_bands, column_bands = _bands(rows, thin_rows.shape), _bands(columns, thin_columns.shape)
+    on_lines = (
+        _covered(thin_rows, ink_rows, row_bands).mask().T | _covered(thin_columns, ink_columns, column_bands).mask()
+    )
+    # Where two lines cross, no run is short.
+    is_crossing = (row_bands.T > 0) & (column_bands > 0)
+    on_lines |= is_crossing & (ink <= _DARKER * np.maximum(row_bands.T, column_bands))
+    return RuledPage(rows, columns, on_lines & mask)
 
 
 def _is_long(line: RuledLine, length: int) -> bool:
@@ -138,12 +144,11 @@ def _mean_ink(runs: Runs, ink: Ink) -> _Floats:
     return (total[runs.row, runs.end] - total[runs.row, runs.start]) / runs.length
 
 
-def _covered(thin: Runs, strength: _Floats, lines: list[RuledLine]) -> Runs:
+def _covered(thin: Runs, strength: _Floats, bands: npt.NDArray[np.float32]) -> Runs:
     """The runs that are a line's alone.
 
     They lie in its band, or in those of several lines that nearly touch, and are not much darker than it.
     """
-    bands = _bands(lines, thin.shape)
     covered = np.cumsum(np.pad(bands > 0, ((0, 0), (1, 0))), axis=1, dtype=np.int16)
     is_covered = covered[thin.row, thin.end] - covered[thin.row, thin.start] == thin.length
     return thin.take(is_covered & (strength <= _DARKER * bands[thin.row, (thin.start + thin.end) // 2]))

@@ -43,7 +43,7 @@ _INK: Final = 0.5
 # Doubtful are digits of fewer pixels, what is so much wider than high or higher than others, and such a share of empty
 # cells.
 _FEW_PIXELS: Final = 11
-_WIDE: Final = 1.17
+_WIDE: Final = 1.3
 _HIGH: Final = 1.75
 _EMPTY: Final = 0.04
 
@@ -117,9 +117,13 @@ def read_sheet(page: Grey, *, is_dark: bool | None = None) -> Sheet:
     level = _turned(ink, mask, skew_of(x.astype(np.float64), y.astype(np.float64), _LINE_BIN), factor)
     some = _digits(level)
     # Where no lines are, digits say better how the page is turned than all of its ink.
-    if not some.have_lines and (angle := skew_of_digits(*some.blobs.middle, some.scale)):
-        level = _turned(ink, mask, level.angle + angle, factor)
-        some = _digits(level)
+    if not some.have_lines:
+        if level.angle:
+            level = _turned(ink, mask, 0.0, factor)
+            some = _digits(level)
+        if angle := skew_of_digits(*some.blobs.middle, some.scale):
+            level = _turned(ink, mask, angle, factor)
+            some = _digits(level)
     blobs, scale = some.blobs, some.scale
     if not len(blobs):
         return Sheet((), level.angle, ())
@@ -140,7 +144,7 @@ def _doubts(digits: Sequence[Blob], places: ReadingOrder, some: _Digits, factor:
         yield f"has {some.left_out} shapes that are left out, too large for digits: several may touch there"
     if scale / factor < _FEW_PIXELS:
         yield f"shows digits of {scale / factor:.0f} pixels, too few to read them well; scan or photograph it larger"
-    large = sum(digit.width > max(_WIDE * digit.height, scale) or digit.height > _HIGH * scale for digit in digits)
+    large = sum(digit.width > _WIDE * max(digit.height, scale) or digit.height > _HIGH * scale for digit in digits)
     if large:
         yield f"has {large} of {len(digits)} digits that are wider or higher than digits are: several may touch there"
     if places.is_grid:

@@ -53,7 +53,8 @@ def skew_of_digits(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], scale
     dx, dy = dx[is_near], dy[is_near]
     angles = np.arange(-_REACH_DEGREES, _REACH_DEGREES + 0.2, 0.2)
     scores = np.array([_alignment(dx, dy, angle, scale) for angle in angles])
-    if scores.max() < _ALIGNED * np.median(scores):
+    # A best angle at the end of the range is a slope of chance.
+    if scores.max() < _ALIGNED * np.median(scores) or scores.argmax() in {0, len(scores) - 1}:
         return 0.0
     return float(angles[scores.argmax()])
 

@@ -2,14 +2,17 @@ import json
 import logging
 
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from support.files import PIXEL_NAMES, Digits, write_csv
 from support.training_data import find_images, load
 
 from job.errors import DataError, ModelInvalid, NoInput, OutputOccupied
 from job.settings import ReadSettings
 from job.train.data.sample import write_sample
+from job.train.data.sample_sheet import write_sample_sheet
 
 
 @pytest.fixture
@@ -129,3 +132,16 @@ def test_labels_are_read_again_as_the_card_says(storage, tmp_path, model_of, bal
         csv_path, _ = write_sample(storage, model, str(tmp_path / "out"), mnist_dir=None)
     assert caplog.records == []
     assert set(find_images(storage, csv_path).images.labels.tolist()) == set(range(10))
+
+
+def test_a_sheet_shows_test_images_and_its_truth_says_where(storage, tmp_path, model_of, data):
+    """A picture to try `prepare --sheet` with, and a row of the truth for each of its digits, in reading order."""
+    model = model_of(data)
+    picture, truth = write_sample_sheet(storage, model, str(tmp_path / "out"), mnist_dir=None)
+    rows = pyarrow.csv.read_csv(truth).to_pylist()
+    assert list(rows[0]) == ["label", "row", "column", "left", "top", "width", "height"]
+    assert [(row["row"], row["column"]) for row in rows] == sorted((row["row"], row["column"]) for row in rows)
+    with Image.open(picture) as page:
+        assert all(row["left"] > 0 and row["left"] + row["width"] < page.width for row in rows)
+    with pytest.raises(OutputOccupied, match=r"sheet\.jpg: already exists"):
+        write_sample_sheet(storage, model, str(tmp_path / "out"), mnist_dir=None)
