@@ -16,7 +16,7 @@ from job.flag_names import Flag
 from job.normalize.form import Form
 from job.normalize.geometry import Ink, rings, specks
 from job.normalize.resemblance import are_transposed
-from job.settings import NormalizeChoice
+from job.settings import ReadSettings
 
 # The mean confidence of a network, 0-1, in uint8 (n, 784) images.
 Sureness = Callable[[Pixels], float]
@@ -62,34 +62,31 @@ def expects_form(in_form: float | None) -> bool:
     return in_form is None or in_form >= _IN_FORM_FROM
 
 
-def decide(
-    choice: NormalizeChoice,
-    head: Pixels,
-    *,
-    sureness: Sureness | None,
-    is_inverted: bool = False,
-    is_transposed: bool = False,
-) -> FormDecision:
+def decide(read: ReadSettings, head: Pixels, *, sureness: Sureness | None, knows_form: bool = True) -> FormDecision:
     """Decide for a file with these first images, uint8 (n, 784), which were not rejected.
 
-    choice: `none` leaves all as stored, `mnist` brings images to MNIST's form in any case. is_inverted, is_transposed:
-    whether the user has settled that, and the images are the right way round by now. Depends on nothing else.
+    read: how they were read; what the user has settled by `is_inverted` or `is_transposed` is not decided again.
+    sureness: that of the network, if there is one. knows_form: whether it was trained on images in MNIST's form; for
+    another one, `auto` leaves them where they are. Depends on nothing else.
     """
+    choice = read.normalize
     head = head[:HEAD_IMAGES]
     head = head[head.max(axis=1, initial=0) > head.min(axis=1, initial=255)]
     if choice == "none" or not len(head):
         return FormDecision(Form(is_centred=choice == "mnist"))
-    form = _levels(head, is_inverted=is_inverted)
+    form = _levels(head, is_inverted=read.is_inverted)
     seen = Form() if form is None else form
     head = head[seen.apply(head).any(axis=1)]
     images = seen.apply(head)
-    if not is_transposed and are_transposed(images):
+    if not read.is_transposed and are_transposed(images):
         seen = replace(seen, is_transposed=True)
         images = seen.apply(head)
     in_form = float(Ink.of(images).is_in_form.mean())
     centred = replace(seen, is_centred=True)
     if choice == "mnist":
         return FormDecision(centred, in_form)
+    if not knows_form:
+        return FormDecision(seen, in_form)
     # Among specks nobody can tell where the ink ends: the images may well be in MNIST's form, or no digits at all.
     if in_form >= _IN_FORM_FROM or specks(images).mean() > _MAX_SPECKS:
         return FormDecision(seen, in_form)

@@ -46,8 +46,9 @@ class Ink:
         is_ink = inked(images)
         total = images.sum(axis=(1, 2), dtype=np.float64)
         places = np.arange(SIDE) - (SIDE - 1) / 2
-        down = images.sum(axis=2, dtype=np.float64) @ places / total
-        across = images.sum(axis=1, dtype=np.float64) @ places / total
+        # Not as matrix products, whose library takes more memory than a small container has.
+        down = (images.sum(axis=2, dtype=np.float64) * places).sum(axis=1) / total
+        across = (images.sum(axis=1, dtype=np.float64) * places).sum(axis=1) / total
         lines, columns = np.asarray(is_ink.any(axis=2)), np.asarray(is_ink.any(axis=1))
         return cls(_extents(lines), _extents(columns), down, across)
 

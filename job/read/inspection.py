@@ -80,13 +80,7 @@ def inspect(storage: Storage, location: str, settings: ReadSettings) -> Inspecti
 def _inspection(source: Source, storage: Storage, settings: ReadSettings) -> Inspection:
     head = read_first_rows(source, storage)
     stored = source.inner if isinstance(source, PartitionedSource) else source
-    decision = decide(
-        settings.normalize,
-        head.pixels,
-        sureness=None,
-        is_inverted=settings.is_inverted,
-        is_transposed=settings.is_transposed,
-    )
+    decision = decide(settings, head.pixels, sureness=None)
     warnings = input_warnings(decision.form.apply(head.pixels), head.labels, settings)
     warnings += [] if decision.doubt is None else [decision.doubt]
     if head.rejected:

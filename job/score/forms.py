@@ -5,13 +5,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from job.contract import PixelBatch, Pixels
+from job.errors import ResourceExhausted
+from job.flag_names import Flag
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor
 from job.normalize.decision import HEAD_IMAGES, FormDecision, decide, expects_form
@@ -26,6 +28,8 @@ _log = logging.getLogger(__name__)
 # Images of an input that the report shows before and after, and inputs of which it does.
 _SHOWN_IMAGES: Final = 8
 _SHOWN_INPUTS: Final = 20
+# From so many inputs on, starting threads pays.
+_MANY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,26 @@ def settle_forms(
 
     Raises DataError, StorageError.
     """
-    if settings.read.normalize == "none" or not _expects_form(bundle, settings):
+    data = bundle.about.get("data") or {}
+    knows_form = expects_form(data.get("in_form"))
+    is_trained_as_stored = data.get("normalize") == "none" and not knows_form
+    if settings.read.normalize == "none" or (settings.read.normalize == "auto" and is_trained_as_stored):
         return [AS_STORED] * len(sources)
-    settle = partial(_settle, storage=storage, settings=settings, predictor=predictor)
-    with ThreadPoolExecutor(settings.threads) as threads:
-        settled = list(threads.map(settle, sources))
+    settle = partial(_settle, storage=storage, settings=settings, predictor=predictor, knows_form=knows_form)
+    settled = _in_threads(settle, sources, settings.threads) if len(sources) >= _MANY else list(map(settle, sources))
     changed = [index for index, each in enumerate(settled) if not each.form.is_as_stored]
     for index in changed[_SHOWN_INPUTS:]:
         settled[index] = replace(settled[index], shown=None)
     _log_forms([settled[index].form for index in changed], [sources[index].file.path for index in changed])
     return settled
+
+
+def _in_threads(settle: Callable[[Source], SettledForm], sources: Sequence[Source], threads: int) -> list[SettledForm]:
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            return list(pool.map(settle, sources))
+        except RuntimeError as refusal:  # Python has no other error for a thread that the system refuses
+            raise ResourceExhausted(f"cannot start {threads} threads; lower {Flag.THREADS}, or allow more") from refusal
 
 
 def in_form(batch: PixelBatch, form: Form) -> PixelBatch:
@@ -72,22 +86,17 @@ def in_form(batch: PixelBatch, form: Form) -> PixelBatch:
     return replace(batch, pixels=pixels)
 
 
-def _settle(source: Source, *, storage: Storage, settings: ScoreSettings, predictor: Predictor) -> SettledForm:
+def _settle(
+    source: Source, *, storage: Storage, settings: ScoreSettings, predictor: Predictor, knows_form: bool
+) -> SettledForm:
     head = read_first_rows(source, storage, HEAD_IMAGES).pixels
-    read = settings.read
     decision = decide(
-        read.normalize,
+        settings.read,
         head,
         sureness=lambda pixels: float(predictor.predict(pixels).max(axis=1).mean(dtype="float64")),
-        is_inverted=read.is_inverted,
-        is_transposed=read.is_transposed,
+        knows_form=knows_form,
     )
     return SettledForm(decision, None if decision.form.is_as_stored else head[:_SHOWN_IMAGES].copy())
-
-
-def _expects_form(bundle: Bundle, settings: ScoreSettings) -> bool:
-    """Whether the network was trained on images in MNIST's form, as its card says, or the user wants them so."""
-    return settings.read.normalize == "mnist" or expects_form((bundle.about.get("data") or {}).get("in_form"))
 
 
 def _log_forms(forms: Sequence[Form], paths: Sequence[str]) -> None:

@@ -125,7 +125,7 @@ def test_a_warning_about_the_data_is_logged_once(tmp_path, model, other):
     digits = make_digits(200)
     digits.pixels[:] = 255 - digits.pixels
     source = write_csv(tmp_path / "dark.csv", digits)
-    result = invoke("compare", model, other, "--data", source)
+    result = invoke("compare", model, other, "--data", source, "--normalize", "none")
     assert result.returncode == 0, result.stderr
     lines = result.stderr.splitlines()
     assert ["dark digits on white" in line for line in lines] == [False, True, False]

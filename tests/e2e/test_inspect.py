@@ -52,6 +52,7 @@ def test_an_input_warning_is_shown_everywhere(tmp_path, model):
     digits = make_digits(100)
     write_csv(tmp_path / "a.csv", type(digits)(255 - digits.pixels, digits.labels))
     arguments = ["score", "--input", tmp_path / "a.csv", "--output", tmp_path / "out", "--model", model]
+    arguments += ["--normalize", "none"]
     result = invoke(*arguments)
     assert result.returncode == 0, result.stderr
     (warning,) = json.loads((tmp_path / "out/report.json").read_text())["warnings"]
@@ -67,6 +68,7 @@ def test_input_warnings_do_not_depend_on_parts(tmp_path, model):
     digits = make_digits(1100)
     write_csv(tmp_path / "a.csv", type(digits)(255 - digits.pixels, digits.labels))
     common = ["score", "--input", tmp_path / "a.csv", "--output", tmp_path / "out", "--model", model, "--overwrite"]
+    common += ["--normalize", "none"]
     assert invoke(*common).returncode == 0
     whole = stable_files(tmp_path / "out")
     (tmp_path / "out/_SUCCESS").unlink()

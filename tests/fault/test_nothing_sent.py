@@ -20,6 +20,7 @@ from support.models import linear_onnx, write_dense_model, write_model
 
 import job
 from job.cli.app import app
+from job.report.digits import png
 from job.train.train_settings import ExportFormat
 
 PACKAGE = Path(job.__file__).parent
@@ -41,6 +42,7 @@ SCORING = (
         "--json",
         "results/3.json",
     ],
+    ["prepare", "data/pictures", "--output", "results/prepared.parquet"],
     ["score", "data/a.csv", "-o", "results/dense", "-m", "data/dense", "--metrics-file", "results/metrics.prom"],
     ["score", "data/a.csv", "-o", "results/linear", "-m", "data/linear", "--openlineage", "results/events.jsonl"],
     ["score", "data/a.csv", "-o", "results/foreign", "-m", "data/foreign.onnx", "--model-scale", "255"],
@@ -55,6 +57,7 @@ TRAINING = (
     ],
     ["score", "data/a.csv", "-o", "results/keras", "-m", "results/model/model.keras", "--model-scale", "255"],
     ["evaluate", "--model", "results/model", "--sample", "10", "--json", "results/evaluation.json"],
+    ["calibrate", "--model", "results/model", "--data", "data/a.csv", "--output", "results/calibration.json"],
     ["sample", "--model", "results/model", "--output", "results/sample"],
     *(["export", "results/model", "--to", to, "--output", f"results/export.{to}"] for to in get_args(ExportFormat)),
     ["tune", "--data", "data/a.csv", "--output", "results/search", "--trials", "1", "--epochs", "1"],
@@ -157,6 +160,8 @@ def inputs(tmp_path, traced):
     bars = np.where(np.arange(784) // 79 == labels[:, None], 255, make_digits(600).pixels // 8)
     folder = tmp_path / "data"
     write_csv(folder / "a.csv", Digits(bars, labels))
+    (folder / "pictures").mkdir()
+    (folder / "pictures/3.png").write_bytes(png(bars[3].astype(np.uint8).tobytes()))
     write_dense_model(folder / "dense")
     write_model(folder / "linear")
     (folder / "foreign.onnx").write_bytes(linear_onnx(1))

@@ -31,9 +31,10 @@ def assert_ended(result, code, *words):
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
     assert "Exception ignored" not in result.stderr
-    assert all(line.startswith(("error: ", "warning: ")) or "scor" in line or "resuming" in line for line in lines), (
-        lines
-    )
+    assert all(
+        line.startswith(("error: ", "warning: ")) or "scor" in line or "resuming" in line or "accuracy" in line
+        for line in lines
+    ), lines
     errors = [line for line in lines if line.startswith("error: ")]
     assert len(errors) == (1 if code else 0), lines
     for word in words:

@@ -124,18 +124,18 @@ def _same_inputs(a: Finished, b: Finished) -> list[tuple[FinishedInput, Finished
                 f"{input_a.path}: has {input_a.rows:,} rows in {a.folder} and {input_b.rows:,} in {b.folder}; "
                 "compare runs over the same inputs"
             )
-        _check_form(input_a, input_b)
+        _check_form(a, input_a, b, input_b)
     return pairs
 
 
-def _check_form(a: FinishedInput, b: FinishedInput) -> None:
+def _check_form(run_a: Finished, a: FinishedInput, run_b: Finished, b: FinishedInput) -> None:
     """Raise DataError if the models of both runs did not see the same images."""
     as_stored = AS_STORED.to_json()
     forms = [form_of(each.form or as_stored) for each in (a, b)]
     if forms[0] != forms[1]:
         raise DataError(
-            f"{a.path}: its images were classified {forms[0]} in A, and {forms[1]} in B; score it twice with the same "
-            f"{Flag.NORMALIZE}, mnist or none"
+            f"{a.path}: its images were classified {forms[0]} in {run_a.folder}, and {forms[1]} in {run_b.folder}; "
+            f"score both with the same {Flag.NORMALIZE}, mnist or none"
         )
 
 

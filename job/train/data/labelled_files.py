@@ -122,13 +122,7 @@ def _read_file(storage: Storage, source: Source, read: ReadSettings, *, has_all_
 
 def _form(storage: Storage, source: Source, read: ReadSettings) -> Form:
     """How the images are brought to MNIST's form. No network is there yet to agree."""
-    decision = decide(
-        read.normalize,
-        read_first_rows(source, storage, HEAD_IMAGES).pixels,
-        sureness=None,
-        is_inverted=read.is_inverted,
-        is_transposed=read.is_transposed,
-    )
+    decision = decide(read, read_first_rows(source, storage, HEAD_IMAGES).pixels, sureness=None)
     if not decision.form.is_as_stored:
         normalized = event(Event.NORMALIZED, path=source.file.path, inputs=1, form=decision.form.to_json())
         _log.info("%s: images are %s", source.file.path, decision.form, extra=normalized)

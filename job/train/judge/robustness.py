@@ -15,7 +15,7 @@ from job.contract import Pixels, Probabilities
 from job.documents.robustness_json import JudgedImages, Robustness
 from job.normalize.decision import decide, expects_form
 from job.report.words import many
-from job.settings import NormalizeChoice
+from job.settings import NormalizeChoice, ReadSettings
 from job.train.data.optdigits import optdigits
 from job.train.data.split import Split
 from job.train.judge.corruptions.catalog import CORRUPTIONS, corrupted
@@ -92,7 +92,9 @@ def judged(predict: Predict, images: Split, normalizing: NormalizeChoice) -> Jud
     predict: as above. normalizing: whether the images are brought to MNIST's form, see `normalize.decision`.
     """
     stored = predict(images.pixels)
-    form = decide(normalizing, images.pixels, sureness=lambda pixels: confidence(predict(pixels))).form
+    form = decide(
+        ReadSettings(normalize=normalizing), images.pixels, sureness=lambda pixels: confidence(predict(pixels))
+    ).form
     scored = stored if form.is_as_stored else predict(form.apply(images.pixels))
     correct = int((stored.argmax(axis=1) == images.labels).sum())
     return {

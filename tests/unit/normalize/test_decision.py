@@ -6,13 +6,14 @@ from job.normalize.decision import HEAD_IMAGES, decide
 from job.normalize.form import Form, form_of, transposed
 from job.normalize.geometry import Ink, share_in_form, specks
 from job.normalize.mnist_form import form_of_ink, to_mnist_form
+from job.settings import ReadSettings
 
 DIGITS = drawn_digits().pixels
 FILLED = filling(DIGITS)
 
 
 def _decide(pixels, choice="auto", sureness=None, **more):
-    return decide(choice, pixels, sureness=sureness, **more)
+    return decide(ReadSettings(normalize=choice, **more), pixels, sureness=sureness)
 
 
 def _never(_pixels):
