@@ -143,7 +143,9 @@ def _drawn(strokes: tuple[_Points, ...], choices: _Points) -> npt.NDArray[np.flo
     for stroke in strokes:
         points = stroke - 0.5
         waves = 2 * np.pi * (points[:, ::-1] + choices[-1])
-        points = (points + _WOBBLE * np.column_stack([np.sin(waves[:, 0]), np.cos(waves[:, 1])])) @ (turn @ form).T
+        points += _WOBBLE * np.column_stack([np.sin(waves[:, 0]), np.cos(waves[:, 1])])
+        # Not as matrix products, whose library takes more memory than a small container has.
+        points = np.einsum("ij,kj->ik", np.einsum("ij,kj->ik", points, form), turn)
         distance = np.minimum(distance, _distance_to(points + _MIDDLE))
     ink: npt.NDArray[np.float64] = np.clip((radius + _EDGE / 2 - distance) / _EDGE, 0, 1)
     return ink
@@ -164,5 +166,5 @@ def _centred(image: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Moved by whole pixels, so that the centre of mass is nearest to the middle. Nothing is moved out of the image."""
     places = np.arange(SIDE)
     total = image.sum()
-    down, right = (round(_MIDDLE - float(places @ image.sum(axis=axis)) / total) for axis in (1, 0))
+    down, right = (round(_MIDDLE - float((places * image.sum(axis=axis)).sum()) / total) for axis in (1, 0))
     return np.roll(image, (down, right), (0, 1))
