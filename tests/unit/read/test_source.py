@@ -100,7 +100,7 @@ def test_a_folder_without_data(storage, tmp_path):
     _touch(tmp_path, "README.md")
     with pytest.raises(NoInput) as error:
         _names(storage, tmp_path)
-    assert str(error.value) == f"{tmp_path}: holds no CSV, Parquet, Arrow, IDX or NumPy file"
+    assert str(error.value) == f"{tmp_path}: holds neither a CSV, Parquet, Arrow, IDX or NumPy file nor a picture"
 
 
 def test_every_location_must_give_something(storage, tmp_path):

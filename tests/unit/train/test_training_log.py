@@ -31,7 +31,7 @@ def test_a_training_logs_its_events_in_order(trained):
 FOLLOWING = [
     ("calibrating", None), ("exporting", "model.onnx"), ("exporting", "model.tflite"), ("exporting", "model.keras"),
     ("loading", "exports"), ("comparing", "model.keras"), ("comparing", "model.onnx"), ("comparing", "model.npz"),
-    ("comparing", "model.tflite"), ("evaluating", None), ("writing", None), ("committing", None),
+    ("comparing", "model.tflite"), ("evaluating", None), ("corrupting", None), ("writing", None), ("committing", None),
 ]  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from job.contract import SIDE
 from job.train.judge.corruptions.placement import sampled
@@ -38,5 +37,7 @@ def motion_blur(images: npt.NDArray[np.float32], random: np.random.Generator) ->
 
 
 def _blurred(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    from scipy.ndimage import gaussian_filter
+
     blurred: npt.NDArray[np.float32] = gaussian_filter(images, (0, _GLASS_BLUR, _GLASS_BLUR), mode="nearest")
     return blurred

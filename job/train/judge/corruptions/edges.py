@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 # The blur before, and the gradients (of an edge from background to ink about 1) that begin and continue an edge.
 _BLUR: Final = 1.0
@@ -21,6 +20,8 @@ def canny_edges(images: npt.NDArray[np.float32], _random: np.random.Generator) -
     blurred image, where they are the highest across the edge and above one threshold, or above a lower one and joined
     to such.
     """
+    from scipy import ndimage
+
     smooth = ndimage.gaussian_filter(images, (0, _BLUR, _BLUR))
     down, right = _gradient(smooth, axis=1, across=2), _gradient(smooth, axis=2, across=1)
     strength = np.hypot(down, right)
@@ -44,6 +45,8 @@ def canny_edges(images: npt.NDArray[np.float32], _random: np.random.Generator) -
 
 def _gradient(images: npt.NDArray[np.float32], *, axis: int, across: int) -> npt.NDArray[np.float32]:
     """Sobel's filter: the slope along an axis for each pixel, smoothed across it."""
+    from scipy import ndimage
+
     smooth = ndimage.correlate1d(images, (0.25, 0.5, 0.25), across)
     gradient: npt.NDArray[np.float32] = ndimage.correlate1d(smooth, (-0.5, 0, 0.5), axis)
     return gradient

@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from job.contract import SIDE
 
@@ -41,6 +40,8 @@ def fog(images: _Images, random: np.random.Generator) -> npt.NDArray[np.floating
 
 def spatter(images: _Images, random: np.random.Generator) -> npt.NDArray[np.floating]:
     """Cover parts with drops of grey."""
+    from scipy.ndimage import gaussian_filter
+
     thickness = gaussian_filter(random.standard_normal(images.shape, np.float32), (0, _DROP_SIZE, _DROP_SIZE))
     edge = np.quantile(thickness, 1 - _DROP_SHARE)
     # A drop's edge is soft, and as wide as its noise is rough.

@@ -11,12 +11,12 @@ from job.train.backend import fix_seed
 from job.train.fit.checkpoint import Checkpoint
 from job.train.fit.loop import FitHooks, fit
 from job.train.fit.network import dense
-from job.train.fit.recipe import RECIPES
+from job.train.fit.recipe import DEFORMATIONS, RECIPES
 
 # Everything that draws random numbers, and everything that has a state.
 RECIPE = replace(
     RECIPES["accurate"], epochs=10, batch_size=50, epoch_images=200, hidden=(16,), dropout=0.3, early_stopping=2,
-    learning_rate=0.5,
+    learning_rate=0.5, deformations=replace(DEFORMATIONS, rescan=None),
 )  # fmt: skip
 
 
