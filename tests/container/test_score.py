@@ -40,7 +40,7 @@ def test_csv_and_parquet_are_scored_with_nothing_else_said(engine, images, t10k,
     assert result.returncode == 0, result.stderr
     assert "Scored 20,000 of 20,000 records in 2 files, 0 rejected" in result.stdout
     assert {path for path in files_below(output) if "/" in path} == {
-        "predictions/t10k.csv", "predictions/t10k.parquet",
+        "predictions/t10k.csv", "predictions/t10k.parquet", "review/review.csv",
     }  # fmt: skip
     assert (output / "_SUCCESS").stat().st_uid == USER
     csv, parquet = report(output)["inputs"]
