@@ -233,7 +233,7 @@ def parted(blob: Blob, scale: float) -> list[Blob]:
 
 
 def _thin_place(ink: npt.NDArray[Any], margin: int) -> int:
-    """Where the least ink is along a blob, not at its ends, where every digit is thin; 0 if it is no thin place."""
+    """Where a blob is thinnest along its length, its ends apart, which are always thin; 0 if it is thin nowhere."""
     inner = ink[margin : len(ink) - margin]
     if not len(inner) or inner.min() > _BRIDGE * np.median(ink):
         return 0

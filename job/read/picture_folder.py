@@ -28,7 +28,7 @@ from job.storage import FileInfo, Storage, check_unchanged, join, translated_err
 PICTURE_ID: Final = "id"
 # Of this many pictures, spread over the folder, the sizes decide whether all are taken as they are.
 _PROBED: Final = 256
-# To open a picture costs as much as reading this many bytes more, so that a part of small ones is no hour of work.
+# Opening a picture takes as long as reading this many bytes. Counting them keeps a part of small pictures short.
 _OPENING_BYTES: Final = 1 << 16
 _BATCH_ROWS: Final = 256
 _HEADER_BYTES: Final = 1 << 18

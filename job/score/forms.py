@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from job.contract import PixelBatch, Pixels
-from job.errors import ResourceExhausted
+from job.errors import DataError, InternalError, ResourceExhausted
 from job.flag_names import Flag
 from job.log import Event, event
 from job.model.bundle import Bundle, Predictor
@@ -21,7 +21,7 @@ from job.normalize.form import Form
 from job.read.checks import read_first_rows
 from job.read.source import Source
 from job.settings import ScoreSettings
-from job.storage import Storage
+from job.storage import Storage, check_unchanged, unquoted
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def settle_forms(
 ) -> list[SettledForm]:
     """Decide for each source, in order. Depends on the files' first records, the settings and the model alone.
 
-    Raises DataError, StorageError.
+    Raises DataError, InputChanged, StorageError.
     """
     data = bundle.about.get("data") or {}
     knows_form = expects_form(data.get("in_form"))
@@ -89,7 +89,14 @@ def in_form(batch: PixelBatch, form: Form) -> PixelBatch:
 def _settle(
     source: Source, *, storage: Storage, settings: ScoreSettings, predictor: Predictor, knows_form: bool
 ) -> SettledForm:
-    head = read_first_rows(source, storage, HEAD_IMAGES).pixels
+    try:
+        with unquoted(source.file):
+            head = read_first_rows(source, storage, HEAD_IMAGES).pixels
+    except (DataError, InternalError):
+        # A file that is being written to looks damaged.
+        for file in source.files:
+            check_unchanged(storage, file)
+        raise
     decision = decide(
         settings.read,
         head,

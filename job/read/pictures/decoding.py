@@ -37,7 +37,8 @@ _FULL_SCALES: Final = (255, 4095, 65535)
 _COLOUR_MODES: Final = ("CMYK", "YCbCr", "HSV", "RGBX", "P", "RGB")
 _ALPHA_MODES: Final = ("LA", "La", "PA", "RGBA", "RGBa")
 
-# Pillow checks little beforehand, and each kind of chunk fails in its own way.
+# Pillow checks little beforehand, and each kind of chunk fails in its own way: by a warning, too, where Python is told
+# to raise them.
 _DAMAGE: Final = (
     OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, AssertionError, ArithmeticError, RuntimeError,
     AttributeError, NotImplementedError, Warning, zlib.error, struct.error,

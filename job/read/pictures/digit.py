@@ -9,7 +9,7 @@ from job.read.pictures.ink import ink_of
 
 # A digit that fills a tenth of a picture has still 32 pixels, more than the 20 of MNIST's form.
 MIN_SIDE: Final = 320
-# A picture of one digit is no longer than this many times its width, or the other way round.
+# A picture whose longer side is more than this many times the other one does not show one digit.
 _LONGEST: Final = 50
 
 
@@ -27,7 +27,7 @@ def pixels_of(picture: Picture, *, is_taken_as_is: bool, is_dark: bool | None = 
         pixels = picture.grey.reshape(PIXELS)
         return ~pixels if is_dark else pixels
     if max(picture.grey.shape) > _LONGEST * min(picture.grey.shape):
-        raise BadPicture(f"is a {picture.kind} of {picture.width}x{picture.height}, which is no shape of a digit")
+        raise BadPicture(f"is a {picture.kind} of {picture.width}x{picture.height}, too long and thin for a digit")
     ink = ink_of(picture.grey, is_dark=is_dark)
     if ink is None:
         raise BadPicture("shows nothing but an even background")

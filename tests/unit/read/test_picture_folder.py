@@ -101,7 +101,7 @@ def test_a_picture_of_an_impossible_shape(folder, source_of, storage):
     """Is refused, instead of taking memory for the square of its longer side."""
     path = folder({"a.png": encoded(np.arange(60_000).reshape(1, -1).astype(np.uint8), "PNG"), "b.png": _photo()})
     [batch] = source_of(path)[0].read(storage, (0, 2), 10)
-    assert [each.detail for each in batch.rejects] == ["a.png is a PNG of 60000x1, which is no shape of a digit"]
+    assert [each.detail for each in batch.rejects] == ["a.png is a PNG of 60000x1, too long and thin for a digit"]
 
 
 def test_bad_pictures_are_rejects(folder, source_of, storage):
