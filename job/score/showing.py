@@ -5,16 +5,20 @@ A prediction is the one that a run writes for the record, because it does not de
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 
 from job.contract import NO_LABEL
 from job.documents.shown_json import ShownRecord, ShownRecords, ShownReject
 from job.errors import UsageError
 from job.model.bundle import Predictor, open_bundle, predictor_of
+from job.normalize.decision import HEAD_IMAGES, decide
+from job.read.checks import read_first_rows
 from job.read.picture_folder import PICTURE_ID
 from job.read.single_records import SingleRecord, read_records
 from job.read.source import files_at, look
+from job.score.forms import in_form, settle_forms
 from job.score.part import predict
-from job.settings import ReadSettings
+from job.settings import ReadSettings, ScoreSettings
 from job.storage import Storage
 
 
@@ -40,8 +44,13 @@ def show_records(  # noqa: PLR0913, PLR0917  # a file, how to read it, and a mod
     if len(sources) > 1:
         first, second = (each.file.path for each in sources[:2])
         raise UsageError(f"{location}: holds {len(sources)} files ({first}, {second}, ..); name one of them")
+    if model is None or predictor is None:
+        form = decide(read, read_first_rows(sources[0], storage, HEAD_IMAGES).pixels, sureness=None).form
+    else:
+        settings = ScoreSettings((location,), "", model, read)
+        form = settle_forms(sources, storage, settings, bundle, predictor)[0].form
     records = read_records(sources[0], storage, rows)
-    shown = [_shown(each, predictor) for each in records]
+    shown = [_shown(replace(each, batch=in_form(each.batch, form)), predictor) for each in records]
     return {"path": sources[0].file.path, "model": digest, "records": shown}
 
 

@@ -1,3 +1,4 @@
+import base64
 import json
 import shutil
 from collections import Counter
@@ -159,3 +160,17 @@ def test_inspect_shows_what_would_be_done(files):
         "form     as stored, by --normalize none"
         in invoke("inspect", files / "inverted.csv", "--normalize", "none").stdout
     )
+
+
+def test_show_predicts_what_score_does(files, tmp_path, digit_model):
+    """From the same pixels; without a model, too, it shows them as they would be classified."""
+    _score(files / "turned.csv", tmp_path / "out", digit_model)
+    predicted = (tmp_path / "out/predictions/turned.csv").read_text().splitlines()[6].split(",")
+    rows = ["show", files / "turned.csv", "--row", "5", "--json", tmp_path / "shown.json"]
+    assert invoke(*rows, "--model", digit_model).returncode == 0
+    (record,) = json.loads((tmp_path / "shown.json").read_text())["records"]
+    assert [str(record["prediction"]), str(record["label"])] == [predicted[0], predicted[2]]
+    assert base64.b64decode(record["pixels"]) == DIGITS.pixels[5].tobytes()
+    (tmp_path / "shown.json").unlink()
+    assert invoke(*rows).returncode == 0
+    assert json.loads((tmp_path / "shown.json").read_text())["records"][0]["pixels"] == record["pixels"]
